@@ -1,0 +1,27 @@
+# How every part of the project is compiled, and the one way to declare a folder of src/ as a layer.
+
+add_library(uffizi_flags INTERFACE)
+target_compile_options(uffizi_flags INTERFACE -Wall -Wextra -Wshadow)
+if(UFFIZI_WERROR)
+  target_compile_options(uffizi_flags INTERFACE -Werror)
+endif()
+if(UFFIZI_SANITIZE)
+  target_compile_options(uffizi_flags INTERFACE -fsanitize=${UFFIZI_SANITIZE}
+                         -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(uffizi_flags INTERFACE -fsanitize=${UFFIZI_SANITIZE})
+endif()
+
+# uffizi_layer(NAME SOURCES file... [DEPS layer...] [LIBS target...])
+# Makes the static library uffizi_NAME from one folder of src/. DEPS are the layers it stands on:
+# what is not named there cannot be linked by the layer's own tests.
+function(uffizi_layer name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LIBS" ${ARGN})
+  set(target uffizi_${name})
+  add_library(${target} STATIC ${ARG_SOURCES})
+  target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR}/include
+                                              ${PROJECT_SOURCE_DIR}/src)
+  list(TRANSFORM ARG_DEPS PREPEND uffizi_)
+  target_link_libraries(${target} PUBLIC ${ARG_DEPS} PRIVATE uffizi_flags ${ARG_LIBS})
+  set_property(GLOBAL APPEND PROPERTY UFFIZI_LAYERS ${target})
+  set_property(GLOBAL APPEND PROPERTY UFFIZI_LAYER_LIBS ${ARG_LIBS})
+endfunction()

@@ -1,0 +1,41 @@
+#ifndef UFFIZI_ERROR_H_
+#define UFFIZI_ERROR_H_
+
+#include <stdexcept>
+#include <string>
+
+namespace uffizi {
+
+// What went wrong, in the terms of whoever called. The names (ErrorCodeName) appear in result
+// records and are stable.
+enum class ErrorCode {
+  kInvalidArgument,  // an option or value that makes no sense
+  kNotFound,         // a file, folder or name that is not there
+  kIo,               // reading or writing failed
+  kInvalidModel,     // a model folder that is broken or of another kind
+  kInvalidImage,     // a picture that cannot be decoded
+  kImageTooLarge,    // a picture over the pixel or byte limit
+  kInvalidPrompt,    // a prompt that the task does not take
+  kPromptTooLong,    // a prompt over the model's positions
+  kUnsupported,      // valid, but not something that this build can do
+  kCancelled,        // the caller asked to stop
+  kInternal,         // a defect of ours
+};
+
+// "invalid_image" for ErrorCode::kInvalidImage, and so on.
+const char* ErrorCodeName(ErrorCode code);
+
+// The one exception type that leaves the library. The message is one line, names the file or tensor
+// concerned, and is meant for the person who made the call.
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  ErrorCode code() const { return code_; }
+
+ private:
+  ErrorCode code_;
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_ERROR_H_

@@ -1,0 +1,46 @@
+#ifndef UFFIZI_IMAGE_H_
+#define UFFIZI_IMAGE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+#include "uffizi/types.h"
+
+namespace uffizi {
+
+// What to do with transparent pixels.
+enum class AlphaMode {
+  kWhite,  // compose over white
+  kDrop,   // ignore alpha, as Pillow's convert("RGB") does
+};
+
+struct DecodeOptions {
+  bool apply_exif_orientation = true;
+  AlphaMode alpha = AlphaMode::kWhite;
+  size_t max_pixels = 178'956'970;        // Pillow's own bomb limit, 2 x 1024^3 / 4 / 3
+  size_t max_file_bytes = 512ull << 20;
+};
+
+// Decodes JPEG, PNG, WebP, GIF (first frame) or TIFF (first page) to 8-bit RGB. The limits are
+// checked against the header, before anything is decoded. `name` is used in messages only.
+// Throws Error: kInvalidImage, kImageTooLarge, kUnsupported.
+Image DecodeImage(std::span<const uint8_t> bytes, const std::string& name,
+                  const DecodeOptions& options = {});
+
+// The same from a file. Also throws kNotFound, kIo.
+Image ReadImage(const std::filesystem::path& path, const DecodeOptions& options = {});
+
+// 8-bit RGB PNG / JPEG (quality 1..100) to memory.
+std::string EncodePng(ImageView image);
+std::string EncodeJpeg(ImageView image, int quality = 92);
+
+// A copy of `image` with the answer's boxes, quads, polygons and labels drawn on it. Line width and
+// letters grow with the picture. Text answers are drawn as a caption strip below the picture.
+Image DrawAnswer(ImageView image, const Answer& answer);
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_IMAGE_H_

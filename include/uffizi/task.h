@@ -1,0 +1,82 @@
+#ifndef UFFIZI_TASK_H_
+#define UFFIZI_TASK_H_
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "uffizi/types.h"
+
+namespace uffizi {
+
+enum class Task {
+  kCaption,
+  kDetailedCaption,
+  kMoreDetailedCaption,
+  kOcr,
+  kOcrWithRegion,
+  kObjectDetection,
+  kDenseRegionCaption,
+  kRegionProposal,
+  kPhraseGrounding,
+  kReferringSegmentation,
+  kRegionToSegmentation,
+  kOpenVocabularyDetection,
+  kRegionToCategory,
+  kRegionToDescription,
+  kRegionToOcr,
+  kRaw,  // any other text, given to the model as it is
+};
+
+// What a task takes beside the picture.
+enum class TaskInput { kNone, kText, kRegion };
+
+struct TaskInfo {
+  Task task;
+  std::string_view token;   // "<OD>"; "" for kRaw
+  std::string_view name;    // "od", as the command line takes it
+  TaskInput input;
+  AnswerShape shape;
+  std::string_view prompt;  // the sentence given to the model; "{input}" stands for the input
+  std::string_view help;    // one line for --help
+};
+
+// All tasks that have a token, in the order of `Task`; kRaw is not among them.
+std::span<const TaskInfo> AllTasks();
+const TaskInfo& GetTaskInfo(Task task);
+
+// "od", "OD" or "<OD>" to its task; nothing for any other text.
+std::optional<Task> FindTask(std::string_view name);
+
+// A prompt ready for the tokenizer.
+struct Prompt {
+  Task task = Task::kRaw;
+  std::string text;
+};
+
+// The sentence for `task` with its input. A region task takes `<loc_x1><loc_y1><loc_x2><loc_y2>`, or
+// four numbers "x1,y1,x2,y2" in pixels of a picture of `width` x `height`. Open-vocabulary detection
+// takes one phrase, or several separated by " <and> " or by ';'.
+// Throws Error(kInvalidPrompt), whose message says how to write it, if input is missing, unexpected,
+// not UTF-8, or not a region.
+Prompt MakePrompt(Task task, std::string_view input, int width, int height);
+
+// As the original processor reads one string: "<OD>" alone, "<CAPTION_TO_PHRASE_GROUNDING>a cat",
+// or raw text. A task token that takes no input must be the whole string.
+Prompt MakePrompt(std::string_view text_with_task_token, int width, int height);
+
+// `text` is the raw answer with special tokens; `token_logprobs`, if not empty, holds the natural
+// logarithm of the probability of each `<loc_N>` in the order in which they stand in `text`.
+// Coordinates are floats in pixels: (bin + 0.5) * size / 1000. Linear in the length of the text.
+Answer ParseAnswer(Task task, std::string_view text, int width, int height,
+                   std::span<const float> location_logprobs = {});
+
+// The answer in Hugging Face's schema, as one line of JSON: {"bboxes": [...], "labels": [...], ...}
+// or a JSON string. Invalid UTF-8 is replaced by U+FFFD.
+std::string AnswerToJson(const Answer& answer);
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_TASK_H_

@@ -1,0 +1,90 @@
+#ifndef UFFIZI_TYPES_H_
+#define UFFIZI_TYPES_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace uffizi {
+
+// A borrowed picture: 8-bit RGB, interleaved, rows `stride` bytes apart.
+struct ImageView {
+  const uint8_t* data = nullptr;
+  int width = 0;      // pixels
+  int height = 0;     // pixels
+  size_t stride = 0;  // bytes from one row to the next
+};
+
+// An owned picture: 8-bit RGB, interleaved, rows packed.
+struct Image {
+  int width = 0;   // pixels
+  int height = 0;  // pixels
+  std::vector<uint8_t> pixels;  // [height, width, 3]
+
+  ImageView view() const { return {pixels.data(), width, height, static_cast<size_t>(width) * 3}; }
+};
+
+// Corners in pixels of the original picture, (x1, y1) top left. A model may answer with inverted
+// boxes (x2 < x1); they are passed on as they are.
+struct Box {
+  float x1 = 0, y1 = 0, x2 = 0, y2 = 0;
+};
+
+// x, y, x, y, ... in pixels of the original picture.
+using Polygon = std::vector<float>;
+
+// How an answer is shaped; see tasks/ for the text that each one is parsed from.
+enum class AnswerShape {
+  kText,            // a string
+  kBoxes,           // labelled boxes
+  kQuads,           // labelled quadrilaterals (OCR)
+  kPolygons,        // labelled instances, each of one or more polygons
+  kOpenVocabulary,  // boxes and polygons mixed
+};
+
+// One thing that the model found. Which geometry is set follows from the answer's shape: a region
+// of kOpenVocabulary has polygons if it has any, otherwise a box.
+struct Region {
+  std::string label;               // "" in region proposals
+  Box box;                         // kBoxes, kOpenVocabulary
+  Polygon quad;                    // kQuads: 8 numbers, clockwise from the text's top left
+  std::vector<Polygon> polygons;   // kPolygons, kOpenVocabulary
+  float score = 0;  // exp(mean log-probability of its location tokens), 0..1
+};
+
+// A parsed answer.
+struct Answer {
+  AnswerShape shape = AnswerShape::kText;
+  std::string text;             // kText: the answer itself
+  std::vector<Region> regions;  // every other shape
+};
+
+// Wall-clock seconds that each stage took for one result. Stages shared by several tasks on one
+// picture are counted once, in the first of them, and are 0 in the others.
+struct Timings {
+  double decode = 0;          // picture file to pixels
+  double preprocess = 0;      // resample and normalize
+  double vision_encoder = 0;  // DaViT and projector
+  double text_encoder = 0;    // prompt and BART encoder, cross-attention keys and values
+  double decoder = 0;         // token generation
+  double parse = 0;           // answer text to regions
+  double total = 0;
+};
+
+// What one task on one picture gave.
+struct Result {
+  std::string task;            // "<OD>", or "" for a raw prompt
+  std::string prompt;          // the sentence that the model was given
+  std::string text;            // the raw answer, special tokens included
+  std::vector<int> token_ids;  // what was generated, without the decoder's start token
+  Answer answer;
+  bool truncated = false;  // the answer hit the length limit
+  int width = 0;           // of the picture, pixels
+  int height = 0;
+  Timings timings;
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_TYPES_H_

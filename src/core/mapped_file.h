@@ -1,0 +1,35 @@
+#ifndef UFFIZI_CORE_MAPPED_FILE_H_
+#define UFFIZI_CORE_MAPPED_FILE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace uffizi {
+
+// A file mapped read-only for as long as the object lives.
+class MappedFile {
+ public:
+  // Throws Error(kNotFound) or Error(kIo). An empty file maps to an empty span.
+  explicit MappedFile(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  std::span<const uint8_t> bytes() const { return {data_, size_}; }
+
+ private:
+  const uint8_t* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+// The whole file as a string. Throws Error(kNotFound) or Error(kIo); kIo if it is over `max_bytes`.
+std::string ReadFile(const std::filesystem::path& path, size_t max_bytes = 1ull << 30);
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_CORE_MAPPED_FILE_H_
