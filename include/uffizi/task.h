@@ -67,7 +67,7 @@ Prompt MakePrompt(Task task, std::string_view input, int width, int height);
 // or raw text. A task token that takes no input must be the whole string.
 Prompt MakePrompt(std::string_view text_with_task_token, int width, int height);
 
-// `text` is the raw answer with special tokens; `token_logprobs`, if not empty, holds the natural
+// `text` is the raw answer with special tokens; `location_logprobs`, if not empty, holds the natural
 // logarithm of the probability of each `<loc_N>` in the order in which they stand in `text`.
 // Coordinates are floats in pixels: (bin + 0.5) * size / 1000. Linear in the length of the text.
 Answer ParseAnswer(Task task, std::string_view text, int width, int height,

@@ -1,0 +1,41 @@
+#ifndef UFFIZI_GENERATE_GENERATION_CONFIG_H_
+#define UFFIZI_GENERATE_GENERATION_CONFIG_H_
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace uffizi {
+
+// When beam search may stop once it has num_beams finished hypotheses, as in transformers.
+enum class EarlyStopping {
+  kOff,    // stop when an unlikely-to-improve heuristic says so (False)
+  kOn,     // stop at once (True)
+  kNever,  // stop only when no hypothesis can improve ("never")
+};
+
+// How to search for an answer. Names and meaning are transformers' GenerationConfig.
+struct GenerationConfig {
+  int num_beams = 1;
+  EarlyStopping early_stopping = EarlyStopping::kOff;
+  double length_penalty = 1.0;
+  int no_repeat_ngram_size = 0;
+  double repetition_penalty = 1.0;
+  int min_length = 0;    // tokens, the decoder's start token and </s> included
+  int max_length = 1025;  // tokens, the decoder's start token included
+  bool do_sample = false;
+  double temperature = 1.0;
+  int top_k = 50;     // 0 = all
+  double top_p = 1.0;
+  uint64_t seed = 0;
+  int decoder_start_token_id = 2;
+  int pad_token_id = 1;
+  std::vector<int> eos_token_ids = {2};
+  std::optional<int> forced_bos_token_id;
+  std::optional<int> forced_eos_token_id;
+  std::vector<int> suppress_tokens;  // never generated
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_GENERATE_GENERATION_CONFIG_H_

@@ -1,0 +1,49 @@
+#ifndef UFFIZI_GENERATE_SEARCH_H_
+#define UFFIZI_GENERATE_SEARCH_H_
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "generate/generation_config.h"
+
+namespace uffizi {
+
+// One row of the decoder's next step.
+struct SearchRow {
+  int parent;  // the row of this search's previous step whose past it continues; -1 at the first
+  int token;   // the newest token of the row
+};
+
+// A finished answer.
+struct Generated {
+  std::vector<int> ids;         // without the decoder's start token, up to and with </s> if reached
+  std::vector<float> logprobs;  // of each id: the model's own log-probability, before any rule
+  bool truncated = false;       // stopped by max_length, without </s> of the model's own choosing
+};
+
+// The search for one answer: a state machine that is fed logits and says which rows to run next. A
+// batch holds one per sequence, and drops it when it is done. Greedy search, sampling and beam search
+// are chosen by the config. Equal to transformers' generate().
+class Search {
+ public:
+  // Throws Error(kInvalidArgument), naming the option, if the config makes no sense.
+  static std::unique_ptr<Search> Make(const GenerationConfig& config);
+  virtual ~Search() = default;
+
+  // The rows of the next step; empty when done. At the first step, one row for any number of beams.
+  virtual std::span<const SearchRow> rows() const = 0;
+
+  // Takes the logits of rows(), [rows().size(), vocab] f32, which it may overwrite.
+  virtual void Advance(std::span<float> logits, int vocab) = 0;
+
+  bool done() const { return rows().empty(); }
+
+  // The best answer; when not done, the best so far. For streaming, greedy and sampled ids only ever
+  // grow.
+  virtual Generated result() const = 0;
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_GENERATE_SEARCH_H_

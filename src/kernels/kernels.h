@@ -1,0 +1,83 @@
+#ifndef UFFIZI_KERNELS_KERNELS_H_
+#define UFFIZI_KERNELS_KERNELS_H_
+
+// The one seam to SIMD: free functions on plain views. Each picks the best instruction set at run
+// time and spreads its work over the threads of the surrounding task arena (core/parallel.h). A
+// result is the same bit for bit at any number of threads, and a row's result does not depend on
+// which other rows are computed with it.
+//
+// Tensors are row-major and contiguous unless a stride is given. Strides count elements.
+
+#include <cstddef>
+#include <span>
+
+namespace uffizi {
+
+enum class Activation { kNone, kGelu };
+
+// What follows a matrix product while its result is still in registers.
+struct Epilogue {
+  const float* bias = nullptr;      // [n], added first
+  Activation activation = Activation::kNone;
+  const float* residual = nullptr;  // [rows, n], added last; may be the output itself
+};
+
+// y[r, j] = epilogue(sum_i x[r, i] * w[j, i]).
+// x: [rows, k] f32, w: [n, k] f32, y: [rows, n] f32
+void MatMulF32(const float* x, size_t rows, size_t k, const float* w, size_t n,
+               const Epilogue& epilogue, float* y);
+
+// y = (x - mean(x)) / sqrt(var(x) + epsilon) * weight + bias, for each row. y may be x.
+// x, y: [rows, dim] f32; weight, bias: [dim] f32
+void LayerNorm(const float* x, size_t rows, size_t dim, const float* weight, const float* bias,
+               float epsilon, float* y);
+
+// x * 0.5 * (1 + erf(x / sqrt(2))), in place. x: [count] f32
+void Gelu(float* x, size_t count);
+
+// y = x + bias + 3x3 depthwise convolution of x, zero-padded by one. y must not be x.
+// x, y: [height, width, channels] f32; weight: [3, 3, channels] f32; bias: [channels] f32
+void DepthwiseConv3x3Residual(const float* x, size_t height, size_t width, size_t channels,
+                              const float* weight, const float* bias, float* y);
+
+// Scaled dot-product attention of a few queries on a few keys, all heads:
+// out[i, h, :] = softmax_j(scale * q[i, h, :] . k[j, h, :]) v[j, h, :].
+struct AttentionJob {
+  const float* q;  // [queries, heads, head_dim] f32, queries q_stride apart
+  const float* k;  // [keys, heads, head_dim] f32
+  const float* v;  // [keys, heads, head_dim] f32
+  float* out;      // [queries, heads, head_dim] f32
+  size_t queries, keys;
+};
+struct AttentionShape {
+  size_t heads, head_dim;
+  size_t q_stride, kv_stride, out_stride;  // elements from one token to the next
+  float scale;
+};
+// Independent jobs of one shape: the windows of a picture, or the sequences of a batch.
+void Attention(std::span<const AttentionJob> jobs, const AttentionShape& shape);
+
+// One query row of causal self-attention over a cache of keys and values whose past may lie in
+// other rows' slots (beams share their history): position p is read from slot slots[p].
+struct CachedAttentionJob {
+  const float* q;    // [heads, head_dim] f32
+  float* out;        // [heads, head_dim] f32
+  const int* slots;  // [positions]
+  size_t positions;  // keys to attend to, the newest included
+};
+// k_cache, v_cache: [slots, max_positions, heads * head_dim] f32
+void CachedAttention(std::span<const CachedAttentionJob> jobs, size_t heads, size_t head_dim,
+                     float scale, const float* k_cache, const float* v_cache,
+                     size_t max_positions);
+
+// DaViT's channel attention. For each group: softmax over the second index of
+// A[c, d] = tokens^-0.5 * sum_t q[t, c] k[t, d], then out[t, c] = sum_d A[c, d] v[t, d].
+// qkv: [tokens, 3, groups, group_dim] f32, out: [tokens, groups, group_dim] f32
+void ChannelAttention(const float* qkv, size_t tokens, size_t groups, size_t group_dim, float* out);
+
+// The instruction set in use: "AVX2", "AVX3_DL", ... UFFIZI_TARGET=avx2 in the environment forces one.
+const char* KernelTarget();
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_KERNELS_KERNELS_H_
