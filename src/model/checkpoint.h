@@ -35,7 +35,7 @@ std::string ShapeToString(const std::vector<int64_t>& shape);
 class Checkpoint {
  public:
   // Throws Error(kInvalidModel) naming the file, and the tensor, that is missing or damaged: header
-  // lengths, offsets, shapes and overlaps are checked against the file before anything is used.
+  // lengths, offsets and shapes are checked against the file before anything is used.
   static Checkpoint Open(const std::filesystem::path& folder);
 
   // Null if there is none of that name.

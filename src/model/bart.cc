@@ -1,0 +1,205 @@
+#include "model/bart.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace uffizi {
+namespace {
+
+constexpr int kPositionOffset = 2;  // rows before position 0 in BART's tables
+
+float HeadScale(size_t dim, size_t heads) {
+  return 1.0f / std::sqrt(static_cast<float>(dim / heads));
+}
+
+}  // namespace
+
+TokenEmbedding TokenEmbedding::Read(const WeightReader& reader, const ModelConfig& config) {
+  const int vocab = config.text.vocab_size, dim = config.text.d_model;
+  const std::string head = "lm_head.weight", shared = "model.language_model.shared.weight";
+  // Files keep any of the tied matrices, and not always the same one.
+  const std::string candidates[] = {shared, "model.language_model.encoder.embed_tokens.weight",
+                                    "model.language_model.decoder.embed_tokens.weight", head};
+  const auto* found = std::find_if(std::begin(candidates), std::end(candidates),
+                                   [&](const std::string& name) { return reader.Has(name); });
+  if (found == std::end(candidates)) reader.Fail(shared, "missing");
+  TokenEmbedding embedding;
+  embedding.table = reader.Floats(*found, {vocab, dim});
+  if (config.text.scale_embedding) embedding.scale = std::sqrt(static_cast<float>(dim));
+
+  const bool own_head = !config.tie_word_embeddings && reader.Has(head);
+  FloatTensor weight = own_head ? reader.Floats(head, {vocab, dim}) : embedding.table;
+  FloatTensor bias;
+  // Only Microsoft's files have one.
+  const std::string bias_name = "model.language_model.final_logits_bias";
+  if (reader.Has(bias_name)) {
+    bias = reader.Floats(bias_name, {1, vocab});
+  }
+  embedding.output = Linear(std::move(weight), std::move(bias), vocab, dim);
+  return embedding;
+}
+
+void TokenEmbedding::Forward(std::span<const int> ids, float* out) const {
+  const auto dim = static_cast<size_t>(output.in());
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const float* row = table.data() + static_cast<size_t>(ids[i]) * dim;
+    for (size_t c = 0; c < dim; ++c) out[i * dim + c] = row[c] * scale;
+  }
+}
+
+PositionEmbedding PositionEmbedding::Read(const WeightReader& reader, const std::string& name,
+                                          const TextConfig& config) {
+  return {reader.Floats(name, {config.max_positions + kPositionOffset, config.d_model}),
+          static_cast<size_t>(config.d_model)};
+}
+
+void PositionEmbedding::Add(size_t position, float* x) const {
+  const float* row = table.data() + (position + kPositionOffset) * dim;
+  for (size_t c = 0; c < dim; ++c) x[c] += row[c];
+}
+
+AttentionWeights AttentionWeights::Read(const WeightReader& reader, const std::string& prefix,
+                                        int dim) {
+  return {Linear::Read(reader, prefix + ".q_proj", dim, dim),
+          Linear::Read(reader, prefix + ".k_proj", dim, dim),
+          Linear::Read(reader, prefix + ".v_proj", dim, dim),
+          Linear::Read(reader, prefix + ".out_proj", dim, dim)};
+}
+
+BartEncoder BartEncoder::Read(const WeightReader& reader, const ModelConfig& config) {
+  const TextConfig& text = config.text;
+  const std::string prefix = "model.language_model.encoder.";
+  BartEncoder encoder;
+  encoder.heads_ = static_cast<size_t>(text.encoder_heads);
+  encoder.positions_ = PositionEmbedding::Read(reader, prefix + "embed_positions.weight", text);
+  encoder.embedding_norm_ = Norm::Read(reader, prefix + "layernorm_embedding", text.d_model);
+  for (int i = 0; i < text.encoder_layers; ++i) {
+    const std::string layer = prefix + "layers." + std::to_string(i) + ".";
+    encoder.layers_.push_back(
+        {AttentionWeights::Read(reader, layer + "self_attn", text.d_model),
+         Norm::Read(reader, layer + "self_attn_layer_norm", text.d_model),
+         Mlp::Read(reader, layer, text.d_model, text.encoder_ffn_dim),
+         Norm::Read(reader, layer + "final_layer_norm", text.d_model)});
+  }
+  return encoder;
+}
+
+void BartEncoder::Forward(float* states, size_t tokens, Arena& arena) const {
+  const Arena::Scope scope(arena);
+  const size_t dim = embedding_norm_.weight.size();
+  for (size_t t = 0; t < tokens; ++t) positions_.Add(t, states + t * dim);
+  embedding_norm_.Forward(states, tokens, states);
+  float* q = arena.Take<float>(tokens * dim);
+  float* k = arena.Take<float>(tokens * dim);
+  float* v = arena.Take<float>(tokens * dim);
+  float* attended = arena.Take<float>(tokens * dim);
+  const AttentionShape shape{heads_, dim / heads_, dim, dim, dim, HeadScale(dim, heads_)};
+  for (const Layer& layer : layers_) {
+    layer.attention.q.Forward(states, tokens, q, arena);
+    layer.attention.k.Forward(states, tokens, k, arena);
+    layer.attention.v.Forward(states, tokens, v, arena);
+    const AttentionJob job{q, k, v, attended, tokens, tokens};
+    Attention({&job, 1}, shape);
+    layer.attention.out.Forward(attended, tokens, states, arena, Activation::kNone, states);
+    layer.attention_norm.Forward(states, tokens, states);
+    layer.mlp.PostNormResidual(layer.mlp_norm, states, tokens, arena);
+  }
+}
+
+BartDecoder BartDecoder::Read(const WeightReader& reader, const ModelConfig& config) {
+  const TextConfig& text = config.text;
+  const std::string prefix = "model.language_model.decoder.";
+  BartDecoder decoder;
+  decoder.heads_ = static_cast<size_t>(text.decoder_heads);
+  decoder.positions_ = PositionEmbedding::Read(reader, prefix + "embed_positions.weight", text);
+  decoder.embedding_norm_ = Norm::Read(reader, prefix + "layernorm_embedding", text.d_model);
+  for (int i = 0; i < text.decoder_layers; ++i) {
+    const std::string layer = prefix + "layers." + std::to_string(i) + ".";
+    decoder.layers_.push_back(
+        {AttentionWeights::Read(reader, layer + "self_attn", text.d_model),
+         Norm::Read(reader, layer + "self_attn_layer_norm", text.d_model),
+         AttentionWeights::Read(reader, layer + "encoder_attn", text.d_model),
+         Norm::Read(reader, layer + "encoder_attn_layer_norm", text.d_model),
+         Mlp::Read(reader, layer, text.d_model, text.decoder_ffn_dim),
+         Norm::Read(reader, layer + "final_layer_norm", text.d_model)});
+  }
+  return decoder;
+}
+
+CrossCache BartDecoder::MakeCrossCache(const float* states, size_t tokens, Arena& arena) const {
+  CrossCache cache;
+  cache.tokens = tokens;
+  cache.layers.resize(layers_.size());
+  const size_t dim = embedding_norm_.weight.size();
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    CrossCache::Layer& layer = cache.layers[i];
+    layer.keys.resize(tokens * dim);
+    layer.values.resize(tokens * dim);
+    layers_[i].cross_attention.k.Forward(states, tokens, layer.keys.data(), arena);
+    layers_[i].cross_attention.v.Forward(states, tokens, layer.values.data(), arena);
+  }
+  return cache;
+}
+
+void BartDecoder::Step(std::span<const Row> rows, SelfCache& cache, float* hidden,
+                       Arena& arena) const {
+  const size_t dim = embedding_norm_.weight.size();
+  for (size_t r = 0; r < rows.size(); ++r) positions_.Add(rows[r].position, hidden + r * dim);
+  embedding_norm_.Forward(hidden, rows.size(), hidden);
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    const Layer& layer = layers_[i];
+    SelfAttention(layer, i, rows, cache, hidden, arena);
+    layer.self_norm.Forward(hidden, rows.size(), hidden);
+    CrossAttention(layer, i, rows, hidden, arena);
+    layer.cross_norm.Forward(hidden, rows.size(), hidden);
+    layer.mlp.PostNormResidual(layer.mlp_norm, hidden, rows.size(), arena);
+  }
+}
+
+void BartDecoder::SelfAttention(const Layer& layer, size_t index, std::span<const Row> rows,
+                                SelfCache& cache, float* hidden, Arena& arena) const {
+  const Arena::Scope scope(arena);
+  const size_t count = rows.size(), dim = embedding_norm_.weight.size();
+  float* q = arena.Take<float>(count * dim);
+  float* k = arena.Take<float>(count * dim);
+  float* v = arena.Take<float>(count * dim);
+  const AttentionWeights& weights = layer.self_attention;
+  weights.q.Forward(hidden, count, q, arena);
+  weights.k.Forward(hidden, count, k, arena);
+  weights.v.Forward(hidden, count, v, arena);
+  auto* jobs = arena.Take<CachedAttentionJob>(count);
+  for (size_t r = 0; r < count; ++r) {
+    const size_t at = cache.Offset(static_cast<size_t>(rows[r].slot), rows[r].position);
+    std::copy_n(k + r * dim, dim, cache.keys(index) + at);
+    std::copy_n(v + r * dim, dim, cache.values(index) + at);
+    // The attended values take the place of k, which is in the cache now.
+    jobs[r] = {q + r * dim, k + r * dim, rows[r].history, rows[r].position + 1};
+  }
+  CachedAttention({jobs, count}, heads_, dim / heads_, HeadScale(dim, heads_), cache.keys(index),
+                  cache.values(index), cache.max_positions());
+  weights.out.Forward(k, count, hidden, arena, Activation::kNone, hidden);
+}
+
+void BartDecoder::CrossAttention(const Layer& layer, size_t index, std::span<const Row> rows,
+                                 float* hidden, Arena& arena) const {
+  const Arena::Scope scope(arena);
+  const size_t count = rows.size(), dim = embedding_norm_.weight.size();
+  float* q = arena.Take<float>(count * dim);
+  float* attended = arena.Take<float>(count * dim);
+  layer.cross_attention.q.Forward(hidden, count, q, arena);
+  auto* jobs = arena.Take<AttentionJob>(count);
+  size_t job_count = 0;
+  for (size_t begin = 0, end = 0; begin < count; begin = end) {
+    const CrossCache* cross = rows[begin].cross;
+    while (end < count && rows[end].cross == cross) ++end;
+    const CrossCache::Layer& keys_values = cross->layers[index];
+    jobs[job_count++] = {q + begin * dim,        keys_values.keys.data(),
+                         keys_values.values.data(), attended + begin * dim,
+                         end - begin,            cross->tokens};
+  }
+  Attention({jobs, job_count}, {heads_, dim / heads_, dim, dim, dim, HeadScale(dim, heads_)});
+  layer.cross_attention.out.Forward(attended, count, hidden, arena, Activation::kNone, hidden);
+}
+
+}  // namespace uffizi

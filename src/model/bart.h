@@ -1,0 +1,113 @@
+#ifndef UFFIZI_MODEL_BART_H_
+#define UFFIZI_MODEL_BART_H_
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/arena.h"
+#include "model/config.h"
+#include "model/kv_cache.h"
+#include "model/linear.h"
+#include "model/weight_reader.h"
+
+namespace uffizi {
+
+// Token ids to vectors, and, tied to the same matrix or not, vectors to logits.
+struct TokenEmbedding {
+  FloatTensor table;   // [vocab, d_model] f32
+  Linear output;       // d_model to vocab
+  float scale = 1.0f;  // of the embeddings
+
+  static TokenEmbedding Read(const WeightReader& reader, const ModelConfig& config);
+  // out: [ids.size(), d_model] f32
+  void Forward(std::span<const int> ids, float* out) const;
+};
+
+// Learned absolute positions; BART keeps position p in row p + 2.
+struct PositionEmbedding {
+  FloatTensor table;  // [positions + 2, dim] f32
+  size_t dim;
+
+  static PositionEmbedding Read(const WeightReader& reader, const std::string& name,
+                                const TextConfig& config);
+  // x += embedding of `position`. x: [dim] f32
+  void Add(size_t position, float* x) const;
+};
+
+// The projections around multi-head attention.
+struct AttentionWeights {
+  Linear q, k, v, out;
+
+  static AttentionWeights Read(const WeightReader& reader, const std::string& prefix, int dim);
+};
+
+// The text encoder: prompt and image tokens in, states for the decoder out. Layers normalize after
+// each residual sum ("post-norm"), as BART's do.
+class BartEncoder {
+ public:
+  static BartEncoder Read(const WeightReader& reader, const ModelConfig& config);
+
+  // states: [tokens, d_model] f32; holds image tokens and token embeddings on entry
+  void Forward(float* states, size_t tokens, Arena& arena) const;
+
+ private:
+  struct Layer {
+    AttentionWeights attention;
+    Norm attention_norm;
+    Mlp mlp;
+    Norm mlp_norm;
+  };
+  size_t heads_ = 0;
+  PositionEmbedding positions_{};
+  Norm embedding_norm_;
+  std::vector<Layer> layers_;
+};
+
+// The text decoder, one token a row and step.
+class BartDecoder {
+ public:
+  // A row of a step. The rows of one step may be of different sequences and at different positions.
+  struct Row {
+    int token;
+    int slot;                 // of the cache, that takes the row's new key and value
+    size_t position;          // of the token in its sequence
+    const int* history;       // [position + 1] the slot that holds each position; the last is `slot`
+    const CrossCache* cross;  // the sequence's encoder states, projected
+  };
+
+  static BartDecoder Read(const WeightReader& reader, const ModelConfig& config);
+
+  // Projects encoder states to every layer's cross-attention keys and values, once a sequence.
+  // states: [tokens, d_model] f32
+  CrossCache MakeCrossCache(const float* states, size_t tokens, Arena& arena) const;
+
+  // hidden: [rows.size(), d_model] f32; holds token embeddings on entry, what the output layer
+  // takes on return. Rows of one sequence should stand side by side: they share its cross cache.
+  void Step(std::span<const Row> rows, SelfCache& cache, float* hidden, Arena& arena) const;
+
+  size_t layers() const { return layers_.size(); }
+
+ private:
+  struct Layer {
+    AttentionWeights self_attention;
+    Norm self_norm;
+    AttentionWeights cross_attention;
+    Norm cross_norm;
+    Mlp mlp;
+    Norm mlp_norm;
+  };
+  void SelfAttention(const Layer& layer, size_t index, std::span<const Row> rows, SelfCache& cache,
+                     float* hidden, Arena& arena) const;
+  void CrossAttention(const Layer& layer, size_t index, std::span<const Row> rows, float* hidden,
+                      Arena& arena) const;
+
+  size_t heads_ = 0;
+  PositionEmbedding positions_{};
+  Norm embedding_norm_;
+  std::vector<Layer> layers_;
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_MODEL_BART_H_

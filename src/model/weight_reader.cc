@@ -1,0 +1,180 @@
+#include "model/weight_reader.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "core/parallel.h"
+#include "uffizi/error.h"
+
+namespace uffizi {
+namespace {
+
+constexpr size_t kConvertGrain = size_t{1} << 16;  // values that are worth a task of their own
+
+// A float is finite when its exponent bits are not all ones.
+bool AllFinite(const float* values, size_t count) {
+  uint32_t bad = 0;
+  for (size_t i = 0; i < count; ++i) {
+    uint32_t bits;
+    std::memcpy(&bits, values + i, sizeof(bits));
+    bad |= (bits & 0x7f800000u) == 0x7f800000u;
+  }
+  return bad == 0;
+}
+
+template <typename Stored, typename Convert>
+void ConvertRange(const uint8_t* data, size_t begin, size_t end, float* out, Convert convert) {
+  for (size_t i = begin; i < end; ++i) {
+    Stored value;
+    std::memcpy(&value, data + i * sizeof(Stored), sizeof(Stored));
+    out[i] = convert(value);
+  }
+}
+
+void ReplaceAll(std::string& text, const std::string& from, const std::string& to) {
+  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
+    text.replace(at, from.size(), to);
+  }
+}
+
+}  // namespace
+
+float HalfToFloat(uint16_t half) {
+  const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
+  const uint32_t magnitude = half & 0x7fffu;
+  if (magnitude >= 0x7c00u) {  // infinity or NaN
+    return std::bit_cast<float>(sign | 0x7f800000u | (magnitude & 0x3ffu) << 13);
+  }
+  // Shifting exponent and fraction into place leaves the exponent 112 too small; a multiplication
+  // mends that and gives subnormals their right value.
+  const float scaled = std::bit_cast<float>(magnitude << 13) * 0x1p112f;
+  return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(scaled));
+}
+
+uint16_t FloatToHalf(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  const uint16_t sign = static_cast<uint16_t>(bits >> 16 & 0x8000u);
+  const uint32_t magnitude = bits & 0x7fffffffu;
+  if (magnitude > 0x7f800000u) return sign | 0x7e00u;  // NaN
+  if (magnitude >= 0x477ff000u) return sign | 0x7c00u;  // rounds to 65536 or more
+  if (magnitude < 0x38800000u) {                        // subnormal: count in units of 2^-24
+    const float units = std::bit_cast<float>(magnitude) * 0x1p24f;
+    return static_cast<uint16_t>(sign | static_cast<uint16_t>(std::nearbyint(units)));
+  }
+  const uint32_t rounded = magnitude + 0xfffu + (magnitude >> 13 & 1u);
+  return static_cast<uint16_t>(sign | ((rounded >> 13) - (112u << 10)));
+}
+
+bool ConvertToFloat(const TensorView& tensor, float* out) {
+  std::vector<char> finite((tensor.elements() + kConvertGrain - 1) / kConvertGrain, 1);
+  ParallelFor(finite.size(), 1, [&](size_t first, size_t last) {
+    for (size_t piece = first; piece < last; ++piece) {
+      const size_t begin = piece * kConvertGrain;
+      const size_t end = std::min(begin + kConvertGrain, tensor.elements());
+      switch (tensor.dtype) {
+        case DType::kF32:
+          std::memcpy(out + begin, tensor.data + begin * sizeof(float),
+                      (end - begin) * sizeof(float));
+          break;
+        case DType::kF16:
+          ConvertRange<uint16_t>(tensor.data, begin, end, out, HalfToFloat);
+          break;
+        case DType::kBF16:
+          ConvertRange<uint16_t>(tensor.data, begin, end, out, [](uint16_t value) {
+            return std::bit_cast<float>(static_cast<uint32_t>(value) << 16);
+          });
+          break;
+        default:
+          ConvertRange<double>(tensor.data, begin, end, out,
+                               [](double value) { return static_cast<float>(value); });
+      }
+      finite[piece] = AllFinite(out + begin, end - begin);
+    }
+  });
+  return std::find(finite.begin(), finite.end(), 0) == finite.end();
+}
+
+std::string MicrosoftName(const std::string& native_name) {
+  std::string name = native_name;
+  if (name == "lm_head.weight") return "language_model.lm_head.weight";
+  if (name == "model.language_model.final_logits_bias") return "language_model.final_logits_bias";
+  if (name.starts_with("model.")) name = name.substr(std::strlen("model."));
+  if (name.starts_with("language_model.")) {
+    return "language_model.model." + name.substr(std::strlen("language_model."));
+  }
+  static const std::pair<const char*, const char*> kRenames[] = {
+      {"multi_modal_projector.", ""},
+      {"image_position_embed.", "image_pos_embed."},
+      {"image_projection.weight", "image_projection"},
+      {".conv.", ".proj."},
+      {".conv1.", ".conv1.fn.dw."},
+      {".conv2.", ".conv2.fn.dw."},
+      {"spatial_block.norm1.", "spatial_block.window_attn.norm."},
+      {"channel_block.norm1.", "channel_block.channel_attn.norm."},
+      {".window_attn.qkv.", ".window_attn.fn.qkv."},
+      {".window_attn.proj.", ".window_attn.fn.proj."},
+      {".channel_attn.qkv.", ".channel_attn.fn.qkv."},
+      {".channel_attn.proj.", ".channel_attn.fn.proj."},
+      {".norm2.", ".ffn.norm."},
+      {".ffn.fc", ".ffn.fn.net.fc"},
+  };
+  for (const auto& [from, to] : kRenames) ReplaceAll(name, from, to);
+  return name;
+}
+
+WeightReader::WeightReader(const Checkpoint& checkpoint)
+    : checkpoint_(checkpoint),
+      microsoft_layout_(checkpoint.Find("vision_tower.convs.0.proj.bias") != nullptr) {}
+
+std::string WeightReader::StoredName(const std::string& name) const {
+  return microsoft_layout_ ? MicrosoftName(name) : name;
+}
+
+const TensorView* WeightReader::Find(const std::string& name) const {
+  return checkpoint_.Find(StoredName(name));
+}
+
+void WeightReader::Fail(const std::string& name, const std::string& reason) const {
+  const TensorView* tensor = Find(name);
+  const std::string file = tensor != nullptr ? tensor->file : checkpoint_.folder().string();
+  throw Error(ErrorCode::kInvalidModel, file + ": tensor " + StoredName(name) + ": " + reason);
+}
+
+FloatTensor WeightReader::Floats(const std::string& name, const std::vector<int64_t>& shape) const {
+  const TensorView* tensor = Find(name);
+  if (tensor == nullptr) Fail(name, "missing");
+  if (tensor->shape != shape) {
+    Fail(name, "has the shape " + ShapeToString(tensor->shape) + " where the config needs " +
+                   ShapeToString(shape));
+  }
+  if (tensor->dtype == DType::kF32 && reinterpret_cast<uintptr_t>(tensor->data) % 4 == 0) {
+    const auto* values = reinterpret_cast<const float*>(tensor->data);
+    if (!AllFinite(values, tensor->elements())) Fail(name, "holds NaN or infinity");
+    return FloatTensor(values, tensor->elements());
+  }
+  if (tensor->dtype != DType::kF32 && tensor->dtype != DType::kF16 &&
+      tensor->dtype != DType::kBF16 && tensor->dtype != DType::kF64) {
+    Fail(name, std::string("is ") + DTypeName(tensor->dtype) + ", not floating-point");
+  }
+  std::vector<float> values(tensor->elements());
+  if (!ConvertToFloat(*tensor, values.data())) Fail(name, "holds NaN or infinity");
+  return FloatTensor(std::move(values));
+}
+
+FloatTensor WeightReader::ImageProjection(int out, int in) const {
+  const std::string name = "model.multi_modal_projector.image_projection.weight";
+  if (!microsoft_layout_) return Floats(name, {out, in});
+  const FloatTensor stored = Floats(name, {in, out});
+  std::vector<float> transposed(stored.size());
+  for (int i = 0; i < in; ++i) {
+    for (int o = 0; o < out; ++o) {
+      transposed[static_cast<size_t>(o) * in + i] = stored.data()[static_cast<size_t>(i) * out + o];
+    }
+  }
+  return FloatTensor(std::move(transposed));
+}
+
+}  // namespace uffizi

@@ -1,0 +1,74 @@
+#ifndef UFFIZI_MODEL_WEIGHT_READER_H_
+#define UFFIZI_MODEL_WEIGHT_READER_H_
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "model/checkpoint.h"
+
+namespace uffizi {
+
+// float32 values: the mapped file's own where it holds aligned float32, else a converted copy.
+class FloatTensor {
+ public:
+  FloatTensor() = default;
+  explicit FloatTensor(std::vector<float> owned) : owned_(std::move(owned)) {}
+  FloatTensor(const float* mapped, size_t size) : mapped_(mapped), mapped_size_(size) {}
+
+  const float* data() const { return mapped_ != nullptr ? mapped_ : owned_.data(); }
+  size_t size() const { return mapped_ != nullptr ? mapped_size_ : owned_.size(); }
+  bool empty() const { return size() == 0; }
+  size_t owned_bytes() const { return owned_.size() * sizeof(float); }
+
+ private:
+  std::vector<float> owned_;
+  const float* mapped_ = nullptr;
+  size_t mapped_size_ = 0;
+};
+
+// Gives a checkpoint's tensors by their transformers-native names, whichever layout the file is in:
+// transformers' own ("model.vision_tower...") or Microsoft's original ("vision_tower...").
+class WeightReader {
+ public:
+  explicit WeightReader(const Checkpoint& checkpoint);
+
+  bool Has(const std::string& name) const { return Find(name) != nullptr; }
+
+  // The tensor under its native name, or null.
+  const TensorView* Find(const std::string& name) const;
+
+  // Throws Error(kInvalidModel) naming file and tensor if it is missing, is of another shape or not
+  // of a floating-point type, or holds NaN or infinity.
+  FloatTensor Floats(const std::string& name, const std::vector<int64_t>& shape) const;
+
+  // The projector's matrix as [out, in]; Microsoft's files keep it as [in, out].
+  FloatTensor ImageProjection(int out, int in) const;
+
+  // "PATH: tensor NAME: reason", where NAME is as the file spells it.
+  [[noreturn]] void Fail(const std::string& name, const std::string& reason) const;
+
+  // The name of a tensor in this checkpoint's own layout.
+  std::string StoredName(const std::string& name) const;
+
+  const Checkpoint& checkpoint() const { return checkpoint_; }
+
+ private:
+  const Checkpoint& checkpoint_;
+  bool microsoft_layout_;
+};
+
+// The name in Microsoft's layout of a tensor with this transformers-native name.
+std::string MicrosoftName(const std::string& native_name);
+
+// Converts F32, F16, BF16 or F64 to f32. `out` has tensor.elements() values.
+// Returns false if any value is NaN or infinite.
+bool ConvertToFloat(const TensorView& tensor, float* out);
+
+// IEEE half precision.
+float HalfToFloat(uint16_t half);
+uint16_t FloatToHalf(float value);  // round to nearest even; too large becomes infinity
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_MODEL_WEIGHT_READER_H_
