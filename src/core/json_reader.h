@@ -31,7 +31,7 @@ class JsonReader {
   std::vector<double> Numbers(const std::string& key) const;
   std::vector<bool> Bools(const std::string& key) const;
 
-  const nlohmann::json& json() const { return json_; }
+  const nlohmann::json& value() const { return json_; }
 
   // Throws Error(kInvalidModel): "FILE: KEY: reason".
   [[noreturn]] void Fail(const std::string& key, const std::string& reason) const;

@@ -28,8 +28,13 @@ TokenEmbedding TokenEmbedding::Read(const WeightReader& reader, const ModelConfi
   embedding.table = reader.Floats(*found, {vocab, dim});
   if (config.text.scale_embedding) embedding.scale = std::sqrt(static_cast<float>(dim));
 
-  const bool own_head = !config.tie_word_embeddings && reader.Has(head);
-  FloatTensor weight = own_head ? reader.Floats(head, {vocab, dim}) : embedding.table;
+  // Untied if the file says so by holding two different matrices, whatever the config says: uploads
+  // have been wrong about it.
+  FloatTensor weight = embedding.table;
+  if (*found != head && reader.Has(head)) {
+    FloatTensor own = reader.Floats(head, {vocab, dim});
+    if (!std::equal(own.data(), own.data() + own.size(), weight.data())) weight = std::move(own);
+  }
   FloatTensor bias;
   // Only Microsoft's files have one.
   const std::string bias_name = "model.language_model.final_logits_bias";

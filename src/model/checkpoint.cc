@@ -131,14 +131,14 @@ Checkpoint Checkpoint::Open(const fs::path& folder) {
   const auto map = reader.Object("weight_map");
   if (!map) reader.Fail("weight_map", "missing");
   std::set<std::string> shards;
-  for (const auto& [name, shard] : map->json().items()) {
+  for (const auto& [name, shard] : map->value().items()) {
     if (!shard.is_string()) map->Fail(name, "must be a file name");
     const fs::path file = shard.get<std::string>();
     if (file != file.filename()) map->Fail(name, "must be a file in the same folder");
     shards.insert(file.string());
   }
   for (const std::string& shard : shards) checkpoint.AddFile(folder / shard);
-  for (const auto& [name, shard] : map->json().items()) {
+  for (const auto& [name, shard] : map->value().items()) {
     if (checkpoint.Find(name) == nullptr) map->Fail(name, "is not in " + shard.get<std::string>());
   }
   return checkpoint;

@@ -102,7 +102,7 @@ PreprocessConfig ReadPreprocess(const JsonReader& json) {
 
 // Token ids may be one number or a list of them.
 std::vector<int> ReadIds(const JsonReader& json, const std::string& key) {
-  if (json.json().at(key).is_array()) return json.Ints(key);
+  if (json.value().at(key).is_array()) return json.Ints(key);
   return {json.Int(key)};
 }
 
@@ -110,7 +110,7 @@ std::vector<int> ReadIds(const JsonReader& json, const std::string& key) {
 void ReadGeneration(const JsonReader& json, GenerationConfig& config) {
   config.num_beams = json.IntOr("num_beams", config.num_beams, 1);
   if (json.Has("early_stopping")) {
-    if (json.json().at("early_stopping") == "never") {
+    if (json.value().at("early_stopping") == "never") {
       config.early_stopping = EarlyStopping::kNever;
     } else {
       config.early_stopping =
@@ -177,7 +177,6 @@ ModelConfig LoadModelConfig(const std::filesystem::path& folder) {
   if (config.vision.projection_dim != config.text.d_model) {
     vision->Fail("projection_dim", "must equal text_config's d_model");
   }
-  config.tie_word_embeddings = json.BoolOr("tie_word_embeddings", true);
   const JsonReader preprocess = JsonReader::Open(folder / "preprocessor_config.json");
   config.preprocess = ReadPreprocess(preprocess);
 

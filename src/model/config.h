@@ -55,7 +55,6 @@ struct ModelConfig {
   TextConfig text;
   PreprocessConfig preprocess;
   GenerationConfig generation;  // generation_config.json over config.json over the defaults
-  bool tie_word_embeddings = true;
 
   // Tokens of one picture: the last stage's grid and the pooled token before it.
   int image_tokens() const;

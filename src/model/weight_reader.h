@@ -2,29 +2,34 @@
 #define UFFIZI_MODEL_WEIGHT_READER_H_
 
 #include <cstddef>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/checkpoint.h"
 
 namespace uffizi {
 
-// float32 values: the mapped file's own where it holds aligned float32, else a converted copy.
+// float32 values: the mapped file's own where it holds aligned float32, else a converted copy. Copies
+// of the object share the values.
 class FloatTensor {
  public:
   FloatTensor() = default;
-  explicit FloatTensor(std::vector<float> owned) : owned_(std::move(owned)) {}
-  FloatTensor(const float* mapped, size_t size) : mapped_(mapped), mapped_size_(size) {}
+  explicit FloatTensor(std::vector<float> values)
+      : owned_(std::make_shared<const std::vector<float>>(std::move(values))),
+        data_(owned_->data()),
+        size_(owned_->size()) {}
+  FloatTensor(const float* mapped, size_t size) : data_(mapped), size_(size) {}
 
-  const float* data() const { return mapped_ != nullptr ? mapped_ : owned_.data(); }
-  size_t size() const { return mapped_ != nullptr ? mapped_size_ : owned_.size(); }
-  bool empty() const { return size() == 0; }
-  size_t owned_bytes() const { return owned_.size() * sizeof(float); }
+  const float* data() const { return data_; }
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
 
  private:
-  std::vector<float> owned_;
-  const float* mapped_ = nullptr;
-  size_t mapped_size_ = 0;
+  std::shared_ptr<const std::vector<float>> owned_;
+  const float* data_ = nullptr;
+  size_t size_ = 0;
 };
 
 // Gives a checkpoint's tensors by their transformers-native names, whichever layout the file is in:

@@ -1,0 +1,41 @@
+#include "model/florence2.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace uffizi {
+
+std::shared_ptr<const Florence2> Florence2::Load(const std::filesystem::path& folder) {
+  auto model = std::make_shared<Florence2>();
+  model->config = LoadModelConfig(folder);
+  model->checkpoint = Checkpoint::Open(folder);
+  const WeightReader reader(model->checkpoint);
+  model->vision = Davit::Read(reader, model->config);
+  model->embedding = TokenEmbedding::Read(reader, model->config);
+  model->encoder = BartEncoder::Read(reader, model->config);
+  model->decoder = BartDecoder::Read(reader, model->config);
+  return model;
+}
+
+void Florence2::EncodeText(const float* image_tokens, std::span<const int> ids, float* states,
+                           Arena& arena) const {
+  const size_t image_size =
+      static_cast<size_t>(config.image_tokens()) * static_cast<size_t>(config.text.d_model);
+  std::copy_n(image_tokens, image_size, states);
+  embedding.Forward(ids, states + image_size);
+  encoder.Forward(states, static_cast<size_t>(config.image_tokens()) + ids.size(), arena);
+}
+
+void Florence2::Decode(std::span<const BartDecoder::Row> rows, SelfCache& cache, float* logits,
+                       Arena& arena) const {
+  const Arena::Scope scope(arena);
+  const auto dim = static_cast<size_t>(config.text.d_model);
+  float* hidden = arena.Take<float>(rows.size() * dim);
+  int* tokens = arena.Take<int>(rows.size());
+  for (size_t r = 0; r < rows.size(); ++r) tokens[r] = rows[r].token;
+  embedding.Forward({tokens, rows.size()}, hidden);
+  decoder.Step(rows, cache, hidden, arena);
+  embedding.output.Forward(hidden, rows.size(), logits, arena);
+}
+
+}  // namespace uffizi

@@ -1,0 +1,40 @@
+#ifndef UFFIZI_MODEL_FLORENCE2_H_
+#define UFFIZI_MODEL_FLORENCE2_H_
+
+#include <filesystem>
+#include <memory>
+#include <span>
+
+#include "model/bart.h"
+#include "model/checkpoint.h"
+#include "model/config.h"
+#include "model/davit.h"
+
+namespace uffizi {
+
+// The whole network, constant after loading and shared by all sessions.
+struct Florence2 {
+  // Throws Error(kInvalidModel) naming file and tensor.
+  static std::shared_ptr<const Florence2> Load(const std::filesystem::path& folder);
+
+  // States for the decoder: the picture's tokens followed by the prompt's, through the encoder.
+  // image_tokens: [config.image_tokens(), d_model] f32
+  // states: [config.image_tokens() + ids.size(), d_model] f32
+  void EncodeText(const float* image_tokens, std::span<const int> ids, float* states,
+                  Arena& arena) const;
+
+  // One decoder step. logits: [rows.size(), vocab_size] f32
+  void Decode(std::span<const BartDecoder::Row> rows, SelfCache& cache, float* logits,
+              Arena& arena) const;
+
+  ModelConfig config;
+  Checkpoint checkpoint;  // keeps mapped weights alive
+  Davit vision;
+  TokenEmbedding embedding;
+  BartEncoder encoder;
+  BartDecoder decoder;
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_MODEL_FLORENCE2_H_
