@@ -1,0 +1,156 @@
+#ifndef UFFIZI_ENGINE_H_
+#define UFFIZI_ENGINE_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "uffizi/error.h"
+#include "uffizi/task.h"
+#include "uffizi/types.h"
+
+namespace uffizi {
+
+// The arithmetic of the network.
+enum class Compute {
+  kAuto,  // kF32 for a full-precision folder
+  kF32,   // float32 throughout: the reference
+};
+
+struct EngineOptions {
+  Compute compute = Compute::kAuto;
+  int threads = 0;  // of one session; 0 = all that this process may use
+};
+
+// Search options given with a question. What is not set comes from the model folder. Names and
+// meaning are transformers' GenerationConfig.
+struct GenerationOptions {
+  std::optional<int> num_beams;
+  std::optional<std::string> early_stopping;  // "on", "off" or "never"
+  std::optional<double> length_penalty;
+  std::optional<int> no_repeat_ngram_size;
+  std::optional<double> repetition_penalty;
+  std::optional<int> min_length;  // tokens, the start token and </s> included
+  std::optional<int> max_length;  // tokens, the start token included
+  std::optional<bool> do_sample;
+  std::optional<double> temperature;
+  std::optional<int> top_k;
+  std::optional<double> top_p;
+  std::optional<uint64_t> seed;
+  std::optional<bool> forced_bos;  // false: do not force the first token
+  std::optional<bool> forced_eos;  // false: do not force </s> at the length limit
+};
+
+struct EngineInfo {
+  std::string path;
+  std::string compute;  // "f32"
+  std::string kernels;  // instruction set in use, "AVX3_DL"
+  size_t parameters = 0;
+  size_t weight_bytes = 0;  // on disk
+  int image_width = 0, image_height = 0;  // of the model's input, pixels
+  int image_tokens = 0;
+  int d_model = 0, encoder_layers = 0, decoder_layers = 0;
+  int vocab_size = 0;
+  int max_positions = 0;  // of prompt and picture together, and of an answer
+  int threads = 0;
+};
+
+// A picture as the model sees it. A cheap value: copies share the encoding. Any number of questions
+// can be asked about it, from any session of the same engine.
+class EncodedImage {
+ public:
+  int width() const { return width_; }  // of the picture, pixels
+  int height() const { return height_; }
+  double preprocess_seconds() const { return preprocess_seconds_; }
+  double encode_seconds() const { return encode_seconds_; }
+  // [image_tokens, d_model] f32
+  std::span<const float> tokens() const { return *tokens_; }
+
+ private:
+  friend class Session;
+  int width_ = 0, height_ = 0;
+  double preprocess_seconds_ = 0, encode_seconds_ = 0;
+  std::shared_ptr<const std::vector<float>> tokens_;
+};
+
+// A question that has been checked: made by Engine::MakeQuery.
+class Query {
+ public:
+  const Prompt& prompt() const;
+  std::span<const int> input_ids() const;
+
+ private:
+  friend class Engine;
+  friend class Session;
+  struct Impl;
+  explicit Query(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<const Impl> impl_;
+};
+
+// Tokens as they come. `text` holds the answer so far, special tokens included; with beams it may
+// change its mind. Return false to stop this query, whose result then is what there is.
+struct Progress {
+  size_t query;  // index into the queries of Session::Run
+  std::span<const int> token_ids;
+  const std::string& text;
+};
+using ProgressCallback = std::function<bool(const Progress&)>;
+
+// A loaded model: immutable, shared by any number of sessions and threads.
+class Engine : public std::enable_shared_from_this<Engine> {
+ public:
+  // Loads a Hugging Face folder. Throws Error(kInvalidModel), Error(kNotFound), or
+  // Error(kUnsupported) if this build cannot compute as asked.
+  static std::shared_ptr<const Engine> Load(const std::filesystem::path& folder,
+                                            const EngineOptions& options = {});
+  ~Engine();
+
+  EngineInfo info() const;
+
+  // Tokenizes and checks one question. Throws Error: kInvalidPrompt, kPromptTooLong, and
+  // kInvalidArgument for options that make no sense.
+  Query MakeQuery(const EncodedImage& image, const Prompt& prompt,
+                  const GenerationOptions& options = {}) const;
+
+  // The model's tokenizer, as `uffizi tokenize` shows it.
+  std::vector<int> Tokenize(std::string_view text) const;
+  std::string Detokenize(std::span<const int> ids, bool skip_special_tokens = false) const;
+
+ private:
+  friend class Session;
+  struct Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// The buffers and threads of one caller. Cheap to make, reused from call to call; used by one thread
+// at a time.
+class Session {
+ public:
+  explicit Session(std::shared_ptr<const Engine> engine);
+  ~Session();
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+
+  // Resamples, normalizes and encodes a picture of any size.
+  EncodedImage Encode(ImageView image);
+
+  // Answers the queries together; each answer is the same as if it were asked alone. Results are in
+  // the queries' order.
+  std::vector<Result> Run(std::span<const Query> queries, const ProgressCallback& progress = {});
+
+  const Engine& engine() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_ENGINE_H_

@@ -1,0 +1,145 @@
+#include "uffizi/engine.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "core/parallel.h"
+#include "engine/engine_impl.h"
+#include "generate/search.h"
+
+namespace uffizi {
+namespace {
+
+template <typename T, typename U>
+void Override(const std::optional<T>& given, U& value) {
+  if (given) value = *given;
+}
+
+EarlyStopping ParseEarlyStopping(const std::string& text) {
+  if (text == "on") return EarlyStopping::kOn;
+  if (text == "off") return EarlyStopping::kOff;
+  if (text == "never") return EarlyStopping::kNever;
+  throw Error(ErrorCode::kInvalidArgument,
+              "early_stopping must be on, off or never, not \"" + text + "\"");
+}
+
+// The model's own generation config with the caller's wishes over it.
+GenerationConfig Merge(GenerationConfig config, const GenerationOptions& options,
+                       int max_positions) {
+  Override(options.num_beams, config.num_beams);
+  if (options.early_stopping) config.early_stopping = ParseEarlyStopping(*options.early_stopping);
+  Override(options.length_penalty, config.length_penalty);
+  Override(options.no_repeat_ngram_size, config.no_repeat_ngram_size);
+  Override(options.repetition_penalty, config.repetition_penalty);
+  Override(options.min_length, config.min_length);
+  Override(options.max_length, config.max_length);
+  Override(options.do_sample, config.do_sample);
+  Override(options.temperature, config.temperature);
+  Override(options.top_k, config.top_k);
+  Override(options.top_p, config.top_p);
+  Override(options.seed, config.seed);
+  if (options.forced_bos == false) config.forced_bos_token_id.reset();
+  if (options.forced_eos == false) config.forced_eos_token_id.reset();
+  // Forcing what the model's files do not name: the first token after the start is <s>, 0, and the
+  // last the end token.
+  if (options.forced_bos == true && !config.forced_bos_token_id) config.forced_bos_token_id = 0;
+  if (options.forced_eos == true && !config.forced_eos_token_id) {
+    config.forced_eos_token_id = config.eos_token_ids.front();
+  }
+  // Sampling with several beams would be another search; the files' beams are for beam search.
+  if (config.do_sample && !options.num_beams) config.num_beams = 1;
+  if (config.max_length > max_positions + 1) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "max_length " + std::to_string(config.max_length) + " is over the model's limit, " +
+                    std::to_string(max_positions + 1));
+  }
+  Search::Make(config);  // throws if the options make no sense together
+  return config;
+}
+
+}  // namespace
+
+const Prompt& Query::prompt() const { return impl_->prompt; }
+std::span<const int> Query::input_ids() const { return impl_->input_ids; }
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() = default;
+
+std::shared_ptr<const Engine> Engine::Load(const std::filesystem::path& folder,
+                                           const EngineOptions& options) {
+  if (options.threads < 0) {
+    throw Error(ErrorCode::kInvalidArgument, "threads must not be negative");
+  }
+  if (!std::filesystem::exists(folder)) {
+    throw Error(ErrorCode::kNotFound, folder.string() + ": no such model folder");
+  }
+  Tokenizer tokenizer = Tokenizer::Load(folder);
+  std::shared_ptr<const Florence2> model = Florence2::Load(folder);
+  if (tokenizer.vocab_size() > model->config.text.vocab_size + 1) {
+    // One more than the embedding is usual: transformers' <image> stands beyond the last row.
+    throw Error(ErrorCode::kInvalidModel,
+                folder.string() + ": the tokenizer has " + std::to_string(tokenizer.vocab_size()) +
+                    " tokens, the model's embedding " +
+                    std::to_string(model->config.text.vocab_size));
+  }
+  auto impl = std::unique_ptr<Impl>(
+      new Impl{folder, options, std::move(model), std::move(tokenizer)});
+  return std::shared_ptr<const Engine>(new Engine(std::move(impl)));
+}
+
+EngineInfo Engine::info() const {
+  const ModelConfig& config = impl_->model->config;
+  EngineInfo info;
+  info.path = impl_->folder.string();
+  info.compute = "f32";
+  info.kernels = KernelTarget();
+  for (const auto& [name, tensor] : impl_->model->checkpoint.tensors()) {
+    info.parameters += tensor.elements();
+    info.weight_bytes += tensor.bytes;
+  }
+  info.image_width = config.preprocess.width;
+  info.image_height = config.preprocess.height;
+  info.image_tokens = config.image_tokens();
+  info.d_model = config.text.d_model;
+  info.encoder_layers = config.text.encoder_layers;
+  info.decoder_layers = config.text.decoder_layers;
+  info.vocab_size = config.text.vocab_size;
+  info.max_positions = config.text.max_positions;
+  info.threads = impl_->options.threads > 0 ? impl_->options.threads : MaxThreads();
+  return info;
+}
+
+Query Engine::MakeQuery(const EncodedImage& image, const Prompt& prompt,
+                        const GenerationOptions& options) const {
+  const ModelConfig& config = impl_->model->config;
+  auto query = std::make_shared<Query::Impl>();
+  query->image = image;
+  query->prompt = prompt;
+  query->input_ids = impl_->tokenizer.Encode(prompt.text);
+  const auto limit = static_cast<size_t>(config.text.max_positions - config.image_tokens());
+  if (query->input_ids.size() > limit) {
+    throw Error(ErrorCode::kPromptTooLong,
+                "the prompt has " + std::to_string(query->input_ids.size()) +
+                    " tokens; beside the picture's " + std::to_string(config.image_tokens()) +
+                    " the model takes at most " + std::to_string(limit));
+  }
+  for (const int id : query->input_ids) {
+    if (id >= config.text.vocab_size) {
+      throw Error(ErrorCode::kInvalidPrompt, "the prompt holds " + impl_->tokenizer.IdToToken(id) +
+                                                 ", which the model has no embedding for");
+    }
+  }
+  query->generation = Merge(config.generation, options, config.text.max_positions);
+  return Query(std::move(query));
+}
+
+std::vector<int> Engine::Tokenize(std::string_view text) const {
+  return impl_->tokenizer.Encode(text);
+}
+
+std::string Engine::Detokenize(std::span<const int> ids, bool skip_special_tokens) const {
+  return impl_->tokenizer.Decode(ids, skip_special_tokens);
+}
+
+}  // namespace uffizi
