@@ -14,26 +14,27 @@ enum class EarlyStopping {
   kNever,  // stop only when no hypothesis can improve ("never")
 };
 
-// How to search for an answer. Names and meaning are transformers' GenerationConfig.
+// How to search for an answer. Names and meaning are transformers' GenerationConfig. Its
+// max_new_tokens N is max_length N + 1 here, its min_new_tokens N is min_length N + 1.
 struct GenerationConfig {
   int num_beams = 1;
   EarlyStopping early_stopping = EarlyStopping::kOff;
   double length_penalty = 1.0;
   int no_repeat_ngram_size = 0;
   double repetition_penalty = 1.0;
-  int min_length = 0;    // tokens, the decoder's start token and </s> included
-  int max_length = 1025;  // tokens, the decoder's start token included
-  bool do_sample = false;
+  int min_length = 0;      // tokens before </s>, the decoder's start token included
+  int max_length = 1025;   // tokens, the decoder's start token included; beats min_length
+  bool do_sample = false;  // with one beam only
   double temperature = 1.0;
-  int top_k = 50;     // 0 = all
+  int top_k = 50;  // 0 = all
   double top_p = 1.0;
-  uint64_t seed = 0;
+  uint64_t seed = 0;  // one answer's draws depend on this and its logits alone
   int decoder_start_token_id = 2;
   int pad_token_id = 1;
   std::vector<int> eos_token_ids = {2};
-  std::optional<int> forced_bos_token_id;
-  std::optional<int> forced_eos_token_id;
-  std::vector<int> suppress_tokens;  // never generated
+  std::optional<int> forced_bos_token_id;  // the first token generated
+  std::optional<int> forced_eos_token_id;  // the token at max_length
+  std::vector<int> suppress_tokens;        // never generated
 };
 
 }  // namespace uffizi

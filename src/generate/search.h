@@ -19,28 +19,35 @@ struct SearchRow {
 struct Generated {
   std::vector<int> ids;         // without the decoder's start token, up to and with </s> if reached
   std::vector<float> logprobs;  // of each id: the model's own log-probability, before any rule
-  bool truncated = false;       // stopped by max_length, without </s> of the model's own choosing
+  // Stopped by max_length, where a forced </s> is not of the model's own choosing, or because the
+  // rules banned every token.
+  bool truncated = false;
 };
 
 // The search for one answer: a state machine that is fed logits and says which rows to run next. A
-// batch holds one per sequence, and drops it when it is done. Greedy search, sampling and beam search
-// are chosen by the config. Equal to transformers' generate().
+// batch holds one per sequence, and drops it when it is done. Greedy search, sampling and beam
+// search are chosen by the config. Equal to transformers' generate().
 class Search {
  public:
-  // Throws Error(kInvalidArgument), naming the option, if the config makes no sense.
+  // Throws Error(kInvalidArgument), naming the option, if the config makes no sense, and
+  // Error(kUnsupported) for sampling with more than one beam: what transformers draws there hangs
+  // on its random stream alone.
   static std::unique_ptr<Search> Make(const GenerationConfig& config);
   virtual ~Search() = default;
 
-  // The rows of the next step; empty when done. At the first step, one row for any number of beams.
+  // The rows of the next step, at most num_beams; empty when done. The first step has one row, and
+  // so has the second after a forced first token.
   virtual std::span<const SearchRow> rows() const = 0;
 
-  // Takes the logits of rows(), [rows().size(), vocab] f32, which it may overwrite.
+  // Takes the logits of rows(), [rows().size(), vocab] f32, which it may overwrite. Allocates
+  // nothing but for the growth of the answers. Throws Error(kInvalidModel) if a logit is NaN or
+  // infinite, and Error(kInvalidArgument) if a forced token is not in the vocabulary.
   virtual void Advance(std::span<float> logits, int vocab) = 0;
 
   bool done() const { return rows().empty(); }
 
-  // The best answer; when not done, the best so far. For streaming, greedy and sampled ids only ever
-  // grow.
+  // The best answer; when not done, the best so far. For streaming, greedy and sampled ids only
+  // ever grow.
   virtual Generated result() const = 0;
 };
 

@@ -1,0 +1,78 @@
+#ifndef UFFIZI_GENERATE_ROW_SCAN_H_
+#define UFFIZI_GENERATE_ROW_SCAN_H_
+
+#include <bit>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+namespace uffizi {
+
+// What a search does with whole rows of the vocabulary (some 51,000 numbers, once a row and step):
+// plain loops over independent lanes, which compilers turn into vector code.
+
+inline constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+
+// e^x for x <= 0, within 2e-7 of it relatively; 0 below -87, NaN for NaN. Cephes' polynomial on
+// [-ln2/2, ln2/2]; the power of two is made in the exponent bits, so that no conversion to an
+// integer, and no call, stands in a loop's way.
+inline float ExpOfNegative(float x) {
+  constexpr float kShift = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
+  const float shifted = x * 1.44269504f + kShift;
+  const float n = shifted - kShift;
+  const float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  const uint32_t exponent = std::bit_cast<uint32_t>(shifted) - std::bit_cast<uint32_t>(kShift);
+  const float power = std::bit_cast<float>((exponent + 127u) << 23);
+  return x < -87.0f ? 0.0f : p * power;
+}
+
+// The greatest value; -inf for an empty row. NaNs are passed over.
+float MaxOf(std::span<const float> row);
+
+// The first index of the greatest value, -1 if every value is -inf.
+int ArgMax(std::span<const float> row);
+
+// log(sum(exp(row))). Not finite if a value is NaN or +inf, or if all are -inf.
+float LogSumExp(std::span<const float> row);
+
+// A possible next token of one row.
+struct Candidate {
+  float score;
+  int row;
+  int token;
+};
+
+// The best `capacity` candidates of several rows. Of equal scores the earlier row and token win, so
+// that the outcome is always the same. Allocates only when it is made.
+class BestCandidates {
+ public:
+  explicit BestCandidates(int capacity);
+
+  void Clear();
+
+  // Takes a candidate, unless its score is -inf. Candidates come in the order of rows and tokens.
+  void Offer(const Candidate& candidate);
+
+  // Offers every token of a row, with score row[token] + offset.
+  void OfferRow(int row_index, std::span<const float> row, float offset);
+
+  // Best first. To be called once, after which Clear() comes next.
+  std::span<const Candidate> Sort();
+
+ private:
+  size_t capacity_;
+  float bar_ = kMinusInfinity;   // a score must be over it to get in
+  std::vector<Candidate> heap_;  // worst first
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_GENERATE_ROW_SCAN_H_

@@ -1,0 +1,47 @@
+#ifndef UFFIZI_GENERATE_SAMPLER_H_
+#define UFFIZI_GENERATE_SAMPLER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "generate/generation_config.h"
+
+namespace uffizi {
+
+// Draws tokens from a row of scores by temperature, top_k and top_p, in this order, with
+// transformers' meaning of each. What it draws depends on the seed and on the rows so far, and on
+// nothing else.
+class Sampler {
+ public:
+  explicit Sampler(const GenerationConfig& config);
+
+  // scores: [vocab]. -1 if all are -inf.
+  int Draw(std::span<const float> scores);
+
+ private:
+  struct Choice {
+    int token;
+    float weight;  // probability, but for a common factor
+  };
+
+  double Uniform();  // in [0, 1)
+
+  // Fills choices_ with the tokens that top_k leaves, `max` being the greatest score.
+  void GatherTopK(std::span<const float> scores, float max);
+  // Cuts choices_ to the fewest likeliest tokens that hold top_p of the probability.
+  void CutToTopP();
+  int DrawFromChoices();
+
+  size_t top_k_;  // 0 = all
+  float temperature_;
+  double top_p_;
+  uint64_t state_;
+  std::vector<Choice> choices_;
+  std::vector<float> heap_;
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_GENERATE_SAMPLER_H_
