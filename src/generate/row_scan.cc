@@ -4,13 +4,14 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 
 namespace uffizi {
 namespace {
 
 constexpr size_t kLanes = 16;
 constexpr size_t kBlock = 128;      // tokens that are skipped together when none is good enough
-constexpr size_t kSumBlock = 2048;  // terms added in float before their sum goes to a double
+constexpr size_t kSumBlock = 1024;  // terms added in float before their sum goes to a double
 
 // The greatest of `count` values, a multiple of kLanes.
 float MaxOfLanes(const float* values, size_t count) {
@@ -24,15 +25,18 @@ float MaxOfLanes(const float* values, size_t count) {
   return *std::max_element(lanes.begin(), lanes.end());
 }
 
-// The sum of exp(values - max) over `count` values, a multiple of kLanes.
-float SumOfExpLanes(const float* values, size_t count, float max) {
+// The sum of exp(values - max) over at most kSumBlock values.
+float SumOfExp(const float* values, size_t count, float max) {
+  std::array<float, kSumBlock> terms;
+  for (size_t i = 0; i < count; ++i) terms[i] = std::max(values[i] - max, kLeastExponent);
+  for (size_t i = 0; i < count; ++i) terms[i] = ExpOfNegative(terms[i]);
   std::array<float, kLanes> lanes{};
-  for (size_t i = 0; i < count; i += kLanes) {
-    for (size_t j = 0; j < kLanes; ++j) lanes[j] += ExpOfNegative(values[i + j] - max);
+  const size_t whole = count / kLanes * kLanes;
+  for (size_t i = 0; i < whole; i += kLanes) {
+    for (size_t j = 0; j < kLanes; ++j) lanes[j] += terms[i + j];
   }
-  float sum = 0;
-  for (float lane : lanes) sum += lane;
-  return sum;
+  for (size_t i = whole; i < count; ++i) lanes[i - whole] += terms[i];
+  return std::accumulate(lanes.begin(), lanes.end(), 0.0f);
 }
 
 bool Better(const Candidate& a, const Candidate& b) {
@@ -57,12 +61,10 @@ int ArgMax(std::span<const float> row) {
 
 float LogSumExp(std::span<const float> row) {
   const float max = MaxOf(row);
-  const size_t whole = row.size() / kLanes * kLanes;
   double sum = 0;
-  for (size_t i = 0; i < whole; i += kSumBlock) {
-    sum += SumOfExpLanes(row.data() + i, std::min(kSumBlock, whole - i), max);
+  for (size_t i = 0; i < row.size(); i += kSumBlock) {
+    sum += SumOfExp(row.data() + i, std::min(kSumBlock, row.size() - i), max);
   }
-  for (float value : row.subspan(whole)) sum += ExpOfNegative(value - max);
   return static_cast<float>(max + std::log(sum));
 }
 

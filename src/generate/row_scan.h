@@ -14,9 +14,12 @@ namespace uffizi {
 
 inline constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
-// e^x for x <= 0, within 2e-7 of it relatively; 0 below -87, NaN for NaN. Cephes' polynomial on
-// [-ln2/2, ln2/2]; the power of two is made in the exponent bits, so that no conversion to an
-// integer, and no call, stands in a loop's way.
+// Where ExpOfNegative() reaches 0: about 2^-127, whose exponent bits are those of 0.
+inline constexpr float kLeastExponent = -88.0f;
+
+// e^x for kLeastExponent <= x <= 0, within 2e-7 of it relatively down to -87; NaN for NaN. Cephes'
+// polynomial on [-ln2/2, ln2/2]. The power of two is made in the exponent bits: a call or branch
+// would keep loops from becoming vector code, and so would a bound on x in the same loop.
 inline float ExpOfNegative(float x) {
   constexpr float kShift = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
   const float shifted = x * 1.44269504f + kShift;
@@ -30,8 +33,7 @@ inline float ExpOfNegative(float x) {
   p = p * r + 5.0000001201e-1f;
   p = p * r * r + r + 1.0f;
   const uint32_t exponent = std::bit_cast<uint32_t>(shifted) - std::bit_cast<uint32_t>(kShift);
-  const float power = std::bit_cast<float>((exponent + 127u) << 23);
-  return x < -87.0f ? 0.0f : p * power;
+  return p * std::bit_cast<float>((exponent + 127u) << 23);
 }
 
 // The greatest value; -inf for an empty row. NaNs are passed over.

@@ -60,7 +60,8 @@ void Sampler::GatherTopK(std::span<const float> scores, float max) {
   for (size_t i = 0; i < scores.size(); ++i) {
     if (scores[i] < least || scores[i] == kMinusInfinity) continue;
     // The difference first: a tiny temperature must not make infinities.
-    choices_.push_back({static_cast<int>(i), ExpOfNegative((scores[i] - max) / temperature_)});
+    const float exponent = std::max((scores[i] - max) / temperature_, kLeastExponent);
+    choices_.push_back({static_cast<int>(i), ExpOfNegative(exponent)});
   }
 }
 
@@ -78,7 +79,8 @@ void Sampler::CutToTopP() {
       const auto begin = choices_.begin() + static_cast<ptrdiff_t>(sorted);
       sorted = std::min(choices_.size(), std::max(kFirstSorted, 2 * sorted));
       const auto end = choices_.begin() + static_cast<ptrdiff_t>(sorted);
-      std::partial_sort(begin, end, choices_.end(), likelier);
+      std::nth_element(begin, end, choices_.end(), likelier);
+      std::sort(begin, end, likelier);
     }
     mass += choices_[kept++].weight;
   }
