@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "uffizi/error.h"
+#include "uffizi/export.h"
 #include "uffizi/task.h"
 #include "uffizi/types.h"
 
@@ -50,8 +51,10 @@ struct EngineInfo {
   std::string path;
   std::string compute;  // "f32"
   std::string kernels;  // instruction set in use, "AVX3_DL"
+  std::string precision;  // of the stored weights, "f16"; several as "f16, i32"
   size_t parameters = 0;
-  size_t weight_bytes = 0;  // on disk
+  size_t weight_bytes = 0;    // on disk
+  size_t resident_bytes = 0;  // of weights when all have been used, mapped files included
   int image_width = 0, image_height = 0;  // of the model's input, pixels
   int image_tokens = 0;
   int d_model = 0, encoder_layers = 0, decoder_layers = 0;
@@ -62,7 +65,7 @@ struct EngineInfo {
 
 // A picture as the model sees it. A cheap value: copies share the encoding. Any number of questions
 // can be asked about it, from any session of the same engine.
-class EncodedImage {
+class UFFIZI_API EncodedImage {
  public:
   int width() const { return width_; }  // of the picture, pixels
   int height() const { return height_; }
@@ -79,7 +82,7 @@ class EncodedImage {
 };
 
 // A question that has been checked: made by Engine::MakeQuery.
-class Query {
+class UFFIZI_API Query {
  public:
   const Prompt& prompt() const;
   std::span<const int> input_ids() const;
@@ -102,7 +105,7 @@ struct Progress {
 using ProgressCallback = std::function<bool(const Progress&)>;
 
 // A loaded model: immutable, shared by any number of sessions and threads.
-class Engine : public std::enable_shared_from_this<Engine> {
+class UFFIZI_API Engine : public std::enable_shared_from_this<Engine> {
  public:
   // Loads a Hugging Face folder. Throws Error(kInvalidModel), Error(kNotFound), or
   // Error(kUnsupported) if this build cannot compute as asked.
@@ -130,7 +133,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
 // The buffers and threads of one caller. Cheap to make, reused from call to call; used by one thread
 // at a time.
-class Session {
+class UFFIZI_API Session {
  public:
   explicit Session(std::shared_ptr<const Engine> engine);
   ~Session();

@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "uffizi/export.h"
+
 namespace uffizi {
 
 // What went wrong, in the terms of whoever called. The names (ErrorCodeName) appear in result
@@ -23,11 +25,11 @@ enum class ErrorCode {
 };
 
 // "invalid_image" for ErrorCode::kInvalidImage, and so on.
-const char* ErrorCodeName(ErrorCode code);
+UFFIZI_API const char* ErrorCodeName(ErrorCode code);
 
 // The one exception type that leaves the library. The message is one line, names the file or tensor
 // concerned, and is meant for the person who made the call.
-class Error : public std::runtime_error {
+class UFFIZI_API Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
   ErrorCode code() const { return code_; }

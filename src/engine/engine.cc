@@ -1,7 +1,7 @@
 #include "uffizi/engine.h"
 
 #include <algorithm>
-#include <numeric>
+#include <set>
 #include <utility>
 
 #include "core/parallel.h"
@@ -94,10 +94,16 @@ EngineInfo Engine::info() const {
   info.path = impl_->folder.string();
   info.compute = "f32";
   info.kernels = KernelTarget();
+  std::set<std::string> precisions;
   for (const auto& [name, tensor] : impl_->model->checkpoint.tensors()) {
     info.parameters += tensor.elements();
     info.weight_bytes += tensor.bytes;
+    precisions.insert(DTypeName(tensor.dtype));
   }
+  for (const std::string& precision : precisions) {
+    info.precision += (info.precision.empty() ? "" : ", ") + precision;
+  }
+  info.resident_bytes = info.parameters * sizeof(float);
   info.image_width = config.preprocess.width;
   info.image_height = config.preprocess.height;
   info.image_tokens = config.image_tokens();

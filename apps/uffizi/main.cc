@@ -1,0 +1,72 @@
+// The command line: see docs/command-line.md.
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "commands.h"
+#include "uffizi/error.h"
+
+namespace uffizi::cli {
+namespace {
+
+int ExitCodeOf(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kInvalidPrompt:
+    case ErrorCode::kPromptTooLong:
+    case ErrorCode::kNotFound:
+      return kUsage;
+    case ErrorCode::kInvalidModel:
+    case ErrorCode::kUnsupported:
+      return kBadModel;
+    case ErrorCode::kIo:
+      return kBadOutput;
+    default:
+      return kInternal;
+  }
+}
+
+constexpr const char* kFooter = R"(Examples:
+  uffizi annotate photo.jpg --task od
+  uffizi annotate photos/*.jpg --task caption --task ocr --output answers.jsonl
+  uffizi annotate photo.jpg --task grounding --text "a cat on a sofa" --draw drawn/
+  uffizi info path/to/Florence-2-base
+Each command explains itself: uffizi annotate --help)";
+
+int Main(int argc, char** argv) {
+  CLI::App app("Uffizi runs Florence-2: it captions, detects, grounds, segments and reads pictures.",
+               "uffizi");
+  app.set_version_flag("--version", UFFIZI_VERSION);
+  app.require_subcommand(1);
+  app.footer(kFooter);
+  std::map<std::string, Command> commands = {
+      {"annotate", AddAnnotate(app)},
+      {"parse", AddParse(app)},
+      {"tokenize", AddTokenize(app)},
+      {"info", AddInfo(app)},
+  };
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kOk : kUsage;
+  }
+  return commands.at(app.get_subcommands().front()->get_name())();
+}
+
+}  // namespace
+}  // namespace uffizi::cli
+
+int main(int argc, char** argv) {
+  try {
+    return uffizi::cli::Main(argc, argv);
+  } catch (const uffizi::Error& error) {
+    fmt::print(stderr, "uffizi: {}\n", error.what());
+    return uffizi::cli::ExitCodeOf(error.code());
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "uffizi: out of memory\n");
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "uffizi: {}\n", error.what());
+  }
+  return uffizi::cli::kInternal;
+}
