@@ -1,0 +1,156 @@
+"""Batches of scenes with questions, drawn on the fly by worker processes."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from answers import ask, possible_tasks
+from model import DENSE_LABELS, GRID, IMAGE_SIDE
+from scenes import Limits, Scene, Studio
+from tokens import PAD
+
+TASK_WEIGHTS = {
+    "<OCR>": 0.9,
+    "<OCR_WITH_REGION>": 0.9,
+    "<CAPTION>": 1.0,
+    "<DETAILED_CAPTION>": 0.6,
+    "<MORE_DETAILED_CAPTION>": 0.6,
+    "<OD>": 3.0,
+    "<DENSE_REGION_CAPTION>": 0.8,
+    "<REGION_PROPOSAL>": 0.4,
+    "<CAPTION_TO_PHRASE_GROUNDING>": 1.1,
+    "<REFERRING_EXPRESSION_SEGMENTATION>": 1.1,
+    "<REGION_TO_SEGMENTATION>": 0.7,
+    "<OPEN_VOCABULARY_DETECTION>": 1.0,
+    "<REGION_TO_CATEGORY>": 0.7,
+    "<REGION_TO_DESCRIPTION>": 0.6,
+    "<REGION_TO_OCR>": 0.7,
+}
+NOTHING_TO_READ_WEIGHT = 0.15
+# Pictures seen -> how many things a scene may have.
+CURRICULUM = ((0, 1), (12_000, 2), (30_000, 4), (60_000, 6))
+
+
+@dataclass
+class Example:
+    """One picture with its questions. picture: [3, side, side] u8; pairs: ids of (prompt, answer)."""
+
+    picture: Tensor
+    pairs: list[tuple[list[int], list[int]]]
+    labels: Tensor
+    boxes: Tensor
+
+
+@dataclass
+class Questions:
+    """Questions of like length. owner: [n], the picture of each; prompts, answers: [n, length] padded ids."""
+
+    owner: Tensor
+    prompts: Tensor
+    answers: Tensor
+
+
+@dataclass
+class Batch:
+    pictures: Tensor
+    labels: Tensor
+    boxes: Tensor
+    questions: list[Questions]
+
+
+def squash(picture: Image.Image) -> Image.Image:
+    """The picture as the model gets it: a square, Pillow's bicubic."""
+    return picture.convert("RGB").resize((IMAGE_SIDE, IMAGE_SIDE), Image.Resampling.BICUBIC)
+
+
+def dense_targets(scene: Scene) -> tuple[Tensor, Tensor]:
+    """For each cell of the token grid: the label of what covers its centre (the smaller wins), and its box, 0 to 1."""
+    labels = np.full((GRID, GRID), len(DENSE_LABELS))
+    boxes = np.zeros((GRID, GRID, 4), np.float32)
+    scale = np.array([scene.picture.width, scene.picture.height] * 2)
+    named = [(t.name, t.box) for t in scene.things] + [(s.text.upper(), s.box) for s in scene.signs]
+    found = [(DENSE_LABELS.index(name), np.array(box) / scale) for name, box in named]
+    found.sort(key=lambda item: -(item[1][2] - item[1][0]) * (item[1][3] - item[1][1]))
+    centers = (np.arange(GRID) + 0.5) / GRID
+    for label, box in found:
+        columns, rows = (centers >= box[0]) & (centers <= box[2]), (centers >= box[1]) & (centers <= box[3])
+        columns[min(GRID - 1, int((box[0] + box[2]) / 2 * GRID))] = True
+        rows[min(GRID - 1, int((box[1] + box[3]) / 2 * GRID))] = True
+        cells = rows[:, None] & columns[None]
+        labels[cells], boxes[cells] = label, box
+    return torch.from_numpy(labels.reshape(-1)), torch.from_numpy(boxes.reshape(-1, 4))
+
+
+def draw_tasks(scene: Scene, rng: random.Random, count: int) -> list[str]:
+    """Different tasks for one picture, the weighty ones more often."""
+    weights = {task: TASK_WEIGHTS[task] for task in possible_tasks(scene)}
+    if not scene.signs:
+        weights["<OCR>"] = weights["<OCR_WITH_REGION>"] = NOTHING_TO_READ_WEIGHT
+    chosen: list[str] = []
+    for _ in range(count):
+        task = rng.choices(list(weights), list(weights.values()))[0]
+        chosen.append(task)
+        del weights[task]
+    return chosen
+
+
+class SceneStream(IterableDataset):
+    """Endless examples, from picture number `first` on; picture i is the same in every run."""
+
+    def __init__(self, folder: Path, tokenizer: Tokenizer, first: int, tasks_each: int) -> None:
+        self._folder, self._tokenizer, self._first, self._tasks_each = folder, tokenizer, first, tasks_each
+
+    def __iter__(self) -> Iterator[Example]:
+        worker = get_worker_info()
+        index, step = (self._first + worker.id, worker.num_workers) if worker else (self._first, 1)
+        studio = Studio(self._folder)
+        while True:
+            yield self._example(studio, index)
+            index += step
+
+    def _example(self, studio: Studio, index: int) -> Example:
+        rng = random.Random(f"training {index}")
+        most = max(things for start, things in CURRICULUM if index >= start)
+        scene = studio.scene(rng, Limits(most_things=most))
+        pairs = []
+        for task in draw_tasks(scene, rng, self._tasks_each):
+            prompt, answer = ask(task, scene, rng)
+            pairs.append((self._tokenizer.encode(prompt).ids, self._tokenizer.encode(answer).ids))
+        picture = torch.from_numpy(np.array(squash(scene.picture))).permute(2, 0, 1).contiguous()
+        return Example(picture, pairs, *dense_targets(scene))
+
+
+def padded(rows: list[list[int]]) -> Tensor:
+    longest = max(map(len, rows))
+    return torch.tensor([row + [PAD] * (longest - len(row)) for row in rows])
+
+
+def collate(examples: list[Example]) -> Batch:
+    """One batch; its questions are sorted by length and cut in three, so that little is padding."""
+    flat = [(i, *pair) for i, example in enumerate(examples) for pair in example.pairs]
+    flat.sort(key=lambda item: len(item[2]))
+    third = -(-len(flat) // 3)
+    questions = []
+    for part in (flat[:third], flat[third : 2 * third], flat[2 * third :]):
+        owner, prompts, answers = zip(*part, strict=True)
+        questions.append(Questions(torch.tensor(owner), padded(list(prompts)), padded(list(answers))))
+    return Batch(
+        torch.stack([e.picture for e in examples]),
+        torch.stack([e.labels for e in examples]),
+        torch.stack([e.boxes for e in examples]),
+        questions,
+    )
+
+
+def batches(folder: Path, tokenizer: Tokenizer, first: int, batch_size: int, tasks_each: int) -> Iterator[Batch]:
+    """Batches from one background worker."""
+    stream = SceneStream(folder, tokenizer, first, tasks_each)
+    return iter(DataLoader(stream, batch_size, collate_fn=collate, num_workers=1, prefetch_factor=6))

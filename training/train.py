@@ -1,0 +1,183 @@
+"""Train the small Florence-2 on drawn scenes. Can be stopped at any time and started again where it was.
+
+The learning rate rises, stays, and falls to zero over the last --cooldown steps before --steps; both may be changed
+when training goes on, so that a run can be extended.
+"""
+
+import argparse
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from transformers import Florence2ForConditionalGeneration
+
+from data import Batch, batches
+from model import DenseHead, answer_states, fresh_model, image_features, text_losses
+from scenes import Studio
+from tokens import PAD, load_or_train
+
+DENSE_WEIGHT, BOX_WEIGHT = 2.0, 5.0
+WARMUP = 200
+
+
+@dataclass
+class Meter:
+    """Running means of what the log tells."""
+
+    values: dict[str, float] = field(default_factory=dict)
+
+    def add(self, name: str, value: Tensor | float) -> None:
+        value = float(value)
+        self.values[name] = 0.95 * self.values.get(name, value) + 0.05 * value
+
+    def __str__(self) -> str:
+        return " ".join(f"{name} {value:.4g}" for name, value in self.values.items())
+
+
+class Trainer:
+    """The model, its dense head, their optimizers and the average of the weights over time."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.tokenizer = load_or_train(options.data / "tokenizer.json", Studio(options.data))
+        self.first_location = self.tokenizer.token_to_id("<loc_0>")
+        torch.manual_seed(0)
+        self.model, self.head = fresh_model(self.tokenizer), DenseHead()
+        matrices, others = split_parameters(self.model)
+        self.optimizers = [
+            torch.optim.Muon(matrices, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.AdamW([*others, *self.head.parameters()], betas=(0.9, 0.98), weight_decay=0.01),
+        ]
+        self.average = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.step = 0
+        self.meter = Meter()
+        if options.checkpoint.exists():
+            self.load()
+
+    def load(self) -> None:
+        state = torch.load(self.options.checkpoint)
+        self.model.load_state_dict(state["model"])
+        self.head.load_state_dict(state["head"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.average, self.step = state["average"], state["step"]
+
+    def save(self) -> None:
+        """Write the checkpoint beside the old one, then swap them."""
+        state = {
+            "model": self.model.state_dict(),
+            "head": self.head.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "average": self.average,
+            "step": self.step,
+        }
+        beside = self.options.checkpoint.with_suffix(".new")
+        torch.save(state, beside)
+        os.replace(beside, self.options.checkpoint)
+
+    def learning_rate(self) -> float:
+        """The rate of this step: up, level, and down to zero at the end."""
+        left = max(0.0, (self.options.steps - self.step) / max(1, self.options.cooldown))
+        return self.options.rate * min(1.0, (self.step + 1) / WARMUP, left)
+
+    def train_step(self, batch: Batch) -> None:
+        self.step += 1
+        rate = self.learning_rate()
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+        loss = self.losses(batch)
+        loss.backward()
+        nn.utils.clip_grad_norm_([*self.model.parameters(), *self.head.parameters()], 1.0)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        self.update_average()
+
+    def losses(self, batch: Batch) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            features = image_features(self.model, batch.pictures)
+            states, targets = [], []
+            for part in batch.questions:
+                hidden = answer_states(self.model, features[part.owner], part.prompts, part.answers)
+                real = part.answers != PAD
+                states.append(hidden[real])
+                targets.append(part.answers[real])
+            logits = self.model.lm_head(torch.cat(states))
+            label_loss, box_loss, right = self.head.loss(features, batch.labels, batch.boxes)
+        target = torch.cat(targets)
+        text_loss = text_losses(logits, target, self.first_location, self.options.spread).mean()
+        self.note(logits.detach(), target, dict(text=text_loss, label=label_loss, box=box_loss, right=right))
+        return text_loss + DENSE_WEIGHT * (label_loss + BOX_WEIGHT * box_loss)
+
+    def note(self, logits: Tensor, target: Tensor, losses: dict[str, Tensor]) -> None:
+        """Every tenth step, remember how near the answers are."""
+        if self.step % 10:
+            return
+        guess = logits.argmax(-1)
+        located = (target >= self.first_location) & (target < self.first_location + 1000)
+        off = (guess - target).abs()[located]
+        for name, value in losses.items():
+            self.meter.add(name, value.detach())
+        self.meter.add("words_right", (guess == target)[~located].float().mean())
+        self.meter.add("places_off", off.median())
+        self.meter.add("places_within_20", (off < 20).float().mean())
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        keep = min(0.998, (1 + self.step) / (10 + self.step))
+        current = self.model.state_dict()
+        floating = [name for name, value in self.average.items() if value.is_floating_point()]
+        torch._foreach_lerp_([self.average[n] for n in floating], [current[n] for n in floating], 1 - keep)
+
+
+def split_parameters(model: Florence2ForConditionalGeneration) -> tuple[list[Tensor], list[Tensor]]:
+    """The matrices of the Linear layers inside the towers, which Muon turns; and all other parameters."""
+    matrices, others = [], []
+    for name, parameter in model.named_parameters():
+        is_table = "embed" in name or "shared" in name or "lm_head" in name
+        (matrices if parameter.ndim == 2 and not is_table else others).append(parameter)
+    return matrices, others
+
+
+def parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("build/training"), help="drawings, fonts, tokenizer")
+    parser.add_argument("--checkpoint", type=Path, help="default: checkpoint.pt in --data")
+    parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument("--cooldown", type=int, default=2500)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--tasks", type=int, default=2, help="questions a picture")
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--spread", type=float, default=6.0, help="of a location's target, in bins")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    options.checkpoint = options.checkpoint or options.data / "checkpoint.pt"
+    return options
+
+
+def main() -> None:
+    options = parse_options()
+    torch.set_num_threads(options.threads)
+    trainer = Trainer(options)
+    print(f"{sum(p.numel() for p in trainer.model.parameters()) / 1e6:.2f} M parameters, step {trainer.step}", flush=True)
+    stream = batches(options.data, trainer.tokenizer, trainer.step * options.batch, options.batch, options.tasks)
+    began, first = time.monotonic(), trainer.step
+    saved = began
+    while trainer.step < options.steps:
+        trainer.train_step(next(stream))
+        now = time.monotonic()
+        if trainer.step % 50 == 0:
+            pace = (now - began) / (trainer.step - first)
+            print(f"step {trainer.step} {pace:.2f} s/step rate {trainer.learning_rate():.2g} {trainer.meter}", flush=True)
+        if now - saved > 120:
+            trainer.save()
+            saved = now
+    trainer.save()
+
+
+if __name__ == "__main__":
+    main()
