@@ -1,0 +1,151 @@
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "core/mapped_file.h"
+#include "image/decoders.h"
+#include "image/exif.h"
+
+namespace uffizi {
+namespace {
+
+using Decoder = Raster (*)(const EncodedFile&);
+
+// Messages are one line, whatever a file is called.
+std::string OneLine(std::string name) {
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }, '?');
+  return name;
+}
+
+bool HasAt(std::span<const uint8_t> bytes, size_t at, std::string_view magic) {
+  return bytes.size() >= at + magic.size() &&
+         std::memcmp(bytes.data() + at, magic.data(), magic.size()) == 0;
+}
+
+// The name of a format that we know but do not read, or "".
+std::string_view KnownButUnsupported(std::span<const uint8_t> bytes) {
+  using namespace std::string_view_literals;
+  if (HasAt(bytes, 4, "ftypavif"sv) || HasAt(bytes, 4, "ftypavis"sv)) return "AVIF";
+  if (HasAt(bytes, 4, "ftyphei"sv) || HasAt(bytes, 4, "ftyphev"sv) ||
+      HasAt(bytes, 4, "ftypmif1"sv)) {
+    return "HEIF";
+  }
+  if (HasAt(bytes, 4, "jP  \r\n\x87\n"sv) || HasAt(bytes, 0, "\xFF\x4F\xFF\x51"sv)) {
+    return "JPEG 2000";
+  }
+  if (HasAt(bytes, 0, "\xFF\x0A"sv) || HasAt(bytes, 4, "JXL \r\n\x87\n"sv)) return "JPEG XL";
+  if (HasAt(bytes, 0, "%PDF-"sv)) return "PDF";
+  if (HasAt(bytes, 0, "8BPS"sv)) return "Photoshop";
+  if (HasAt(bytes, 0, "BM"sv)) return "BMP";
+  if (HasAt(bytes, 0, "<svg"sv)) return "SVG";
+  return "";
+}
+
+Decoder FindDecoder(const EncodedFile& file) {
+  using namespace std::string_view_literals;
+  const auto bytes = file.bytes;
+  if (bytes.empty()) file.Fail("the file is empty");
+  if (HasAt(bytes, 0, "\xFF\xD8\xFF"sv)) return DecodeJpeg;
+  if (HasAt(bytes, 0, "\x89PNG\r\n\x1A\n"sv)) return DecodePng;
+  if (HasAt(bytes, 0, "RIFF"sv) && HasAt(bytes, 8, "WEBP"sv)) return DecodeWebp;
+  if (HasAt(bytes, 0, "GIF87a"sv) || HasAt(bytes, 0, "GIF89a"sv)) return DecodeGif;
+  if (HasAt(bytes, 0, "II*\0"sv) || HasAt(bytes, 0, "MM\0*"sv) || HasAt(bytes, 0, "II+\0"sv) ||
+      HasAt(bytes, 0, "MM\0+"sv)) {
+    return DecodeTiff;
+  }
+  const std::string_view known = KnownButUnsupported(bytes);
+  if (!known.empty()) {
+    throw Error(ErrorCode::kUnsupported,
+                file.name + ": " + std::string(known) +
+                    " pictures are not supported; convert it to JPEG, PNG, WebP, GIF or TIFF");
+  }
+  file.Fail("not a JPEG, PNG, WebP, GIF or TIFF picture");
+}
+
+// (a * b) / 255, rounded, exact for a, b in 0..255.
+uint8_t MulDiv255(unsigned a, unsigned b) {
+  const unsigned product = a * b + 128;
+  return static_cast<uint8_t>((product + (product >> 8)) >> 8);
+}
+
+// Undoes the multiplication by alpha, as Pillow's RGBa to RGBA conversion.
+uint8_t Unmultiply(unsigned value, unsigned alpha) {
+  return alpha == 0 ? 0 : static_cast<uint8_t>(std::min(255u, 255 * value / alpha));
+}
+
+// RGBA to RGB, in place.
+void Flatten(Raster& raster, AlphaMode mode) {
+  const size_t count = raster.pixels.size() / 4;
+  for (size_t i = 0; i < count; ++i) {
+    const uint8_t* in = raster.pixels.data() + 4 * i;
+    uint8_t* out = raster.pixels.data() + 3 * i;
+    const unsigned alpha = in[3];
+    for (int c = 0; c < 3; ++c) {
+      unsigned value = in[c];
+      if (mode == AlphaMode::kDrop) {
+        if (raster.premultiplied) value = Unmultiply(value, alpha);
+      } else if (raster.premultiplied) {
+        value = std::min(255u, value + 255 - alpha);
+      } else {
+        // 255 - (255 - value) * alpha / 255: white stays exactly white.
+        value = 255u - MulDiv255(255 - value, alpha);
+      }
+      out[c] = static_cast<uint8_t>(value);
+    }
+  }
+  raster.pixels.resize(count * 3);
+  raster.channels = 3;
+}
+
+void CheckFileSize(uint64_t bytes, const std::string& name, const DecodeOptions& options) {
+  if (bytes <= options.max_file_bytes) return;
+  throw Error(ErrorCode::kImageTooLarge, name + ": " + std::to_string(bytes) +
+                                             " bytes, over the limit of " +
+                                             std::to_string(options.max_file_bytes) + " bytes");
+}
+
+}  // namespace
+
+void EncodedFile::Fail(const std::string& reason) const {
+  throw Error(ErrorCode::kInvalidImage, name + ": " + OneLine(reason));
+}
+
+void EncodedFile::CheckSize(uint64_t width, uint64_t height) const {
+  const std::string size = std::to_string(width) + "x" + std::to_string(height);
+  if (width == 0 || height == 0) Fail("a picture of " + size + " pixels");
+  constexpr uint64_t kMaxSide = 1u << 30;
+  if (width > kMaxSide || height > kMaxSide || width * height > options.max_pixels) {
+    throw Error(ErrorCode::kImageTooLarge, name + ": " + size + " pixels, over the limit of " +
+                                               std::to_string(options.max_pixels) + " pixels");
+  }
+}
+
+Image DecodeImage(std::span<const uint8_t> bytes, const std::string& name,
+                  const DecodeOptions& options) {
+  const EncodedFile file{bytes, OneLine(name), options};
+  CheckFileSize(bytes.size(), file.name, options);
+  try {
+    Raster raster = FindDecoder(file)(file);
+    if (raster.channels == 4) Flatten(raster, options.alpha);
+    const int orientation = options.apply_exif_orientation ? raster.orientation : 1;
+    return TurnUpright(std::move(raster), orientation);
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorCode::kImageTooLarge, file.name + ": not enough memory to decode it");
+  }
+}
+
+Image ReadImage(const std::filesystem::path& path, const DecodeOptions& options) {
+  std::error_code ignored;  // whatever is wrong with the path, ReadFile says it better
+  const uint64_t size = std::filesystem::file_size(path, ignored);
+  if (!ignored) CheckFileSize(size, OneLine(path.string()), options);
+  // Read rather than mapped: a mapped file that another program cuts would end this process.
+  const std::string content = ReadFile(path, options.max_file_bytes);
+  return DecodeImage({reinterpret_cast<const uint8_t*>(content.data()), content.size()},
+                     path.string(), options);
+}
+
+}  // namespace uffizi

@@ -1,0 +1,59 @@
+#ifndef UFFIZI_IMAGE_DECODERS_H_
+#define UFFIZI_IMAGE_DECODERS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "uffizi/error.h"
+#include "uffizi/image.h"
+
+namespace uffizi {
+
+// A picture file in memory, with what its decoder needs to know.
+struct EncodedFile {
+  std::span<const uint8_t> bytes;
+  std::string name;  // for messages, already one line
+  const DecodeOptions& options;
+
+  // Throws Error(kInvalidImage) with the file's name and `reason`.
+  [[noreturn]] void Fail(const std::string& reason) const;
+
+  // Every decoder calls it with the header's size, before it takes memory for a pixel.
+  // Throws kInvalidImage for an empty size and kImageTooLarge over options.max_pixels.
+  void CheckSize(uint64_t width, uint64_t height) const;
+};
+
+// What a decoder gives: pixels as stored, neither turned upright nor flattened.
+struct Raster {
+  int width = 0;
+  int height = 0;
+  int channels = 3;             // 3: RGB, 4: RGBA
+  bool premultiplied = false;   // RGB already multiplied by alpha
+  int orientation = 1;          // EXIF, 1..8; 1 is upright
+  std::vector<uint8_t> pixels;  // [height, width, channels]
+
+  uint8_t* row(int y) {
+    return pixels.data() +
+           static_cast<size_t>(y) * static_cast<size_t>(width) * static_cast<size_t>(channels);
+  }
+  void Allocate(int new_width, int new_height, int new_channels) {
+    width = new_width;
+    height = new_height;
+    channels = new_channels;
+    pixels.resize(static_cast<size_t>(width) * static_cast<size_t>(height) *
+                  static_cast<size_t>(channels));
+  }
+};
+
+Raster DecodeJpeg(const EncodedFile& file);
+Raster DecodePng(const EncodedFile& file);
+Raster DecodeWebp(const EncodedFile& file);
+Raster DecodeGif(const EncodedFile& file);
+Raster DecodeTiff(const EncodedFile& file);
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_IMAGE_DECODERS_H_

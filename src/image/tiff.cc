@@ -1,0 +1,150 @@
+#include <tiffio.h>
+
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include "image/decoders.h"
+
+namespace uffizi {
+namespace {
+
+// One strip or tile may need this much; larger ones are refused by libtiff.
+constexpr tmsize_t kMaxAllocation = tmsize_t{1} << 30;
+
+// The bytes that libtiff reads, and the first of its complaints.
+struct TiffSource {
+  std::span<const uint8_t> bytes;
+  uint64_t position = 0;
+  char message[256] = {};
+};
+
+tmsize_t OnRead(thandle_t handle, void* out, tmsize_t count) {
+  auto* source = static_cast<TiffSource*>(handle);
+  const uint64_t size = source->bytes.size();
+  if (source->position >= size || count <= 0) return 0;
+  const uint64_t taken = std::min<uint64_t>(static_cast<uint64_t>(count), size - source->position);
+  std::memcpy(out, source->bytes.data() + source->position, taken);
+  source->position += taken;
+  return static_cast<tmsize_t>(taken);
+}
+
+tmsize_t OnWrite(thandle_t, void*, tmsize_t) { return 0; }
+
+toff_t OnSeek(thandle_t handle, toff_t offset, int whence) {
+  auto* source = static_cast<TiffSource*>(handle);
+  if (whence == SEEK_CUR) offset += source->position;
+  if (whence == SEEK_END) offset += source->bytes.size();
+  source->position = offset;
+  return offset;
+}
+
+int OnClose(thandle_t) { return 0; }
+toff_t OnSize(thandle_t handle) { return static_cast<TiffSource*>(handle)->bytes.size(); }
+
+int OnMap(thandle_t handle, void** base, toff_t* size) {
+  auto* source = static_cast<TiffSource*>(handle);
+  *base = const_cast<uint8_t*>(source->bytes.data());
+  *size = source->bytes.size();
+  return 1;
+}
+void OnUnmap(thandle_t, void*, toff_t) {}
+
+int OnError(TIFF*, void* user, const char*, const char* format, va_list arguments) {
+  auto* source = static_cast<TiffSource*>(user);
+  if (source->message[0] == 0) {
+    std::vsnprintf(source->message, sizeof(source->message), format, arguments);
+  }
+  return 1;
+}
+int OnWarning(TIFF*, void*, const char*, const char*, va_list) { return 1; }
+
+struct CloseTiff {
+  void operator()(TIFF* tiff) const { TIFFClose(tiff); }
+};
+struct FreeOptions {
+  void operator()(TIFFOpenOptions* options) const { TIFFOpenOptionsFree(options); }
+};
+
+class TiffReader {
+ public:
+  explicit TiffReader(const EncodedFile& file) : file_(file) {
+    source_.bytes = file.bytes;
+    const std::unique_ptr<TIFFOpenOptions, FreeOptions> options(TIFFOpenOptionsAlloc());
+    if (options == nullptr) throw std::bad_alloc();
+    TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), kMaxAllocation);
+    TIFFOpenOptionsSetErrorHandlerExtR(options.get(), OnError, &source_);
+    TIFFOpenOptionsSetWarningHandlerExtR(options.get(), OnWarning, &source_);
+    tiff_.reset(TIFFClientOpenExt("picture", "r", &source_, OnRead, OnWrite, OnSeek, OnClose,
+                                  OnSize, OnMap, OnUnmap, options.get()));
+    if (tiff_ == nullptr) Fail("its header cannot be read");
+  }
+
+  Raster Read() {
+    uint32_t width = 0, height = 0;
+    TIFFGetField(tiff_.get(), TIFFTAG_IMAGEWIDTH, &width);
+    TIFFGetField(tiff_.get(), TIFFTAG_IMAGELENGTH, &height);
+    file_.CheckSize(width, height);
+    const bool premultiplied = PrepareAlpha();
+
+    char reason[1024] = {};
+    if (!TIFFRGBAImageOK(tiff_.get(), reason)) {
+      throw Error(ErrorCode::kUnsupported, file_.name + ": TIFF of an unsupported kind: " + reason);
+    }
+    TIFFRGBAImage image;
+    if (!TIFFRGBAImageBegin(&image, tiff_.get(), /*stop=*/1, reason)) Fail(reason);
+    const std::unique_ptr<TIFFRGBAImage, decltype(&TIFFRGBAImageEnd)> end(&image, TIFFRGBAImageEnd);
+    // Rows as they are stored; TurnUpright does the rest.
+    image.orientation = ORIENTATION_TOPLEFT;
+    image.req_orientation = ORIENTATION_TOPLEFT;
+
+    Raster raster;
+    raster.Allocate(static_cast<int>(width), static_cast<int>(height), 4);
+    raster.premultiplied = premultiplied;
+    std::vector<uint32_t> abgr(static_cast<size_t>(width) * height);
+    if (!TIFFRGBAImageGet(&image, abgr.data(), width, height)) Fail("it cannot be decoded");
+    uint8_t* out = raster.pixels.data();
+    for (const uint32_t pixel : abgr) {
+      *out++ = static_cast<uint8_t>(TIFFGetR(pixel));
+      *out++ = static_cast<uint8_t>(TIFFGetG(pixel));
+      *out++ = static_cast<uint8_t>(TIFFGetB(pixel));
+      *out++ = static_cast<uint8_t>(TIFFGetA(pixel));
+    }
+    uint16_t orientation = 1;
+    TIFFGetField(tiff_.get(), TIFFTAG_ORIENTATION, &orientation);
+    raster.orientation = orientation;
+    return raster;
+  }
+
+ private:
+  [[noreturn]] void Fail(const std::string& fallback) const {
+    file_.Fail("damaged TIFF: " + (source_.message[0] != 0 ? source_.message : fallback));
+  }
+
+  // libtiff would multiply unassociated colours by their alpha and so lose bits. Called associated,
+  // they come as they are stored. True if they are stored multiplied.
+  bool PrepareAlpha() {
+    uint16_t count = 0;
+    uint16_t* kinds = nullptr;
+    if (!TIFFGetField(tiff_.get(), TIFFTAG_EXTRASAMPLES, &count, &kinds) || count == 0) {
+      return false;
+    }
+    if (kinds[0] != EXTRASAMPLE_UNASSALPHA) return kinds[0] == EXTRASAMPLE_ASSOCALPHA;
+    std::vector<uint16_t> changed(kinds, kinds + count);
+    changed[0] = EXTRASAMPLE_ASSOCALPHA;
+    TIFFSetField(tiff_.get(), TIFFTAG_EXTRASAMPLES, count, changed.data());
+    return false;
+  }
+
+  const EncodedFile& file_;
+  TiffSource source_;
+  std::unique_ptr<TIFF, CloseTiff> tiff_;
+};
+
+}  // namespace
+
+Raster DecodeTiff(const EncodedFile& file) { return TiffReader(file).Read(); }
+
+}  // namespace uffizi

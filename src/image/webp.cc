@@ -1,0 +1,78 @@
+#include <webp/decode.h>
+#include <webp/demux.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "image/decoders.h"
+#include "image/exif.h"
+
+namespace uffizi {
+namespace {
+
+struct DeleteDemuxer {
+  void operator()(WebPDemuxer* demuxer) const { WebPDemuxDelete(demuxer); }
+};
+struct DeleteAnimDecoder {
+  void operator()(WebPAnimDecoder* decoder) const { WebPAnimDecoderDelete(decoder); }
+};
+
+int Orientation(const WebPDemuxer* demuxer) {
+  WebPChunkIterator chunk;
+  int orientation = 1;
+  if (WebPDemuxGetChunk(demuxer, "EXIF", 1, &chunk)) {
+    orientation = ExifOrientation({chunk.chunk.bytes, chunk.chunk.size});
+  }
+  WebPDemuxReleaseChunkIterator(&chunk);
+  return orientation;
+}
+
+// The first frame of an animation, on its canvas.
+void DecodeFirstFrame(const EncodedFile& file, const WebPData& data, Raster& raster) {
+  WebPAnimDecoderOptions options;
+  if (!WebPAnimDecoderOptionsInit(&options)) file.Fail("unusable WebP library");
+  options.color_mode = MODE_RGBA;
+  const std::unique_ptr<WebPAnimDecoder, DeleteAnimDecoder> decoder(
+      WebPAnimDecoderNew(&data, &options));
+  uint8_t* pixels = nullptr;
+  int time = 0;
+  if (decoder == nullptr || !WebPAnimDecoderGetNext(decoder.get(), &pixels, &time)) {
+    file.Fail("damaged WebP animation");
+  }
+  std::copy_n(pixels, raster.pixels.size(), raster.pixels.begin());
+}
+
+}  // namespace
+
+Raster DecodeWebp(const EncodedFile& file) {
+  WebPBitstreamFeatures features;
+  if (WebPGetFeatures(file.bytes.data(), file.bytes.size(), &features) != VP8_STATUS_OK) {
+    file.Fail("damaged WebP: no valid header");
+  }
+  file.CheckSize(static_cast<uint64_t>(features.width), static_cast<uint64_t>(features.height));
+
+  const WebPData data = {file.bytes.data(), file.bytes.size()};
+  WebPDemuxState state;
+  const std::unique_ptr<WebPDemuxer, DeleteDemuxer> demuxer(WebPDemuxPartial(&data, &state));
+  if (demuxer == nullptr || state == WEBP_DEMUX_PARSE_ERROR) file.Fail("damaged WebP");
+  if (state != WEBP_DEMUX_DONE) {
+    file.Fail("truncated WebP: the file ends before the picture does");
+  }
+
+  Raster raster;
+  raster.Allocate(features.width, features.height,
+                  features.has_alpha || features.has_animation ? 4 : 3);
+  raster.orientation = Orientation(demuxer.get());
+  if (features.has_animation) {
+    DecodeFirstFrame(file, data, raster);
+    return raster;
+  }
+  const auto decode = raster.channels == 4 ? WebPDecodeRGBAInto : WebPDecodeRGBInto;
+  if (decode(file.bytes.data(), file.bytes.size(), raster.pixels.data(), raster.pixels.size(),
+             raster.width * raster.channels) == nullptr) {
+    file.Fail("damaged WebP: its data cannot be decoded");
+  }
+  return raster;
+}
+
+}  // namespace uffizi
