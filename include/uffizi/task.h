@@ -35,12 +35,13 @@ enum class TaskInput { kNone, kText, kRegion };
 
 struct TaskInfo {
   Task task;
-  std::string_view token;   // "<OD>"; "" for kRaw
-  std::string_view name;    // "od", as the command line takes it
+  std::string_view token;  // "<OD>"; "" for kRaw
+  std::string_view name;   // "od", as the command line takes it
   TaskInput input;
   AnswerShape shape;
-  std::string_view prompt;  // the sentence given to the model; "{input}" stands for the input
-  std::string_view help;    // one line for --help
+  std::string_view prompt;   // the sentence given to the model; "{input}" stands for the input
+  std::string_view help;     // one line for --help
+  std::string_view example;  // of an input; "" if the task takes none
 };
 
 // All tasks that have a token, in the order of `Task`; kRaw is not among them.
@@ -56,25 +57,31 @@ struct Prompt {
   std::string text;
 };
 
-// The sentence for `task` with its input. A region task takes `<loc_x1><loc_y1><loc_x2><loc_y2>`, or
-// four numbers "x1,y1,x2,y2" in pixels of a picture of `width` x `height`. Open-vocabulary detection
-// takes one phrase, or several separated by " <and> " or by ';'.
-// Throws Error(kInvalidPrompt), whose message says how to write it, if input is missing, unexpected,
-// not UTF-8, or not a region.
+// The sentence for `task` with its input. A region task takes `<loc_x1><loc_y1><loc_x2><loc_y2>`,
+// or four numbers "x1,y1,x2,y2" in pixels of a picture of `width` x `height`: any two opposite
+// corners, clamped to the picture. Open-vocabulary detection takes one phrase, or several separated
+// by " <and> " or by ';'. White space around the input is dropped, but for kRaw, which is taken as
+// it is. Throws Error(kInvalidPrompt), whose message says how to write it, if input is missing,
+// unexpected, not UTF-8, or not a region.
 Prompt MakePrompt(Task task, std::string_view input, int width, int height);
 
 // As the original processor reads one string: "<OD>" alone, "<CAPTION_TO_PHRASE_GROUNDING>a cat",
-// or raw text. A task token that takes no input must be the whole string.
+// or raw text. A task token that takes no input must be the whole string. Throws as the other one.
 Prompt MakePrompt(std::string_view text_with_task_token, int width, int height);
 
-// `text` is the raw answer with special tokens; `location_logprobs`, if not empty, holds the natural
-// logarithm of the probability of each `<loc_N>` in the order in which they stand in `text`.
-// Coordinates are floats in pixels: (bin + 0.5) * size / 1000. Linear in the length of the text.
+// `text` is the raw answer with special tokens; `location_logprobs`, if not empty, holds the
+// natural logarithm of the probability of each `<loc_N>` in the order in which they stand in
+// `text`. Coordinates are floats in pixels: (bin + 0.5) * size / 1000. A region's score is 0
+// without log-probabilities. Any text is an answer, if one without regions; only a wrong number of
+// log-probabilities throws, Error(kInvalidArgument). Linear in the length of the text.
 Answer ParseAnswer(Task task, std::string_view text, int width, int height,
                    std::span<const float> location_logprobs = {});
 
-// The answer in Hugging Face's schema, as one line of JSON: {"bboxes": [...], "labels": [...], ...}
-// or a JSON string. Invalid UTF-8 is replaced by U+FFFD.
+// The answer in Hugging Face's schema, as one line of JSON: a string, {"bboxes", "labels",
+// "scores"},
+// {"quad_boxes", "labels", "scores"}, {"polygons", "labels", "scores"} or {"bboxes",
+// "bboxes_labels", "bboxes_scores", "polygons", "polygons_labels", "polygons_scores"}. A score of 0
+// says that none is known. Invalid UTF-8 is replaced by U+FFFD.
 std::string AnswerToJson(const Answer& answer);
 
 }  // namespace uffizi

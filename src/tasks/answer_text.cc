@@ -1,0 +1,119 @@
+#include "tasks/answer_text.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "uffizi/error.h"
+
+namespace uffizi {
+namespace {
+
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+// The mark that begins at text[at], which is '<'. Only ASCII digits make a location: Python's \d
+// would take any script's, but no model writes them.
+std::optional<Mark> MarkAt(std::string_view text, size_t at) {
+  const std::string_view rest = text.substr(at);
+  const auto fixed = [&](std::string_view token, Mark::Kind kind) -> std::optional<Mark> {
+    if (!rest.starts_with(token)) return std::nullopt;
+    return Mark{kind, at, at + token.size()};
+  };
+  constexpr std::string_view kLocation = "<loc_";
+  if (rest.starts_with(kLocation)) {
+    size_t end = kLocation.size();
+    int64_t bin = 0;
+    for (; end < rest.size() && IsDigit(rest[end]); ++end) {
+      bin = std::min(bin * 10 + (rest[end] - '0'), kMaxBin);
+    }
+    if (end == kLocation.size() || end == rest.size() || rest[end] != '>') return std::nullopt;
+    return Mark{Mark::Kind::kLocation, at, at + end + 1, bin};
+  }
+  if (auto mark = fixed("<sep>", Mark::Kind::kSeparator)) return mark;
+  if (auto mark = fixed("<poly>", Mark::Kind::kPolygonBegin)) return mark;
+  return fixed("</poly>", Mark::Kind::kPolygonEnd);
+}
+
+std::vector<Mark> FindMarks(std::string_view text) {
+  std::vector<Mark> marks;
+  for (size_t at = text.find('<'); at != std::string_view::npos; at = text.find('<', at)) {
+    if (const std::optional<Mark> mark = MarkAt(text, at)) {
+      marks.push_back(*mark);
+      at = mark->end;
+    } else {
+      ++at;
+    }
+  }
+  return marks;
+}
+
+// Removes each `token` from `text`, and from `origin` (for each byte, where it stood in the raw
+// answer) the same bytes.
+void Remove(std::string_view token, std::string& text, std::vector<size_t>& origin) {
+  size_t found = text.find(token);
+  if (found == std::string::npos) return;
+  size_t kept = found;
+  for (size_t at = found; at < text.size(); found = text.find(token, at)) {
+    const size_t end = std::min(found, text.size());
+    for (; at < end; ++at, ++kept) {
+      text[kept] = text[at];
+      origin[kept] = origin[at];
+    }
+    if (found != std::string::npos) at += token.size();
+  }
+  text.resize(kept);
+  origin.resize(kept);
+}
+
+}  // namespace
+
+AnswerText::AnswerText(std::string_view raw, std::span<const float> location_logprobs)
+    : text_(raw) {
+  std::vector<size_t> origin(raw.size());
+  for (size_t i = 0; i < origin.size(); ++i) origin[i] = i;
+  // One after the other, as the processor does: "<<s>/s>" goes altogether.
+  for (const std::string_view token : {"<s>", "</s>", "<pad>"}) Remove(token, text_, origin);
+  marks_ = FindMarks(text_);
+  if (location_logprobs.empty()) return;
+
+  // Taking tokens away may have joined pieces into a location that the model never wrote as one;
+  // such a location has no log-probability.
+  size_t next_logprob = 0;
+  auto mark = marks_.begin();
+  for (const Mark& written : FindMarks(raw)) {
+    if (written.kind != Mark::Kind::kLocation) continue;
+    const size_t index = next_logprob++;
+    while (mark != marks_.end() && origin[mark->begin] < written.begin) ++mark;
+    if (mark != marks_.end() && origin[mark->begin] == written.begin &&
+        index < location_logprobs.size()) {
+      mark->logprob = location_logprobs[index];
+    }
+  }
+  if (next_logprob != location_logprobs.size()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "the answer has " + std::to_string(next_logprob) + " locations but " +
+                    std::to_string(location_logprobs.size()) + " log-probabilities were given");
+  }
+}
+
+MarkRun TouchingMarks(std::span<const Mark> marks, bool locations_only) {
+  size_t count = 0;
+  while (count < marks.size() && (count == 0 || marks[count - 1].end == marks[count].begin) &&
+         (!locations_only || marks[count].kind == Mark::Kind::kLocation)) {
+    ++count;
+  }
+  return marks.first(count);
+}
+
+float LocationScore(std::span<const Mark> locations) {
+  double sum = 0;
+  size_t count = 0;
+  for (const Mark& location : locations) {
+    if (!location.logprob) continue;
+    sum += *location.logprob;
+    ++count;
+  }
+  if (count == 0 || std::isnan(sum)) return 0;
+  return static_cast<float>(std::exp(sum / static_cast<double>(count)));
+}
+
+}  // namespace uffizi
