@@ -50,7 +50,7 @@ std::vector<double> Distribution(const std::vector<float>& scores, const Generat
 // Draws many times and compares by Pearson's chi-square; the bound is 5 standard deviations over
 // the mean, which a right sampler passes for all but one seed in a hundred thousand or so.
 void ExpectDistribution(const std::vector<float>& scores, const GenerationConfig& config) {
-  constexpr int kDraws = 20000;
+  constexpr int kDraws = 5000;
   const std::vector<double> p = Distribution(scores, config);
   std::vector<int> counts(scores.size());
   Sampler sampler(config);
@@ -91,9 +91,9 @@ std::vector<float> Scores(int vocab, bool peaky) {
 }
 
 TEST(Sampling, DrawsWithTheRightFrequency) {
-  for (int top_k : {0, 1, 7, 50, 1000}) {
+  for (int top_k : {0, 1, 7, 50}) {
     for (double top_p : {0.0, 0.3, 0.9, 1.0}) {
-      for (double temperature : {0.5, 1.0, 2.0}) {
+      for (double temperature : {0.5, 2.0}) {
         SCOPED_TRACE(testing::Message() << top_k << " " << top_p << " " << temperature);
         GenerationConfig config;
         config.do_sample = true;
