@@ -19,14 +19,14 @@ std::string Spell(const std::array<int, 4>& bins) {
 
 // Reads a number from the beginning of `rest` and takes it away.
 template <typename Number>
-bool Take(std::string_view& rest, Number& number) {
+bool TakeNumber(std::string_view& rest, Number& number) {
   const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
   if (error != std::errc()) return false;
   rest.remove_prefix(static_cast<size_t>(end - rest.data()));
   return true;
 }
 
-bool Take(std::string_view& rest, std::string_view token) {
+bool TakeToken(std::string_view& rest, std::string_view token) {
   if (!rest.starts_with(token)) return false;
   rest.remove_prefix(token.size());
   return true;
@@ -36,7 +36,8 @@ std::optional<std::string> ReadLocations(std::string_view rest) {
   std::array<int, 4> bins;
   for (int& bin : bins) {
     rest = StripLeft(rest);
-    if (!Take(rest, "<loc_") || !Take(rest, bin) || !Take(rest, ">")) return std::nullopt;
+    if (!TakeToken(rest, "<loc_") || !TakeNumber(rest, bin) || !TakeToken(rest, ">"))
+      return std::nullopt;
     if (bin < 0 || bin > 999) return std::nullopt;
   }
   if (!Strip(rest).empty()) return std::nullopt;
@@ -49,13 +50,13 @@ std::optional<std::string> ReadPixels(std::string_view rest, int width, int heig
     const size_t before = rest.size();
     rest = StripLeft(rest);
     if (i > 0) {
-      if (Take(rest, ",")) {
+      if (TakeToken(rest, ",")) {
         rest = StripLeft(rest);
       } else if (rest.size() == before) {
         return std::nullopt;
       }
     }
-    if (!Take(rest, corners[i]) || !std::isfinite(corners[i])) return std::nullopt;
+    if (!TakeNumber(rest, corners[i]) || !std::isfinite(corners[i])) return std::nullopt;
   }
   if (!Strip(rest).empty()) return std::nullopt;
   const auto [x1, x2] = std::minmax(corners[0], corners[2]);
