@@ -11,13 +11,13 @@
 
 namespace uffizi {
 
-// Byte-level BPE, as GPT-2, RoBERTa, BART and Florence-2 use it; equal to Hugging Face's `tokenizers`.
-// Immutable and safe to share between threads.
+// Byte-level BPE, as GPT-2, RoBERTa, BART and Florence-2 use it; equal to Hugging Face's
+// `tokenizers`. Immutable and safe to share between threads.
 class Tokenizer {
  public:
-  // Reads tokenizer.json, or vocab.json + merges.txt (+ added_tokens.json), from a model folder. The
-  // 1024 location and task tokens are added, as Florence-2's processor does, where they are missing.
-  // Throws Error(kInvalidModel) naming the file and the reason.
+  // Reads tokenizer.json, or vocab.json + merges.txt (+ added_tokens.json), from a model folder.
+  // The 1024 location and task tokens are added, as Florence-2's processor does, where they are
+  // missing. Throws Error(kInvalidModel) naming the file and the reason.
   static Tokenizer Load(const std::filesystem::path& folder);
 
   // Text to ids. Added tokens inside the text are found as the library finds them. With
