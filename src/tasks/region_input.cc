@@ -13,7 +13,7 @@ namespace {
 
 std::string Spell(const std::array<int, 4>& bins) {
   std::string region;
-  for (const int bin : bins) region += "<loc_" + std::to_string(bin) + ">";
+  for (const int bin : bins) region.append("<loc_").append(std::to_string(bin)).append(">");
   return region;
 }
 
