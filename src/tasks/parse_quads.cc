@@ -1,5 +1,5 @@
 #include "tasks/parsers.h"
-#include "tasks/spaces.h"
+#include "tasks/strings.h"
 
 namespace uffizi {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tasks/spaces.h"
+#include "tasks/strings.h"
 
 namespace uffizi {
 namespace {

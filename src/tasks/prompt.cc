@@ -2,7 +2,7 @@
 #include <vector>
 
 #include "tasks/region_input.h"
-#include "tasks/spaces.h"
+#include "tasks/strings.h"
 #include "text/unicode.h"
 #include "uffizi/error.h"
 #include "uffizi/task.h"
@@ -60,15 +60,25 @@ void CheckNoTaskIn(const TaskInfo& task, std::string_view input) {
 // The classes of open-vocabulary detection as the model takes them: "car <and> building".
 std::string JoinClasses(const TaskInfo& task, std::string_view input) {
   std::string joined;
-  while (true) {
-    const size_t at = std::min(input.find(';'), input.find(kClassSeparator));
-    if (const std::string_view name = Strip(input.substr(0, at)); !name.empty()) {
-      if (!joined.empty()) joined.append(" ").append(kClassSeparator).append(" ");
-      joined += name;
+  const auto add = [&](std::string_view name) {
+    name = Strip(name);
+    if (name.empty()) return;
+    if (!joined.empty()) joined.append(" ").append(kClassSeparator).append(" ");
+    joined += name;
+  };
+  size_t begin = 0;  // of the class
+  for (size_t at = 0; at < input.size();) {
+    const size_t separator = input[at] == ';' ? 1
+                             : input.substr(at).starts_with(kClassSeparator)
+                                 ? kClassSeparator.size()
+                                 : 0;
+    if (separator > 0) {
+      add(input.substr(begin, at - begin));
+      begin = at + separator;
     }
-    if (at == std::string_view::npos) break;
-    input.remove_prefix(at + (input[at] == ';' ? 1 : kClassSeparator.size()));
+    at += std::max<size_t>(separator, 1);
   }
+  add(input.substr(begin));
   if (joined.empty()) Fail(Subject(task) + " has separators but no class; " + Example(task));
   return joined;
 }
@@ -109,13 +119,9 @@ Prompt MakePrompt(Task task, std::string_view input, int width, int height) {
 
 Prompt MakePrompt(std::string_view text_with_task_token, int width, int height) {
   for (const TaskInfo& info : AllTasks()) {
-    const size_t found = text_with_task_token.find(info.token);
-    if (found == std::string_view::npos) continue;
+    if (text_with_task_token.find(info.token) == std::string_view::npos) continue;
     // The token may stand anywhere and more than once, as for the original processor.
-    std::string input(text_with_task_token);
-    for (size_t at = found; at != std::string::npos; at = input.find(info.token, at)) {
-      input.erase(at, info.token.size());
-    }
+    const std::string input = Without(info.token, text_with_task_token);
     if (info.input == TaskInput::kNone && text_with_task_token != info.token) {
       CheckUtf8(info, input);
       Fail(Subject(info) + " takes no input and must be the whole prompt, but got " +

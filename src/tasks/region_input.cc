@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "tasks/dequantize.h"
-#include "tasks/spaces.h"
+#include "tasks/strings.h"
 
 namespace uffizi {
 namespace {

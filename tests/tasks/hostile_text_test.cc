@@ -13,6 +13,12 @@ namespace {
 
 constexpr size_t kBytes = 100'000;
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr double kLimit = 500;  // milliseconds; sanitizers slow everything down
+#else
+constexpr double kLimit = 50;
+#endif
+
 std::string Repeat(const std::string& piece, size_t bytes = kBytes) {
   std::string text;
   while (text.size() < bytes) text += piece;
@@ -46,7 +52,13 @@ std::vector<std::pair<std::string, std::string>> HostileTexts() {
                             "<pad>",
                             "\xE3\x80\x80",
                             "\xFF",
-                            "<p<pad>ad>"}) {
+                            "<p<pad>ad>",
+                            ";",
+                            "<and>",
+                            "a;",
+                            "1,",
+                            "<OD>",
+                            "<OPEN_VOCABULARY_DETECTION>"}) {
     texts.emplace_back(piece, Repeat(piece));
   }
   texts.emplace_back("a location of 100,000 digits", std::string("a<loc_") + Repeat("9") + ">");
@@ -73,9 +85,9 @@ TEST(HostileText, EveryParserIsQuick) {
     for (const TaskInfo& task : AllTasks()) {
       // The best of a few: other programs may take the processor away for longer than the limit.
       double best = 1e9;
-      for (int i = 0; i < 5 && best >= 50; ++i)
+      for (int i = 0; i < 5 && best >= kLimit; ++i)
         best = std::min(best, Milliseconds(task.task, text));
-      EXPECT_LT(best, 50) << name << " " << task.name;
+      EXPECT_LT(best, kLimit) << name << " " << task.name;
     }
   }
 }
@@ -84,7 +96,7 @@ TEST(HostileText, PromptsAreQuick) {
   for (const auto& [name, text] : HostileTexts()) {
     for (const TaskInfo& task : AllTasks()) {
       double best = 1e9;
-      for (int i = 0; i < 5 && best >= 50; ++i) {
+      for (int i = 0; i < 5 && best >= kLimit; ++i) {
         const auto start = std::chrono::steady_clock::now();
         try {
           MakePrompt(task.task, text, 640, 480);
@@ -95,7 +107,7 @@ TEST(HostileText, PromptsAreQuick) {
                                   std::chrono::steady_clock::now() - start)
                                   .count());
       }
-      EXPECT_LT(best, 50) << name << " " << task.name;
+      EXPECT_LT(best, kLimit) << name << " " << task.name;
     }
   }
 }

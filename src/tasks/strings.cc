@@ -1,4 +1,4 @@
-#include "tasks/spaces.h"
+#include "tasks/strings.h"
 
 #include <cstddef>
 
@@ -54,5 +54,16 @@ std::string_view StripRight(std::string_view text) {
 }
 
 std::string_view Strip(std::string_view text) { return StripRight(StripLeft(text)); }
+
+std::string Without(std::string_view token, std::string_view text) {
+  std::string kept;
+  kept.reserve(text.size());
+  while (true) {
+    const size_t found = text.find(token);
+    kept += text.substr(0, found);
+    if (found == std::string_view::npos) return kept;
+    text.remove_prefix(found + token.size());
+  }
+}
 
 }  // namespace uffizi

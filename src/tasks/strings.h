@@ -1,6 +1,7 @@
-#ifndef UFFIZI_TASKS_SPACES_H_
-#define UFFIZI_TASKS_SPACES_H_
+#ifndef UFFIZI_TASKS_STRINGS_H_
+#define UFFIZI_TASKS_STRINGS_H_
 
+#include <string>
 #include <string_view>
 
 namespace uffizi {
@@ -12,6 +13,9 @@ std::string_view StripLeft(std::string_view text);
 std::string_view StripRight(std::string_view text);
 std::string_view Strip(std::string_view text);
 
+// `text` without any `token`: one pass, so that a token which taking others away makes stays.
+std::string Without(std::string_view token, std::string_view text);
+
 }  // namespace uffizi
 
-#endif  // UFFIZI_TASKS_SPACES_H_
+#endif  // UFFIZI_TASKS_STRINGS_H_
