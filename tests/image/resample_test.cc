@@ -36,7 +36,7 @@ TEST(Resize, BitForBitAsPillow) {
         << name << " to " << width << "x" << height << ", filter " << number;
     ++cases;
   }
-  EXPECT_EQ(cases, 150);
+  EXPECT_EQ(cases, 180);
 }
 
 TEST(Resize, DifferenceToPillowInFull) {
