@@ -25,7 +25,9 @@ struct DecodeOptions {
 };
 
 // Decodes JPEG, PNG, WebP, GIF (first frame) or TIFF (first page) to 8-bit RGB. The limits are
-// checked against the header, before anything is decoded. `name` is used in messages only.
+// checked against the header, before anything is decoded. Of 16-bit samples the high byte is taken,
+// embedded colour profiles are ignored, and the rest is as in Pillow's convert("RGB"), CMYK included.
+// A file that ends before its pixels do is an error. `name` is used in messages only.
 // Throws Error: kInvalidImage, kImageTooLarge, kUnsupported.
 Image DecodeImage(std::span<const uint8_t> bytes, const std::string& name,
                   const DecodeOptions& options = {});
@@ -33,12 +35,15 @@ Image DecodeImage(std::span<const uint8_t> bytes, const std::string& name,
 // The same from a file. Also throws kNotFound, kIo.
 Image ReadImage(const std::filesystem::path& path, const DecodeOptions& options = {});
 
-// 8-bit RGB PNG / JPEG (quality 1..100) to memory.
+// 8-bit RGB PNG / JPEG (quality 1..100, colour at full resolution) to memory. Throws
+// Error(kInvalidArgument) for an empty or too large picture, or a quality out of range.
 std::string EncodePng(ImageView image);
 std::string EncodeJpeg(ImageView image, int quality = 92);
 
 // A copy of `image` with the answer's boxes, quads, polygons and labels drawn on it. Line width and
-// letters grow with the picture. Text answers are drawn as a caption strip below the picture.
+// letters grow with the picture. Text answers are drawn as a caption strip below the picture. Regions
+// with coordinates that are not finite are left out. Throws Error(kInvalidArgument) for an empty
+// picture.
 Image DrawAnswer(ImageView image, const Answer& answer);
 
 }  // namespace uffizi
