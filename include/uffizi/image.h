@@ -20,14 +20,14 @@ enum class AlphaMode {
 struct DecodeOptions {
   bool apply_exif_orientation = true;
   AlphaMode alpha = AlphaMode::kWhite;
-  size_t max_pixels = 178'956'970;        // Pillow's own bomb limit, 2 x 1024^3 / 4 / 3
+  size_t max_pixels = 178'956'970;  // Pillow's own bomb limit, 2 x 1024^3 / 4 / 3
   size_t max_file_bytes = 512ull << 20;
 };
 
 // Decodes JPEG, PNG, WebP, GIF (first frame) or TIFF (first page) to 8-bit RGB. The limits are
 // checked against the header, before anything is decoded. Of 16-bit samples the high byte is taken,
-// embedded colour profiles are ignored, and the rest is as in Pillow's convert("RGB"), CMYK included.
-// A file that ends before its pixels do is an error. `name` is used in messages only.
+// embedded colour profiles are ignored, and the rest is as in Pillow's convert("RGB"), CMYK
+// included. A file that ends before its pixels do is an error. `name` is used in messages only.
 // Throws Error: kInvalidImage, kImageTooLarge, kUnsupported.
 Image DecodeImage(std::span<const uint8_t> bytes, const std::string& name,
                   const DecodeOptions& options = {});
@@ -41,9 +41,9 @@ std::string EncodePng(ImageView image);
 std::string EncodeJpeg(ImageView image, int quality = 92);
 
 // A copy of `image` with the answer's boxes, quads, polygons and labels drawn on it. Line width and
-// letters grow with the picture. Text answers are drawn as a caption strip below the picture. Regions
-// with coordinates that are not finite are left out. Throws Error(kInvalidArgument) for an empty
-// picture.
+// letters grow with the picture. Text answers are drawn as a caption strip below the picture.
+// Regions with coordinates that are not finite are left out. Throws Error(kInvalidArgument) for an
+// empty picture.
 Image DrawAnswer(ImageView image, const Answer& answer);
 
 }  // namespace uffizi
