@@ -17,7 +17,7 @@ enum class Activation { kNone, kGelu };
 
 // What follows a matrix product while its result is still in registers.
 struct Epilogue {
-  const float* bias = nullptr;      // [n], added first
+  const float* bias = nullptr;  // [n], added first
   Activation activation = Activation::kNone;
   const float* residual = nullptr;  // [rows, n], added last; may be the output itself
 };
@@ -67,15 +67,15 @@ struct CachedAttentionJob {
 };
 // k_cache, v_cache: [slots, max_positions, heads * head_dim] f32
 void CachedAttention(std::span<const CachedAttentionJob> jobs, size_t heads, size_t head_dim,
-                     float scale, const float* k_cache, const float* v_cache,
-                     size_t max_positions);
+                     float scale, const float* k_cache, const float* v_cache, size_t max_positions);
 
 // DaViT's channel attention. For each group: softmax over the second index of
 // A[c, d] = tokens^-0.5 * sum_t q[t, c] k[t, d], then out[t, c] = sum_d A[c, d] v[t, d].
 // qkv: [tokens, 3, groups, group_dim] f32, out: [tokens, groups, group_dim] f32
 void ChannelAttention(const float* qkv, size_t tokens, size_t groups, size_t group_dim, float* out);
 
-// The instruction set in use: "AVX2", "AVX3_DL", ... UFFIZI_TARGET=avx2 in the environment forces one.
+// The instruction set in use: "AVX2", "AVX3_DL", ... UFFIZI_TARGET=avx2 in the environment forces
+// one.
 const char* KernelTarget();
 
 }  // namespace uffizi

@@ -1,0 +1,45 @@
+#ifndef UFFIZI_KERNELS_ARGUMENTS_H_
+#define UFFIZI_KERNELS_ARGUMENTS_H_
+
+// The arguments of kernels that take many, as they cross the dispatch: of one type, whatever the
+// instruction set. Shapes are those of kernels.h.
+
+#include <cstddef>
+
+#include "kernels/kernels.h"
+
+namespace uffizi {
+
+struct MatMulArgs {
+  const float* x;
+  size_t rows, k;
+  const float* w;
+  size_t n;
+  Epilogue epilogue;
+  float* y;
+};
+
+struct ConvArgs {
+  const float* x;
+  size_t height, width, channels;
+  const float *weight, *bias;
+  float* y;
+};
+
+struct ChannelArgs {
+  const float* qkv;
+  size_t tokens, groups, dim;
+  float* out;
+  size_t stride() const { return 3 * groups * dim; }
+};
+
+struct CacheView {
+  size_t heads, head_dim;
+  float scale;
+  const float *k, *v;
+  size_t max_positions;
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_KERNELS_ARGUMENTS_H_

@@ -1,0 +1,19 @@
+#ifndef UFFIZI_KERNELS_TARGETS_H_
+#define UFFIZI_KERNELS_TARGETS_H_
+
+// Which instruction sets the kernels are compiled for. Included before any header of Highway.
+// SSSE3 is left out because every machine with it that matters has SSE4; SVE because its vectors
+// have no size, so that they cannot be held in arrays.
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+#define HWY_WANT_AVX3_DL
+
+namespace uffizi {
+
+// Applies UFFIZI_TARGET before the first kernel runs. Every dispatching function calls it first.
+// Throws Error(kInvalidArgument) if the variable names no instruction set that was compiled and
+// that this machine has.
+void ChooseKernelTarget();
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_KERNELS_TARGETS_H_
