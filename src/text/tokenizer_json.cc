@@ -132,8 +132,12 @@ void ReadProcessor(const JsonNode& processor, TokenizerSpec& spec) {
   } else {
     processor.Unsupported(QuoteToken(type) + " is not supported");
   }
-  spec.prefix_ids.insert(spec.prefix_ids.begin(), prefix.begin(), prefix.end());
-  spec.suffix_ids.insert(spec.suffix_ids.end(), suffix.begin(), suffix.end());
+  // The library would put the second one's tokens around each of the first one's, too.
+  if (!spec.prefix_ids.empty() || !spec.suffix_ids.empty()) {
+    processor.Unsupported("a second processor that adds tokens is not supported");
+  }
+  spec.prefix_ids = prefix;
+  spec.suffix_ids = suffix;
 }
 
 }  // namespace

@@ -10,6 +10,7 @@ namespace {
 using nlohmann::json;
 
 uint32_t Crc(uint32_t crc, const std::vector<int>& ids) {
+  if (ids.empty()) return crc;  // whose data() may be null, which zlib takes for a reset
   return static_cast<uint32_t>(crc32(crc, reinterpret_cast<const Bytef*>(ids.data()),
                                      static_cast<uInt>(ids.size() * sizeof(int))));
 }

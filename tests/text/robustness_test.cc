@@ -97,6 +97,9 @@ TEST(TokenizerErrors, WhatIsSaid) {
   EXPECT_EQ(LoadError(with("/normalizer", {{"type", "NFC"}}), "NFC"), unsupported);
   EXPECT_EQ(LoadError(with("/pre_tokenizer/type", "Whitespace"), "Whitespace"), unsupported);
   EXPECT_EQ(LoadError(with("/pre_tokenizer", nullptr), "pre_tokenizer"), unsupported);
+  const json bert = {{"type", "BertProcessing"}, {"cls", {"<s>", 0}}, {"sep", {"</s>", 2}}};
+  const json twice = {{"type", "Sequence"}, {"processors", {bert, bert}}};
+  EXPECT_EQ(LoadError(with("/post_processor", twice), "processors[1]"), unsupported);
   EXPECT_EQ(LoadError(with("/decoder", {{"type", "Fuse"}}), "Fuse"), unsupported);
 }
 
@@ -107,7 +110,8 @@ TEST(TokenizerErrors, WrongValues) {
       R"([null, true, -1, 18446744073709551615, 1e300, 0.5, "", "x", [], [[]], {},
           {"type": "Sequence"}])");
   size_t refused = 0, index = 0;
-  for (const auto& [pointer, ignored] : file.flatten().items()) {
+  const json flat = file.flatten();
+  for (const auto& [pointer, ignored] : flat.items()) {
     // All of the vocabulary's entries are alike.
     if (pointer.starts_with("/model/vocab/") && ++index % 40 != 0) continue;
     for (json::json_pointer place(pointer); !place.empty(); place = place.parent_pointer()) {
