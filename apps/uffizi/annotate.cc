@@ -66,8 +66,9 @@ std::vector<Question> MakeQuestions(const AnnotateOptions& options) {
     const auto task = FindTask(name);
     if (!task) {
       throw Error(ErrorCode::kInvalidArgument,
-                  "no task is called " + name + "; `uffizi info` lists them, and --prompt takes any "
-                  "text");
+                  "no task is called " + name +
+                      "; `uffizi info` lists them, and --prompt takes any "
+                      "text");
     }
     Question question{task, ""};
     if (*task == Task::kOpenVocabularyDetection && !options.classes.empty()) {
@@ -110,8 +111,8 @@ class ProgressLine {
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
     const double rate = static_cast<double>(done_) / seconds;
-    fmt::print(stderr, "\r\033[K{}/{} pictures, {:.2f} a second, {:.0f} s left", done_, total_, rate,
-               static_cast<double>(total_ - done_) / rate);
+    fmt::print(stderr, "\r\033[K{}/{} pictures, {:.2f} a second, {:.0f} s left", done_, total_,
+               rate, static_cast<double>(total_ - done_) / rate);
   }
 
  private:
@@ -135,8 +136,8 @@ void AnnotatePicture(const std::string& path, const std::vector<Question>& quest
   const EncodedImage encoded = session.Encode(image.view());
   std::vector<Query> queries;
   for (const Question& question : questions) {
-    queries.push_back(session.engine().MakeQuery(
-        encoded, question.For(image.width, image.height), options.generation));
+    queries.push_back(session.engine().MakeQuery(encoded, question.For(image.width, image.height),
+                                                 options.generation));
   }
   std::vector<Result> results = session.Run(queries);
   for (size_t i = 0; i < results.size(); ++i) {
@@ -155,9 +156,8 @@ void AnnotatePicture(const std::string& path, const std::vector<Question>& quest
 
 int RunAnnotate(const AnnotateOptions& options) {
   const std::vector<Question> questions = MakeQuestions(options);
-  const auto engine =
-      Engine::Load(options.model.empty() ? DefaultModel() : fs::path(options.model),
-                   {options.compute, options.threads});
+  const auto engine = Engine::Load(options.model.empty() ? DefaultModel() : fs::path(options.model),
+                                   {options.compute, options.threads});
   Session session(engine);
   const Format format =
       options.format.value_or(options.output.empty() ? Format::kTable : Format::kJsonl);
@@ -192,7 +192,8 @@ void AddSearchOptions(CLI::App& command, GenerationOptions& generation) {
     return command.add_option(name, value, help)->group(group);
   };
   add("--beams", generation.num_beams, "Beams; 1 is greedy")->check(CLI::Range(1, 64));
-  add("--no-repeat-ngram", generation.no_repeat_ngram_size, "Never repeat this many tokens; 0 = may");
+  add("--no-repeat-ngram", generation.no_repeat_ngram_size,
+      "Never repeat this many tokens; 0 = may");
   add("--min-length", generation.min_length, "Tokens at least, <s> and </s> counted");
   add("--max-length", generation.max_length, "Tokens at most, the start token counted");
   add("--length-penalty", generation.length_penalty, "Beams: over 0 prefers longer answers");
@@ -216,13 +217,15 @@ void AddSearchOptions(CLI::App& command, GenerationOptions& generation) {
 Command AddAnnotate(CLI::App& app) {
   auto options = std::make_shared<AnnotateOptions>();
   CLI::App* command = app.add_subcommand("annotate", "Ask a model about pictures");
-  command->add_option("PICTURE", options->pictures, "JPEG, PNG, WebP, GIF or TIFF files")->required();
+  command->add_option("PICTURE", options->pictures, "JPEG, PNG, WebP, GIF or TIFF files")
+      ->required();
   std::string tasks = "What to do; may be repeated:";
   for (const TaskInfo& task : AllTasks()) {
     tasks += fmt::format("\n{:<24}{}", task.name, task.help);
   }
   command->add_option("--task", options->tasks, tasks)->type_name("NAME");
-  command->add_option("--text", options->texts, "Input of a task that takes text, in order of tasks");
+  command->add_option("--text", options->texts,
+                      "Input of a task that takes text, in order of tasks");
   command->add_option("--region", options->regions,
                       "Input of a region task: x1,y1,x2,y2 in pixels, or four <loc_N>");
   command->add_option("--class", options->classes,
@@ -233,12 +236,16 @@ Command AddAnnotate(CLI::App& app) {
                       "Model folder (default: $UFFIZI_MODEL, else the one that came along)");
   const std::map<std::string, Format> formats = {
       {"table", Format::kTable}, {"json", Format::kJson}, {"jsonl", Format::kJsonl}};
-  command->add_option("--format", options->format, "table, json or jsonl (default: table; jsonl "
-                                                   "with --output)")
+  command
+      ->add_option("--format", options->format,
+                   "table, json or jsonl (default: table; jsonl "
+                   "with --output)")
       ->transform(CLI::CheckedTransformer(formats));
-  command->add_option("--output", options->output, "File for the answers (default: standard output)");
+  command->add_option("--output", options->output,
+                      "File for the answers (default: standard output)");
   command->add_option("--draw", options->draw, "Folder for annotated pictures");
-  const std::map<std::string, Compute> computes = {{"auto", Compute::kAuto}, {"f32", Compute::kF32}};
+  const std::map<std::string, Compute> computes = {{"auto", Compute::kAuto},
+                                                   {"f32", Compute::kF32}};
   command->add_option("--compute", options->compute, "Arithmetic: auto or f32")
       ->transform(CLI::CheckedTransformer(computes));
   command->add_option("--threads", options->threads, "Threads (default: all cores)")

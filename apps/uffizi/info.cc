@@ -16,8 +16,8 @@ struct InfoOptions {
 constexpr double kMega = 1e6;
 
 int RunInfo(const InfoOptions& options) {
-  const auto engine = Engine::Load(options.model.empty() ? DefaultModel()
-                                                         : std::filesystem::path(options.model));
+  const auto engine =
+      Engine::Load(options.model.empty() ? DefaultModel() : std::filesystem::path(options.model));
   const EngineInfo info = engine->info();
   std::vector<std::string> tasks;
   for (const TaskInfo& task : AllTasks()) tasks.emplace_back(task.name);

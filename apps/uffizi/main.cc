@@ -35,8 +35,9 @@ constexpr const char* kFooter = R"(Examples:
 Each command explains itself: uffizi annotate --help)";
 
 int Main(int argc, char** argv) {
-  CLI::App app("Uffizi runs Florence-2: it captions, detects, grounds, segments and reads pictures.",
-               "uffizi");
+  CLI::App app(
+      "Uffizi runs Florence-2: it captions, detects, grounds, segments and reads pictures.",
+      "uffizi");
   app.set_version_flag("--version", UFFIZI_VERSION);
   app.require_subcommand(1);
   app.footer(kFooter);

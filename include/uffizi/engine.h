@@ -49,8 +49,8 @@ struct GenerationOptions {
 
 struct EngineInfo {
   std::string path;
-  std::string compute;  // "f32"
-  std::string kernels;  // instruction set in use, "AVX3_DL"
+  std::string compute;    // "f32"
+  std::string kernels;    // instruction set in use, "AVX3_DL"
   std::string precision;  // of the stored weights, "f16"; several as "f16, i32"
   size_t parameters = 0;
   size_t weight_bytes = 0;    // on disk
@@ -131,8 +131,8 @@ class UFFIZI_API Engine : public std::enable_shared_from_this<Engine> {
   std::unique_ptr<Impl> impl_;
 };
 
-// The buffers and threads of one caller. Cheap to make, reused from call to call; used by one thread
-// at a time.
+// The buffers and threads of one caller. Cheap to make, reused from call to call; used by one
+// thread at a time.
 class UFFIZI_API Session {
  public:
   explicit Session(std::shared_ptr<const Engine> engine);

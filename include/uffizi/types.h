@@ -18,8 +18,8 @@ struct ImageView {
 
 // An owned picture: 8-bit RGB, interleaved, rows packed.
 struct Image {
-  int width = 0;   // pixels
-  int height = 0;  // pixels
+  int width = 0;                // pixels
+  int height = 0;               // pixels
   std::vector<uint8_t> pixels;  // [height, width, 3]
 
   ImageView view() const { return {pixels.data(), width, height, static_cast<size_t>(width) * 3}; }
@@ -46,11 +46,11 @@ enum class AnswerShape {
 // One thing that the model found. Which geometry is set follows from the answer's shape: a region
 // of kOpenVocabulary has polygons if it has any, otherwise a box.
 struct Region {
-  std::string label;               // "" in region proposals
-  Box box;                         // kBoxes, kOpenVocabulary
-  Polygon quad;                    // kQuads: 8 numbers, clockwise from the text's top left
-  std::vector<Polygon> polygons;   // kPolygons, kOpenVocabulary
-  float score = 0;  // exp(mean log-probability of its location tokens), 0..1
+  std::string label;              // "" in region proposals
+  Box box;                        // kBoxes, kOpenVocabulary
+  Polygon quad;                   // kQuads: 8 numbers, clockwise from the text's top left
+  std::vector<Polygon> polygons;  // kPolygons, kOpenVocabulary
+  float score = 0;                // exp(mean log-probability of its location tokens), 0..1
 };
 
 // A parsed answer.

@@ -12,7 +12,7 @@ constexpr size_t kMinBlock = size_t{1} << 20;
 }  // namespace
 
 void Arena::Free::operator()(std::byte* memory) const {
-  ::operator delete(memory, std::align_val_t{kAlignment});
+  ::operator delete (memory, std::align_val_t{kAlignment});
 }
 
 void* Arena::TakeBytes(size_t bytes) {
@@ -23,7 +23,7 @@ void* Arena::TakeBytes(size_t bytes) {
   }
   if (block_ == blocks_.size()) {
     const size_t size = std::max(bytes, kMinBlock);
-    auto* memory = static_cast<std::byte*>(::operator new(size, std::align_val_t{kAlignment}));
+    auto* memory = static_cast<std::byte*>(::operator new (size, std::align_val_t{kAlignment}));
     blocks_.push_back({std::unique_ptr<std::byte, Free>(memory), size});
     used_ = 0;
   }

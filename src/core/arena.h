@@ -26,8 +26,7 @@ class Arena {
 
   class Scope {
    public:
-    explicit Scope(Arena& arena)
-        : arena_(arena), block_(arena.block_), used_(arena.used_) {}
+    explicit Scope(Arena& arena) : arena_(arena), block_(arena.block_), used_(arena.used_) {}
     ~Scope() {
       arena_.block_ = block_;
       arena_.used_ = used_;

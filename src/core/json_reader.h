@@ -37,7 +37,8 @@ class JsonReader {
   [[noreturn]] void Fail(const std::string& key, const std::string& reason) const;
 
  private:
-  JsonReader(std::string name, nlohmann::json json) : name_(std::move(name)), json_(std::move(json)) {}
+  JsonReader(std::string name, nlohmann::json json)
+      : name_(std::move(name)), json_(std::move(json)) {}
   const nlohmann::json& Get(const std::string& key) const;
 
   std::string name_;  // the file, and the path of keys to this object

@@ -15,7 +15,8 @@ namespace uffizi {
 namespace {
 
 [[noreturn]] void ThrowErrno(const std::filesystem::path& path, int error) {
-  const ErrorCode code = error == ENOENT || error == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kIo;
+  const ErrorCode code =
+      error == ENOENT || error == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kIo;
   throw Error(code, path.string() + ": " + std::strerror(error));
 }
 
@@ -83,8 +84,8 @@ std::string ReadFile(const std::filesystem::path& path, size_t max_bytes) {
     if (got == 0) return content;
     content.append(buffer, static_cast<size_t>(got));
     if (content.size() > max_bytes) {
-      throw Error(ErrorCode::kIo, path.string() + ": larger than " + std::to_string(max_bytes) +
-                                      " bytes");
+      throw Error(ErrorCode::kIo,
+                  path.string() + ": larger than " + std::to_string(max_bytes) + " bytes");
     }
   }
 }

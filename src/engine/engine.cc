@@ -50,9 +50,9 @@ GenerationConfig Merge(GenerationConfig config, const GenerationOptions& options
   // Sampling with several beams would be another search; the files' beams are for beam search.
   if (config.do_sample && !options.num_beams) config.num_beams = 1;
   if (config.max_length > max_positions + 1) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "max_length " + std::to_string(config.max_length) + " is over the model's limit, " +
-                    std::to_string(max_positions + 1));
+    throw Error(ErrorCode::kInvalidArgument, "max_length " + std::to_string(config.max_length) +
+                                                 " is over the model's limit, " +
+                                                 std::to_string(max_positions + 1));
   }
   Search::Make(config);  // throws if the options make no sense together
   return config;
@@ -78,13 +78,13 @@ std::shared_ptr<const Engine> Engine::Load(const std::filesystem::path& folder,
   std::shared_ptr<const Florence2> model = Florence2::Load(folder);
   if (tokenizer.vocab_size() > model->config.text.vocab_size + 1) {
     // One more than the embedding is usual: transformers' <image> stands beyond the last row.
-    throw Error(ErrorCode::kInvalidModel,
-                folder.string() + ": the tokenizer has " + std::to_string(tokenizer.vocab_size()) +
-                    " tokens, the model's embedding " +
-                    std::to_string(model->config.text.vocab_size));
+    throw Error(ErrorCode::kInvalidModel, folder.string() + ": the tokenizer has " +
+                                              std::to_string(tokenizer.vocab_size()) +
+                                              " tokens, the model's embedding " +
+                                              std::to_string(model->config.text.vocab_size));
   }
-  auto impl = std::unique_ptr<Impl>(
-      new Impl{folder, options, std::move(model), std::move(tokenizer)});
+  auto impl =
+      std::unique_ptr<Impl>(new Impl{folder, options, std::move(model), std::move(tokenizer)});
   return std::shared_ptr<const Engine>(new Engine(std::move(impl)));
 }
 

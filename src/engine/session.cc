@@ -22,8 +22,8 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-// The log-probabilities of the location tokens among the ids. Empty, so that no score is made up, if
-// the text spells a location otherwise than by its token.
+// The log-probabilities of the location tokens among the ids. Empty, so that no score is made up,
+// if the text spells a location otherwise than by its token.
 std::vector<float> LocationLogprobs(const Tokenizer& tokenizer, const Generated& generated,
                                     const std::string& text) {
   std::vector<float> logprobs;
@@ -52,10 +52,10 @@ struct Session::Impl {
 
 Session::Session(std::shared_ptr<const Engine> engine) {
   const int threads = engine->impl_->options.threads;
-  impl_ = std::unique_ptr<Impl>(new Impl{
-      std::move(engine),
-      oneapi::tbb::task_arena(threads > 0 ? threads : oneapi::tbb::task_arena::automatic),
-      {}});
+  impl_ = std::unique_ptr<Impl>(
+      new Impl{std::move(engine),
+               oneapi::tbb::task_arena(threads > 0 ? threads : oneapi::tbb::task_arena::automatic),
+               {}});
 }
 
 Session::~Session() = default;

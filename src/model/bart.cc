@@ -81,11 +81,10 @@ BartEncoder BartEncoder::Read(const WeightReader& reader, const ModelConfig& con
   encoder.embedding_norm_ = Norm::Read(reader, prefix + "layernorm_embedding", text.d_model);
   for (int i = 0; i < text.encoder_layers; ++i) {
     const std::string layer = prefix + "layers." + std::to_string(i) + ".";
-    encoder.layers_.push_back(
-        {AttentionWeights::Read(reader, layer + "self_attn", text.d_model),
-         Norm::Read(reader, layer + "self_attn_layer_norm", text.d_model),
-         Mlp::Read(reader, layer, text.d_model, text.encoder_ffn_dim),
-         Norm::Read(reader, layer + "final_layer_norm", text.d_model)});
+    encoder.layers_.push_back({AttentionWeights::Read(reader, layer + "self_attn", text.d_model),
+                               Norm::Read(reader, layer + "self_attn_layer_norm", text.d_model),
+                               Mlp::Read(reader, layer, text.d_model, text.encoder_ffn_dim),
+                               Norm::Read(reader, layer + "final_layer_norm", text.d_model)});
   }
   return encoder;
 }
@@ -121,13 +120,12 @@ BartDecoder BartDecoder::Read(const WeightReader& reader, const ModelConfig& con
   decoder.embedding_norm_ = Norm::Read(reader, prefix + "layernorm_embedding", text.d_model);
   for (int i = 0; i < text.decoder_layers; ++i) {
     const std::string layer = prefix + "layers." + std::to_string(i) + ".";
-    decoder.layers_.push_back(
-        {AttentionWeights::Read(reader, layer + "self_attn", text.d_model),
-         Norm::Read(reader, layer + "self_attn_layer_norm", text.d_model),
-         AttentionWeights::Read(reader, layer + "encoder_attn", text.d_model),
-         Norm::Read(reader, layer + "encoder_attn_layer_norm", text.d_model),
-         Mlp::Read(reader, layer, text.d_model, text.decoder_ffn_dim),
-         Norm::Read(reader, layer + "final_layer_norm", text.d_model)});
+    decoder.layers_.push_back({AttentionWeights::Read(reader, layer + "self_attn", text.d_model),
+                               Norm::Read(reader, layer + "self_attn_layer_norm", text.d_model),
+                               AttentionWeights::Read(reader, layer + "encoder_attn", text.d_model),
+                               Norm::Read(reader, layer + "encoder_attn_layer_norm", text.d_model),
+                               Mlp::Read(reader, layer, text.d_model, text.decoder_ffn_dim),
+                               Norm::Read(reader, layer + "final_layer_norm", text.d_model)});
   }
   return decoder;
 }
@@ -199,9 +197,12 @@ void BartDecoder::CrossAttention(const Layer& layer, size_t index, std::span<con
     const CrossCache* cross = rows[begin].cross;
     while (end < count && rows[end].cross == cross) ++end;
     const CrossCache::Layer& keys_values = cross->layers[index];
-    jobs[job_count++] = {q + begin * dim,        keys_values.keys.data(),
-                         keys_values.values.data(), attended + begin * dim,
-                         end - begin,            cross->tokens};
+    jobs[job_count++] = {q + begin * dim,
+                         keys_values.keys.data(),
+                         keys_values.values.data(),
+                         attended + begin * dim,
+                         end - begin,
+                         cross->tokens};
   }
   Attention({jobs, job_count}, {heads_, dim / heads_, dim, dim, dim, HeadScale(dim, heads_)});
   layer.cross_attention.out.Forward(attended, count, hidden, arena, Activation::kNone, hidden);

@@ -70,9 +70,9 @@ class BartDecoder {
   // A row of a step. The rows of one step may be of different sequences and at different positions.
   struct Row {
     int token;
-    int slot;                 // of the cache, that takes the row's new key and value
-    size_t position;          // of the token in its sequence
-    const int* history;       // [position + 1] the slot that holds each position; the last is `slot`
+    int slot;            // of the cache, that takes the row's new key and value
+    size_t position;     // of the token in its sequence
+    const int* history;  // [position + 1] the slot that holds each position; the last is `slot`
     const CrossCache* cross;  // the sequence's encoder states, projected
   };
 

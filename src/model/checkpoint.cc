@@ -40,20 +40,21 @@ const DTypeEntry& Entry(DType dtype) {
   throw Error(ErrorCode::kInvalidModel, file + ": " + reason);
 }
 
-constexpr size_t kLengthBytes = 8;                 // of the header's length before the header
-constexpr size_t kMaxHeader = size_t{100} << 20;   // the format's own limit
+constexpr size_t kLengthBytes = 8;                // of the header's length before the header
+constexpr size_t kMaxHeader = size_t{100} << 20;  // the format's own limit
 
 // One entry of a safetensors header: {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}.
 TensorView ParseEntry(const std::string& file, const std::string& name, const json& entry,
                       std::span<const uint8_t> data) {
-  const auto fail = [&](const std::string& reason) { Fail(file, "tensor " + name + ": " + reason); };
+  const auto fail = [&](const std::string& reason) {
+    Fail(file, "tensor " + name + ": " + reason);
+  };
   if (!entry.is_object() || !entry.contains("dtype") || !entry.contains("shape") ||
       !entry.contains("data_offsets")) {
     fail("lacks dtype, shape or data_offsets");
   }
-  const auto* dtype = std::find_if(std::begin(kDTypes), std::end(kDTypes), [&](const auto& known) {
-    return entry["dtype"] == known.name;
-  });
+  const auto* dtype = std::find_if(std::begin(kDTypes), std::end(kDTypes),
+                                   [&](const auto& known) { return entry["dtype"] == known.name; });
   if (dtype == std::end(kDTypes)) fail("has the unknown dtype " + entry["dtype"].dump());
   const json& shape = entry["shape"];
   const json& offsets = entry["data_offsets"];
@@ -93,11 +94,12 @@ TensorView ParseEntry(const std::string& file, const std::string& name, const js
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
     if (entry.path().extension() == ".bin" || entry.path().extension() == ".pt" ||
         entry.path().extension() == ".pth") {
-      Fail(entry.path().string(),
-           "PyTorch pickles can run code and are not opened; convert once with: python3 -c \"import "
-           "sys, torch, safetensors.torch as s; s.save_file({k: v.clone() for k, v in "
-           "torch.load(sys.argv[1], weights_only=True).items()}, sys.argv[2])\" " +
-               entry.path().string() + " " + (folder / "model.safetensors").string());
+      Fail(
+          entry.path().string(),
+          "PyTorch pickles can run code and are not opened; convert once with: python3 -c \"import "
+          "sys, torch, safetensors.torch as s; s.save_file({k: v.clone() for k, v in "
+          "torch.load(sys.argv[1], weights_only=True).items()}, sys.argv[2])\" " +
+              entry.path().string() + " " + (folder / "model.safetensors").string());
     }
   }
   Fail((folder / "model.safetensors").string(), "missing");

@@ -9,7 +9,7 @@
 namespace uffizi {
 namespace {
 
-constexpr int kMaxDim = 1 << 16;        // no Florence-2 comes near; keeps products within an int
+constexpr int kMaxDim = 1 << 16;  // no Florence-2 comes near; keeps products within an int
 constexpr int kMaxVocab = 1 << 24;
 constexpr int kMaxImageSide = 1 << 14;  // pixels
 constexpr int kMaxAnswerTokens = 1025;  // where no file says: 1024 after the start token
@@ -36,8 +36,8 @@ VisionConfig ReadVision(const JsonReader& json) {
     if (dims[i] % heads[i] != 0) json.Fail("num_heads", "must divide " + dim_key);
     if (dims[i] % groups[i] != 0) json.Fail("num_groups", "must divide " + dim_key);
     if (sizes[i] > 64 || paddings[i] >= sizes[i]) json.Fail("patch_size", "out of range");
-    vision.stages.push_back({dims[i], heads[i], groups[i], depths[i], sizes[i], strides[i],
-                             paddings[i], prenorms[i]});
+    vision.stages.push_back(
+        {dims[i], heads[i], groups[i], depths[i], sizes[i], strides[i], paddings[i], prenorms[i]});
   }
   vision.in_channels = json.IntOr("in_channels", 3, 3, 3);
   vision.window_size = json.IntOr("window_size", 12, 1, 1024);

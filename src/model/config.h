@@ -12,11 +12,11 @@ namespace uffizi {
 // Sizes of the vision encoder, DaViT (arXiv 2204.03645), as config.json's vision_config gives them.
 struct VisionConfig {
   struct Stage {
-    int dim;            // channels
-    int heads;          // of window attention
-    int groups;         // of channel attention
-    int depth;          // pairs of one spatial and one channel block
-    int patch_size;     // of the convolution that begins the stage, pixels of its input
+    int dim;         // channels
+    int heads;       // of window attention
+    int groups;      // of channel attention
+    int depth;       // pairs of one spatial and one channel block
+    int patch_size;  // of the convolution that begins the stage, pixels of its input
     int patch_stride;
     int patch_padding;
     bool patch_prenorm;  // layer norm before the convolution rather than after
@@ -26,7 +26,7 @@ struct VisionConfig {
   int window_size = 12;
   float mlp_ratio = 4;
   bool qkv_bias = true;
-  int projection_dim = 0;           // of an image token given to the text encoder
+  int projection_dim = 0;            // of an image token given to the text encoder
   int max_position_embeddings = 50;  // rows, and columns, of the learned position table
 };
 
@@ -60,9 +60,9 @@ struct ModelConfig {
   int image_tokens() const;
 };
 
-// Reads config.json, preprocessor_config.json and generation_config.json (which may be missing) of a
-// model folder, in transformers' or in Microsoft's spelling. Throws Error(kInvalidModel) naming the
-// file and the key, if something is missing, is of the wrong type, or cannot be.
+// Reads config.json, preprocessor_config.json and generation_config.json (which may be missing) of
+// a model folder, in transformers' or in Microsoft's spelling. Throws Error(kInvalidModel) naming
+// the file and the key, if something is missing, is of the wrong type, or cannot be.
 ModelConfig LoadModelConfig(const std::filesystem::path& folder);
 
 }  // namespace uffizi

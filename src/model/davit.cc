@@ -54,11 +54,10 @@ void PositionConv::Forward(const FeatureMap& in, float* out) const {
 PatchEmbedding PatchEmbedding::Read(const WeightReader& reader, const std::string& prefix,
                                     const VisionConfig::Stage& config, int in_channels) {
   const int patch = config.patch_size * config.patch_size * in_channels;
-  Linear convolution(ReadPatchWeight(reader, prefix + ".conv.weight", config.dim, in_channels,
-                                     config.patch_size),
-                     reader.Floats(prefix + ".conv.bias", {config.dim}), config.dim, patch);
-  Norm norm =
-      Norm::Read(reader, prefix + ".norm", config.patch_prenorm ? in_channels : config.dim);
+  Linear convolution(
+      ReadPatchWeight(reader, prefix + ".conv.weight", config.dim, in_channels, config.patch_size),
+      reader.Floats(prefix + ".conv.bias", {config.dim}), config.dim, patch);
+  Norm norm = Norm::Read(reader, prefix + ".norm", config.patch_prenorm ? in_channels : config.dim);
   return {config, in_channels, std::move(convolution), std::move(norm)};
 }
 
@@ -77,7 +76,8 @@ void PatchEmbedding::Forward(const FeatureMap& in, const FeatureMap& out, Arena&
   float* patches = arena.Take<float>(block * patch);
   // One output token's patch, zero where it reaches over the edge.
   const auto gather = [&](size_t token, float* row) {
-    const int top = static_cast<int>(token) / out.width * config.patch_stride - config.patch_padding;
+    const int top =
+        static_cast<int>(token) / out.width * config.patch_stride - config.patch_padding;
     const int left =
         static_cast<int>(token) % out.width * config.patch_stride - config.patch_padding;
     for (int y = top; y < top + config.patch_size; ++y) {
@@ -102,10 +102,8 @@ void PatchEmbedding::Forward(const FeatureMap& in, const FeatureMap& out, Arena&
 
 DavitBlock DavitBlock::Read(const WeightReader& reader, const std::string& prefix, Kind kind,
                             const VisionConfig& vision, const VisionConfig::Stage& config) {
-  const std::string block =
-      prefix + (kind == Kind::kSpatial ? ".spatial_block" : ".channel_block");
-  const std::string attention =
-      block + (kind == Kind::kSpatial ? ".window_attn" : ".channel_attn");
+  const std::string block = prefix + (kind == Kind::kSpatial ? ".spatial_block" : ".channel_block");
+  const std::string attention = block + (kind == Kind::kSpatial ? ".window_attn" : ".channel_attn");
   const int dim = config.dim, hidden = static_cast<int>(static_cast<float>(dim) * vision.mlp_ratio);
   return {kind,
           config,
@@ -132,8 +130,8 @@ void DavitBlock::Forward(const FeatureMap& x, float* scratch, Arena& arena) cons
 }
 
 // Whole rows of windows are independent of each other, so they go through norm, attention and
-// projection a group at a time. Where the map is no multiple of the window, it is padded with tokens
-// that are zero after the norm, and that take part as keys: so was the model trained.
+// projection a group at a time. Where the map is no multiple of the window, it is padded with
+// tokens that are zero after the norm, and that take part as keys: so was the model trained.
 void DavitBlock::WindowAttention(const FeatureMap& x, Arena& arena) const {
   const Arena::Scope scope(arena);
   const size_t dim = Size(x.channels), side = Size(window_size);
@@ -145,7 +143,11 @@ void DavitBlock::WindowAttention(const FeatureMap& x, Arena& arena) const {
   float* windows = arena.Take<float>(block * dim);
   float* qkv_rows = arena.Take<float>(block * 3 * dim);
   std::vector<AttentionJob> jobs;
-  const AttentionShape shape{Size(config.heads), dim / Size(config.heads), 3 * dim, 3 * dim, dim,
+  const AttentionShape shape{Size(config.heads),
+                             dim / Size(config.heads),
+                             3 * dim,
+                             3 * dim,
+                             dim,
                              1.0f / std::sqrt(static_cast<float>(dim / Size(config.heads)))};
   for (size_t first_row = 0; first_row < down; first_row += group) {
     const size_t rows = std::min(group, down - first_row), tokens = rows * row_tokens;
@@ -219,8 +221,8 @@ Davit Davit::Read(const WeightReader& reader, const ModelConfig& config) {
   davit.column_embeddings_ =
       reader.Floats(projector + "image_position_embed.column_embeddings.weight",
                     {positions, channels - channels / 2});
-  davit.row_embeddings_ = reader.Floats(
-      projector + "image_position_embed.row_embeddings.weight", {positions, channels / 2});
+  davit.row_embeddings_ = reader.Floats(projector + "image_position_embed.row_embeddings.weight",
+                                        {positions, channels / 2});
   // Position 0 of a sinusoidal table: sine 0 at even places, cosine 1 at odd ones.
   std::vector<float> temporal(Size(channels));
   for (size_t c = 1; c < temporal.size(); c += 2) temporal[c] = 1.0f;

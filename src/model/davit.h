@@ -70,8 +70,8 @@ class Davit {
  public:
   static Davit Read(const WeightReader& reader, const ModelConfig& config);
 
-  // pixels: [height, width, 3] f32, normalized, of the size in the preprocessor's config; read only.
-  // tokens: [image_tokens, d_model] f32; the first is the pooled one.
+  // pixels: [height, width, 3] f32, normalized, of the size in the preprocessor's config; read
+  // only. tokens: [image_tokens, d_model] f32; the first is the pooled one.
   void Forward(const float* pixels, float* tokens, Arena& arena) const;
 
  private:
@@ -83,8 +83,8 @@ class Davit {
 
   int height_ = 0, width_ = 0;  // of the input, pixels
   std::vector<Stage> stages_;
-  FloatTensor column_embeddings_;  // [positions, dim - dim / 2]
-  FloatTensor row_embeddings_;     // [positions, dim / 2]
+  FloatTensor column_embeddings_;   // [positions, dim - dim / 2]
+  FloatTensor row_embeddings_;      // [positions, dim / 2]
   FloatTensor temporal_embedding_;  // [dim], of the first and only frame
   Linear projection_;
   Norm projection_norm_;

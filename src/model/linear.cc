@@ -21,8 +21,8 @@ Linear Linear::Read(const WeightReader& reader, const std::string& prefix, int o
   return Linear(reader.Floats(prefix + ".weight", {out, in}), std::move(bias), out, in);
 }
 
-void Linear::Forward(const float* x, size_t rows, float* y, Arena& /*arena*/,
-                     Activation activation, const float* residual) const {
+void Linear::Forward(const float* x, size_t rows, float* y, Arena& /*arena*/, Activation activation,
+                     const float* residual) const {
   const Epilogue epilogue{bias_.empty() ? nullptr : bias_.data(), activation, residual};
   MatMulF32(x, rows, static_cast<size_t>(in_), weight_.data(), static_cast<size_t>(out_), epilogue,
             y);

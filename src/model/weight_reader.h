@@ -11,8 +11,8 @@
 
 namespace uffizi {
 
-// float32 values: the mapped file's own where it holds aligned float32, else a converted copy. Copies
-// of the object share the values.
+// float32 values: the mapped file's own where it holds aligned float32, else a converted copy.
+// Copies of the object share the values.
 class FloatTensor {
  public:
   FloatTensor() = default;

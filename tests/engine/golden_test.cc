@@ -36,7 +36,8 @@ double RelativeError(const json& golden, const float* values, size_t size) {
   return error / golden["max"].get<double>();
 }
 
-std::shared_ptr<const Florence2> MakeModel(const json& golden, const std::filesystem::path& folder) {
+std::shared_ptr<const Florence2> MakeModel(const json& golden,
+                                           const std::filesystem::path& folder) {
   json config = golden["config"];
   const json& saved = golden["saved"];
   config["tie_word_embeddings"] = saved.value("tied", true);
@@ -45,10 +46,10 @@ std::shared_ptr<const Florence2> MakeModel(const json& golden, const std::filesy
     config["vision_config"].erase("embed_dim");
   }
   testing::WriteText(folder / "config.json", config.dump());
-  testing::WriteText(folder / "preprocessor_config.json",
-                     json{{"size", {{"width", golden["size"][0]}, {"height", golden["size"][1]}}},
-                          {"resample", 3}}
-                         .dump());
+  testing::WriteText(
+      folder / "preprocessor_config.json",
+      json{{"size", {{"width", golden["size"][0]}, {"height", golden["size"][1]}}}, {"resample", 3}}
+          .dump());
   testing::RandomModelOptions options;
   options.seed = golden["seed"];
   options.tied = saved.value("tied", true);

@@ -282,7 +282,8 @@ TEST_F(ModelFolder, GenerationDefaultsComeFromTheFiles) {
   EXPECT_EQ(generation.num_beams, 4);
   EXPECT_EQ(generation.no_repeat_ngram_size, 3);
   EXPECT_EQ(generation.forced_eos_token_id, 2);
-  EXPECT_EQ(generation.max_length, 65);  // the positions and the last token, which is never fed back
+  EXPECT_EQ(generation.max_length,
+            65);  // the positions and the last token, which is never fed back
 
   testing::WriteText(path() / "generation_config.json",
                      R"({"num_beams": 3, "early_stopping": "never", "max_new_tokens": 20})");

@@ -79,8 +79,8 @@ void AddVision(std::vector<NamedShape>& list, const VisionConfig& vision) {
             stage.patch_prenorm ? channels : dim);
     for (int b = 0; b < stage.depth; ++b) {
       for (const std::string kind : {"spatial_block", "channel_block"}) {
-        const std::string block = "model.vision_tower.blocks." + std::to_string(s) + "." +
-                                  std::to_string(b) + "." + kind;
+        const std::string block =
+            "model.vision_tower.blocks." + std::to_string(s) + "." + std::to_string(b) + "." + kind;
         const std::string attention =
             block + (kind == "spatial_block" ? ".window_attn" : ".channel_attn");
         AddPair(list, block + ".conv1", {dim, 1, 3, 3}, dim);

@@ -34,8 +34,8 @@ std::vector<NamedShape> WeightShapes(const ModelConfig& config, bool tied);
 // generator, with a range that suits the kind of weight.
 void FillRandomWeight(const NamedShape& weight, uint64_t seed, float* out);
 
-// Writes model.safetensors with random weights for the config.json and preprocessor_config.json that
-// are in `folder` already. The values depend on the names and the seed only.
+// Writes model.safetensors with random weights for the config.json and preprocessor_config.json
+// that are in `folder` already. The values depend on the names and the seed only.
 void WriteRandomWeights(const std::filesystem::path& folder, const RandomModelOptions& options);
 
 // A picture with structure, the same as in random_weights.py.

@@ -1,0 +1,148 @@
+// Each kernel against its scalar twin, over odd sizes.
+
+#include "kernels/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "kernels/reference.h"
+
+namespace uffizi {
+namespace {
+
+std::vector<float> RandomValues(size_t count, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> uniform(-1, 1);
+  std::vector<float> values(count);
+  for (float& value : values) value = uniform(random);
+  return values;
+}
+
+// NaN never passes.
+void ExpectNear(const std::vector<float>& actual, const std::vector<float>& expected,
+                double tolerance) {
+  ASSERT_EQ(actual.size(), expected.size());
+  for (size_t i = 0; i < actual.size(); ++i) {
+    ASSERT_TRUE(std::abs(actual[i] - expected[i]) <= tolerance)
+        << "at " << i << ": " << actual[i] << " for " << expected[i];
+  }
+}
+
+TEST(Kernels, MatMul) {
+  for (const size_t rows : {1, 2, 3, 5, 50, 97}) {
+    for (const size_t k : {1, 7, 16, 63, 147, 300}) {
+      for (const size_t n : {1, 3, 47, 49, 130}) {
+        const auto x = RandomValues(rows * k, 1), w = RandomValues(n * k, 2),
+                   bias = RandomValues(n, 3), residual = RandomValues(rows * n, 4);
+        std::vector<float> y(rows * n), expected(rows * n);
+        const Epilogue epilogue{bias.data(), rows % 2 == 1 ? Activation::kGelu : Activation::kNone,
+                                residual.data()};
+        MatMulF32(x.data(), rows, k, w.data(), n, epilogue, y.data());
+        reference::MatMulF32(x.data(), rows, k, w.data(), n, epilogue, expected.data());
+        ExpectNear(y, expected, 1e-6 * static_cast<double>(k) + 1e-5);
+      }
+    }
+  }
+}
+
+TEST(Kernels, MatMulRowsDoNotDependOnTheirNeighbours) {
+  const size_t rows = 53, k = 129, n = 77;
+  const auto x = RandomValues(rows * k, 1), w = RandomValues(n * k, 2);
+  std::vector<float> together(rows * n), alone(rows * n);
+  MatMulF32(x.data(), rows, k, w.data(), n, {}, together.data());
+  for (size_t r = 0; r < rows; ++r) {
+    MatMulF32(x.data() + r * k, 1, k, w.data(), n, {}, alone.data() + r * n);
+  }
+  EXPECT_EQ(together, alone);
+}
+
+TEST(Kernels, LayerNormAndGelu) {
+  for (const size_t dim : {1, 8, 24, 63, 256, 1025}) {
+    const auto x = RandomValues(5 * dim, 1), weight = RandomValues(dim, 2),
+               bias = RandomValues(dim, 3);
+    std::vector<float> y(5 * dim), expected(5 * dim);
+    LayerNorm(x.data(), 5, dim, weight.data(), bias.data(), 1e-5f, y.data());
+    reference::LayerNorm(x.data(), 5, dim, weight.data(), bias.data(), 1e-5f, expected.data());
+    ExpectNear(y, expected, 2e-5);
+    std::vector<float> a(5 * dim), b(5 * dim);
+    for (size_t i = 0; i < a.size(); ++i) a[i] = b[i] = 6 * x[i];
+    Gelu(a.data(), a.size());
+    reference::Gelu(b.data(), b.size());
+    ExpectNear(a, b, 2e-6);
+  }
+}
+
+TEST(Kernels, DepthwiseConvolution) {
+  for (const size_t width : {1, 2, 5, 9}) {
+    for (const size_t height : {1, 2, 7}) {
+      for (const size_t channels : {1, 8, 17, 64}) {
+        const size_t size = width * height * channels;
+        const auto x = RandomValues(size, 1), weight = RandomValues(9 * channels, 2),
+                   bias = RandomValues(channels, 3);
+        std::vector<float> y(size), expected(size);
+        DepthwiseConv3x3Residual(x.data(), height, width, channels, weight.data(), bias.data(),
+                                 y.data());
+        reference::DepthwiseConv3x3Residual(x.data(), height, width, channels, weight.data(),
+                                            bias.data(), expected.data());
+        ExpectNear(y, expected, 1e-5);
+      }
+    }
+  }
+}
+
+TEST(Kernels, Attention) {
+  for (const size_t queries : {1, 3, 44, 144, 150}) {
+    for (const size_t keys : {1, 25, 63, 64, 65, 152, 583}) {
+      for (const size_t dim : {12, 16, 18, 32, 64}) {
+        const size_t heads = 3, width = heads * dim;
+        const auto q = RandomValues(queries * width, 1), k = RandomValues(keys * width, 2),
+                   v = RandomValues(keys * width, 3);
+        std::vector<float> out(queries * width), expected(queries * width);
+        const AttentionShape shape{heads, dim, width, width, width, 0.5f};
+        AttentionJob job{q.data(), k.data(), v.data(), out.data(), queries, keys};
+        Attention({&job, 1}, shape);
+        job.out = expected.data();
+        reference::Attention({&job, 1}, shape);
+        SCOPED_TRACE(::testing::Message() << queries << " " << keys << " " << dim);
+        ExpectNear(out, expected, 2e-5);
+      }
+    }
+  }
+}
+
+TEST(Kernels, CachedAttention) {
+  const size_t heads = 3, slots = 4, most = 20;
+  for (const size_t dim : {12, 16, 64}) {
+    const size_t width = heads * dim;
+    const auto q = RandomValues(width, 1), k = RandomValues(slots * most * width, 2),
+               v = RandomValues(slots * most * width, 3);
+    for (size_t positions = 1; positions <= most; ++positions) {
+      std::vector<int> history(positions);
+      for (size_t p = 0; p < positions; ++p) history[p] = static_cast<int>((p * 7 + 1) % slots);
+      std::vector<float> out(width), expected(width);
+      CachedAttentionJob job{q.data(), out.data(), history.data(), positions};
+      CachedAttention({&job, 1}, heads, dim, 0.3f, k.data(), v.data(), most);
+      job.out = expected.data();
+      reference::CachedAttention({&job, 1}, heads, dim, 0.3f, k.data(), v.data(), most);
+      ExpectNear(out, expected, 1e-5);
+    }
+  }
+}
+
+TEST(Kernels, ChannelAttention) {
+  for (const size_t tokens : {1, 9, 150, 1200}) {
+    for (const size_t dim : {8, 13, 32}) {
+      const auto qkv = RandomValues(tokens * 9 * dim, 1);
+      std::vector<float> out(tokens * 3 * dim), expected(out.size());
+      ChannelAttention(qkv.data(), tokens, 3, dim, out.data());
+      reference::ChannelAttention(qkv.data(), tokens, 3, dim, expected.data());
+      ExpectNear(out, expected, 1e-4);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace uffizi

@@ -1,0 +1,76 @@
+"""Write the trained model as an ordinary Hugging Face folder that transformers and Uffizi open."""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from transformers import CLIPImageProcessor, Florence2Processor, GenerationConfig, PreTrainedTokenizerFast
+
+from model import IMAGE_MEAN, IMAGE_SIDE, IMAGE_STD, IMAGE_TOKENS, MAX_POSITIONS, fresh_model
+from tokens import BOS, EOS, FLORENCE_TOKENS, IMAGE_TOKEN, PAD
+
+
+def fast_tokenizer(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
+    """The tokenizer as transformers wraps it, with the image token that the processor asks for."""
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<s>",
+        pad_token="<pad>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        additional_special_tokens=FLORENCE_TOKENS,
+        extra_special_tokens={"image_token": IMAGE_TOKEN},
+        model_max_length=MAX_POSITIONS,
+    )
+
+
+def generation_config() -> GenerationConfig:
+    """Greedy, and free to repeat itself: two boxes may share numbers."""
+    return GenerationConfig(
+        bos_token_id=BOS,
+        pad_token_id=PAD,
+        eos_token_id=EOS,
+        decoder_start_token_id=EOS,
+        forced_bos_token_id=BOS,
+        forced_eos_token_id=EOS,
+        num_beams=1,
+        no_repeat_ngram_size=0,
+        max_length=MAX_POSITIONS,
+    )
+
+
+def export(checkpoint: Path, tokenizer_file: Path, out: Path) -> None:
+    """Save the averaged weights in half precision, and all the files around them."""
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    state = torch.load(checkpoint)
+    model = fresh_model(tokenizer)
+    model.load_state_dict(state["average"])
+    model.generation_config = generation_config()
+    model.half().save_pretrained(out)
+    side = {"height": IMAGE_SIDE, "width": IMAGE_SIDE}
+    images = CLIPImageProcessor(
+        size=side,
+        crop_size=side,
+        do_center_crop=False,
+        image_mean=list(IMAGE_MEAN),
+        image_std=list(IMAGE_STD),
+        resample=3,
+        image_seq_length=IMAGE_TOKENS,
+    )
+    processor = Florence2Processor(image_processor=images, tokenizer=fast_tokenizer(tokenizer))
+    processor.save_pretrained(out)
+    images.image_seq_length = IMAGE_TOKENS
+    images.save_pretrained(out)
+    tokenizer.save(str(out / "tokenizer.json"))
+    print(json.dumps({"step": state["step"], "bytes": (out / "model.safetensors").stat().st_size}))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("build/training"))
+    parser.add_argument("--checkpoint", type=Path, help="default: checkpoint.pt in --data")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    export(arguments.checkpoint or arguments.data / "checkpoint.pt", arguments.data / "tokenizer.json", arguments.out)
