@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 
+#include "uffizi/export.h"
 #include "uffizi/types.h"
 
 namespace uffizi {
@@ -29,22 +30,22 @@ struct DecodeOptions {
 // embedded colour profiles are ignored, and the rest is as in Pillow's convert("RGB"), CMYK
 // included. A file that ends before its pixels do is an error. `name` is used in messages only.
 // Throws Error: kInvalidImage, kImageTooLarge, kUnsupported.
-Image DecodeImage(std::span<const uint8_t> bytes, const std::string& name,
+UFFIZI_API Image DecodeImage(std::span<const uint8_t> bytes, const std::string& name,
                   const DecodeOptions& options = {});
 
 // The same from a file. Also throws kNotFound, kIo.
-Image ReadImage(const std::filesystem::path& path, const DecodeOptions& options = {});
+UFFIZI_API Image ReadImage(const std::filesystem::path& path, const DecodeOptions& options = {});
 
 // 8-bit RGB PNG / JPEG (quality 1..100, colour at full resolution) to memory. Throws
 // Error(kInvalidArgument) for an empty or too large picture, or a quality out of range.
-std::string EncodePng(ImageView image);
-std::string EncodeJpeg(ImageView image, int quality = 92);
+UFFIZI_API std::string EncodePng(ImageView image);
+UFFIZI_API std::string EncodeJpeg(ImageView image, int quality = 92);
 
 // A copy of `image` with the answer's boxes, quads, polygons and labels drawn on it. Line width and
 // letters grow with the picture. Text answers are drawn as a caption strip below the picture.
 // Regions with coordinates that are not finite are left out. Throws Error(kInvalidArgument) for an
 // empty picture.
-Image DrawAnswer(ImageView image, const Answer& answer);
+UFFIZI_API Image DrawAnswer(ImageView image, const Answer& answer);
 
 }  // namespace uffizi
 

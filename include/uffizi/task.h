@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "uffizi/export.h"
 #include "uffizi/types.h"
 
 namespace uffizi {
@@ -45,11 +46,11 @@ struct TaskInfo {
 };
 
 // All tasks that have a token, in the order of `Task`; kRaw is not among them.
-std::span<const TaskInfo> AllTasks();
-const TaskInfo& GetTaskInfo(Task task);
+UFFIZI_API std::span<const TaskInfo> AllTasks();
+UFFIZI_API const TaskInfo& GetTaskInfo(Task task);
 
 // "od", "OD" or "<OD>" to its task; nothing for any other text.
-std::optional<Task> FindTask(std::string_view name);
+UFFIZI_API std::optional<Task> FindTask(std::string_view name);
 
 // A prompt ready for the tokenizer.
 struct Prompt {
@@ -63,26 +64,25 @@ struct Prompt {
 // by " <and> " or by ';'. White space around the input is dropped, but for kRaw, which is taken as
 // it is. Throws Error(kInvalidPrompt), whose message says how to write it, if input is missing,
 // unexpected, not UTF-8, or not a region.
-Prompt MakePrompt(Task task, std::string_view input, int width, int height);
+UFFIZI_API Prompt MakePrompt(Task task, std::string_view input, int width, int height);
 
 // As the original processor reads one string: "<OD>" alone, "<CAPTION_TO_PHRASE_GROUNDING>a cat",
 // or raw text. A task token that takes no input must be the whole string. Throws as the other one.
-Prompt MakePrompt(std::string_view text_with_task_token, int width, int height);
+UFFIZI_API Prompt MakePrompt(std::string_view text_with_task_token, int width, int height);
 
 // `text` is the raw answer with special tokens; `location_logprobs`, if not empty, holds the
 // natural logarithm of the probability of each `<loc_N>` in the order in which they stand in
 // `text`. Coordinates are floats in pixels: (bin + 0.5) * size / 1000. A region's score is 0
 // without log-probabilities. Any text is an answer, if one without regions; only a wrong number of
 // log-probabilities throws, Error(kInvalidArgument). Linear in the length of the text.
-Answer ParseAnswer(Task task, std::string_view text, int width, int height,
+UFFIZI_API Answer ParseAnswer(Task task, std::string_view text, int width, int height,
                    std::span<const float> location_logprobs = {});
 
 // The answer in Hugging Face's schema, as one line of JSON: a string, {"bboxes", "labels",
-// "scores"},
-// {"quad_boxes", "labels", "scores"}, {"polygons", "labels", "scores"} or {"bboxes",
+// "scores"}, {"quad_boxes", "labels", "scores"}, {"polygons", "labels", "scores"} or {"bboxes",
 // "bboxes_labels", "bboxes_scores", "polygons", "polygons_labels", "polygons_scores"}. A score of 0
 // says that none is known. Invalid UTF-8 is replaced by U+FFFD.
-std::string AnswerToJson(const Answer& answer);
+UFFIZI_API std::string AnswerToJson(const Answer& answer);
 
 }  // namespace uffizi
 
