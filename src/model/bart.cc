@@ -17,35 +17,35 @@ float HeadScale(size_t dim, size_t heads) {
 
 TokenEmbedding TokenEmbedding::Read(const WeightReader& reader, const ModelConfig& config) {
   const int vocab = config.text.vocab_size, dim = config.text.d_model;
-  const std::string head = "lm_head.weight", shared = "model.language_model.shared.weight";
+  const std::string language = "model.language_model.";
+  const std::string shared = language + "shared.weight";
+  const std::string own = language + "decoder.embed_tokens.weight", head = "lm_head.weight";
   // Files keep any of the tied matrices, and not always the same one.
-  const std::string candidates[] = {shared, "model.language_model.encoder.embed_tokens.weight",
-                                    "model.language_model.decoder.embed_tokens.weight", head};
+  const std::string candidates[] = {shared, language + "encoder.embed_tokens.weight", own, head};
   const auto* found = std::find_if(std::begin(candidates), std::end(candidates),
                                    [&](const std::string& name) { return reader.Has(name); });
   if (found == std::end(candidates)) reader.Fail(shared, "missing");
   TokenEmbedding embedding;
-  embedding.table = reader.Floats(*found, {vocab, dim});
+  embedding.prompt = reader.Floats(*found, {vocab, dim});
   if (config.text.scale_embedding) embedding.scale = std::sqrt(static_cast<float>(dim));
 
-  // Untied if the file says so by holding two different matrices, whatever the config says: uploads
-  // have been wrong about it.
-  FloatTensor weight = embedding.table;
-  if (*found != head && reader.Has(head)) {
-    FloatTensor own = reader.Floats(head, {vocab, dim});
-    if (!std::equal(own.data(), own.data() + own.size(), weight.data())) weight = std::move(own);
-  }
+  // A matrix is untied if the file says so by holding one of other values, whatever the config
+  // says: uploads have been wrong about it.
+  const auto read_other = [&](const std::string& name, const FloatTensor& tied) {
+    if (*found == name || !reader.Has(name)) return tied;
+    FloatTensor other = reader.Floats(name, {vocab, dim});
+    return std::equal(other.data(), other.data() + other.size(), tied.data()) ? tied : other;
+  };
+  embedding.decoder = read_other(own, embedding.prompt);
   FloatTensor bias;
   // Only Microsoft's files have one.
-  const std::string bias_name = "model.language_model.final_logits_bias";
-  if (reader.Has(bias_name)) {
-    bias = reader.Floats(bias_name, {1, vocab});
-  }
-  embedding.output = Linear(std::move(weight), std::move(bias), vocab, dim);
+  const std::string bias_name = language + "final_logits_bias";
+  if (reader.Has(bias_name)) bias = reader.Floats(bias_name, {1, vocab});
+  embedding.output = Linear(read_other(head, embedding.decoder), std::move(bias), vocab, dim);
   return embedding;
 }
 
-void TokenEmbedding::Forward(std::span<const int> ids, float* out) const {
+void TokenEmbedding::Forward(const FloatTensor& table, std::span<const int> ids, float* out) const {
   const auto dim = static_cast<size_t>(output.in());
   for (size_t i = 0; i < ids.size(); ++i) {
     const float* row = table.data() + static_cast<size_t>(ids[i]) * dim;

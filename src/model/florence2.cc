@@ -22,7 +22,7 @@ void Florence2::EncodeText(const float* image_tokens, std::span<const int> ids, 
   const size_t image_size =
       static_cast<size_t>(config.image_tokens()) * static_cast<size_t>(config.text.d_model);
   std::copy_n(image_tokens, image_size, states);
-  embedding.Forward(ids, states + image_size);
+  embedding.Forward(embedding.prompt, ids, states + image_size);
   encoder.Forward(states, static_cast<size_t>(config.image_tokens()) + ids.size(), arena);
 }
 
@@ -33,7 +33,7 @@ void Florence2::Decode(std::span<const BartDecoder::Row> rows, SelfCache& cache,
   float* hidden = arena.Take<float>(rows.size() * dim);
   int* tokens = arena.Take<int>(rows.size());
   for (size_t r = 0; r < rows.size(); ++r) tokens[r] = rows[r].token;
-  embedding.Forward({tokens, rows.size()}, hidden);
+  embedding.Forward(embedding.decoder, {tokens, rows.size()}, hidden);
   decoder.Step(rows, cache, hidden, arena);
   embedding.output.Forward(hidden, rows.size(), logits, arena);
 }

@@ -175,7 +175,10 @@ std::vector<NamedShape> WeightShapes(const ModelConfig& config, bool tied) {
   const std::vector<int64_t> embedding = {config.text.vocab_size, config.text.d_model};
   list.push_back({"model.language_model.shared.weight", embedding});
   AddText(list, config.text);
-  if (!tied) list.push_back({"lm_head.weight", embedding});
+  if (!tied) {
+    list.push_back({"model.language_model.decoder.embed_tokens.weight", embedding});
+    list.push_back({"lm_head.weight", embedding});
+  }
   return list;
 }
 
