@@ -202,9 +202,9 @@ void AddSearchOptions(CLI::App& command, GenerationOptions& generation) {
       ->check(CLI::IsMember({"on", "off", "never"}));
   const std::map<std::string, bool> on_off = {{"on", true}, {"off", false}};
   add("--forced-bos", generation.forced_bos, "Force <s> first: on or off")
-      ->transform(CLI::CheckedTransformer(on_off));
+      ->transform(CLI::CheckedTransformer(on_off).description(""));
   add("--forced-eos", generation.forced_eos, "Force </s> at the length limit: on or off")
-      ->transform(CLI::CheckedTransformer(on_off));
+      ->transform(CLI::CheckedTransformer(on_off).description(""));
   command.add_flag("--sample", generation.do_sample, "Draw tokens at random")->group(group);
   add("--temperature", generation.temperature, "Sampling: under 1 is bolder");
   add("--top-k", generation.top_k, "Sampling: among this many; 0 = all");
@@ -221,7 +221,7 @@ Command AddAnnotate(CLI::App& app) {
       ->required();
   std::string tasks = "What to do; may be repeated:";
   for (const TaskInfo& task : AllTasks()) {
-    tasks += fmt::format("\n{:<24}{}", task.name, task.help);
+    tasks += fmt::format("\n  {}: {}", task.name, task.help);
   }
   command->add_option("--task", options->tasks, tasks)->type_name("NAME");
   command->add_option("--text", options->texts,
@@ -240,14 +240,16 @@ Command AddAnnotate(CLI::App& app) {
       ->add_option("--format", options->format,
                    "table, json or jsonl (default: table; jsonl "
                    "with --output)")
-      ->transform(CLI::CheckedTransformer(formats));
+      ->transform(CLI::CheckedTransformer(formats).description(""))
+      ->type_name("FORMAT");
   command->add_option("--output", options->output,
                       "File for the answers (default: standard output)");
   command->add_option("--draw", options->draw, "Folder for annotated pictures");
   const std::map<std::string, Compute> computes = {{"auto", Compute::kAuto},
                                                    {"f32", Compute::kF32}};
   command->add_option("--compute", options->compute, "Arithmetic: auto or f32")
-      ->transform(CLI::CheckedTransformer(computes));
+      ->transform(CLI::CheckedTransformer(computes).description(""))
+      ->type_name("KIND");
   command->add_option("--threads", options->threads, "Threads (default: all cores)")
       ->check(CLI::Range(0, 1024));
   command->add_flag("--no-exif", options->no_exif, "Do not turn pictures as their EXIF says");

@@ -49,7 +49,8 @@ struct TaskInfo {
 UFFIZI_API std::span<const TaskInfo> AllTasks();
 UFFIZI_API const TaskInfo& GetTaskInfo(Task task);
 
-// "od", "OD" or "<OD>" to its task; nothing for any other text.
+// "od", "OD" or "<OD>" to its task, a hyphen counting as an underscore; "grounding", "segmentation"
+// and "open_vocabulary" name the task that takes a text. Nothing for any other text.
 UFFIZI_API std::optional<Task> FindTask(std::string_view name);
 
 // A prompt ready for the tokenizer.

@@ -74,8 +74,8 @@ std::shared_ptr<const Engine> Engine::Load(const std::filesystem::path& folder,
   if (!std::filesystem::exists(folder)) {
     throw Error(ErrorCode::kNotFound, folder.string() + ": no such model folder");
   }
-  Tokenizer tokenizer = Tokenizer::Load(folder);
   std::shared_ptr<const Florence2> model = Florence2::Load(folder);
+  Tokenizer tokenizer = Tokenizer::Load(folder);
   if (tokenizer.vocab_size() > model->config.text.vocab_size + 1) {
     // One more than the embedding is usual: transformers' <image> stands beyond the last row.
     throw Error(ErrorCode::kInvalidModel, folder.string() + ": the tokenizer has " +

@@ -71,7 +71,23 @@ constexpr bool IsInEnumOrder() {
 }
 static_assert(IsInEnumOrder());
 
-char LowerAscii(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+struct Alias {
+  std::string_view name;
+  Task task;
+};
+constexpr Alias kAliases[] = {{"grounding", Task::kPhraseGrounding},
+                              {"segmentation", Task::kReferringSegmentation},
+                              {"open_vocabulary", Task::kOpenVocabularyDetection}};
+
+// As it is spelled in names: lower case, with underscores.
+char Plain(char c) {
+  return c == '-' ? '_' : c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+bool SameName(std::string_view text, std::string_view name) {
+  return std::equal(text.begin(), text.end(), name.begin(), name.end(),
+                    [](char a, char b) { return Plain(a) == b; });
+}
 
 }  // namespace
 
@@ -87,10 +103,10 @@ std::optional<Task> FindTask(std::string_view name) {
     name = name.substr(1, name.size() - 2);
   }
   for (const TaskInfo& info : kTasks) {
-    if (std::equal(name.begin(), name.end(), info.name.begin(), info.name.end(),
-                   [](char a, char b) { return LowerAscii(a) == b; })) {
-      return info.task;
-    }
+    if (SameName(name, info.name)) return info.task;
+  }
+  for (const Alias& alias : kAliases) {
+    if (SameName(name, alias.name)) return alias.task;
   }
   return std::nullopt;
 }
