@@ -31,7 +31,7 @@ struct DecodeOptions {
 // included. A file that ends before its pixels do is an error. `name` is used in messages only.
 // Throws Error: kInvalidImage, kImageTooLarge, kUnsupported.
 UFFIZI_API Image DecodeImage(std::span<const uint8_t> bytes, const std::string& name,
-                  const DecodeOptions& options = {});
+                             const DecodeOptions& options = {});
 
 // The same from a file. Also throws kNotFound, kIo.
 UFFIZI_API Image ReadImage(const std::filesystem::path& path, const DecodeOptions& options = {});

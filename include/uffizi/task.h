@@ -77,7 +77,7 @@ UFFIZI_API Prompt MakePrompt(std::string_view text_with_task_token, int width, i
 // without log-probabilities. Any text is an answer, if one without regions; only a wrong number of
 // log-probabilities throws, Error(kInvalidArgument). Linear in the length of the text.
 UFFIZI_API Answer ParseAnswer(Task task, std::string_view text, int width, int height,
-                   std::span<const float> location_logprobs = {});
+                              std::span<const float> location_logprobs = {});
 
 // The answer in Hugging Face's schema, as one line of JSON: a string, {"bboxes", "labels",
 // "scores"}, {"quad_boxes", "labels", "scores"}, {"polygons", "labels", "scores"} or {"bboxes",

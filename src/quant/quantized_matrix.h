@@ -14,8 +14,8 @@ namespace uffizi {
 // compressed-tensors' pack-quantized form with its offset added.
 struct QuantizedMatrix {
   size_t rows = 0, columns = 0;
-  int bits = 4;           // 4 or 8
-  size_t group_size = 0;  // divides columns; columns itself for one group a row
+  int bits = 4;                // 4 or 8
+  size_t group_size = 0;       // divides columns; columns itself for one group a row
   std::vector<uint8_t> codes;  // [rows, columns * bits / 8]; of 4-bit codes the even column is low
   std::vector<float> scales;   // [rows, groups]
   std::vector<uint8_t> zeros;  // [rows, groups]; empty if symmetric
