@@ -34,6 +34,7 @@ TASK_WEIGHTS = {
     "<REGION_TO_DESCRIPTION>": 0.6,
     "<REGION_TO_OCR>": 0.7,
 }
+READING_TASKS = ("<OCR>", "<OCR_WITH_REGION>", "<REGION_TO_OCR>")
 NOTHING_TO_READ_WEIGHT = 0.15
 # Pictures seen -> how many things a scene may have.
 CURRICULUM = ((0, 1), (12_000, 2), (30_000, 4), (60_000, 6))
@@ -89,13 +90,30 @@ def dense_targets(scene: Scene) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(labels.reshape(-1)), torch.from_numpy(boxes.reshape(-1, 4))
 
 
-def draw_tasks(scene: Scene, rng: random.Random, count: int) -> list[str]:
+@dataclass(frozen=True)
+class Plan:
+    """Which examples to draw: from picture number `first` on, `tasks_each` questions about each, those about words
+    `reading` times as often as usual."""
+
+    first: int
+    tasks_each: int
+    reading: float
+
+    def limits(self, picture: int) -> Limits:
+        most = max(things for start, things in CURRICULUM if picture >= start)
+        return Limits(most_things=most, sign_chance=1 - 0.55 / max(1.0, self.reading))
+
+
+def draw_tasks(scene: Scene, rng: random.Random, plan: Plan) -> list[str]:
     """Different tasks for one picture, the weighty ones more often."""
     weights = {task: TASK_WEIGHTS[task] for task in possible_tasks(scene)}
-    if not scene.signs:
+    if scene.signs:
+        for task in READING_TASKS:
+            weights[task] *= plan.reading
+    else:
         weights["<OCR>"] = weights["<OCR_WITH_REGION>"] = NOTHING_TO_READ_WEIGHT
     chosen: list[str] = []
-    for _ in range(count):
+    for _ in range(plan.tasks_each):
         task = rng.choices(list(weights), list(weights.values()))[0]
         chosen.append(task)
         del weights[task]
@@ -103,14 +121,14 @@ def draw_tasks(scene: Scene, rng: random.Random, count: int) -> list[str]:
 
 
 class SceneStream(IterableDataset):
-    """Endless examples, from picture number `first` on; picture i is the same in every run."""
+    """Endless examples; picture i is the same in every run."""
 
-    def __init__(self, folder: Path, tokenizer: Tokenizer, first: int, tasks_each: int) -> None:
-        self._folder, self._tokenizer, self._first, self._tasks_each = folder, tokenizer, first, tasks_each
+    def __init__(self, folder: Path, tokenizer: Tokenizer, plan: Plan) -> None:
+        self._folder, self._tokenizer, self._plan = folder, tokenizer, plan
 
     def __iter__(self) -> Iterator[Example]:
         worker = get_worker_info()
-        index, step = (self._first + worker.id, worker.num_workers) if worker else (self._first, 1)
+        index, step = (self._plan.first + worker.id, worker.num_workers) if worker else (self._plan.first, 1)
         studio = Studio(self._folder)
         while True:
             yield self._example(studio, index)
@@ -118,10 +136,9 @@ class SceneStream(IterableDataset):
 
     def _example(self, studio: Studio, index: int) -> Example:
         rng = random.Random(f"training {index}")
-        most = max(things for start, things in CURRICULUM if index >= start)
-        scene = studio.scene(rng, Limits(most_things=most))
+        scene = studio.scene(rng, self._plan.limits(index))
         pairs = []
-        for task in draw_tasks(scene, rng, self._tasks_each):
+        for task in draw_tasks(scene, rng, self._plan):
             prompt, answer = ask(task, scene, rng)
             pairs.append((self._tokenizer.encode(prompt).ids, self._tokenizer.encode(answer).ids))
         picture = torch.from_numpy(np.array(squash(scene.picture))).permute(2, 0, 1).contiguous()
@@ -150,7 +167,7 @@ def collate(examples: list[Example]) -> Batch:
     )
 
 
-def batches(folder: Path, tokenizer: Tokenizer, first: int, batch_size: int, tasks_each: int) -> Iterator[Batch]:
+def batches(folder: Path, tokenizer: Tokenizer, plan: Plan, batch_size: int) -> Iterator[Batch]:
     """Batches from one background worker."""
-    stream = SceneStream(folder, tokenizer, first, tasks_each)
+    stream = SceneStream(folder, tokenizer, plan)
     return iter(DataLoader(stream, batch_size, collate_fn=collate, num_workers=1, prefetch_factor=6))

@@ -1,5 +1,6 @@
 """The held-out scenes: the same ones every time, with the questions asked about each and what is true."""
 
+import hashlib
 import json
 import random
 from pathlib import Path
@@ -11,10 +12,17 @@ from answers import caption, count_phrase, groups, referring_words
 from scenes import Limits, Scene, Studio
 
 EVAL_LIMITS = Limits(sides=(560, 720))
+SOURCES = ("answers.py", "backgrounds.py", "evalset.py", "package-lock.json", "scenes.py", "sprites.py", "things.py")
+
+
+def held_out_scene(studio: Studio, name: str) -> tuple[Scene, random.Random]:
+    """A scene that training never draws: its numbers start from other words than training's do."""
+    rng = random.Random(f"held out {name}")
+    return studio.scene(rng, EVAL_LIMITS), rng
 
 
 def truth_of(scene: Scene, rng: random.Random) -> dict:
-    """All that the metrics compare with. Boxes and quads in pixels; masks as COCO run lengths."""
+    """All that the metrics compare with. Boxes in pixels; masks as COCO run lengths."""
     things = []
     for thing in scene.things:
         mask = coco_mask.encode(np.asfortranarray(thing.mask.astype(np.uint8)))
@@ -35,9 +43,15 @@ def truth_of(scene: Scene, rng: random.Random) -> dict:
     }
 
 
+def recipe_id() -> str:
+    """Changes whenever anything changes that the scenes depend on."""
+    sources = (Path(__file__).with_name(name).read_bytes() for name in SOURCES)
+    return hashlib.sha256(b"".join(sources)).hexdigest()[:12]
+
+
 def held_out(folder: Path, group: str, count: int) -> list[tuple[Path, dict]]:
     """Pictures and truths of a group ('seen' or 'unseen' styles), drawn where they are not there yet."""
-    out = folder / "eval" / group
+    out = folder / "eval" / recipe_id() / group
     out.mkdir(parents=True, exist_ok=True)
     studio: Studio | None = None
     found = []
@@ -45,8 +59,7 @@ def held_out(folder: Path, group: str, count: int) -> list[tuple[Path, dict]]:
         picture, truth = out / f"{i:04}.png", out / f"{i:04}.json"
         if not truth.exists():
             studio = studio or Studio(folder, seen=group == "seen")
-            rng = random.Random(f"held out {group} {i}")
-            scene = studio.scene(rng, EVAL_LIMITS)
+            scene, rng = held_out_scene(studio, f"{group} {i}")
             scene.picture.save(picture)
             truth.write_text(json.dumps(truth_of(scene, rng)))
         found.append((picture, json.loads(truth.read_text())))

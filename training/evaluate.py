@@ -1,71 +1,99 @@
-"""Measure the bundled model on held-out scenes, in seen styles and in the one that training never showed."""
+"""Measure a model by the answers of the `uffizi` command on held-out scenes: in the drawing styles that training showed,
+and in the one that it never did."""
 
 import argparse
 import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-from backends import Backend, TorchBackend, UffiziBackend
 from evalset import held_out
 from metrics import caption_accuracy, detection_ap, grounding_accuracy, ocr_accuracy, segmentation_iou
 
-FIGURES = ("ap50", "ap", "caption", "ocr", "grounding", "miou")
+FIGURES = {
+    "ap50": "AP50",
+    "ap": "AP50:95",
+    "caption": "caption",
+    "ocr": "OCR",
+    "grounding": "grounding",
+    "miou": "mIoU",
+}
+Figures = dict[str, float]
+Results = dict[str, Any]  # task such as "<OD>" -> its result
 
 
-def measure(backend: Backend, folder: Path, group: str, count: int) -> dict[str, float]:
+def ask_uffizi(command: list[str], picture: Path, questions: list[tuple[str, str]]) -> Results:
+    """One run of the command: it encodes the picture once and answers all tasks, each with its text."""
+    for task, text in questions:
+        command = [*command, "--prompt", task + text]
+    run = subprocess.run([*command, str(picture)], capture_output=True, text=True)
+    if run.returncode:
+        sys.exit(f"{' '.join(command)} {picture}\n{run.stderr or run.stdout}")
+    rows = [json.loads(line) for line in run.stdout.splitlines()]
+    return {row["task"]: row["result"] for row in rows}
+
+
+def measure(command: list[str], scenes: list[tuple[Path, dict]]) -> Figures:
     """All figures of one group of scenes."""
-    pictures, truths = zip(*held_out(folder, group, count), strict=True)
-    asked = [
-        [
-            ("<OD>", ""),
-            ("<CAPTION>", ""),
-            ("<OCR>", ""),
-            ("<CAPTION_TO_PHRASE_GROUNDING>", truth["caption"]),
-            ("<REFERRING_EXPRESSION_SEGMENTATION>", truth["referred"]),
-        ]
-        for truth in truths
-    ]
-    results = list(backend.answer(list(pictures), asked))
-    answers = {task: [result[task] for result in results] for task, _ in asked[0]}
-    ap50, ap = detection_ap(list(truths), answers["<OD>"])
+
+    def answers_of(scene: tuple[Path, dict]) -> Results:
+        picture, truth = scene
+        questions = [("<OD>", ""), ("<CAPTION>", ""), ("<OCR>", "")]
+        questions.append(("<CAPTION_TO_PHRASE_GROUNDING>", truth["caption"]))
+        questions.append(("<REFERRING_EXPRESSION_SEGMENTATION>", truth["referred"]))
+        return ask_uffizi(command, picture, questions)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(answers_of, scenes))
+    truths = [truth for _, truth in scenes]
+
+    def given(task: str) -> list[Any]:
+        return [result[task] for result in results]
+
+    ap50, ap = detection_ap(truths, given("<OD>"))
     return {
         "ap50": ap50,
         "ap": ap,
-        "caption": caption_accuracy(list(truths), answers["<CAPTION>"]),
-        "ocr": ocr_accuracy(list(truths), answers["<OCR>"]),
-        "grounding": grounding_accuracy(list(truths), answers["<CAPTION_TO_PHRASE_GROUNDING>"]),
-        "miou": segmentation_iou(list(truths), answers["<REFERRING_EXPRESSION_SEGMENTATION>"]),
+        "caption": caption_accuracy(truths, given("<CAPTION>")),
+        "ocr": ocr_accuracy(truths, given("<OCR>")),
+        "grounding": grounding_accuracy(truths, given("<CAPTION_TO_PHRASE_GROUNDING>")),
+        "miou": segmentation_iou(truths, given("<REFERRING_EXPRESSION_SEGMENTATION>")),
     }
 
 
-def table(report: dict[str, dict[str, dict[str, float]]]) -> str:
+def table(report: dict[str, dict[str, Figures]]) -> str:
     """The report as a Markdown table."""
-    lines = ["| styles | arithmetic | " + " | ".join(FIGURES) + " |", "|---" * (2 + len(FIGURES)) + "|"]
+    lines = ["| styles | arithmetic | " + " | ".join(FIGURES.values()) + " |", "|---" * (2 + len(FIGURES)) + "|"]
     for group, modes in report.items():
         for mode, figures in modes.items():
             lines.append(f"| {group} | {mode} | " + " | ".join(f"{figures[name]:.3f}" for name in FIGURES) + " |")
     return "\n".join(lines)
 
 
-def main() -> None:
+def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("build/training"))
-    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--model", type=Path, default=Path("models/uffizi-tiny"))
     parser.add_argument("--uffizi", type=Path, default=Path("build/release/bin/uffizi"))
-    parser.add_argument("--backend", choices=("uffizi", "torch"), default="uffizi")
     parser.add_argument("--compute", nargs="+", default=["f32", "int4"])
-    parser.add_argument("--groups", nargs="+", default=["seen", "unseen"])
+    parser.add_argument("--groups", nargs="+", choices=("seen", "unseen"), default=["seen", "unseen"])
     parser.add_argument("--scenes", type=int, default=500, help="of each group")
-    parser.add_argument("--jobs", type=int, default=2, help="runs of uffizi at a time")
     parser.add_argument("--json", type=Path, help="also write the figures there")
-    options = parser.parse_args()
-    report: dict[str, dict[str, dict[str, float]]] = {group: {} for group in options.groups}
-    for mode in ["f32"] if options.backend == "torch" else options.compute:
-        if options.backend == "torch":
-            backend: Backend = TorchBackend(options.model)
-        else:
-            backend = UffiziBackend(options.uffizi, options.model, mode, options.jobs)
-        for group in options.groups:
-            report[group][mode] = measure(backend, options.data, group, options.scenes)
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse_options()
+    report: dict[str, dict[str, Figures]] = {}
+    for group in options.groups:
+        scenes = held_out(options.data, group, options.scenes)
+        report[group] = {}
+        for mode in options.compute:
+            command = [str(options.uffizi), "annotate", "--model", str(options.model), "--compute", mode]
+            report[group][mode] = measure([*command, "--threads", "1", "--format", "jsonl", "--quiet"], scenes)
     print(table(report))
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n")

@@ -41,10 +41,10 @@ def generation_config() -> GenerationConfig:
     )
 
 
-def export(checkpoint: Path, tokenizer_file: Path, out: Path) -> None:
-    """Save the averaged weights in half precision, and all the files around them."""
-    tokenizer = Tokenizer.from_file(str(tokenizer_file))
-    state = torch.load(checkpoint)
+def export(run: Path, out: Path) -> None:
+    """Save a run's averaged weights in half precision, and all the files around them."""
+    tokenizer = Tokenizer.from_file(str(run / "tokenizer.json"))
+    state = torch.load(run / "checkpoint.pt")
     model = fresh_model(tokenizer)
     model.load_state_dict(state["average"])
     model.generation_config = generation_config()
@@ -69,8 +69,7 @@ def export(checkpoint: Path, tokenizer_file: Path, out: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("build/training"))
-    parser.add_argument("--checkpoint", type=Path, help="default: checkpoint.pt in --data")
+    parser.add_argument("--run", type=Path, default=Path("build/training/run"), help="of train.py")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    export(arguments.checkpoint or arguments.data / "checkpoint.pt", arguments.data / "tokenizer.json", arguments.out)
+    export(arguments.run, arguments.out)

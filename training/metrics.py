@@ -63,7 +63,8 @@ def caption_counts(caption: str) -> dict[str, int]:
     for phrase in re.split(", | and ", things):
         number, _, name = phrase.strip(" .").partition(" ")
         count = 1 if number in ("a", "an") else NUMBERS.index(number) if number in NUMBERS else 0
-        counts[name if count == 1 else PLURALS.get(name, name)] = count
+        name = name if count == 1 else PLURALS.get(name, name)
+        counts[name] = counts.get(name, 0) + count
     return counts
 
 

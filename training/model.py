@@ -1,6 +1,7 @@
 """The small Florence-2: its configuration, its start, and the dense head that helps it only while it trains."""
 
 import math
+from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
@@ -68,6 +69,13 @@ def fresh_model(tokenizer: Tokenizer) -> Florence2ForConditionalGeneration:
     with torch.no_grad():
         model.get_input_embeddings().weight[first : first + 1000] = fourier_features(1000, WIDTH)
     return model
+
+
+def exported_model(folder: Path) -> Florence2ForConditionalGeneration:
+    """A model that export.py wrote, in float32."""
+    model = Florence2ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+    model.set_attn_implementation("eager")
+    return model.train()
 
 
 def fourier_features(bins: int, width: int) -> Tensor:

@@ -12,6 +12,7 @@ from sprites import load_sprites
 from things import COLORS, FONT_FILES, SEEN_STYLES, UNSEEN_STYLES, WORDS
 
 Box = tuple[float, float, float, float]
+ALPHA_SEEN = 100  # what is more opaque than this counts as seen
 ASPECTS = (4 / 3, 4 / 3, 3 / 2, 16 / 9, 1.0, 3 / 4, 2 / 3)
 COUNT_WEIGHTS = (0.2, 0.22, 0.2, 0.16, 0.12, 0.1)
 PLACES = (
@@ -102,19 +103,13 @@ class Studio:
         stretch = rng.uniform(0.87, 1.15)
         drawing = _fitted(drawing, scale * stretch, scale / stretch, picture)
         drawing = drawing.rotate(rng.uniform(-15, 15), Image.Resampling.BICUBIC, expand=True)
-        seen = np.asarray(drawing.getchannel("A")) > 100
+        seen = np.asarray(drawing.getchannel("A")) > ALPHA_SEEN
         rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
         drawing = drawing.crop((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
         spot = find_spot(rng, picture.size, drawing.size, [t.box for t in things], 0.18)
         if spot is None:
             return
-        picture.paste(drawing, spot, drawing)
-        mask = np.zeros((picture.height, picture.width), bool)
-        x, y = spot
-        mask[y : y + drawing.height, x : x + drawing.width] = np.asarray(drawing.getchannel("A")) > 100
-        for other in things:
-            other.mask &= ~mask
-            other.box = mask_box(other.mask)
+        mask = paste_seen(picture, drawing, spot, things)
         things.append(Thing(name, main_color(drawing), mask_box(mask), mask))
 
     def _vary(self, rng: random.Random, drawing: Image.Image) -> Image.Image:
@@ -150,10 +145,8 @@ class Studio:
         spot = find_spot(rng, picture.size, turned.size, [t.box for t in things] + [s.box for s in signs], 0.02)
         if spot is None:
             return
-        picture.paste(turned, spot, turned)
-        quad = turned_corners(plate_size, pad, angle, spot, turned.size)
-        box = (spot[0], spot[1], spot[0] + turned.width, spot[1] + turned.height)
-        signs.append(Sign(text, quad, box))
+        mask = paste_seen(picture, turned, spot, things)
+        signs.append(Sign(text, turned_corners(plate_size, pad, angle, spot, turned.size), mask_box(mask)))
 
 
 def _fitted(drawing: Image.Image, scale_x: float, scale_y: float, picture: Image.Image) -> Image.Image:
@@ -182,6 +175,18 @@ def outlined(rng: random.Random, drawing: Image.Image) -> Image.Image:
     color.paste((25, 25, 25), mask=rim)
     color.putalpha(alpha)
     return color
+
+
+def paste_seen(picture: Image.Image, drawing: Image.Image, spot: tuple[int, int], behind: list[Thing]) -> np.ndarray:
+    """Paste a drawing, take what it hides from the things behind it, and return the mask of where it is seen."""
+    picture.paste(drawing, spot, drawing)
+    mask = np.zeros((picture.height, picture.width), bool)
+    x, y = spot
+    mask[y : y + drawing.height, x : x + drawing.width] = np.asarray(drawing.getchannel("A")) > ALPHA_SEEN
+    for thing in behind:
+        thing.mask &= ~mask
+        thing.box = mask_box(thing.mask)
+    return mask
 
 
 def main_color(drawing: Image.Image) -> str:

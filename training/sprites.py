@@ -51,12 +51,13 @@ def code_points(folder: Path) -> dict[str, str]:
 
 
 def rasterize(npm: Path, out: Path) -> None:
-    """Write out/STYLE/CLASS.CODE.png for every drawing that the packages have."""
+    """Write out/STYLE/CLASS.CODE.png for every drawing that the packages have. `out` is whole or not there."""
     root = npm / "node_modules" / "@iconify-json"
     noto_names = code_points(root / "noto")
+    beside = out.with_suffix(".new")
     for style in SEEN_STYLES + UNSEEN_STYLES:
         icons = IconSet(root / style, noto_names)
-        (out / style).mkdir(parents=True, exist_ok=True)
+        (beside / style).mkdir(parents=True, exist_ok=True)
         found = 0
         for name, codes in CLASSES.items():
             for code in codes:
@@ -65,9 +66,10 @@ def rasterize(npm: Path, out: Path) -> None:
                     continue
                 png = bytes(resvg_py.svg_to_bytes(svg_string=icons.svg(icon)))
                 picture = crop_to_alpha(Image.open(io.BytesIO(png)).convert("RGBA"))
-                picture.save(out / style / f"{name}.{code}.png")
+                picture.save(beside / style / f"{name}.{code}.png")
                 found += 1
         print(f"{style}: {found} drawings")
+    beside.rename(out)
 
 
 def crop_to_alpha(picture: Image.Image) -> Image.Image:

@@ -1,11 +1,13 @@
 """Train the small Florence-2 on drawn scenes. Can be stopped at any time (SIGTERM saves first) and started again.
 
 The learning rate rises, stays, and falls to zero over the last --cooldown steps before --steps; both may be changed
-when training goes on, so that a run can be extended.
+when training goes on, so that a run can be extended. With --from, a run starts from an exported model, with as many
+things in its pictures as there ever are.
 """
 
 import argparse
 import os
+import shutil
 import signal
 import time
 from dataclasses import dataclass, field
@@ -15,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from transformers import Florence2ForConditionalGeneration
 
-from data import Batch, batches
-from model import DenseHead, answer_states, fresh_model, image_features, text_losses
+from data import CURRICULUM, Batch, Plan, batches
+from model import DenseHead, answer_states, exported_model, fresh_model, image_features, text_losses
 from scenes import Studio
 from tokens import PAD, load_or_train
 
@@ -43,10 +45,14 @@ class Trainer:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.tokenizer = load_or_train(options.data / "tokenizer.json", Studio(options.data))
+        options.run.mkdir(parents=True, exist_ok=True)
+        if options.start and not self.tokenizer_file.exists():
+            shutil.copy(options.start / "tokenizer.json", self.tokenizer_file)
+        self.tokenizer = load_or_train(self.tokenizer_file, Studio(options.data))
         self.first_location = self.tokenizer.token_to_id("<loc_0>")
         torch.manual_seed(0)
-        self.model, self.head = fresh_model(self.tokenizer), DenseHead()
+        self.model = exported_model(options.start) if options.start else fresh_model(self.tokenizer)
+        self.head = DenseHead()
         matrices, others = split_parameters(self.model)
         self.optimizers = [
             torch.optim.Muon(matrices, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
@@ -55,11 +61,23 @@ class Trainer:
         self.average = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.step = 0
         self.meter = Meter()
-        if options.checkpoint.exists():
+        if self.checkpoint.exists():
             self.load()
 
+    @property
+    def tokenizer_file(self) -> Path:
+        return self.options.run / "tokenizer.json"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.options.run / "checkpoint.pt"
+
+    @property
+    def pictures_seen(self) -> int:
+        return self.step * self.options.batch + (CURRICULUM[-1][0] if self.options.start else 0)
+
     def load(self) -> None:
-        state = torch.load(self.options.checkpoint)
+        state = torch.load(self.checkpoint)
         self.model.load_state_dict(state["model"])
         self.head.load_state_dict(state["head"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
@@ -75,9 +93,9 @@ class Trainer:
             "average": self.average,
             "step": self.step,
         }
-        beside = self.options.checkpoint.with_suffix(".new")
+        beside = self.checkpoint.with_suffix(".new")
         torch.save(state, beside)
-        os.replace(beside, self.options.checkpoint)
+        os.replace(beside, self.checkpoint)
 
     def learning_rate(self) -> float:
         """The rate of this step: up, level, and down to zero at the end."""
@@ -108,7 +126,10 @@ class Trainer:
                 states.append(hidden[real])
                 targets.append(part.answers[real])
             logits = self.model.lm_head(torch.cat(states))
-            label_loss, box_loss, right = self.head.loss(features, batch.labels, batch.boxes)
+            # The head of an exported model is gone: a new one must first learn to read the features it has.
+            is_new_head = self.options.start and self.step < WARMUP
+            seen = features.detach() if is_new_head else features
+            label_loss, box_loss, right = self.head.loss(seen, batch.labels, batch.boxes)
         target = torch.cat(targets)
         text_loss = text_losses(logits, target, self.first_location, self.options.spread).mean()
         self.note(logits.detach(), target, dict(text=text_loss, label=label_loss, box=box_loss, right=right))
@@ -146,18 +167,18 @@ def split_parameters(model: Florence2ForConditionalGeneration) -> tuple[list[Ten
 
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("build/training"), help="drawings, fonts, tokenizer")
-    parser.add_argument("--checkpoint", type=Path, help="default: checkpoint.pt in --data")
+    parser.add_argument("--data", type=Path, default=Path("build/training"), help="drawings and fonts")
+    parser.add_argument("--run", type=Path, default=Path("build/training/run"), help="tokenizer and checkpoint")
+    parser.add_argument("--from", dest="start", type=Path, metavar="MODEL_FOLDER", help="start from an exported model")
     parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--cooldown", type=int, default=2500)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--tasks", type=int, default=2, help="questions a picture")
+    parser.add_argument("--reading", type=float, default=1.0, help="how much more to ask about words than usual")
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--spread", type=float, default=6.0, help="of a location's target, in bins")
     parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args()
-    options.checkpoint = options.checkpoint or options.data / "checkpoint.pt"
-    return options
+    return parser.parse_args()
 
 
 def main() -> None:
@@ -165,7 +186,8 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     trainer = Trainer(options)
     print(f"{sum(p.numel() for p in trainer.model.parameters()) / 1e6:.2f} M parameters, step {trainer.step}", flush=True)
-    stream = batches(options.data, trainer.tokenizer, trainer.step * options.batch, options.batch, options.tasks)
+    plan = Plan(trainer.pictures_seen, options.tasks, options.reading)
+    stream = batches(options.data, trainer.tokenizer, plan, options.batch)
     began, first = time.monotonic(), trainer.step
     saved = began
     stopping: list[int] = []

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Makes what drawing scenes needs: build/eval-env, a Python environment with
+# training/requirements-scenes.txt, and build/training, with the drawings and fonts of the npm
+# packages in training/package-lock.json. What is there already stays as it is.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# missing WHAT: ends the script with what could not be had and what would help.
+missing() {
+  echo "$1 is missing and could not be installed; it needs a network, once." >&2
+  exit 1
+}
+
+stamp=build/eval-env/requirements.txt
+if ! cmp -s training/requirements-scenes.txt "$stamp"; then
+  echo "installing the Python packages that draw scenes and measure answers"
+  [ -x build/eval-env/bin/python ] || python3 -m venv build/eval-env
+  build/eval-env/bin/pip install --quiet --requirement training/requirements-scenes.txt ||
+    missing "build/eval-env (Python packages of training/requirements-scenes.txt)"
+  cp training/requirements-scenes.txt "$stamp"
+fi
+
+npm=build/training/npm
+mkdir -p "$npm"
+if ! cmp -s training/package-lock.json "$npm/node_modules/.installed"; then
+  echo "installing the drawings and fonts of training/package-lock.json"
+  command -v npm >/dev/null || missing "the command npm"
+  cp training/package.json training/package-lock.json "$npm"
+  npm ci --prefix "$npm" --ignore-scripts --no-audit --no-fund --loglevel error >/dev/null ||
+    missing "$npm (npm packages of training/package-lock.json)"
+  cp training/package-lock.json "$npm/node_modules/.installed"
+  rm -rf build/training/sprites
+fi
+
+if [ ! -d build/training/sprites ]; then
+  build/eval-env/bin/python training/sprites.py --npm "$npm" --out build/training/sprites
+fi
