@@ -70,10 +70,6 @@ std::string MicrosoftName(const std::string& native_name);
 // Returns false if any value is NaN or infinite.
 bool ConvertToFloat(const TensorView& tensor, float* out);
 
-// IEEE half precision.
-float HalfToFloat(uint16_t half);
-uint16_t FloatToHalf(float value);  // round to nearest even; too large becomes infinity
-
 }  // namespace uffizi
 
 #endif  // UFFIZI_MODEL_WEIGHT_READER_H_

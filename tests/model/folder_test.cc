@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "core/half.h"
 #include "core/mapped_file.h"
 #include "model/florence2.h"
 #include "support/files.h"

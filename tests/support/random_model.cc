@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 
+#include "core/half.h"
 #include "core/parallel.h"
 #include "model/weight_reader.h"
 
@@ -154,9 +155,7 @@ std::vector<uint8_t> Store(const NamedShape& weight, const RandomModelOptions& o
     if (options.dtype == DType::kF16) {
       half = FloatToHalf(values[i]);
     } else if (options.dtype == DType::kBF16) {
-      uint32_t bits;
-      std::memcpy(&bits, &values[i], sizeof(bits));
-      half = static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+      half = FloatToBfloat16(values[i]);
     }
     if (options.dtype == DType::kF32) {
       std::memcpy(bytes.data() + i * 4, &values[i], 4);
