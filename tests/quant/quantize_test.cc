@@ -3,10 +3,10 @@
 #include "quant/quantize.h"
 
 #include <gtest/gtest.h>
+#include <oneapi/tbb/task_arena.h>
 
 #include <cmath>
 #include <functional>
-#include <oneapi/tbb/task_arena.h>
 #include <random>
 
 #include "core/half.h"
@@ -121,7 +121,9 @@ TEST_P(QuantizeCases, WhatIsOnAGridStaysExact) {
   std::mt19937 random(5);
   const int half = 1 << (options().bits - 1);
   Weights w(rows * columns);
-  for (float& value : w) value = 0.25f * static_cast<float>(static_cast<int>(random() % static_cast<unsigned>(2 * half)) - half);
+  for (float& value : w)
+    value = 0.25f *
+            static_cast<float>(static_cast<int>(random() % static_cast<unsigned>(2 * half)) - half);
   for (size_t i = 0; i < w.size(); i += 32) {  // every group spans the whole grid
     w[i] = -0.25f * static_cast<float>(half);
     w[i + 1] = 0.25f * static_cast<float>(half - 1);
@@ -136,8 +138,7 @@ TEST_P(QuantizeCases, ZerosConstantsAndExtremes) {
   EXPECT_EQ(Values(Quantize(Weights(count, 0.0f).data(), rows, columns, options())),
             Weights(count, 0.0f));
   for (const float value : {1.0f, -0.3f, 3e-3f, 7e4f, 1e-30f, -1e36f, 1e37f}) {
-    const Weights values =
-        Values(Quantize(Weights(count, value).data(), rows, columns, options()));
+    const Weights values = Values(Quantize(Weights(count, value).data(), rows, columns, options()));
     for (const float got : values) EXPECT_NEAR(got / value, 1, 5e-3) << value;
   }
   for (const float spread : {1e-12f, 1e-3f, 30.0f, 1e6f, 1e36f}) {
