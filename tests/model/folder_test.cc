@@ -134,7 +134,7 @@ TEST_F(ModelFolder, AnyOfTheTiedKeysWillDo) {
   testing::RandomModelOptions options;
   options.shared_key = false;
   Write(TinyConfig(), options);
-  EXPECT_EQ(Florence2::Load(path())->embedding.table.size(), shared->embedding.table.size());
+  EXPECT_EQ(Florence2::Load(path())->embedding.prompt.size(), shared->embedding.prompt.size());
   EditHeader([](json& header) {
     header["lm_head.weight"] = header["model.language_model.encoder.embed_tokens.weight"];
     header.erase("model.language_model.encoder.embed_tokens.weight");
