@@ -33,5 +33,5 @@ if ! cmp -s training/package-lock.json "$npm/node_modules/.installed"; then
 fi
 
 if [ ! -d build/training/sprites ]; then
-  build/eval-env/bin/python training/sprites.py --npm "$npm" --out build/training/sprites
+  build/eval-env/bin/python training/rasterize.py --npm "$npm" --out build/training/sprites
 fi

@@ -187,7 +187,7 @@ def polygon(thing: Thing) -> list[float]:
 
 
 def open_vocabulary_detection(scene: Scene, rng: random.Random) -> Answer:
-    """One to three classes, joined by <and>; what isn't there gets no boxes."""
+    """One to three classes, joined by " <and> "; what isn't there gets no boxes."""
     present = groups(scene)
     asked = rng.sample(list(present), min(len(present), rng.choice((1, 1, 2, 3))))
     if rng.random() < 0.2:
@@ -195,7 +195,7 @@ def open_vocabulary_detection(scene: Scene, rng: random.Random) -> Answer:
         asked = [absent] if rng.random() < 0.6 else [*asked, absent]
         rng.shuffle(asked)
     found = "".join(name + _boxes(scene, present[name]) for name in asked if name in present)
-    return "<and>".join(asked), found
+    return " <and> ".join(asked), found
 
 
 def shaken_region(scene: Scene, box: Box, rng: random.Random) -> str:

@@ -5,7 +5,6 @@ from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
-from skimage import data as photographs
 
 from things import COLORS
 
@@ -22,6 +21,8 @@ PHOTOGRAPH_TINTS = {"brick": (150, 75, 55), "grass": (85, 140, 60), "gravel": (1
 @lru_cache
 def photograph(name: str) -> Image.Image:
     """A photograph in colour; the gray ones are tinted."""
+    from skimage import data as photographs  # slow to import, and most scenes do without
+
     picture = Image.fromarray(getattr(photographs, name)())
     if picture.mode == "L":
         picture = ImageOps.colorize(picture, (10, 10, 10), (250, 250, 250), mid=PHOTOGRAPH_TINTS[name])

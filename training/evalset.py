@@ -12,7 +12,7 @@ from answers import caption, count_phrase, groups, referring_words
 from scenes import Limits, Scene, Studio
 
 EVAL_LIMITS = Limits(sides=(560, 720))
-SOURCES = ("answers.py", "backgrounds.py", "evalset.py", "package-lock.json", "scenes.py", "sprites.py", "things.py")
+SOURCES = ("answers.py", "backgrounds.py", "evalset.py", "package-lock.json", "rasterize.py", "scenes.py", "things.py")
 
 
 def held_out_scene(studio: Studio, name: str) -> tuple[Scene, random.Random]:

@@ -1,0 +1,86 @@
+"""Rasterize the drawings of things from the Iconify packages, cropped to their alpha."""
+
+import argparse
+import io
+import json
+import re
+from pathlib import Path
+
+import resvg_py
+from PIL import Image
+
+from things import CLASSES, SEEN_STYLES, UNSEEN_STYLES
+
+SPRITE_SIDE = 224
+ALPHA_VISIBLE = 64
+
+
+class IconSet:
+    """One Iconify package: a style's drawings as SVG bodies, found by code point."""
+
+    def __init__(self, folder: Path, noto_names: dict[str, str]) -> None:
+        data = json.loads((folder / "icons.json").read_text())
+        self._icons: dict[str, dict] = data["icons"]
+        self._aliases: dict[str, dict] = data.get("aliases", {})
+        self._width, self._height = data.get("width", 16), data.get("height", 16)
+        self._by_code = code_points(folder)
+        self._noto_names = noto_names
+
+    def find(self, code: str) -> str | None:
+        """The icon that draws a code point: by the package's own table, else by a name that says the same."""
+        if code in self._by_code:
+            return self._by_code[code]
+        common = re.escape(self._noto_names[code])
+        name = re.compile(rf"(u?{code.lower()}-.*|{common}|{common}-1)")
+        return next((n for n in [*self._icons, *self._aliases] if name.fullmatch(n)), None)
+
+    def svg(self, name: str) -> str:
+        """A whole SVG document of an icon."""
+        icon = self._icons[self._aliases[name]["parent"] if name in self._aliases else name]
+        box = f"{icon.get('left', 0)} {icon.get('top', 0)} {icon.get('width', self._width)} {icon.get('height', self._height)}"
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="{box}" '
+            f'width="{SPRITE_SIDE}" height="{SPRITE_SIDE}">{icon["body"]}</svg>'
+        )
+
+
+def code_points(folder: Path) -> dict[str, str]:
+    """Code point -> icon name, as far as the package tells, without variation selectors."""
+    chars = json.loads((folder / "chars.json").read_text())
+    return {code.upper().replace("-FE0F", ""): name for code, name in chars.items()}
+
+
+def rasterize(npm: Path, out: Path) -> None:
+    """Write out/STYLE/CLASS.CODE.png for every drawing that the packages have. `out` is whole or not there."""
+    root = npm / "node_modules" / "@iconify-json"
+    noto_names = code_points(root / "noto")
+    beside = out.with_suffix(".new")
+    for style in SEEN_STYLES + UNSEEN_STYLES:
+        icons = IconSet(root / style, noto_names)
+        (beside / style).mkdir(parents=True, exist_ok=True)
+        found = 0
+        for name, codes in CLASSES.items():
+            for code in codes:
+                icon = icons.find(code)
+                if icon is None:
+                    continue
+                png = bytes(resvg_py.svg_to_bytes(svg_string=icons.svg(icon)))
+                picture = crop_to_alpha(Image.open(io.BytesIO(png)).convert("RGBA"))
+                picture.save(beside / style / f"{name}.{code}.png")
+                found += 1
+        print(f"{style}: {found} drawings")
+    beside.rename(out)
+
+
+def crop_to_alpha(picture: Image.Image) -> Image.Image:
+    """Cut away the transparent border."""
+    box = picture.getchannel("A").point(lambda a: 255 if a > ALPHA_VISIBLE else 0).getbbox()
+    return picture.crop(box)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--npm", type=Path, required=True, help="folder with node_modules")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    rasterize(arguments.npm, arguments.out)
