@@ -43,8 +43,10 @@ struct GenerationOptions {
   std::optional<int> top_k;
   std::optional<double> top_p;
   std::optional<uint64_t> seed;
-  std::optional<bool> forced_bos;  // false: do not force the first token
-  std::optional<bool> forced_eos;  // false: do not force </s> at the length limit
+  std::optional<bool> forced_bos;                   // false: do not force the first token
+  std::optional<bool> forced_eos;                   // false: do not force </s> at the length limit
+  std::optional<std::vector<int>> suppress_tokens;  // ids that are never generated
+  std::optional<std::vector<int>> eos_token_ids;    // any of these ends the answer
 };
 
 struct EngineInfo {

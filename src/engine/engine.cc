@@ -39,6 +39,11 @@ GenerationConfig Merge(GenerationConfig config, const GenerationOptions& options
   Override(options.top_k, config.top_k);
   Override(options.top_p, config.top_p);
   Override(options.seed, config.seed);
+  Override(options.suppress_tokens, config.suppress_tokens);
+  Override(options.eos_token_ids, config.eos_token_ids);
+  if (config.eos_token_ids.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "eos_token_ids must not be empty");
+  }
   if (options.forced_bos == false) config.forced_bos_token_id.reset();
   if (options.forced_eos == false) config.forced_eos_token_id.reset();
   // Forcing what the model's files do not name: the first token after the start is <s>, 0, and the

@@ -19,6 +19,15 @@ struct MatMulArgs {
   float* y;
 };
 
+struct QuantizedMatMulArgs {
+  QuantizedRows x;
+  size_t rows;
+  const PackedMatrix* w;
+  Epilogue epilogue;
+  float* y;           // or null, and
+  QuantizedRows out;  // this
+};
+
 struct ConvArgs {
   const float* x;
   size_t height, width, channels;

@@ -9,7 +9,10 @@
 // Tensors are row-major and contiguous unless a stride is given. Strides count elements.
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
+
+#include "kernels/packed_matrix.h"
 
 namespace uffizi {
 
@@ -26,6 +29,39 @@ struct Epilogue {
 // x: [rows, k] f32, w: [n, k] f32, y: [rows, n] f32
 void MatMulF32(const float* x, size_t rows, size_t k, const float* w, size_t n,
                const Epilogue& epilogue, float* y);
+
+// Rows of activations in 8 bits. A row is cut into the weights' groups of columns, and each group
+// has a scale: x[r, c] is about scales[r, c / group_size] * codes[r, c]. Codes are in -127..127.
+struct QuantizedRows {
+  size_t columns = 0, group_size = 1;
+  int8_t* codes = nullptr;  // [rows, groups, padded group]
+  float* scales = nullptr;  // [rows, groups]
+  int32_t* sums = nullptr;  // [rows, groups], of codes
+
+  size_t groups() const { return columns / group_size; }
+  size_t padded_columns() const { return groups() * PackedMatrix::PaddedGroup(group_size); }
+  // Memory for `rows` rows, and the view on it. `memory` is aligned to 64 bytes.
+  static size_t Bytes(size_t rows, size_t columns, size_t group_size);
+  static QuantizedRows In(void* memory, size_t rows, size_t columns, size_t group_size);
+};
+
+// Rounds each group to the nearest codes, its largest magnitude becoming 127. x: [rows, columns]
+// f32
+void QuantizeRows(const float* x, size_t rows, const QuantizedRows& out);
+
+// The same of layer-normalized rows. x: [rows, columns] f32; weight, bias: [columns] f32
+void LayerNormQuantizeRows(const float* x, size_t rows, const float* weight, const float* bias,
+                           float epsilon, const QuantizedRows& out);
+
+// y[r, j] = epilogue(sum_c x[r, c] * w[j, c]), in integers within a group. x has w's columns and
+// group size. y: [rows, w.rows()] f32
+void MatMulQuantized(const QuantizedRows& x, size_t rows, const PackedMatrix& w,
+                     const Epilogue& epilogue, float* y);
+
+// The same, its result quantized for the next product. Takes no residual. y has w.rows() columns;
+// its group size divides 64 and is a multiple of 8.
+void MatMulQuantized(const QuantizedRows& x, size_t rows, const PackedMatrix& w,
+                     const Epilogue& epilogue, const QuantizedRows& y);
 
 // y = (x - mean(x)) / sqrt(var(x) + epsilon) * weight + bias, for each row. y may be x.
 // x, y: [rows, dim] f32; weight, bias: [dim] f32

@@ -11,6 +11,12 @@ namespace uffizi::reference {
 void MatMulF32(const float* x, size_t rows, size_t k, const float* w, size_t n,
                const Epilogue& epilogue, float* y);
 
+// Takes the matrix as it was before it was packed.
+void MatMulQuantized(const QuantizedRows& x, size_t rows, const QuantizedMatrix& w,
+                     const Epilogue& epilogue, float* y);
+
+void QuantizeRows(const float* x, size_t rows, const QuantizedRows& out);
+
 void LayerNorm(const float* x, size_t rows, size_t dim, const float* weight, const float* bias,
                float epsilon, float* y);
 

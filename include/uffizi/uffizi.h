@@ -1,0 +1,217 @@
+/*
+ * The C interface of Uffizi: what other languages bind to. A thin layer over engine.h and image.h.
+ *
+ * Conventions
+ * - A function that can fail returns a uffizi_status. If that is not UFFIZI_OK, nothing was written
+ *   to its outputs, and uffizi_last_error() tells in one line what went wrong.
+ * - Handles are opaque. Whoever receives one in an `out` argument frees it with the function named
+ *   after its type; freeing NULL does nothing. Handles keep alive what they need, so they may be
+ *   freed in any order.
+ * - Text is UTF-8. Pointers to text, numbers or pixels that a handle gives stay valid until that
+ *   handle is freed.
+ * - Sizes are pixels, times seconds.
+ * - Nothing aborts, exits, prints, or throws. Any argument that must not be NULL and is gives
+ *   UFFIZI_INVALID_ARGUMENT; an accessor given NULL, or an index out of range, gives 0 or NULL.
+ * - Engines, images, encoded pictures, options and results may be read by any number of threads at
+ *   once. A session is used by one thread at a time; make one for each thread.
+ */
+#ifndef UFFIZI_UFFIZI_H_
+#define UFFIZI_UFFIZI_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "uffizi/export.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Values never change their meaning; new ones may be added at the end. */
+typedef enum uffizi_status {
+  UFFIZI_OK = 0,
+  UFFIZI_INVALID_ARGUMENT = 1, /* an option or value that makes no sense */
+  UFFIZI_NOT_FOUND = 2,        /* a file, folder or name that is not there */
+  UFFIZI_IO = 3,               /* reading or writing failed */
+  UFFIZI_INVALID_MODEL = 4,    /* a model folder that is broken or of another kind */
+  UFFIZI_INVALID_IMAGE = 5,    /* a picture that cannot be decoded */
+  UFFIZI_IMAGE_TOO_LARGE = 6,  /* a picture over the pixel or byte limit */
+  UFFIZI_INVALID_PROMPT = 7,   /* a prompt that the task does not take */
+  UFFIZI_PROMPT_TOO_LONG = 8,  /* a prompt over the model's positions */
+  UFFIZI_UNSUPPORTED = 9,      /* valid, but not something that this build can do */
+  UFFIZI_CANCELLED = 10,       /* the caller asked to stop */
+  UFFIZI_INTERNAL = 11,        /* a defect of ours */
+  UFFIZI_OUT_OF_MEMORY = 12
+} uffizi_status;
+
+typedef struct uffizi_options uffizi_options; /* named values, see below */
+typedef struct uffizi_image uffizi_image;     /* a decoded picture, 8-bit RGB */
+typedef struct uffizi_bytes uffizi_bytes;     /* a piece of memory, such as a PNG file */
+typedef struct uffizi_engine uffizi_engine;   /* a loaded model, constant */
+typedef struct uffizi_session uffizi_session; /* one caller's buffers and threads */
+typedef struct uffizi_encoded uffizi_encoded; /* a picture as the model sees it */
+typedef struct uffizi_results uffizi_results; /* what one uffizi_session_run gave */
+typedef struct uffizi_result uffizi_result;   /* one of them; lives as long as they do */
+
+/* ---- General ---------------------------------------------------------------------------- */
+
+/* "0.1.0" */
+UFFIZI_API const char* uffizi_version(void);
+
+/* "ok", "invalid_image", ...; the names that result records use. NULL for an unknown value. */
+UFFIZI_API const char* uffizi_status_name(uffizi_status status);
+
+/* The message of the last call that failed in this thread; "" if none did. Valid until the next
+ * call that fails in this thread. */
+UFFIZI_API const char* uffizi_last_error(void);
+
+/* ---- Options ---------------------------------------------------------------------------- */
+
+/* Wherever options are taken, NULL means the defaults. A name that the function does not know, or a
+ * value that it cannot read, gives UFFIZI_INVALID_ARGUMENT there. */
+UFFIZI_API uffizi_status uffizi_options_new(uffizi_options** out);
+/* Sets an option, or sets it anew. Truth values are "true" and "false", lists are "1,2,3". */
+UFFIZI_API uffizi_status uffizi_options_set(uffizi_options* options, const char* name,
+                                            const char* value);
+UFFIZI_API void uffizi_options_free(uffizi_options* options);
+
+/* ---- Pictures --------------------------------------------------------------------------- */
+
+/* Decodes a JPEG, PNG, WebP, GIF or TIFF file; image.h tells how. `name` (may be NULL) is used in
+ * messages. Options:
+ *   exif_orientation  true (default): turn the picture as its EXIF data says
+ *   alpha             "white" (default): compose transparent pixels over white; "drop": ignore
+ * alpha max_pixels        refuse larger pictures max_file_bytes    refuse larger files */
+UFFIZI_API uffizi_status uffizi_image_decode(const void* bytes, size_t size, const char* name,
+                                             const uffizi_options* options, uffizi_image** out);
+UFFIZI_API uffizi_status uffizi_image_read(const char* path, const uffizi_options* options,
+                                           uffizi_image** out);
+
+typedef enum uffizi_pixel_format {
+  UFFIZI_RGB = 0,
+  UFFIZI_BGR = 1, /* as OpenCV and Spark's image source keep them */
+  UFFIZI_GRAY = 2,
+  UFFIZI_RGBA = 3, /* alpha is not premultiplied; composed over white */
+  UFFIZI_BGRA = 4
+} uffizi_pixel_format;
+
+/* Copies pixels of 8 bits a channel. Rows are `stride` bytes apart; 0 means that they are packed.
+ * `pixels` holds `size` bytes, which is checked against the rest. */
+UFFIZI_API uffizi_status uffizi_image_from_pixels(const void* pixels, size_t size, int width,
+                                                  int height, size_t stride,
+                                                  uffizi_pixel_format format, uffizi_image** out);
+UFFIZI_API int uffizi_image_width(const uffizi_image* image);
+UFFIZI_API int uffizi_image_height(const uffizi_image* image);
+/* [height, width, 3] uint8, RGB, rows packed */
+UFFIZI_API const uint8_t* uffizi_image_pixels(const uffizi_image* image);
+/* `format` is "png" or "jpeg"; `quality` (1..100) is for JPEG. */
+UFFIZI_API uffizi_status uffizi_image_encode(const uffizi_image* image, const char* format,
+                                             int quality, uffizi_bytes** out);
+/* A copy of the picture with the answer's boxes, polygons and labels on it. A failed result gives
+ * its own status. */
+UFFIZI_API uffizi_status uffizi_image_draw(const uffizi_image* image, const uffizi_result* result,
+                                           uffizi_image** out);
+UFFIZI_API void uffizi_image_free(uffizi_image* image);
+
+UFFIZI_API const void* uffizi_bytes_data(const uffizi_bytes* bytes);
+UFFIZI_API size_t uffizi_bytes_size(const uffizi_bytes* bytes);
+UFFIZI_API void uffizi_bytes_free(uffizi_bytes* bytes);
+
+/* ---- Model ------------------------------------------------------------------------------ */
+
+/* Loads a model folder. Options:
+ *   compute  "auto" (default) or "f32"
+ *   threads  of one session; 0 (default): all that this process may use */
+UFFIZI_API uffizi_status uffizi_engine_load(const char* folder, const uffizi_options* options,
+                                            uffizi_engine** out);
+/* What was loaded, as one JSON object: the fields of EngineInfo in engine.h. */
+UFFIZI_API const char* uffizi_engine_info(const uffizi_engine* engine);
+UFFIZI_API void uffizi_engine_free(uffizi_engine* engine);
+
+UFFIZI_API uffizi_status uffizi_session_new(const uffizi_engine* engine, uffizi_session** out);
+UFFIZI_API void uffizi_session_free(uffizi_session* session);
+
+/* Encodes a picture of any size. Any number of questions can be asked about it afterwards, in any
+ * session of the same engine. */
+UFFIZI_API uffizi_status uffizi_session_encode(uffizi_session* session, const uffizi_image* image,
+                                               uffizi_encoded** out);
+UFFIZI_API void uffizi_encoded_free(uffizi_encoded* encoded);
+
+/* ---- Questions and answers -------------------------------------------------------------- */
+
+typedef struct uffizi_question {
+  const uffizi_encoded* picture;
+  /* "<OD>", "<CAPTION_TO_PHRASE_GROUNDING>a cat", or a prompt in words; see task.h. */
+  const char* text;
+  size_t text_size; /* bytes */
+  /* How to search for the answer; what is not named comes from the model's own files:
+   *   num_beams, early_stopping ("on", "off", "never"), length_penalty, no_repeat_ngram_size,
+   *   repetition_penalty, min_length, max_length, do_sample, temperature, top_k, top_p, seed,
+   *   forced_bos, forced_eos, suppress_tokens, eos_token_ids: engine.h tells what they mean;
+   *   max_input_length: refuse a longer prompt, tokens with <s> and </s>. */
+  const uffizi_options* options;
+} uffizi_question;
+
+/* Tells how far an answer is: `text` (special tokens included) is the answer so far; with beams it
+ * may change. Returning 0 ends this answer, which then is what there is. */
+typedef int (*uffizi_progress)(void* user, size_t question, const char* text);
+
+/* Answers the questions together; each answer is the same as if it were asked alone. A question
+ * that cannot be asked fails alone: its result has the status and message. `progress` may be
+ * NULL. */
+UFFIZI_API uffizi_status uffizi_session_run(uffizi_session* session,
+                                            const uffizi_question* questions, size_t count,
+                                            uffizi_progress progress, void* user,
+                                            uffizi_results** out);
+UFFIZI_API size_t uffizi_results_count(const uffizi_results* results);
+/* In the questions' order. */
+UFFIZI_API const uffizi_result* uffizi_results_get(const uffizi_results* results, size_t index);
+UFFIZI_API void uffizi_results_free(uffizi_results* results);
+
+/* UFFIZI_OK, or why this question has no answer; the functions below then give 0 or NULL. */
+UFFIZI_API uffizi_status uffizi_result_status(const uffizi_result* result);
+UFFIZI_API const char* uffizi_result_error(const uffizi_result* result);
+
+UFFIZI_API const char* uffizi_result_task(const uffizi_result* result);   /* "<OD>"; "" if none */
+UFFIZI_API const char* uffizi_result_prompt(const uffizi_result* result); /* in words */
+UFFIZI_API const char* uffizi_result_text(const uffizi_result* result);   /* with special tokens */
+UFFIZI_API const int* uffizi_result_token_ids(const uffizi_result* result, size_t* count);
+UFFIZI_API int uffizi_result_truncated(const uffizi_result* result); /* hit the length limit */
+/* The parsed answer as JSON, in Hugging Face's schema (task.h, AnswerToJson). */
+UFFIZI_API const char* uffizi_result_json(const uffizi_result* result);
+
+typedef struct uffizi_timings { /* of one result; see types.h */
+  double preprocess, vision_encoder, text_encoder, decoder, parse, total;
+} uffizi_timings;
+UFFIZI_API uffizi_timings uffizi_result_timings(const uffizi_result* result);
+
+typedef enum uffizi_answer_shape {
+  UFFIZI_ANSWER_TEXT = 0,
+  UFFIZI_ANSWER_BOXES = 1,
+  UFFIZI_ANSWER_QUADS = 2,
+  UFFIZI_ANSWER_POLYGONS = 3,
+  UFFIZI_ANSWER_OPEN_VOCABULARY = 4
+} uffizi_answer_shape;
+UFFIZI_API uffizi_answer_shape uffizi_result_shape(const uffizi_result* result);
+/* A text answer without special tokens; "" for other shapes. */
+UFFIZI_API const char* uffizi_result_answer_text(const uffizi_result* result);
+
+typedef struct uffizi_region {
+  const char* label;    /* "" in region proposals */
+  float score;          /* 0..1; 0 if none is known */
+  const float* box;     /* x1, y1, x2, y2 in pixels; NULL if it has none */
+  const float* quad;    /* 8 numbers, clockwise from the text's top left; NULL if it has none */
+  size_t polygon_count; /* see uffizi_result_polygon */
+} uffizi_region;
+UFFIZI_API size_t uffizi_result_region_count(const uffizi_result* result);
+UFFIZI_API uffizi_status uffizi_result_region(const uffizi_result* result, size_t index,
+                                              uffizi_region* out);
+/* x, y, x, y, ... in pixels; `count` receives how many numbers there are. */
+UFFIZI_API const float* uffizi_result_polygon(const uffizi_result* result, size_t region,
+                                              size_t polygon, size_t* count);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* UFFIZI_UFFIZI_H_ */

@@ -1,0 +1,170 @@
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "capi/guard.h"
+#include "capi/handles.h"
+#include "capi/options.h"
+
+namespace uffizi::capi {
+namespace {
+
+std::string InfoJson(const EngineInfo& info) {
+  const nlohmann::ordered_json json = {{"path", info.path},
+                                       {"compute", info.compute},
+                                       {"kernels", info.kernels},
+                                       {"precision", info.precision},
+                                       {"parameters", info.parameters},
+                                       {"weight_bytes", info.weight_bytes},
+                                       {"resident_bytes", info.resident_bytes},
+                                       {"image_width", info.image_width},
+                                       {"image_height", info.image_height},
+                                       {"image_tokens", info.image_tokens},
+                                       {"d_model", info.d_model},
+                                       {"encoder_layers", info.encoder_layers},
+                                       {"decoder_layers", info.decoder_layers},
+                                       {"vocab_size", info.vocab_size},
+                                       {"max_positions", info.max_positions},
+                                       {"threads", info.threads}};
+  // A path need not be UTF-8; JSON must.
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+// Checks one question and makes it a query of `engine`.
+Query MakeQuery(const Engine& engine, const uffizi_question& question) {
+  Require(question.picture, "picture");
+  if (question.text_size > 0) Require(question.text, "text");
+  if (question.picture->engine.get() != &engine) {
+    throw Error(ErrorCode::kInvalidArgument, "the picture was encoded by another engine");
+  }
+  const EncodedImage& picture = question.picture->picture;
+  const std::string_view text(question.text_size > 0 ? question.text : "", question.text_size);
+  const QuestionOptions options = ReadQuestionOptions(question.options);
+  const Query query = engine.MakeQuery(picture, MakePrompt(text, picture.width(), picture.height()),
+                                       options.generation);
+  if (options.max_input_length && query.input_ids().size() > *options.max_input_length) {
+    throw Error(ErrorCode::kPromptTooLong, "the prompt has " +
+                                               std::to_string(query.input_ids().size()) +
+                                               " tokens; max_input_length allows " +
+                                               std::to_string(*options.max_input_length));
+  }
+  return query;
+}
+
+// Runs `body`; if it fails, `result` tells why.
+template <typename Body>
+void Attempt(uffizi_result& result, const Body& body) {
+  try {
+    body();
+  } catch (...) {
+    result.status = DescribeException(result.error);
+  }
+}
+
+// One batch of questions on its way to answers.
+class Batch {
+ public:
+  Batch(Session& session, std::span<const uffizi_question> questions, uffizi_progress progress,
+        void* user)
+      : session_(session), progress_(progress), user_(user), results_(questions.size()) {
+    for (size_t i = 0; i < questions.size(); ++i) {
+      Attempt(results_[i], [&] {
+        queries_.push_back(MakeQuery(session.engine(), questions[i]));
+        indices_.push_back(i);
+      });
+    }
+  }
+
+  std::vector<uffizi_result> Run() {
+    try {
+      Run(0, queries_.size());
+    } catch (const std::exception&) {
+      // Whatever one question ran into must not cost the others their answers.
+      for (size_t i = 0; i < queries_.size(); ++i) {
+        Attempt(results_[indices_[i]], [&] { Run(i, 1); });
+      }
+    }
+    return std::move(results_);
+  }
+
+ private:
+  void Run(size_t first, size_t count) {
+    ProgressCallback callback;
+    if (progress_ != nullptr) {
+      callback = [&](const Progress& progress) {
+        return progress_(user_, indices_[first + progress.query], progress.text.c_str()) != 0;
+      };
+    }
+    std::vector<Result> answers =
+        session_.Run(std::span<const Query>(queries_).subspan(first, count), callback);
+    for (size_t i = 0; i < count; ++i) {
+      uffizi_result& result = results_[indices_[first + i]];
+      result.result = std::move(answers[i]);
+      result.json = AnswerToJson(result.result.answer);
+    }
+  }
+
+  Session& session_;
+  uffizi_progress progress_;
+  void* user_;
+  std::vector<uffizi_result> results_;
+  std::vector<Query> queries_;
+  std::vector<size_t> indices_;  // of each query's question
+};
+
+}  // namespace
+}  // namespace uffizi::capi
+
+using uffizi::capi::Guard;
+using uffizi::capi::Require;
+
+uffizi_status uffizi_engine_load(const char* folder, const uffizi_options* options,
+                                 uffizi_engine** out) {
+  return Guard([&] {
+    Require(folder, "folder");
+    Require(out, "out");
+    auto engine = uffizi::Engine::Load(folder, uffizi::capi::ReadEngineOptions(options));
+    std::string info = uffizi::capi::InfoJson(engine->info());
+    *out = new uffizi_engine{std::move(engine), std::move(info)};
+  });
+}
+
+const char* uffizi_engine_info(const uffizi_engine* engine) {
+  return engine == nullptr ? nullptr : engine->info.c_str();
+}
+
+void uffizi_engine_free(uffizi_engine* engine) { delete engine; }
+
+uffizi_status uffizi_session_new(const uffizi_engine* engine, uffizi_session** out) {
+  return Guard([&] {
+    Require(engine, "engine");
+    Require(out, "out");
+    *out = new uffizi_session{uffizi::Session(engine->engine)};
+  });
+}
+
+void uffizi_session_free(uffizi_session* session) { delete session; }
+
+uffizi_status uffizi_session_encode(uffizi_session* session, const uffizi_image* image,
+                                    uffizi_encoded** out) {
+  return Guard([&] {
+    Require(session, "session");
+    Require(image, "image");
+    Require(out, "out");
+    *out = new uffizi_encoded{session->session.engine().shared_from_this(),
+                              session->session.Encode(image->image.view())};
+  });
+}
+
+void uffizi_encoded_free(uffizi_encoded* encoded) { delete encoded; }
+
+uffizi_status uffizi_session_run(uffizi_session* session, const uffizi_question* questions,
+                                 size_t count, uffizi_progress progress, void* user,
+                                 uffizi_results** out) {
+  return Guard([&] {
+    Require(session, "session");
+    if (count > 0) Require(questions, "questions");
+    Require(out, "out");
+    uffizi::capi::Batch batch(session->session, {questions, count}, progress, user);
+    *out = new uffizi_results{batch.Run()};
+  });
+}

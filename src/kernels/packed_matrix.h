@@ -1,0 +1,71 @@
+#ifndef UFFIZI_KERNELS_PACKED_MATRIX_H_
+#define UFFIZI_KERNELS_PACKED_MATRIX_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "quant/quantized_matrix.h"
+
+namespace uffizi {
+
+// A quantized weight matrix [n, k] in the order in which the kernels read it; 4-bit codes stay
+// 4-bit.
+//
+// A panel is 64 rows of the matrix, which are 64 columns of a product. It is one stream of memory:
+// for every group of columns first the codes, then 64 scales (f32), then, if the matrix has zero
+// points of its own, 64 of them (i32). The codes come in blocks of 256 bytes, four for each row:
+// a block of bytes holds four columns, a block of nibbles eight, the first four in the low halves.
+// Four neighbouring columns of one row are thus one 32-bit lane, as quad dot products want them.
+// The last group of columns of a block is filled up with any code, the last panel with scale 0.
+class PackedMatrix {
+ public:
+  static constexpr size_t kPanelRows = 64;
+  static constexpr size_t kBlockBytes = kPanelRows * 4;
+  // Columns of a group are padded to a multiple of this, in activations too.
+  static constexpr size_t kColumnPadding = 8;
+  static constexpr size_t PaddedGroup(size_t group_size) {
+    return (group_size + kColumnPadding - 1) / kColumnPadding * kColumnPadding;
+  }
+
+  PackedMatrix() = default;
+  // Packs in parallel. `matrix` is not needed afterwards.
+  explicit PackedMatrix(const QuantizedMatrix& matrix);
+
+  bool empty() const { return rows_ == 0; }
+  size_t rows() const { return rows_; }
+  size_t columns() const { return columns_; }
+  int bits() const { return bits_; }
+  size_t group_size() const { return group_size_; }
+  size_t groups() const { return columns_ / group_size_; }
+  bool symmetric() const { return symmetric_; }
+  int symmetric_zero() const { return bits_ == 4 ? 8 : 128; }
+  size_t bytes() const { return panels() * panel_bytes(); }
+
+  // One row, dequantized. out: [columns] f32
+  void Row(size_t row, float* out) const;
+
+  // The layout, for kernels.
+  size_t panels() const { return (rows_ + kPanelRows - 1) / kPanelRows; }
+  size_t panel_bytes() const { return groups() * group_bytes(); }
+  size_t group_bytes() const { return code_bytes() + (symmetric_ ? 1 : 2) * kPanelRows * 4; }
+  size_t code_bytes() const {  // of a group
+    return PaddedGroup(group_size_) * static_cast<size_t>(bits_) / 8 * kPanelRows;
+  }
+  const uint8_t* panel(size_t index) const { return data_.get() + index * panel_bytes(); }
+
+ private:
+  struct Free {
+    void operator()(uint8_t* memory) const;
+  };
+  void PackPanel(const QuantizedMatrix& matrix, size_t panel);
+
+  size_t rows_ = 0, columns_ = 0, group_size_ = 1;
+  int bits_ = 4;
+  bool symmetric_ = true;
+  std::unique_ptr<uint8_t, Free> data_;  // aligned to a cache line
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_KERNELS_PACKED_MATRIX_H_

@@ -1,0 +1,75 @@
+#include <cmath>
+
+#include "core/parallel.h"
+#include "kernels/arguments.h"
+#include "kernels/kernels.h"
+#include "kernels/scratch.h"
+#include "kernels/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/quantize_rows.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "kernels/quantize_rows-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace uffizi {
+namespace HWY_NAMESPACE {
+
+void QuantizeOneRow(const float* x, const QuantizedRows& out, size_t row) {
+  QuantizeGroups(x, out, row, 0, out.groups());
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace uffizi
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace uffizi {
+namespace {
+HWY_EXPORT(QuantizeOneRow);
+
+constexpr size_t kGrainFloats = 32768;  // work worth a task of its own
+
+size_t RoundUp(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+}  // namespace
+
+size_t QuantizedRows::Bytes(size_t rows, size_t columns, size_t group_size) {
+  const QuantizedRows view{columns, group_size};
+  return RoundUp(rows * view.padded_columns()) + 2 * RoundUp(rows * view.groups() * 4);
+}
+
+QuantizedRows QuantizedRows::In(void* memory, size_t rows, size_t columns, size_t group_size) {
+  QuantizedRows view{columns, group_size};
+  auto* bytes = static_cast<uint8_t*>(memory);
+  view.codes = reinterpret_cast<int8_t*>(bytes);
+  bytes += RoundUp(rows * view.padded_columns());
+  view.scales = reinterpret_cast<float*>(bytes);
+  view.sums = reinterpret_cast<int32_t*>(bytes + RoundUp(rows * view.groups() * 4));
+  return view;
+}
+
+void QuantizeRows(const float* x, size_t rows, const QuantizedRows& out) {
+  ChooseKernelTarget();
+  const auto quantize = HWY_DYNAMIC_DISPATCH(QuantizeOneRow);
+  ParallelFor(rows, kGrainFloats / (out.columns + 1) + 1, [&](size_t begin, size_t end) {
+    for (size_t r = begin; r < end; ++r) quantize(x + r * out.columns, out, r);
+  });
+}
+
+void LayerNormQuantizeRows(const float* x, size_t rows, const float* weight, const float* bias,
+                           float epsilon, const QuantizedRows& out) {
+  ChooseKernelTarget();
+  const auto quantize = HWY_DYNAMIC_DISPATCH(QuantizeOneRow);
+  const size_t dim = out.columns;
+  ParallelFor(rows, kGrainFloats / (dim + 1) + 1, [&](size_t begin, size_t end) {
+    auto* normed = static_cast<float*>(ThreadScratch(dim * sizeof(float)));
+    for (size_t r = begin; r < end; ++r) {
+      LayerNorm(x + r * dim, 1, dim, weight, bias, epsilon, normed);
+      quantize(normed, out, r);
+    }
+  });
+}
+
+}  // namespace uffizi
+#endif  // HWY_ONCE
