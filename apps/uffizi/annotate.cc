@@ -245,9 +245,9 @@ Command AddAnnotate(CLI::App& app) {
   command->add_option("--output", options->output,
                       "File for the answers (default: standard output)");
   command->add_option("--draw", options->draw, "Folder for annotated pictures");
-  const std::map<std::string, Compute> computes = {{"auto", Compute::kAuto},
-                                                   {"f32", Compute::kF32}};
-  command->add_option("--compute", options->compute, "Arithmetic: auto or f32")
+  const std::map<std::string, Compute> computes = {
+      {"auto", Compute::kAuto}, {"f32", Compute::kF32}, {"int4", Compute::kInt4}};
+  command->add_option("--compute", options->compute, "Arithmetic: auto, f32 or int4")
       ->transform(CLI::CheckedTransformer(computes).description(""))
       ->type_name("KIND");
   command->add_option("--threads", options->threads, "Threads (default: all cores)")

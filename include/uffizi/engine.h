@@ -21,6 +21,7 @@ namespace uffizi {
 enum class Compute {
   kAuto,  // kF32 for a full-precision folder
   kF32,   // float32 throughout: the reference
+  kInt4,  // 4-bit weights times 8-bit activations; full-precision weights are quantized on loading
 };
 
 struct EngineOptions {
@@ -51,7 +52,7 @@ struct GenerationOptions {
 
 struct EngineInfo {
   std::string path;
-  std::string compute;    // "f32"
+  std::string compute;    // "f32" or "int4"
   std::string kernels;    // instruction set in use, "AVX3_DL"
   std::string precision;  // of the stored weights, "f16"; several as "f16, i32"
   size_t parameters = 0;

@@ -79,8 +79,10 @@ std::shared_ptr<const Engine> Engine::Load(const std::filesystem::path& folder,
   if (!std::filesystem::exists(folder)) {
     throw Error(ErrorCode::kNotFound, folder.string() + ": no such model folder");
   }
-  std::shared_ptr<const Florence2> model = Florence2::Load(folder);
+  const Arithmetic arithmetic =
+      options.compute == Compute::kInt4 ? Arithmetic::kInt4 : Arithmetic::kF32;
   Tokenizer tokenizer = Tokenizer::Load(folder);
+  std::shared_ptr<const Florence2> model = Florence2::Load(folder, arithmetic);
   if (tokenizer.vocab_size() > model->config.text.vocab_size + 1) {
     // One more than the embedding is usual: transformers' <image> stands beyond the last row.
     throw Error(ErrorCode::kInvalidModel, folder.string() + ": the tokenizer has " +
@@ -88,8 +90,8 @@ std::shared_ptr<const Engine> Engine::Load(const std::filesystem::path& folder,
                                               " tokens, the model's embedding " +
                                               std::to_string(model->config.text.vocab_size));
   }
-  auto impl =
-      std::unique_ptr<Impl>(new Impl{folder, options, std::move(model), std::move(tokenizer)});
+  auto impl = std::unique_ptr<Impl>(
+      new Impl{folder, options, arithmetic, std::move(model), std::move(tokenizer)});
   return std::shared_ptr<const Engine>(new Engine(std::move(impl)));
 }
 
@@ -97,7 +99,7 @@ EngineInfo Engine::info() const {
   const ModelConfig& config = impl_->model->config;
   EngineInfo info;
   info.path = impl_->folder.string();
-  info.compute = "f32";
+  info.compute = impl_->arithmetic == Arithmetic::kInt4 ? "int4" : "f32";
   info.kernels = KernelTarget();
   std::set<std::string> precisions;
   for (const auto& [name, tensor] : impl_->model->checkpoint.tensors()) {
@@ -108,7 +110,9 @@ EngineInfo Engine::info() const {
   for (const std::string& precision : precisions) {
     info.precision += (info.precision.empty() ? "" : ", ") + precision;
   }
-  info.resident_bytes = info.parameters * sizeof(float);
+  const Florence2& model = *impl_->model;
+  const size_t others = info.parameters - std::min(info.parameters, model.matrix_parameters);
+  info.resident_bytes = model.matrix_bytes + others * sizeof(float);
   info.image_width = config.preprocess.width;
   info.image_height = config.preprocess.height;
   info.image_tokens = config.image_tokens();

@@ -15,6 +15,7 @@ namespace uffizi {
 struct Engine::Impl {
   std::filesystem::path folder;
   EngineOptions options;
+  Arithmetic arithmetic;
   std::shared_ptr<const Florence2> model;
   Tokenizer tokenizer;
 };

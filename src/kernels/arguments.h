@@ -22,10 +22,8 @@ struct MatMulArgs {
 struct QuantizedMatMulArgs {
   QuantizedRows x;
   size_t rows;
-  const PackedMatrix* w;
-  Epilogue epilogue;
-  float* y;           // or null, and
-  QuantizedRows out;  // this
+  std::span<const QuantizedProduct> products;
+  QuantizedRows out;  // of the one product whose y is null
 };
 
 struct ConvArgs {

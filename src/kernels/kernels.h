@@ -58,10 +58,24 @@ void LayerNormQuantizeRows(const float* x, size_t rows, const float* weight, con
 void MatMulQuantized(const QuantizedRows& x, size_t rows, const PackedMatrix& w,
                      const Epilogue& epilogue, float* y);
 
-// The same, its result quantized for the next product. Takes no residual. y has w.rows() columns;
-// its group size divides 64 and is a multiple of 8.
+// Several products of one x, whose matrices all have its group size.
+struct QuantizedProduct {
+  const PackedMatrix* w;
+  Epilogue epilogue;
+  float* y;  // [rows, w->rows()] f32
+};
+void MatMulQuantized(const QuantizedRows& x, size_t rows,
+                     std::span<const QuantizedProduct> products);
+
+// The same, its result quantized for the next product. Takes no residual. y has w.rows() columns,
+// in groups that CanQuantizeOutput.
 void MatMulQuantized(const QuantizedRows& x, size_t rows, const PackedMatrix& w,
                      const Epilogue& epilogue, const QuantizedRows& y);
+
+inline bool CanQuantizeOutput(size_t group_size) {
+  return group_size % PackedMatrix::kColumnPadding == 0 &&
+         PackedMatrix::kPanelRows % group_size == 0;
+}
 
 // y = (x - mean(x)) / sqrt(var(x) + epsilon) * weight + bias, for each row. y may be x.
 // x, y: [rows, dim] f32; weight, bias: [dim] f32

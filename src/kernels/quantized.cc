@@ -297,33 +297,41 @@ void DotSomeRows(const QuantizedRows& x, size_t row, size_t rows, const PanelVie
 #endif
 
 // A row's sums of one panel through the epilogue and out.
-HWY_INLINE void FinishRow(const QuantizedMatMulArgs& args, size_t row, size_t panel, float* sums) {
-  const size_t n = args.w->rows(), column = panel * kPanel, count = std::min(kPanel, n - column);
-  if (args.y != nullptr) {
-    const float* residual = args.epilogue.residual;
-    ApplyEpilogue(args.epilogue, sums, column, count,
-                  residual == nullptr ? nullptr : residual + row * n + column,
-                  args.y + row * n + column);
+HWY_INLINE void FinishRow(const QuantizedProduct& product, const QuantizedRows& quantized,
+                          size_t row, size_t panel, float* sums) {
+  const Epilogue& epilogue = product.epilogue;
+  const size_t n = product.w->rows(), column = panel * kPanel;
+  const size_t count = std::min(kPanel, n - column);
+  if (product.y != nullptr) {
+    const size_t at = row * n + column;
+    ApplyEpilogue(epilogue, sums, column, count,
+                  epilogue.residual == nullptr ? nullptr : epilogue.residual + at, product.y + at);
   } else {
-    ApplyEpilogue(args.epilogue, sums, column, count, nullptr, sums);
-    QuantizeGroups(sums, args.out, row, column / args.out.group_size, count / args.out.group_size);
+    ApplyEpilogue(epilogue, sums, column, count, nullptr, sums);
+    QuantizeGroups(sums, quantized, row, column / quantized.group_size,
+                   count / quantized.group_size);
   }
 }
 
 template <class Source>
-HWY_INLINE void MultiplyPanel(const QuantizedMatMulArgs& args, const PanelView& view, size_t panel,
-                              size_t row, size_t end) {
+HWY_INLINE void MultiplyPanel(const QuantizedMatMulArgs& args, const QuantizedProduct& product,
+                              const PanelView& view, size_t panel, size_t row, size_t end) {
   alignas(64) float sums[kMaxRows * kPanel];
   while (row < end) {
     const size_t rows = std::min(kMaxRows, end - row);
     DotSomeRows<Source>(args.x, row, rows, view, sums);
-    for (size_t r = 0; r < rows; ++r) FinishRow(args, row + r, panel, sums + r * kPanel);
+    for (size_t r = 0; r < rows; ++r) {
+      FinishRow(product, args.out, row + r, panel, sums + r * kPanel);
+    }
     row += rows;
   }
 }
 
+// Rows [row, end) times one panel, counted over all products.
 void MultiplyTile(const QuantizedMatMulArgs& args, size_t panel, size_t row, size_t end) {
-  const PackedMatrix& w = *args.w;
+  const QuantizedProduct* product = args.products.data();
+  for (; panel >= product->w->panels(); ++product) panel -= product->w->panels();
+  const PackedMatrix& w = *product->w;
   const size_t padded = PackedMatrix::PaddedGroup(w.group_size());
   const uint8_t* data = w.panel(panel);
   PanelView view{data,
@@ -334,13 +342,13 @@ void MultiplyTile(const QuantizedMatMulArgs& args, size_t panel, size_t row, siz
                  w.symmetric_zero(),
                  w.symmetric()};
   if (w.bits() == 8) {
-    MultiplyPanel<WideBytes>(args, view, panel, row, end);
+    MultiplyPanel<WideBytes>(args, *product, view, panel, row, end);
   } else if (kSpreadPays && end - row >= kSpreadRows) {
     auto* bytes = static_cast<uint8_t*>(ThreadScratch(w.groups() * w.code_bytes() * 2));
     view = SpreadPanel(w, view, bytes);
-    MultiplyPanel<SmallBytes>(args, view, panel, row, end);
+    MultiplyPanel<SmallBytes>(args, *product, view, panel, row, end);
   } else {
-    MultiplyPanel<Nibbles>(args, view, panel, row, end);
+    MultiplyPanel<Nibbles>(args, *product, view, panel, row, end);
   }
 }
 
@@ -350,7 +358,9 @@ constexpr size_t kTileBytes = size_t{256} << 10;
 void MultiplyAll(const QuantizedMatMulArgs& args) {
   const size_t fitting = kTileBytes / args.x.padded_columns() / kMaxRows * kMaxRows;
   const size_t tile = std::max(std::min(fitting, 32 * kMaxRows), 4 * kMaxRows);
-  const size_t panels = args.w->panels(), down = (args.rows + tile - 1) / tile;
+  const size_t down = (args.rows + tile - 1) / tile;
+  size_t panels = 0;
+  for (const QuantizedProduct& product : args.products) panels += product.w->panels();
   ParallelFor(down * panels, 1, [&](size_t begin, size_t end) HWY_ATTR {
     for (size_t i = begin; i < end; ++i) {
       const size_t row = i / panels * tile;
@@ -371,14 +381,21 @@ HWY_EXPORT(MultiplyAll);
 
 void MatMulQuantized(const QuantizedRows& x, size_t rows, const PackedMatrix& w,
                      const Epilogue& epilogue, float* y) {
-  ChooseKernelTarget();
-  HWY_DYNAMIC_DISPATCH(MultiplyAll)({x, rows, &w, epilogue, y, {}});
+  const QuantizedProduct product{&w, epilogue, y};
+  MatMulQuantized(x, rows, {&product, 1});
 }
 
 void MatMulQuantized(const QuantizedRows& x, size_t rows, const PackedMatrix& w,
                      const Epilogue& epilogue, const QuantizedRows& y) {
   ChooseKernelTarget();
-  HWY_DYNAMIC_DISPATCH(MultiplyAll)({x, rows, &w, epilogue, nullptr, y});
+  const QuantizedProduct product{&w, epilogue, nullptr};
+  HWY_DYNAMIC_DISPATCH(MultiplyAll)({x, rows, {&product, 1}, y});
+}
+
+void MatMulQuantized(const QuantizedRows& x, size_t rows,
+                     std::span<const QuantizedProduct> products) {
+  ChooseKernelTarget();
+  HWY_DYNAMIC_DISPATCH(MultiplyAll)({x, rows, products, {}});
 }
 
 }  // namespace uffizi

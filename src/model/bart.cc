@@ -26,30 +26,34 @@ TokenEmbedding TokenEmbedding::Read(const WeightReader& reader, const ModelConfi
                                    [&](const std::string& name) { return reader.Has(name); });
   if (found == std::end(candidates)) reader.Fail(shared, "missing");
   TokenEmbedding embedding;
-  embedding.prompt = reader.Floats(*found, {vocab, dim});
   if (config.text.scale_embedding) embedding.scale = std::sqrt(static_cast<float>(dim));
 
   // A matrix is untied if the file says so by holding one of other values, whatever the config
   // says: uploads have been wrong about it.
-  const auto read_other = [&](const std::string& name, const FloatTensor& tied) {
-    if (*found == name || !reader.Has(name)) return tied;
-    FloatTensor other = reader.Floats(name, {vocab, dim});
-    return std::equal(other.data(), other.data() + other.size(), tied.data()) ? tied : other;
+  const auto untied = [&](const std::string& name, const std::string& tied) {
+    return name != tied && reader.Has(name) && !reader.Equal(name, tied);
   };
-  embedding.decoder = read_other(own, embedding.prompt);
+  const auto read = [&](const std::string& name) {
+    return reader.Matrix(name, vocab, dim, WeightBits::kWide);
+  };
+  embedding.prompt = read(*found);
+  const bool own_decoder = untied(own, *found);
+  embedding.decoder = own_decoder ? read(own) : embedding.prompt;
+  const bool own_head = untied(head, own_decoder ? own : *found);
   FloatTensor bias;
   // Only Microsoft's files have one.
   const std::string bias_name = language + "final_logits_bias";
   if (reader.Has(bias_name)) bias = reader.Floats(bias_name, {1, vocab});
-  embedding.output = Linear(read_other(head, embedding.decoder), std::move(bias), vocab, dim);
+  embedding.output = Linear(own_head ? read(head) : embedding.decoder, std::move(bias));
   return embedding;
 }
 
-void TokenEmbedding::Forward(const FloatTensor& table, std::span<const int> ids, float* out) const {
-  const auto dim = static_cast<size_t>(output.in());
-  for (size_t i = 0; i < ids.size(); ++i) {
-    const float* row = table.data() + static_cast<size_t>(ids[i]) * dim;
-    for (size_t c = 0; c < dim; ++c) out[i * dim + c] = row[c] * scale;
+void TokenEmbedding::Forward(const WeightMatrix& table, std::span<const int> ids,
+                             float* out) const {
+  const size_t dim = table.columns();
+  for (size_t i = 0; i < ids.size(); ++i, out += dim) {
+    table.Row(static_cast<size_t>(ids[i]), out);
+    for (size_t c = 0; c < dim; ++c) out[c] *= scale;
   }
 }
 
@@ -100,9 +104,9 @@ void BartEncoder::Forward(float* states, size_t tokens, Arena& arena) const {
   float* attended = arena.Take<float>(tokens * dim);
   const AttentionShape shape{heads_, dim / heads_, dim, dim, dim, HeadScale(dim, heads_)};
   for (const Layer& layer : layers_) {
-    layer.attention.q.Forward(states, tokens, q, arena);
-    layer.attention.k.Forward(states, tokens, k, arena);
-    layer.attention.v.Forward(states, tokens, v, arena);
+    const Linear::Output projections[] = {
+        {&layer.attention.q, q}, {&layer.attention.k, k}, {&layer.attention.v, v}};
+    Linear::ForwardAll(states, tokens, projections, arena);
     const AttentionJob job{q, k, v, attended, tokens, tokens};
     Attention({&job, 1}, shape);
     layer.attention.out.Forward(attended, tokens, states, arena, Activation::kNone, states);
@@ -139,8 +143,10 @@ CrossCache BartDecoder::MakeCrossCache(const float* states, size_t tokens, Arena
     CrossCache::Layer& layer = cache.layers[i];
     layer.keys.resize(tokens * dim);
     layer.values.resize(tokens * dim);
-    layers_[i].cross_attention.k.Forward(states, tokens, layer.keys.data(), arena);
-    layers_[i].cross_attention.v.Forward(states, tokens, layer.values.data(), arena);
+    const AttentionWeights& weights = layers_[i].cross_attention;
+    const Linear::Output projections[] = {{&weights.k, layer.keys.data()},
+                                          {&weights.v, layer.values.data()}};
+    Linear::ForwardAll(states, tokens, projections, arena);
   }
   return cache;
 }
@@ -168,9 +174,8 @@ void BartDecoder::SelfAttention(const Layer& layer, size_t index, std::span<cons
   float* k = arena.Take<float>(count * dim);
   float* v = arena.Take<float>(count * dim);
   const AttentionWeights& weights = layer.self_attention;
-  weights.q.Forward(hidden, count, q, arena);
-  weights.k.Forward(hidden, count, k, arena);
-  weights.v.Forward(hidden, count, v, arena);
+  const Linear::Output projections[] = {{&weights.q, q}, {&weights.k, k}, {&weights.v, v}};
+  Linear::ForwardAll(hidden, count, projections, arena);
   auto* jobs = arena.Take<CachedAttentionJob>(count);
   for (size_t r = 0; r < count; ++r) {
     const size_t at = cache.Offset(static_cast<size_t>(rows[r].slot), rows[r].position);

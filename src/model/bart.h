@@ -15,14 +15,14 @@ namespace uffizi {
 
 // Token ids to vectors, and, tied to the same matrix or not, vectors to logits.
 struct TokenEmbedding {
-  FloatTensor prompt;   // [vocab, d_model] f32, of the prompt's tokens
-  FloatTensor decoder;  // likewise, of the decoder's own; nearly always the same matrix
-  Linear output;        // d_model to vocab
-  float scale = 1.0f;   // of the embeddings
+  WeightMatrix prompt;   // [vocab, d_model], of the prompt's tokens
+  WeightMatrix decoder;  // likewise, of the decoder's own; nearly always the same matrix
+  Linear output;         // d_model to vocab
+  float scale = 1.0f;    // of the embeddings
 
   static TokenEmbedding Read(const WeightReader& reader, const ModelConfig& config);
   // table: `prompt` or `decoder`; out: [ids.size(), d_model] f32
-  void Forward(const FloatTensor& table, std::span<const int> ids, float* out) const;
+  void Forward(const WeightMatrix& table, std::span<const int> ids, float* out) const;
 };
 
 // Learned absolute positions; BART keeps position p in row p + 2.

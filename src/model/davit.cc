@@ -54,9 +54,10 @@ void PositionConv::Forward(const FeatureMap& in, float* out) const {
 PatchEmbedding PatchEmbedding::Read(const WeightReader& reader, const std::string& prefix,
                                     const VisionConfig::Stage& config, int in_channels) {
   const int patch = config.patch_size * config.patch_size * in_channels;
-  Linear convolution(
-      ReadPatchWeight(reader, prefix + ".conv.weight", config.dim, in_channels, config.patch_size),
-      reader.Floats(prefix + ".conv.bias", {config.dim}), config.dim, patch);
+  FloatTensor weight =
+      ReadPatchWeight(reader, prefix + ".conv.weight", config.dim, in_channels, config.patch_size);
+  Linear convolution(reader.Matrix(std::move(weight), config.dim, patch, WeightBits::kWide),
+                     reader.Floats(prefix + ".conv.bias", {config.dim}));
   Norm norm = Norm::Read(reader, prefix + ".norm", config.patch_prenorm ? in_channels : config.dim);
   return {config, in_channels, std::move(convolution), std::move(norm)};
 }
@@ -71,7 +72,7 @@ FeatureMap PatchEmbedding::OutputShape(const FeatureMap& in) const {
 void PatchEmbedding::Forward(const FeatureMap& in, const FeatureMap& out, Arena& arena) const {
   const Arena::Scope scope(arena);
   if (config.patch_prenorm) norm.Forward(in.data, in.tokens(), in.data);
-  const size_t channels = Size(in_channels), patch = Size(convolution.in());
+  const size_t channels = Size(in_channels), patch = convolution.in();
   const size_t block = std::min(out.tokens(), kPatchBlockRows);
   float* patches = arena.Take<float>(block * patch);
   // One output token's patch, zero where it reaches over the edge.
@@ -191,8 +192,15 @@ void DavitBlock::AttendAcrossChannels(const FeatureMap& x, Arena& arena) const {
   const size_t dim = Size(x.channels), groups = Size(config.groups);
   float* normed = arena.Take<float>(x.size());
   float* qkv_rows = arena.Take<float>(3 * x.size());
-  norm1.Forward(x.data, x.tokens(), normed);
-  qkv.Forward(normed, x.tokens(), qkv_rows, arena);
+  if (qkv.packed() != nullptr) {
+    const Arena::Scope input_scope(arena);
+    const QuantizedRows input = qkv.TakeInput(x.tokens(), arena);
+    norm1.Forward(x.data, x.tokens(), input);
+    qkv.Forward(input, x.tokens(), qkv_rows);
+  } else {
+    norm1.Forward(x.data, x.tokens(), normed);
+    qkv.Forward(normed, x.tokens(), qkv_rows, arena);
+  }
   ChannelAttention(qkv_rows, x.tokens(), groups, dim / groups, normed);
   projection.Forward(normed, x.tokens(), x.data, arena, Activation::kNone, x.data);
 }
@@ -234,8 +242,9 @@ Davit Davit::Read(const WeightReader& reader, const ModelConfig& config) {
   }
   davit.temporal_embedding_ = FloatTensor(std::move(temporal));
   const int d_model = config.text.d_model;
-  davit.projection_ =
-      Linear(reader.ImageProjection(d_model, channels), FloatTensor(), d_model, channels);
+  davit.projection_ = Linear(reader.Matrix(reader.ImageProjection(d_model, channels), d_model,
+                                           channels, WeightBits::kWide),
+                             FloatTensor());
   davit.projection_norm_ = Norm::Read(reader, projector + "image_proj_norm", d_model);
   return davit;
 }

@@ -5,15 +5,18 @@
 
 namespace uffizi {
 
-std::shared_ptr<const Florence2> Florence2::Load(const std::filesystem::path& folder) {
+std::shared_ptr<const Florence2> Florence2::Load(const std::filesystem::path& folder,
+                                                 Arithmetic arithmetic) {
   auto model = std::make_shared<Florence2>();
   model->config = LoadModelConfig(folder);
   model->checkpoint = Checkpoint::Open(folder);
-  const WeightReader reader(model->checkpoint);
+  const WeightReader reader(model->checkpoint, arithmetic);
   model->vision = Davit::Read(reader, model->config);
   model->embedding = TokenEmbedding::Read(reader, model->config);
   model->encoder = BartEncoder::Read(reader, model->config);
   model->decoder = BartDecoder::Read(reader, model->config);
+  model->matrix_parameters = reader.matrix_parameters();
+  model->matrix_bytes = reader.matrix_bytes();
   return model;
 }
 

@@ -15,7 +15,8 @@ namespace uffizi {
 // The whole network, constant after loading and shared by all sessions.
 struct Florence2 {
   // Throws Error(kInvalidModel) naming file and tensor.
-  static std::shared_ptr<const Florence2> Load(const std::filesystem::path& folder);
+  static std::shared_ptr<const Florence2> Load(const std::filesystem::path& folder,
+                                               Arithmetic arithmetic = Arithmetic::kF32);
 
   // States for the decoder: the picture's tokens followed by the prompt's, through the encoder.
   // image_tokens: [config.image_tokens(), d_model] f32
@@ -28,7 +29,8 @@ struct Florence2 {
               Arena& arena) const;
 
   ModelConfig config;
-  Checkpoint checkpoint;  // keeps mapped weights alive
+  size_t matrix_parameters = 0, matrix_bytes = 0;  // of its matrices, in memory
+  Checkpoint checkpoint;                           // keeps mapped weights alive
   Davit vision;
   TokenEmbedding embedding;
   BartEncoder encoder;

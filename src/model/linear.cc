@@ -11,21 +11,64 @@ constexpr size_t kMlpBlockRows = 512;  // hidden activations of large: 512 x 409
 
 }  // namespace
 
-Linear::Linear(FloatTensor weight, FloatTensor bias, int out, int in)
-    : weight_(std::move(weight)), bias_(std::move(bias)), out_(out), in_(in) {}
+Linear::Linear(WeightMatrix weight, FloatTensor bias)
+    : weight_(std::move(weight)), bias_(std::move(bias)) {}
 
 Linear Linear::Read(const WeightReader& reader, const std::string& prefix, int out, int in,
                     bool with_bias) {
   FloatTensor bias;
   if (with_bias) bias = reader.Floats(prefix + ".bias", {out});
-  return Linear(reader.Floats(prefix + ".weight", {out, in}), std::move(bias), out, in);
+  return Linear(reader.Matrix(prefix + ".weight", out, in, WeightBits::kNarrow), std::move(bias));
 }
 
-void Linear::Forward(const float* x, size_t rows, float* y, Arena& /*arena*/, Activation activation,
+Epilogue Linear::MakeEpilogue(Activation activation, const float* residual) const {
+  return {bias_.empty() ? nullptr : bias_.data(), activation, residual};
+}
+
+QuantizedRows Linear::TakeInput(size_t rows, Arena& arena) const {
+  const size_t group = packed()->group_size();
+  return QuantizedRows::In(arena.Take<uint8_t>(QuantizedRows::Bytes(rows, in(), group)), rows, in(),
+                           group);
+}
+
+void Linear::Forward(const float* x, size_t rows, float* y, Arena& arena, Activation activation,
                      const float* residual) const {
-  const Epilogue epilogue{bias_.empty() ? nullptr : bias_.data(), activation, residual};
-  MatMulF32(x, rows, static_cast<size_t>(in_), weight_.data(), static_cast<size_t>(out_), epilogue,
-            y);
+  const Epilogue epilogue = MakeEpilogue(activation, residual);
+  if (packed() == nullptr) {
+    MatMulF32(x, rows, in(), weight_.floats(), out(), epilogue, y);
+    return;
+  }
+  const Arena::Scope scope(arena);
+  const QuantizedRows quantized = TakeInput(rows, arena);
+  QuantizeRows(x, rows, quantized);
+  MatMulQuantized(quantized, rows, *packed(), epilogue, y);
+}
+
+void Linear::Forward(const QuantizedRows& x, size_t rows, float* y, const float* residual) const {
+  MatMulQuantized(x, rows, *packed(), MakeEpilogue(Activation::kNone, residual), y);
+}
+
+void Linear::ForwardAll(const float* x, size_t rows, std::span<const Output> outputs,
+                        Arena& arena) {
+  const Arena::Scope scope(arena);
+  const Linear& first = *outputs.front().layer;
+  const bool alike = std::all_of(outputs.begin(), outputs.end(), [&](const Output& output) {
+    const PackedMatrix* packed = output.layer->packed();
+    return packed != nullptr && first.packed() != nullptr &&
+           packed->group_size() == first.packed()->group_size();
+  });
+  if (!alike) {
+    for (const Output& output : outputs) output.layer->Forward(x, rows, output.y, arena);
+    return;
+  }
+  const QuantizedRows quantized = first.TakeInput(rows, arena);
+  QuantizeRows(x, rows, quantized);
+  auto* products = arena.Take<QuantizedProduct>(outputs.size());
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const Linear& layer = *outputs[i].layer;
+    products[i] = {layer.packed(), layer.MakeEpilogue(Activation::kNone, nullptr), outputs[i].y};
+  }
+  MatMulQuantized(quantized, rows, {products, outputs.size()});
 }
 
 Norm Norm::Read(const WeightReader& reader, const std::string& prefix, int dim) {
@@ -36,38 +79,59 @@ void Norm::Forward(const float* x, size_t rows, float* y) const {
   LayerNorm(x, rows, weight.size(), weight.data(), bias.data(), kNormEpsilon, y);
 }
 
+void Norm::Forward(const float* x, size_t rows, const QuantizedRows& y) const {
+  LayerNormQuantizeRows(x, rows, weight.data(), bias.data(), kNormEpsilon, y);
+}
+
 Mlp Mlp::Read(const WeightReader& reader, const std::string& prefix, int dim, int hidden) {
   return {Linear::Read(reader, prefix + "fc1", hidden, dim),
           Linear::Read(reader, prefix + "fc2", dim, hidden)};
 }
 
 void Mlp::PreNormResidual(const Norm& norm, float* x, size_t rows, Arena& arena) const {
-  const Arena::Scope scope(arena);
-  const auto dim = static_cast<size_t>(fc1.in()), hidden = static_cast<size_t>(fc1.out());
-  const size_t block = std::min(rows, kMlpBlockRows);
-  float* normed = arena.Take<float>(block * dim);
-  float* middle = arena.Take<float>(block * hidden);
-  for (size_t begin = 0; begin < rows; begin += block) {
-    const size_t count = std::min(block, rows - begin);
-    float* part = x + begin * dim;
-    norm.Forward(part, count, normed);
-    fc1.Forward(normed, count, middle, arena, Activation::kGelu);
-    fc2.Forward(middle, count, part, arena, Activation::kNone, part);
+  for (size_t begin = 0; begin < rows; begin += kMlpBlockRows) {
+    AddTo(x + begin * fc1.in(), &norm, std::min(kMlpBlockRows, rows - begin), arena);
   }
 }
 
 void Mlp::PostNormResidual(const Norm& norm, float* x, size_t rows, Arena& arena) const {
-  const Arena::Scope scope(arena);
-  const auto dim = static_cast<size_t>(fc1.in()), hidden = static_cast<size_t>(fc1.out());
-  const size_t block = std::min(rows, kMlpBlockRows);
-  float* middle = arena.Take<float>(block * hidden);
-  for (size_t begin = 0; begin < rows; begin += block) {
-    const size_t count = std::min(block, rows - begin);
-    float* part = x + begin * dim;
-    fc1.Forward(part, count, middle, arena, Activation::kGelu);
-    fc2.Forward(middle, count, part, arena, Activation::kNone, part);
+  for (size_t begin = 0; begin < rows; begin += kMlpBlockRows) {
+    float* part = x + begin * fc1.in();
+    const size_t count = std::min(kMlpBlockRows, rows - begin);
+    AddTo(part, nullptr, count, arena);
     norm.Forward(part, count, part);
   }
+}
+
+void Mlp::AddTo(float* x, const Norm* pre_norm, size_t rows, Arena& arena) const {
+  if (fc1.packed() != nullptr && fc2.packed() != nullptr &&
+      CanQuantizeOutput(fc2.packed()->group_size())) {
+    AddQuantizedTo(x, pre_norm, rows, arena);
+    return;
+  }
+  const Arena::Scope scope(arena);
+  const float* in = x;
+  if (pre_norm != nullptr) {
+    float* normed = arena.Take<float>(rows * fc1.in());
+    pre_norm->Forward(x, rows, normed);
+    in = normed;
+  }
+  float* middle = arena.Take<float>(rows * fc1.out());
+  fc1.Forward(in, rows, middle, arena, Activation::kGelu);
+  fc2.Forward(middle, rows, x, arena, Activation::kNone, x);
+}
+
+// The same with activations that are quantized where they are made.
+void Mlp::AddQuantizedTo(float* x, const Norm* pre_norm, size_t rows, Arena& arena) const {
+  const Arena::Scope scope(arena);
+  const QuantizedRows in = fc1.TakeInput(rows, arena), middle = fc2.TakeInput(rows, arena);
+  if (pre_norm != nullptr) {
+    pre_norm->Forward(x, rows, in);
+  } else {
+    QuantizeRows(x, rows, in);
+  }
+  MatMulQuantized(in, rows, *fc1.packed(), fc1.MakeEpilogue(Activation::kGelu, nullptr), middle);
+  fc2.Forward(middle, rows, x, x);
 }
 
 }  // namespace uffizi

@@ -1,6 +1,7 @@
 #ifndef UFFIZI_MODEL_LINEAR_H_
 #define UFFIZI_MODEL_LINEAR_H_
 
+#include <span>
 #include <string>
 
 #include "core/arena.h"
@@ -9,27 +10,46 @@
 
 namespace uffizi {
 
-// y = x W^T + b.
+// y = x W^T + b, in float32 or in the integers of packed weights.
 class Linear {
  public:
   Linear() = default;
-  // weight: [out, in] f32; bias: [out] f32, or empty
-  Linear(FloatTensor weight, FloatTensor bias, int out, int in);
+  // bias: [weight.rows()] f32, or empty
+  Linear(WeightMatrix weight, FloatTensor bias);
 
   // Reads PREFIX.weight and, if `with_bias`, PREFIX.bias.
   static Linear Read(const WeightReader& reader, const std::string& prefix, int out, int in,
                      bool with_bias = true);
 
-  int in() const { return in_; }
-  int out() const { return out_; }
+  size_t in() const { return weight_.columns(); }
+  size_t out() const { return weight_.rows(); }
+  // Null if the weights are float32.
+  const PackedMatrix* packed() const { return weight_.packed(); }
 
   // x: [rows, in], y: [rows, out], residual (added to y, may be y): [rows, out], all f32
   void Forward(const float* x, size_t rows, float* y, Arena& arena,
                Activation activation = Activation::kNone, const float* residual = nullptr) const;
 
+  // The same from activations that are quantized already, for packed weights.
+  void Forward(const QuantizedRows& x, size_t rows, float* y,
+               const float* residual = nullptr) const;
+
+  // Several layers on one input, which is quantized once for all. y of each: [rows, out] f32
+  struct Output {
+    const Linear* layer;
+    float* y;
+  };
+  static void ForwardAll(const float* x, size_t rows, std::span<const Output> outputs,
+                         Arena& arena);
+
+  // Memory for activations that this layer takes.
+  QuantizedRows TakeInput(size_t rows, Arena& arena) const;
+
+  Epilogue MakeEpilogue(Activation activation, const float* residual) const;
+
  private:
-  FloatTensor weight_, bias_;
-  int out_ = 0, in_ = 0;
+  WeightMatrix weight_;
+  FloatTensor bias_;
 };
 
 // Layer normalization with learned scale and shift.
@@ -41,6 +61,7 @@ struct Norm {
 
   // x, y: [rows, dim] f32; y may be x
   void Forward(const float* x, size_t rows, float* y) const;
+  void Forward(const float* x, size_t rows, const QuantizedRows& y) const;
 };
 
 // Two linear layers with a GELU between them.
@@ -56,6 +77,11 @@ struct Mlp {
 
   // x = norm(x + fc2(gelu(fc1(x)))), likewise.
   void PostNormResidual(const Norm& norm, float* x, size_t rows, Arena& arena) const;
+
+ private:
+  // x += fc2(gelu(fc1(pre_norm(x)))); without pre_norm if it is null.
+  void AddTo(float* x, const Norm* pre_norm, size_t rows, Arena& arena) const;
+  void AddQuantizedTo(float* x, const Norm* pre_norm, size_t rows, Arena& arena) const;
 };
 
 }  // namespace uffizi

@@ -6,11 +6,13 @@
 
 #include "core/half.h"
 #include "core/parallel.h"
+#include "quant/quantize.h"
 #include "uffizi/error.h"
 
 namespace uffizi {
 namespace {
 
+constexpr size_t kGroupSize = 64;  // of weights that are quantized while they are loaded
 constexpr size_t kConvertGrain = size_t{1} << 16;  // values that are worth a task of their own
 
 // A float is finite when its exponent bits are not all ones.
@@ -96,8 +98,9 @@ std::string MicrosoftName(const std::string& native_name) {
   return name;
 }
 
-WeightReader::WeightReader(const Checkpoint& checkpoint)
+WeightReader::WeightReader(const Checkpoint& checkpoint, Arithmetic arithmetic)
     : checkpoint_(checkpoint),
+      arithmetic_(arithmetic),
       microsoft_layout_(checkpoint.Find("vision_tower.convs.0.proj.bias") != nullptr) {}
 
 std::string WeightReader::StoredName(const std::string& name) const {
@@ -133,6 +136,34 @@ FloatTensor WeightReader::Floats(const std::string& name, const std::vector<int6
   std::vector<float> values(tensor->elements());
   if (!ConvertToFloat(*tensor, values.data())) Fail(name, "holds NaN or infinity");
   return FloatTensor(std::move(values));
+}
+
+WeightMatrix WeightReader::Matrix(const std::string& name, int rows, int columns,
+                                  WeightBits bits) const {
+  return Matrix(Floats(name, {rows, columns}), rows, columns, bits);
+}
+
+WeightMatrix WeightReader::Matrix(FloatTensor values, int rows, int columns,
+                                  WeightBits bits) const {
+  const auto height = static_cast<size_t>(rows), width = static_cast<size_t>(columns);
+  WeightMatrix matrix;
+  if (arithmetic_ == Arithmetic::kF32) {
+    matrix = WeightMatrix(std::move(values), height, width);
+  } else {
+    const bool grouped = width % kGroupSize == 0;
+    const QuantizeOptions options{grouped && bits == WeightBits::kNarrow ? 4 : 8,
+                                  grouped ? kGroupSize : 0, true};
+    matrix = WeightMatrix(Quantize(values.data(), height, width, options));
+  }
+  matrix_parameters_ += matrix.size();
+  matrix_bytes_ += matrix.bytes();
+  return matrix;
+}
+
+bool WeightReader::Equal(const std::string& name, const std::string& other) const {
+  const TensorView *a = Find(name), *b = Find(other);
+  return a->dtype == b->dtype && a->shape == b->shape &&
+         std::equal(a->data, a->data + a->bytes, b->data);
 }
 
 FloatTensor WeightReader::ImageProjection(int out, int in) const {

@@ -8,35 +8,21 @@
 #include <vector>
 
 #include "model/checkpoint.h"
+#include "model/weight_matrix.h"
 
 namespace uffizi {
 
-// float32 values: the mapped file's own where it holds aligned float32, else a converted copy.
-// Copies of the object share the values.
-class FloatTensor {
- public:
-  FloatTensor() = default;
-  explicit FloatTensor(std::vector<float> values)
-      : owned_(std::make_shared<const std::vector<float>>(std::move(values))),
-        data_(owned_->data()),
-        size_(owned_->size()) {}
-  FloatTensor(const float* mapped, size_t size) : data_(mapped), size_(size) {}
-
-  const float* data() const { return data_; }
-  size_t size() const { return size_; }
-  bool empty() const { return size_ == 0; }
-
- private:
-  std::shared_ptr<const std::vector<float>> owned_;
-  const float* data_ = nullptr;
-  size_t size_ = 0;
+// How narrow a matrix may become where the arithmetic is narrow.
+enum class WeightBits {
+  kNarrow,  // 4 bits, if its columns can be grouped
+  kWide,    // 8 bits: few weights that much depends on
 };
 
 // Gives a checkpoint's tensors by their transformers-native names, whichever layout the file is in:
 // transformers' own ("model.vision_tower...") or Microsoft's original ("vision_tower...").
 class WeightReader {
  public:
-  explicit WeightReader(const Checkpoint& checkpoint);
+  explicit WeightReader(const Checkpoint& checkpoint, Arithmetic arithmetic = Arithmetic::kF32);
 
   bool Has(const std::string& name) const { return Find(name) != nullptr; }
 
@@ -46,6 +32,19 @@ class WeightReader {
   // Throws Error(kInvalidModel) naming file and tensor if it is missing, is of another shape or not
   // of a floating-point type, or holds NaN or infinity.
   FloatTensor Floats(const std::string& name, const std::vector<int64_t>& shape) const;
+
+  // A matrix [rows, columns] as the arithmetic wants it. Throws as Floats() does.
+  WeightMatrix Matrix(const std::string& name, int rows, int columns, WeightBits bits) const;
+
+  // The same of values that are read already.
+  WeightMatrix Matrix(FloatTensor values, int rows, int columns, WeightBits bits) const;
+
+  // Whether two tensors are stored alike, value for value.
+  bool Equal(const std::string& name, const std::string& other) const;
+
+  // Of all matrices that were given out, as they are held in memory.
+  size_t matrix_parameters() const { return matrix_parameters_; }
+  size_t matrix_bytes() const { return matrix_bytes_; }
 
   // The projector's matrix as [out, in]; Microsoft's files keep it as [in, out].
   FloatTensor ImageProjection(int out, int in) const;
@@ -60,7 +59,9 @@ class WeightReader {
 
  private:
   const Checkpoint& checkpoint_;
+  Arithmetic arithmetic_;
   bool microsoft_layout_;
+  mutable size_t matrix_parameters_ = 0, matrix_bytes_ = 0;
 };
 
 // The name in Microsoft's layout of a tensor with this transformers-native name.

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <utility>
 
+#include "core/parallel.h"
 #include "engine/decode_batch.h"
 #include "image/preprocess.h"
 #include "model/florence2.h"
@@ -38,8 +40,8 @@ double RelativeError(const json& golden, const float* values, size_t size) {
   return error / golden["max"].get<double>();
 }
 
-std::shared_ptr<const Florence2> MakeModel(const json& golden,
-                                           const std::filesystem::path& folder) {
+std::shared_ptr<const Florence2> MakeModel(const json& golden, const std::filesystem::path& folder,
+                                           Arithmetic arithmetic = Arithmetic::kF32) {
   json config = golden["config"];
   const json& saved = golden["saved"];
   config["tie_word_embeddings"] = saved.value("tied", true);
@@ -62,7 +64,7 @@ std::shared_ptr<const Florence2> MakeModel(const json& golden,
   if (saved.value("dtype", "F32") == "F16") options.dtype = DType::kF16;
   if (saved.value("dtype", "F32") == "BF16") options.dtype = DType::kBF16;
   testing::WriteRandomWeights(folder, options);
-  return Florence2::Load(folder);
+  return Florence2::Load(folder, arithmetic);
 }
 
 GenerationConfig SearchConfig(const json& options) {
@@ -131,6 +133,78 @@ TEST_P(GoldenModel, EqualsPyTorch) {
       EXPECT_EQ(batch.search(i).result().ids, search["ids"].get<std::vector<int>>())
           << search["options"];
     }
+  }
+}
+
+double Cosine(const std::vector<float>& a, const std::vector<float>& b) {
+  double ab = 0, aa = 0, bb = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    ab += double{a[i]} * b[i];
+    aa += double{a[i]} * a[i];
+    bb += double{b[i]} * b[i];
+  }
+  return ab / std::sqrt(aa * bb);
+}
+
+// States for the decoder.
+std::vector<float> Encode(const Florence2& model, const json& golden, const json& one) {
+  Arena arena;
+  const Image picture = testing::PatternPicture(golden["size"][0], golden["size"][1], one["kind"]);
+  std::vector<float> pixels(picture.pixels.size());
+  const PreprocessConfig& preprocess = model.config.preprocess;
+  Normalize(picture.view(), preprocess.rescale, preprocess.mean, preprocess.std, pixels.data());
+  const auto d_model = static_cast<size_t>(model.config.text.d_model);
+  const auto image_tokens = static_cast<size_t>(model.config.image_tokens());
+  std::vector<float> tokens(image_tokens * d_model);
+  model.vision.Forward(pixels.data(), tokens.data(), arena);
+  const auto ids = one["input_ids"].get<std::vector<int>>();
+  std::vector<float> states((image_tokens + ids.size()) * d_model);
+  model.EncodeText(tokens.data(), ids, states.data(), arena);
+  return states;
+}
+
+using Answers = std::vector<std::vector<int>>;
+
+// All of the model's searches for all its pictures: in one batch, or each in its own.
+Answers Answer(const Florence2& model, const json& golden, bool together) {
+  Arena arena;
+  std::vector<DecodeBatch> batches;
+  std::vector<std::pair<size_t, size_t>> places;
+  const auto d_model = static_cast<size_t>(model.config.text.d_model);
+  for (const json& one : golden["cases"]) {
+    const std::vector<float> states = Encode(model, golden, one);
+    for (const json& search : one["searches"]) {
+      if (batches.empty() || !together) batches.emplace_back(model, arena);
+      const size_t place = batches.back().Add(SearchConfig(search["options"]), states.data(),
+                                              states.size() / d_model);
+      places.emplace_back(batches.size() - 1, place);
+    }
+  }
+  for (DecodeBatch& batch : batches) {
+    while (batch.Step()) {
+    }
+  }
+  Answers answers;
+  for (const auto& [batch, place] : places) {
+    answers.push_back(batches[batch].search(place).result().ids);
+  }
+  return answers;
+}
+
+TEST_P(GoldenModel, Int4IsNearAndTheSameInAnyCompany) {
+  const json& golden = Goldens()["models"].at(GetParam());
+  const testing::TemporaryFolder folder;
+  const auto exact = MakeModel(golden, folder.path());
+  const auto narrow = Florence2::Load(folder.path(), Arithmetic::kInt4);
+  const json& one = golden["cases"][0];
+  EXPECT_GT(Cosine(Encode(*narrow, golden, one), Encode(*exact, golden, one)), 0.95);
+  if (golden["name"] == "base") return;  // its searches take long
+  Answers alone;
+  oneapi::tbb::task_arena one_thread(1);
+  one_thread.execute([&] { alone = Answer(*narrow, golden, false); });
+  for (const int threads : {1, 2, 5}) {
+    oneapi::tbb::task_arena arena(threads);
+    arena.execute([&] { EXPECT_EQ(Answer(*narrow, golden, true), alone) << threads; });
   }
 }
 
