@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 #include <string>
 
 #include "uffizi/error.h"
@@ -18,6 +18,10 @@ constexpr double kLimit = 500;  // milliseconds; sanitizers slow everything down
 #else
 constexpr double kLimit = 50;
 #endif
+
+// Milliseconds of processor time that this process has used: what else the machine does is not the
+// parsers' fault.
+double UsedMilliseconds() { return 1e3 * static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 std::string Repeat(const std::string& piece, size_t bytes = kBytes) {
   std::string text;
@@ -73,11 +77,10 @@ std::vector<std::pair<std::string, std::string>> HostileTexts() {
 }
 
 double Milliseconds(Task task, const std::string& text) {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = UsedMilliseconds();
   const std::string json = AnswerToJson(ParseAnswer(task, text, 640, 480));
   EXPECT_FALSE(json.empty());
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
-      .count();
+  return UsedMilliseconds() - start;
 }
 
 TEST(HostileText, EveryParserIsQuick) {
@@ -97,15 +100,13 @@ TEST(HostileText, PromptsAreQuick) {
     for (const TaskInfo& task : AllTasks()) {
       double best = 1e9;
       for (int i = 0; i < 5 && best >= kLimit; ++i) {
-        const auto start = std::chrono::steady_clock::now();
+        const double start = UsedMilliseconds();
         try {
           MakePrompt(task.task, text, 640, 480);
           MakePrompt(std::string(task.token) + text, 640, 480);
         } catch (const Error&) {
         }
-        best = std::min(best, std::chrono::duration<double, std::milli>(
-                                  std::chrono::steady_clock::now() - start)
-                                  .count());
+        best = std::min(best, UsedMilliseconds() - start);
       }
       EXPECT_LT(best, kLimit) << name << " " << task.name;
     }
