@@ -96,10 +96,10 @@ typedef enum uffizi_pixel_format {
 } uffizi_pixel_format;
 
 /* Copies pixels of 8 bits a channel. Rows are `stride` bytes apart; 0 means that they are packed.
- * `pixels` holds `size` bytes, which is checked against the rest. */
+ * `pixels` holds `size` bytes, which is checked against the rest. `format`: uffizi_pixel_format. */
 UFFIZI_API uffizi_status uffizi_image_from_pixels(const void* pixels, size_t size, int width,
-                                                  int height, size_t stride,
-                                                  uffizi_pixel_format format, uffizi_image** out);
+                                                  int height, size_t stride, int format,
+                                                  uffizi_image** out);
 UFFIZI_API int uffizi_image_width(const uffizi_image* image);
 UFFIZI_API int uffizi_image_height(const uffizi_image* image);
 /* [height, width, 3] uint8, RGB, rows packed */

@@ -15,7 +15,7 @@ struct PixelLayout {
   int alpha;  // -1: none
 };
 
-PixelLayout LayoutOf(uffizi_pixel_format format) {
+PixelLayout LayoutOf(int format) {
   switch (format) {
     case UFFIZI_RGB:
       return {3, 0, 1, 2, -1};
@@ -29,7 +29,7 @@ PixelLayout LayoutOf(uffizi_pixel_format format) {
       return {4, 2, 1, 0, 3};
   }
   throw Error(ErrorCode::kInvalidArgument,
-              "no pixel format has the number " + std::to_string(static_cast<int>(format)));
+              "no pixel format has the number " + std::to_string(format));
 }
 
 uint8_t OverWhite(int value, int alpha) {
@@ -69,7 +69,7 @@ void CopyRow(const uint8_t* in, int width, const PixelLayout& layout, uint8_t* o
 }
 
 Image FromPixels(const uint8_t* pixels, size_t size, int width, int height, size_t stride,
-                 uffizi_pixel_format format) {
+                 int format) {
   const PixelLayout layout = LayoutOf(format);
   stride = CheckedStride(size, width, height, stride, layout.channels);
   const size_t row_bytes = static_cast<size_t>(width) * 3;
@@ -109,8 +109,7 @@ uffizi_status uffizi_image_read(const char* path, const uffizi_options* options,
 }
 
 uffizi_status uffizi_image_from_pixels(const void* pixels, size_t size, int width, int height,
-                                       size_t stride, uffizi_pixel_format format,
-                                       uffizi_image** out) {
+                                       size_t stride, int format, uffizi_image** out) {
   return Guard([&] {
     Require(pixels, "pixels");
     Require(out, "out");

@@ -108,7 +108,7 @@ static void TestPixels(void) {
                UFFIZI_INVALID_IMAGE, "0 x 2");
   CHECK_STATUS(uffizi_image_from_pixels(pixels, 7, 1, 0x7fffffff, SIZE_MAX / 4, UFFIZI_RGB, &image),
                UFFIZI_INVALID_IMAGE, "too few");
-  CHECK_STATUS(uffizi_image_from_pixels(pixels, 7, 1, 1, 0, (uffizi_pixel_format)9, &image),
+  CHECK_STATUS(uffizi_image_from_pixels(pixels, 7, 1, 1, 0, 9, &image),
                UFFIZI_INVALID_ARGUMENT, "9");
 }
 
