@@ -1,0 +1,135 @@
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <tuple>
+
+#include "native.h"
+#include "uffizi/task.h"
+
+namespace uffizi::python {
+namespace {
+
+using Corners = std::tuple<float, float, float, float>;
+
+constexpr const char* kShapes[] = {"text", "boxes", "quads", "polygons", "open_vocabulary"};
+constexpr const char* kInputs[] = {"none", "text", "region"};
+
+const char* ShapeName(AnswerShape shape) { return kShapes[static_cast<size_t>(shape)]; }
+
+AnswerShape ShapeFromName(std::string_view name) {
+  for (size_t i = 0; i < std::size(kShapes); ++i) {
+    if (name == kShapes[i]) return static_cast<AnswerShape>(i);
+  }
+  throw nb::value_error("no such shape of an answer");
+}
+
+std::optional<Task> TaskOf(const std::optional<std::string>& name) {
+  if (!name) return std::nullopt;
+  const auto task = FindTask(*name);
+  if (!task) throw nb::value_error(("no task is called " + *name).c_str());
+  return task;
+}
+
+void BindTypes(nb::module_& module) {
+  nb::class_<Region>(module, "Region")
+      .def(
+          "__init__",
+          [](Region* self, std::string label, float score, Corners box, Polygon quad,
+             std::vector<Polygon> polygons) {
+            const auto [x1, y1, x2, y2] = box;
+            new (self) Region{
+                std::move(label), {x1, y1, x2, y2}, std::move(quad), std::move(polygons), score};
+          },
+          nb::arg("label"), nb::arg("score"), nb::arg("box"), nb::arg("quad"), nb::arg("polygons"))
+      .def_ro("label", &Region::label)
+      .def_ro("score", &Region::score)
+      .def_prop_ro("box",
+                   [](const Region& region) {
+                     return Corners(region.box.x1, region.box.y1, region.box.x2, region.box.y2);
+                   })
+      .def_ro("quad", &Region::quad)
+      .def_ro("polygons", &Region::polygons);
+
+  nb::class_<Answer>(module, "Answer")
+      .def(
+          "__init__",
+          [](Answer* self, std::string_view shape, std::string text, std::vector<Region> regions) {
+            new (self) Answer{ShapeFromName(shape), std::move(text), std::move(regions)};
+          },
+          nb::arg("shape"), nb::arg("text"), nb::arg("regions"))
+      .def_prop_ro("shape", [](const Answer& answer) { return ShapeName(answer.shape); })
+      .def_ro("text", &Answer::text)
+      .def_ro("regions", &Answer::regions)
+      .def("to_json", &AnswerToJson);
+
+  nb::class_<Timings>(module, "Timings")
+      .def_ro("decode", &Timings::decode)
+      .def_ro("preprocess", &Timings::preprocess)
+      .def_ro("vision_encoder", &Timings::vision_encoder)
+      .def_ro("text_encoder", &Timings::text_encoder)
+      .def_ro("decoder", &Timings::decoder)
+      .def_ro("parse", &Timings::parse)
+      .def_ro("total", &Timings::total);
+
+  nb::class_<Result>(module, "Result")
+      .def_ro("task", &Result::task)
+      .def_ro("prompt", &Result::prompt)
+      .def_ro("text", &Result::text)
+      .def_ro("token_ids", &Result::token_ids)
+      .def_ro("answer", &Result::answer)
+      .def_ro("truncated", &Result::truncated)
+      .def_ro("width", &Result::width)
+      .def_ro("height", &Result::height)
+      .def_ro("timings", &Result::timings);
+}
+
+}  // namespace
+
+void BindAnswers(nb::module_& module) {
+  BindTypes(module);
+
+  nb::class_<TaskInfo>(module, "TaskInfo")
+      .def_ro("token", &TaskInfo::token)
+      .def_ro("name", &TaskInfo::name)
+      .def_prop_ro("input",
+                   [](const TaskInfo& task) { return kInputs[static_cast<size_t>(task.input)]; })
+      .def_prop_ro("shape", [](const TaskInfo& task) { return ShapeName(task.shape); })
+      .def_ro("prompt", &TaskInfo::prompt)
+      .def_ro("help", &TaskInfo::help)
+      .def_ro("example", &TaskInfo::example);
+  module.def("tasks", [] { return std::vector<TaskInfo>(AllTasks().begin(), AllTasks().end()); });
+  module.def(
+      "find_task",
+      [](std::string_view name) -> std::optional<TaskInfo> {
+        const auto task = FindTask(name);
+        return task ? std::optional(GetTaskInfo(*task)) : std::nullopt;
+      },
+      nb::arg("name"));
+
+  nb::class_<Prompt>(module, "Prompt").def_ro("text", &Prompt::text);
+  module.def(
+      "make_prompt",
+      [](const std::optional<std::string>& task, std::string_view input, int width, int height) {
+        const auto known = TaskOf(task);
+        return known ? MakePrompt(*known, input, width, height) : MakePrompt(input, width, height);
+      },
+      nb::arg("task").none(), nb::arg("input"), nb::arg("width"), nb::arg("height"),
+      "The sentence for a task and its input; without a task, `input` is read as a whole prompt.");
+  module.def(
+      "raw_prompt",
+      [](std::string text) {
+        return Prompt{Task::kRaw, std::move(text)};
+      },
+      nb::arg("text"), "A text given to the model as it is.");
+  module.def(
+      "parse_answer",
+      [](const std::optional<std::string>& task, std::string_view text, int width, int height) {
+        return ParseAnswer(TaskOf(task).value_or(Task::kRaw), text, width, height);
+      },
+      nb::arg("task").none(), nb::arg("text"), nb::arg("width"), nb::arg("height"));
+}
+
+}  // namespace uffizi::python

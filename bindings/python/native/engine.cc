@@ -1,0 +1,260 @@
+#include "uffizi/engine.h"
+
+#include <nanobind/stl/filesystem.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
+#include <nanobind/stl/vector.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <optional>
+
+#include "native.h"
+
+namespace uffizi::python {
+namespace {
+
+// The threads that compute do not come along into a forked child, and their locks may be held
+// there forever. So a process whose parent loaded a model cannot use one.
+std::atomic<pid_t> loaded_in{0};
+
+void CheckProcess() {
+  pid_t unused = 0;
+  if (loaded_in.compare_exchange_strong(unused, getpid()) || unused == getpid()) return;
+  throw Error(ErrorCode::kUnsupported,
+              "this process was forked from one that had loaded a model, whose threads are missing "
+              "here; use multiprocessing's \"spawn\" or \"forkserver\", or load models in the "
+              "children only");
+}
+
+Compute ComputeFromName(const std::string& name) {
+  if (name == "auto") return Compute::kAuto;
+  if (name == "f32") return Compute::kF32;
+  if (name == "int4") return Compute::kInt4;
+  throw Error(ErrorCode::kInvalidArgument, "compute must be auto, f32 or int4, not " + name);
+}
+
+// An engine and the sessions that its callers have used so far, one for each thread that is inside
+// at the same time.
+class Model {
+ public:
+  Model(const std::filesystem::path& folder, const std::string& compute, int threads) {
+    CheckProcess();
+    EngineOptions options;
+    options.threads = threads;
+    options.compute = ComputeFromName(compute);
+    engine_ = Engine::Load(folder, options);
+  }
+
+  const Engine& engine() const { return *engine_; }
+
+  // Calls `use` with a session that no other thread has meanwhile.
+  template <typename Use>
+  auto WithSession(const Use& use) {
+    CheckProcess();
+    Lease lease(*this);
+    return use(*lease.session);
+  }
+
+ private:
+  struct Lease {
+    explicit Lease(Model& from) : model(from) {
+      const std::lock_guard lock(model.mutex_);
+      if (model.idle_.empty()) {
+        session.emplace(model.engine_);
+      } else {
+        session.emplace(std::move(model.idle_.back()));
+        model.idle_.pop_back();
+      }
+    }
+    ~Lease() {
+      const std::lock_guard lock(model.mutex_);
+      model.idle_.push_back(std::move(*session));
+    }
+    Model& model;
+    std::optional<Session> session;
+  };
+
+  std::shared_ptr<const Engine> engine_;
+  std::mutex mutex_;
+  std::vector<Session> idle_;
+};
+
+// Looks for Ctrl-C, and tells Python about tokens if somebody asked for them. A Python exception
+// stops all queries and is thrown when they have stopped.
+class Watcher {
+ public:
+  explicit Watcher(nb::object progress) : progress_(std::move(progress)) {}
+
+  // Called without the GIL.
+  bool Continue(const Progress& progress) {
+    if (failure_) return false;
+    if (!progress_.is_none()) {
+      const nb::gil_scoped_acquire acquire;
+      return Guard([&] { return Tell(progress); });
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_look_) return true;
+    next_look_ = now + kBetweenLooks;
+    const nb::gil_scoped_acquire acquire;
+    return Guard([] {
+      if (PyErr_CheckSignals() != 0) throw nb::python_error();
+      return true;
+    });
+  }
+
+  // Called with the GIL.
+  void Rethrow() {
+    if (failure_) throw nb::python_error(*failure_);
+  }
+
+ private:
+  // Taking the GIL from a busy thread costs up to 5 ms.
+  static constexpr auto kBetweenLooks = std::chrono::milliseconds(100);
+
+  template <typename Call>
+  bool Guard(const Call& call) {
+    try {
+      return call();
+    } catch (const nb::python_error& error) {
+      failure_.emplace(error);
+      return false;
+    }
+  }
+
+  bool Tell(const Progress& progress) {
+    if (PyErr_CheckSignals() != 0) throw nb::python_error();
+    nb::list ids;
+    for (const int id : progress.token_ids) ids.append(id);
+    return nb::cast<bool>(progress_(progress.query, ids, progress.text));
+  }
+
+  nb::object progress_;
+  std::optional<nb::python_error> failure_;
+  std::chrono::steady_clock::time_point next_look_ =
+      std::chrono::steady_clock::now() + kBetweenLooks;
+};
+
+std::vector<Result> Run(Model& model, const std::vector<Query>& queries, nb::object progress) {
+  Watcher watcher(std::move(progress));
+  std::vector<Result> results;
+  {
+    const nb::gil_scoped_release release;
+    results = model.WithSession([&](Session& session) {
+      return session.Run(queries, [&](const Progress& now) { return watcher.Continue(now); });
+    });
+  }
+  watcher.Rethrow();
+  return results;
+}
+
+nb::dict InfoDict(const EngineInfo& info) {
+  nb::dict dict;
+  dict["path"] = info.path;
+  dict["compute"] = info.compute;
+  dict["kernels"] = info.kernels;
+  dict["precision"] = info.precision;
+  dict["parameters"] = info.parameters;
+  dict["weight_bytes"] = info.weight_bytes;
+  dict["resident_bytes"] = info.resident_bytes;
+  dict["image_size"] = nb::make_tuple(info.image_width, info.image_height);
+  dict["image_tokens"] = info.image_tokens;
+  dict["d_model"] = info.d_model;
+  dict["encoder_layers"] = info.encoder_layers;
+  dict["decoder_layers"] = info.decoder_layers;
+  dict["vocab_size"] = info.vocab_size;
+  dict["max_positions"] = info.max_positions;
+  dict["threads"] = info.threads;
+  return dict;
+}
+
+void BindOptions(nb::module_& module) {
+  using Options = GenerationOptions;
+  nb::class_<Options>(module, "GenerationOptions")
+      .def(nb::init<>())
+      .def_rw("num_beams", &Options::num_beams, nb::arg().none())
+      .def_rw("early_stopping", &Options::early_stopping, nb::arg().none())
+      .def_rw("length_penalty", &Options::length_penalty, nb::arg().none())
+      .def_rw("no_repeat_ngram_size", &Options::no_repeat_ngram_size, nb::arg().none())
+      .def_rw("repetition_penalty", &Options::repetition_penalty, nb::arg().none())
+      .def_rw("min_length", &Options::min_length, nb::arg().none())
+      .def_rw("max_length", &Options::max_length, nb::arg().none())
+      .def_rw("do_sample", &Options::do_sample, nb::arg().none())
+      .def_rw("temperature", &Options::temperature, nb::arg().none())
+      .def_rw("top_k", &Options::top_k, nb::arg().none())
+      .def_rw("top_p", &Options::top_p, nb::arg().none())
+      .def_rw("seed", &Options::seed, nb::arg().none())
+      .def_rw("forced_bos", &Options::forced_bos, nb::arg().none())
+      .def_rw("forced_eos", &Options::forced_eos, nb::arg().none())
+      .def_rw("suppress_tokens", &Options::suppress_tokens, nb::arg().none())
+      .def_rw("eos_token_ids", &Options::eos_token_ids, nb::arg().none());
+}
+
+}  // namespace
+
+void BindEngine(nb::module_& module) {
+  BindOptions(module);
+  nb::class_<EncodedImage>(module, "EncodedImage")
+      .def_prop_ro("width", &EncodedImage::width)
+      .def_prop_ro("height", &EncodedImage::height)
+      .def_prop_ro("preprocess_seconds", &EncodedImage::preprocess_seconds)
+      .def_prop_ro("encode_seconds", &EncodedImage::encode_seconds)
+      .def(
+          "tokens",
+          [](const EncodedImage& image, size_t d_model) {
+            // The array shares the encoding, which lives as long as any copy of the image.
+            auto owned = std::make_unique<EncodedImage>(image);
+            const std::span<const float> tokens = owned->tokens();
+            nb::capsule owner(owned.get(),
+                              [](void* held) noexcept { delete static_cast<EncodedImage*>(held); });
+            owned.release();
+            return nb::ndarray<nb::numpy, const float, nb::shape<-1, -1>>(
+                tokens.data(), {tokens.size() / d_model, d_model}, owner);
+          },
+          nb::arg("d_model"));
+  nb::class_<Query>(module, "Query")
+      .def_prop_ro("prompt", [](const Query& query) { return query.prompt().text; })
+      .def_prop_ro("input_ids", [](const Query& query) {
+        return std::vector<int>(query.input_ids().begin(), query.input_ids().end());
+      });
+
+  nb::class_<Model>(module, "Engine", nb::is_weak_referenceable())
+      .def(nb::init<const std::filesystem::path&, const std::string&, int>(), nb::arg("folder"),
+           nb::arg("compute"), nb::arg("threads"), nb::call_guard<nb::gil_scoped_release>(),
+           nb::sig("def __init__(self, folder: str | os.PathLike[str], compute: str, "
+                   "threads: int) -> None"))
+      .def(
+          "info", [](const Model& model) { return InfoDict(model.engine().info()); },
+          nb::sig("def info(self) -> dict[str, typing.Any]"))
+      .def(
+          "tokenize",
+          [](const Model& model, std::string_view text) { return model.engine().Tokenize(text); },
+          nb::arg("text"))
+      .def(
+          "detokenize",
+          [](const Model& model, const std::vector<int>& ids, bool skip_special_tokens) {
+            return model.engine().Detokenize(ids, skip_special_tokens);
+          },
+          nb::arg("ids"), nb::arg("skip_special_tokens"))
+      .def(
+          "encode",
+          [](Model& model, const Pixels& pixels) {
+            const ImageView view = ViewPixels(pixels);
+            const nb::gil_scoped_release release;
+            return model.WithSession([&](Session& session) { return session.Encode(view); });
+          },
+          nb::arg("pixels").noconvert())
+      .def(
+          "make_query",
+          [](const Model& model, const EncodedImage& image, const Prompt& prompt,
+             const GenerationOptions& options) {
+            return model.engine().MakeQuery(image, prompt, options);
+          },
+          nb::arg("image"), nb::arg("prompt"), nb::arg("options"))
+      .def("run", &Run, nb::arg("queries"), nb::arg("progress").none());
+}
+
+}  // namespace uffizi::python

@@ -1,0 +1,24 @@
+#include "native.h"
+#include "uffizi/error.h"
+
+namespace uffizi::python {
+
+// uffizi::Error arrives as the exception of its kind, which uffizi/_errors.py declares.
+void BindErrors(nb::module_&) {
+  nb::register_exception_translator([](const std::exception_ptr& exception, void*) {
+    try {
+      std::rethrow_exception(exception);
+    } catch (const Error& error) {
+      try {
+        const nb::object made =
+            nb::module_::import_("uffizi._errors")
+                .attr("make_error")(ErrorCodeName(error.code()), nb::str(error.what()));
+        PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(made.ptr())), made.ptr());
+      } catch (nb::python_error& failure) {
+        failure.restore();
+      }
+    }
+  });
+}
+
+}  // namespace uffizi::python

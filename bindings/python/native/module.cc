@@ -1,0 +1,9 @@
+#include "native.h"
+
+NB_MODULE(_native, module) {
+  using namespace uffizi::python;
+  BindErrors(module);
+  BindAnswers(module);
+  BindPictures(module);
+  BindEngine(module);
+}

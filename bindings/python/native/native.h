@@ -1,0 +1,28 @@
+#ifndef UFFIZI_BINDINGS_PYTHON_NATIVE_H_
+#define UFFIZI_BINDINGS_PYTHON_NATIVE_H_
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+
+#include "uffizi/types.h"
+
+// The module uffizi._native: the C++ API as it is, for the Python files beside it. What people use
+// is the package uffizi.
+namespace uffizi::python {
+
+namespace nb = nanobind;
+
+void BindErrors(nb::module_& module);
+void BindAnswers(nb::module_& module);
+void BindPictures(nb::module_& module);
+void BindEngine(nb::module_& module);
+
+// [height, width, 3] u8, rows any distance apart, pixels packed. Never a copy of what was given.
+using Pixels = nb::ndarray<const uint8_t, nb::shape<-1, -1, 3>, nb::device::cpu>;
+
+// The picture that the array holds. Throws Error(kInvalidArgument) for other strides.
+ImageView ViewPixels(const Pixels& pixels);
+
+}  // namespace uffizi::python
+
+#endif  // UFFIZI_BINDINGS_PYTHON_NATIVE_H_

@@ -1,0 +1,51 @@
+"""Florence-2 on ordinary CPUs: captions, boxes, masks and text from pictures.
+
+>>> import uffizi
+>>> model = uffizi.Florence2.from_pretrained()
+>>> model("cat.jpg", "<OD>").to_dict()
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version as _version
+
+from ._annotate import annotate
+from ._errors import (
+    ArgumentError,
+    Error,
+    ImageError,
+    ModelError,
+    NotFoundError,
+    PromptError,
+    ReadError,
+    UnsupportedError,
+)
+from ._model import EncodedImage, Florence2
+from ._results import Box, Region, Result, Timings
+from ._stream import Stream, Token
+from ._tasks import TASKS, TaskInfo
+
+__version__ = _version("uffizi")
+
+__all__ = [
+    "TASKS",
+    "ArgumentError",
+    "Box",
+    "EncodedImage",
+    "Error",
+    "Florence2",
+    "ImageError",
+    "ModelError",
+    "NotFoundError",
+    "PromptError",
+    "ReadError",
+    "Region",
+    "Result",
+    "Stream",
+    "TaskInfo",
+    "Timings",
+    "Token",
+    "UnsupportedError",
+    "__version__",
+    "annotate",
+]

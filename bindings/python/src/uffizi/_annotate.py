@@ -1,0 +1,107 @@
+"""A folder of pictures as a table."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ._errors import Error, NotFoundError
+from ._model import Florence2, Region, Task
+from ._pictures import find_pictures
+from ._results import Result
+
+if TYPE_CHECKING:
+    import pandas
+
+    from ._generation import Generation, Unpack
+
+COLUMNS = [
+    "image", "width", "height", "task", "text", "label", "score", "x1", "y1", "x2", "y2", "outline",
+    "error",
+]  # fmt: skip
+
+
+def annotate(
+    pictures: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    tasks: Task | list[Task] | list[str],
+    *,
+    model: Florence2 | str | os.PathLike[str] | None = None,
+    recursive: bool = True,
+    progress: bool = True,
+    batch_size: int = 8,
+    text: str | Sequence[str] | None = None,
+    region: Region | None = None,
+    **generation: Unpack[Generation],
+) -> pandas.DataFrame:
+    """Asks about all pictures of a folder (or a file, or many paths) and gives a pandas DataFrame.
+
+    There is one row for each region found, with its label, score and box; a text answer, an answer
+    without regions and a picture that cannot be read have one row each. `outline` holds the polygons
+    or the quad of a region that has any; `error` says what is wrong with a picture.
+    """
+    try:
+        import pandas
+        from tqdm.auto import tqdm  # type: ignore[import-untyped, unused-ignore]
+    except ImportError as error:
+        raise ImportError("annotate() needs `pip install uffizi[pandas]`") from error
+    if not isinstance(model, Florence2):
+        model = Florence2.from_pretrained() if model is None else Florence2.from_pretrained(model)
+    paths = _list_pictures(pictures, recursive)
+    wanted: list[Any] = tasks if isinstance(tasks, list) else [tasks]
+    rows: list[dict[str, Any]] = []
+    with tqdm(total=len(paths), unit="picture", disable=not progress) as bar:
+        for begin in range(0, len(paths), batch_size):
+            batch = paths[begin : begin + batch_size]
+            encoded, broken = [], {}
+            for path in batch:
+                try:
+                    encoded.append((path, model.encode(path)))
+                except Error as error:
+                    broken[path] = error
+            answers = model(
+                [picture for _, picture in encoded], wanted, text=text, region=region,
+                batch_size=batch_size, **generation,
+            )  # fmt: skip
+            by_path = {path: results for (path, _), results in zip(encoded, answers)}
+            for path in batch:
+                if path in broken:
+                    rows.append({"image": str(path), "error": f"{broken[path].code}: {broken[path]}"})
+                for result in by_path.get(path, []):
+                    rows.extend(_rows(path, result))
+            bar.update(len(batch))
+    return pandas.DataFrame(rows, columns=COLUMNS)
+
+
+def _list_pictures(
+    pictures: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], recursive: bool
+) -> list[pathlib.Path]:
+    if not isinstance(pictures, (str, os.PathLike)):
+        return [pathlib.Path(path) for path in pictures]
+    path = pathlib.Path(pictures)
+    if path.is_dir():
+        return list(find_pictures(path, recursive))
+    if not path.exists():
+        raise NotFoundError(f"{path}: no such folder")
+    return [path]
+
+
+def _rows(path: pathlib.Path, result: Result) -> Iterator[dict[str, Any]]:
+    common = {
+        "image": str(path),
+        "width": result.width,
+        "height": result.height,
+        "task": result.task or result.prompt,
+    }
+    if result.shape == "text":
+        yield common | {"text": result.caption}
+    elif not result.regions:
+        yield common
+    for region in result.regions:
+        yield common | {
+            "label": region.label,
+            "score": region.score,
+            **region.bounds._asdict(),
+            "outline": region.polygons or ([list(region.quad)] if region.quad else None),
+        }

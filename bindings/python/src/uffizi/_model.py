@@ -1,0 +1,311 @@
+"""The model: pictures and tasks in, results out."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Union, overload
+
+import numpy as np
+
+from . import _native
+from ._errors import ArgumentError, NotFoundError, PromptError
+from ._generation import make_options
+from ._pictures import Picture, to_pixels
+from ._results import Result, make_result
+from ._stream import Stream
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from ._generation import Generation, Unpack
+
+#: Four numbers in pixels, or "<loc_x1><loc_y1><loc_x2><loc_y2>".
+Region = Union[str, Sequence[float]]
+#: A task that needs no input, a whole prompt, or a task with its input.
+Task = Union[str, "tuple[str, str | Sequence[float] | Sequence[str]]"]
+
+#: The model that comes with the package.
+BUNDLED = "uffizi-tiny"
+
+_engines: weakref.WeakValueDictionary[tuple[str, str, int], _native.Engine]
+_engines = weakref.WeakValueDictionary()
+_engines_lock = threading.Lock()
+
+
+def _forget_engines() -> None:
+    """In a forked child: a new engine is refused there, and an old one must be too."""
+    global _engines_lock
+    _engines.clear()
+    _engines_lock = threading.Lock()  # the old one may have been held by a thread left behind
+
+
+os.register_at_fork(after_in_child=_forget_engines)
+
+
+def _bundled_folder() -> pathlib.Path:
+    return pathlib.Path(__file__).parent / "share" / "uffizi" / "models" / BUNDLED
+
+
+def _resolve(name_or_path: str | os.PathLike[str]) -> pathlib.Path:
+    path = pathlib.Path(name_or_path)
+    if path.exists():
+        return path
+    if str(name_or_path) == BUNDLED:
+        return _bundled_folder()
+    raise NotFoundError(f"{name_or_path}: no such model folder")
+
+
+def _load(folder: pathlib.Path, compute: str, threads: int) -> _native.Engine:
+    """The engine of a folder; one for all that load the same while it is in use."""
+    key = (os.path.realpath(folder), compute, threads)
+    with _engines_lock:
+        engine = _engines.get(key)
+        if engine is None:
+            engine = _engines[key] = _native.Engine(folder, compute, threads)
+        return engine
+
+
+class EncodedImage:
+    """A picture as the model sees it: encoded once, asked any number of times."""
+
+    def __init__(
+        self, model: Florence2, encoded: _native.EncodedImage, pixels: npt.NDArray[np.uint8],
+        decode_seconds: float,
+    ) -> None:  # fmt: skip
+        self.model = model
+        self.pixels = pixels
+        self._encoded = encoded
+        self._decode_seconds = decode_seconds
+        self._told = False  # the seconds of decoding and encoding are in a result
+
+    @property
+    def width(self) -> int:
+        """Of the picture, pixels."""
+        return self._encoded.width
+
+    @property
+    def height(self) -> int:
+        """Of the picture, pixels."""
+        return self._encoded.height
+
+    @property
+    def tokens(self) -> npt.NDArray[np.float32]:
+        """[image_tokens, d_model], not a copy: the picture's embeddings."""
+        return self._encoded.tokens(self.model.info["d_model"])
+
+    def __call__(
+        self, tasks: Any, *, text: str | Sequence[str] | None = None, region: Region | None = None,
+        **generation: Unpack[Generation],
+    ) -> Any:  # fmt: skip
+        """As `model(picture, tasks)`."""
+        return self.model(self, tasks, text=text, region=region, **generation)
+
+    def stream(
+        self, task: Task, *, text: str | Sequence[str] | None = None, region: Region | None = None,
+        **generation: Unpack[Generation],
+    ) -> Stream:  # fmt: skip
+        """As `model.stream(picture, task)`."""
+        return self.model.stream(self, task, text=text, region=region, **generation)
+
+    def __repr__(self) -> str:
+        return f"<uffizi.EncodedImage {self.width}x{self.height}>"
+
+
+class Florence2:
+    """A Florence-2 model. Any number of threads may use it at the same time."""
+
+    def __init__(
+        self, folder: str | os.PathLike[str], *, compute: str = "auto", threads: int = 0
+    ) -> None:
+        self._arguments = (os.fspath(folder), compute, threads)
+        self._engine = _load(pathlib.Path(folder), compute, threads)
+        self.info: dict[str, Any] = self._engine.info()  #: sizes, precision, instruction set
+
+    @classmethod
+    def from_pretrained(
+        cls, name_or_path: str | os.PathLike[str] = BUNDLED, *, compute: str = "auto", threads: int = 0
+    ) -> Florence2:
+        """Loads a Hugging Face folder, or the model that came with the package.
+
+        `compute` is the arithmetic: "auto", "int4" (4-bit weights; others are quantized while loading),
+        or "f32" for the reference. `threads` are those of one
+        call; 0 means all that this process may use. A folder that is loaded already is shared.
+        """
+        return cls(_resolve(name_or_path), compute=compute, threads=threads)
+
+    def encode(self, picture: Picture | EncodedImage) -> EncodedImage:
+        """Encodes a picture, to be asked afterwards."""
+        if isinstance(picture, EncodedImage):
+            if picture.model._engine is not self._engine:
+                raise ArgumentError("the picture was encoded by another model")
+            return picture
+        start = time.perf_counter()
+        pixels = to_pixels(picture)
+        seconds = time.perf_counter() - start
+        return EncodedImage(self, self._engine.encode(pixels), pixels, seconds)
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, pictures: Picture | EncodedImage, tasks: Task, *,
+        text: str | Sequence[str] | None = ..., region: Region | None = ..., batch_size: int = ...,
+        **generation: Unpack[Generation],
+    ) -> Result: ...  # fmt: skip
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, pictures: Picture | EncodedImage, tasks: list[Task] | list[str], *,
+        text: str | Sequence[str] | None = ..., region: Region | None = ..., batch_size: int = ...,
+        **generation: Unpack[Generation],
+    ) -> list[Result]: ...  # fmt: skip
+    @overload
+    def __call__(
+        self, pictures: Sequence[Picture | EncodedImage], tasks: Task, *,
+        text: str | Sequence[str] | None = ..., region: Region | None = ..., batch_size: int = ...,
+        **generation: Unpack[Generation],
+    ) -> list[Result]: ...  # fmt: skip
+    @overload
+    def __call__(
+        self, pictures: Sequence[Picture | EncodedImage], tasks: list[Task] | list[str], *,
+        text: str | Sequence[str] | None = ..., region: Region | None = ..., batch_size: int = ...,
+        **generation: Unpack[Generation],
+    ) -> list[list[Result]]: ...  # fmt: skip
+    def __call__(
+        self, pictures: Any, tasks: Any, *, text: str | Sequence[str] | None = None,
+        region: Region | None = None, batch_size: int = 8, **generation: Unpack[Generation],
+    ) -> Any:  # fmt: skip
+        """Asks about pictures.
+
+        `pictures` is one (path, bytes, file, PIL image, array, `EncodedImage`) or a sequence; `tasks`
+        is one ("<OD>", "od", a prompt, or a tuple of task and input) or a list. The answer is a
+        `Result`, or a list where a list was given: of pictures outside, of tasks inside. `text` and
+        `region` are inputs for all tasks that take such: a phrase (or several, for open-vocabulary
+        detection), four numbers in pixels. The answers to `batch_size` pictures are generated
+        together; they are the same as one by one. Options of the search have transformers' names.
+        """
+        one_picture, one_task = not _is_list(pictures), not isinstance(tasks, list)
+        options = make_options(dict(generation), self.info["max_positions"])
+        wanted = [tasks] if one_task else tasks
+        all_pictures = [pictures] if one_picture else list(pictures)
+        if batch_size < 1:
+            raise ArgumentError(f"batch_size must be at least 1, not {batch_size}")
+        answers: list[list[Result]] = []
+        for begin in range(0, len(all_pictures), batch_size):
+            batch = [self.encode(picture) for picture in all_pictures[begin : begin + batch_size]]
+            answers += self._ask(batch, wanted, text, region, options)
+        rows: list[Any] = [row[0] for row in answers] if one_task else answers
+        return rows[0] if one_picture else rows
+
+    def stream(
+        self, picture: Picture | EncodedImage, task: Task, *, text: str | Sequence[str] | None = None,
+        region: Region | None = None, **generation: Unpack[Generation],
+    ) -> Stream:  # fmt: skip
+        """Asks one question and gives the answer as it is written: an iterator of `Token`s, whose
+        `result` is there when it has ended."""
+        options = make_options(dict(generation), self.info["max_positions"])
+        encoded = self.encode(picture)
+        query = self._query(encoded, task, text, region, options)
+
+        def run(progress: Any) -> Result:
+            return self._finish([encoded], self._engine.run([query], progress))[0]
+
+        return Stream(run)
+
+    def tokenize(self, text: str) -> list[int]:
+        """The ids of a text, as the model is given it (`<s>` and `</s>` around it)."""
+        return self._engine.tokenize(text)
+
+    def detokenize(self, ids: Sequence[int], skip_special_tokens: bool = False) -> str:
+        """The text of token ids."""
+        return self._engine.detokenize(list(ids), skip_special_tokens)
+
+    def _ask(
+        self, batch: list[EncodedImage], tasks: list[Task], text: str | Sequence[str] | None,
+        region: Region | None, options: _native.GenerationOptions,
+    ) -> list[list[Result]]:  # fmt: skip
+        encoded = [picture for picture in batch for _ in tasks]
+        queries = [
+            self._query(picture, task, text, region, options) for picture in batch for task in tasks
+        ]
+        results = self._finish(encoded, self._engine.run(queries, None))
+        return [results[i * len(tasks) : (i + 1) * len(tasks)] for i in range(len(batch))]
+
+    def _query(
+        self, encoded: EncodedImage, task: Task, text: str | Sequence[str] | None,
+        region: Region | None, options: _native.GenerationOptions,
+    ) -> _native.Query:  # fmt: skip
+        prompt = _make_prompt(task, text, region, encoded.width, encoded.height)
+        return self._engine.make_query(encoded._encoded, prompt, options)
+
+    def _finish(
+        self, encoded: list[EncodedImage], results: list[_native.Result]
+    ) -> list[Result]:
+        finished = []
+        for picture, native in zip(encoded, results):
+            result = make_result(native, picture.pixels)
+            timings = result.timings
+            if picture._told:
+                timings.total -= timings.preprocess + timings.vision_encoder
+                timings.preprocess = timings.vision_encoder = 0.0
+            else:
+                timings.decode = picture._decode_seconds
+                timings.total += timings.decode
+                picture._told = True
+            finished.append(result)
+        return finished
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process loads the folder again.
+        folder, compute, threads = self._arguments
+        return _reload, (type(self), folder, compute, threads)
+
+    def __repr__(self) -> str:
+        return f"<uffizi.Florence2 {self.info['path']}>"
+
+
+def _reload(cls: type[Florence2], folder: str, compute: str, threads: int) -> Florence2:
+    return cls(folder, compute=compute, threads=threads)
+
+
+def _is_list(pictures: Any) -> bool:
+    if isinstance(pictures, np.ndarray):
+        return pictures.ndim == 4
+    return isinstance(pictures, (Sequence, Iterator)) and not isinstance(
+        pictures, (str, bytes, bytearray, memoryview)
+    )
+
+
+def _make_prompt(
+    task: Task, text: str | Sequence[str] | None, region: Region | None, width: int, height: int
+) -> _native.Prompt:
+    given = None
+    if isinstance(task, tuple):
+        if len(task) != 2:
+            raise PromptError(f"a tuple is a task and its input, not {task!r}; several tasks are a list")
+        task, given = task
+    if not isinstance(task, str):
+        raise TypeError(f"a task is a string or a tuple of strings, not {type(task).__name__}")
+    known = _native.find_task(task)
+    if known is None:  # a whole prompt
+        if given is not None:
+            raise PromptError(f"no task is called {task}; a prompt of your own takes no input")
+        return _native.make_prompt(None, task, width, height)
+    if given is None and known.input == "text":
+        given = text
+    elif given is None and known.input == "region":
+        given = region if region is not None else text
+    return _native.make_prompt(known.token, _input_text(given, known.input), width, height)
+
+
+def _input_text(given: str | Sequence[Any] | None, kind: str) -> str:
+    if given is None:
+        return ""
+    if isinstance(given, str):
+        return given
+    if kind == "region":
+        return ",".join(repr(float(number)) for number in given)
+    return ";".join(given)

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Builds the Python wheel into dist/. What it needs of this system's libraries is put inside
+# (auditwheel), so that it runs on any Linux with the same or a later glibc.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+env=build/wheel-env
+stamp=$env/requirements.txt
+if ! cmp -s bindings/python/build-requirements.txt "$stamp"; then
+  [ -x "$env/bin/python" ] || python3 -m venv "$env"
+  "$env/bin/pip" install --quiet --requirement bindings/python/build-requirements.txt
+  cp bindings/python/build-requirements.txt "$stamp"
+fi
+rm -rf build/wheel dist/uffizi-*.whl
+# The compiler by the name that the other builds call it, so that ccache knows their objects.
+export PATH=$PWD/$env/bin:$PATH CMAKE_GENERATOR=Ninja CXX=${CXX:-c++}
+export CMAKE_CXX_COMPILER_LAUNCHER=ccache CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}
+pip wheel --quiet --no-build-isolation --no-deps --wheel-dir build/wheel \
+  --config-settings=build-dir="$PWD/build/python" \
+  --config-settings=cmake.define.UFFIZI_WERROR="${UFFIZI_WERROR:-OFF}" bindings/python
+auditwheel repair --wheel-dir dist build/wheel/uffizi-*.whl
+ls dist/uffizi-*.whl

@@ -1,0 +1,93 @@
+import io
+import pathlib
+
+import numpy as np
+import PIL.Image
+import pytest
+
+import uffizi
+from uffizi._pictures import to_pixels
+
+
+def test_all_kinds_are_the_same_picture(model, scene):
+    expected = np.asarray(PIL.Image.open(scene).convert("RGB"))
+    data = scene.read_bytes()
+    with open(scene, "rb") as file:
+        kinds = [str(scene), scene, data, bytearray(data), memoryview(data), io.BytesIO(data), file,
+                 PIL.Image.open(scene), expected, expected[:, ::-1][:, ::-1]]  # fmt: skip
+        for kind in kinds:
+            np.testing.assert_array_equal(to_pixels(kind), expected)
+    texts = {model(kind, "<OD>").text for kind in (str(scene), data, PIL.Image.open(scene), expected)}
+    assert len(texts) == 1
+
+
+def test_files_are_read_as_pillow_reads_them(source):
+    for path in sorted((source / "tests/data/image").glob("*.png"))[:6]:
+        image = PIL.Image.open(path)
+        if image.has_transparency_data or image.mode.startswith("I"):
+            continue
+        np.testing.assert_array_equal(to_pixels(path), np.asarray(image.convert("RGB")))
+
+
+def test_arrays_are_not_copied(model):
+    array = np.zeros((60, 80, 3), np.uint8)
+    assert to_pixels(array) is array
+    crop = array[10:40, 20:60]
+    assert to_pixels(crop) is crop
+    crop[:] = 200
+    same = np.full((30, 40, 3), 200, np.uint8)
+    np.testing.assert_array_equal(model.encode(crop).tokens, model.encode(same).tokens)
+    assert model(np.zeros((2, 60, 80, 3), np.uint8), "<CAPTION>")[1].width == 80  # a stack is a list
+    array.setflags(write=False)
+    assert to_pixels(array) is array and model.encode(array).height == 60
+
+
+def test_grey_and_transparent(tmp_path):
+    grey = np.arange(200, dtype=np.uint8).reshape(10, 20)
+    for given in (grey, grey[:, :, np.newaxis], PIL.Image.fromarray(grey)):
+        np.testing.assert_array_equal(to_pixels(given), np.stack([grey] * 3, axis=2))
+    rng = np.random.default_rng(1)
+    rgba = rng.integers(0, 256, (40, 50, 4), dtype=np.uint8)
+    PIL.Image.fromarray(rgba).save(tmp_path / "a.png")
+    from_file = to_pixels(tmp_path / "a.png")
+    np.testing.assert_array_equal(to_pixels(rgba), from_file)
+    np.testing.assert_array_equal(to_pixels(PIL.Image.fromarray(rgba)), from_file)
+    for given in (rgba, PIL.Image.fromarray(rgba), tmp_path / "a.png"):
+        np.testing.assert_array_equal(to_pixels(given, drop_alpha=True), rgba[:, :, :3])
+
+
+def test_orientation_is_for_files(source):
+    turned = source / "tests/data/image/orientation_6.jpg"
+    image = PIL.Image.open(turned)
+    assert to_pixels(turned).shape[:2] == (image.width, image.height)
+    assert to_pixels(turned, exif=False).shape == to_pixels(image).shape == (image.height, image.width, 3)
+
+
+def test_refusals(tmp_path, model, scene):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(scene.read_bytes()[:5000])
+    for given in (broken, broken.read_bytes(), PIL.Image.open(broken), b"", b"no picture"):
+        with pytest.raises(uffizi.ImageError):
+            to_pixels(given)
+    with pytest.raises(uffizi.ImageError, match="broken.png"):
+        model(broken, "<OD>")
+    for given in (tmp_path / "none.png", str(tmp_path / "none.png")):
+        with pytest.raises(uffizi.NotFoundError, match="none.png"):
+            model(given, "<OD>")
+    for array in (
+        np.zeros((4, 4, 3)), np.zeros((4, 4, 2), np.uint8), np.zeros(4, np.uint8),
+        np.zeros((0, 4, 3), np.uint8), np.zeros((4, 4, 3), bool),
+    ):  # fmt: skip
+        with pytest.raises(uffizi.ArgumentError):
+            to_pixels(array)
+    with pytest.raises(TypeError, match="not int"):
+        to_pixels(3)
+    for given in (scene, PIL.Image.open(scene)):
+        with pytest.raises(uffizi.ImageError, match="(?i)pixels"):
+            to_pixels(given, max_pixels=1000)
+
+
+def test_names_that_are_not_utf8(tmp_path, scene):
+    path = pathlib.Path(str(tmp_path / "b\udcffd.png"))
+    path.write_bytes(scene.read_bytes())
+    assert to_pixels(path).shape == (705, 529, 3)
