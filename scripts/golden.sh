@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 if [ ! -x build/golden-env/bin/python ]; then
   python3 -m venv build/golden-env
-  build/golden-env/bin/pip install --quiet torch==2.15.0 transformers==5.24.0 numpy Pillow
+  build/golden-env/bin/pip install --quiet torch==2.15.0 transformers==5.24.0 compressed-tensors==0.20.0 numpy Pillow
 fi
 for script in tests/golden/make_*.py; do
   name=$(basename "$script" .py)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "core/half.h"
@@ -98,10 +99,36 @@ std::string MicrosoftName(const std::string& native_name) {
   return name;
 }
 
+std::string NativeName(const std::string& microsoft_name) {
+  std::string name = microsoft_name;
+  if (name == "language_model.lm_head.weight") return "lm_head.weight";
+  if (name.starts_with("model.") || name.starts_with("lm_head.")) return name;
+  if (name == "language_model.final_logits_bias") return "model." + name;
+  constexpr std::string_view kText = "language_model.model.";
+  if (name.starts_with(kText)) return "model.language_model." + name.substr(kText.size());
+  if (!name.starts_with("vision_tower.")) {
+    ReplaceAll(name, "image_pos_embed.", "image_position_embed.");
+    if (name == "image_projection") name += ".weight";
+    return "model.multi_modal_projector." + name;
+  }
+  static const std::pair<const char*, const char*> kRenames[] = {
+      {".fn.dw.", "."},
+      {".fn.net.", "."},
+      {".window_attn.norm.", ".norm1."},
+      {".channel_attn.norm.", ".norm1."},
+      {".ffn.norm.", ".norm2."},
+      {".fn.", "."},
+  };
+  for (const auto& [from, to] : kRenames) ReplaceAll(name, from, to);
+  if (name.starts_with("vision_tower.convs.")) ReplaceAll(name, ".proj.", ".conv.");
+  return "model." + name;
+}
+
 WeightReader::WeightReader(const Checkpoint& checkpoint, Arithmetic arithmetic)
     : checkpoint_(checkpoint),
       arithmetic_(arithmetic),
-      microsoft_layout_(checkpoint.Find("vision_tower.convs.0.proj.bias") != nullptr) {}
+      microsoft_layout_(checkpoint.Find("vision_tower.convs.0.proj.bias") != nullptr),
+      schemes_(ReadPackSchemes(checkpoint.folder())) {}
 
 std::string WeightReader::StoredName(const std::string& name) const {
   return microsoft_layout_ ? MicrosoftName(name) : name;
@@ -109,6 +136,23 @@ std::string WeightReader::StoredName(const std::string& name) const {
 
 const TensorView* WeightReader::Find(const std::string& name) const {
   return checkpoint_.Find(StoredName(name));
+}
+
+bool WeightReader::Has(const std::string& name) const {
+  return Find(name) != nullptr || IsPacked(checkpoint_, StoredName(name));
+}
+
+std::optional<QuantizedMatrix> WeightReader::Quantized(const std::string& name, int rows,
+                                                       int columns) const {
+  if (!IsPacked(checkpoint_, StoredName(name))) return std::nullopt;
+  QuantizedMatrix matrix = ReadPacked(checkpoint_, StoredName(name), schemes_);
+  if (matrix.rows != static_cast<size_t>(rows) || matrix.columns != static_cast<size_t>(columns)) {
+    Fail(name + "_packed", "holds a matrix of the shape " +
+                               ShapeToString({static_cast<int64_t>(matrix.rows),
+                                              static_cast<int64_t>(matrix.columns)}) +
+                               " where the config needs " + ShapeToString({rows, columns}));
+  }
+  return matrix;
 }
 
 void WeightReader::Fail(const std::string& name, const std::string& reason) const {
@@ -119,6 +163,14 @@ void WeightReader::Fail(const std::string& name, const std::string& reason) cons
 
 FloatTensor WeightReader::Floats(const std::string& name, const std::vector<int64_t>& shape) const {
   const TensorView* tensor = Find(name);
+  if (tensor == nullptr && shape.size() == 2) {
+    if (const auto matrix =
+            Quantized(name, static_cast<int>(shape[0]), static_cast<int>(shape[1]))) {
+      std::vector<float> values(matrix->rows * matrix->columns);
+      Dequantize(*matrix, values.data());
+      return FloatTensor(std::move(values));
+    }
+  }
   if (tensor == nullptr) Fail(name, "missing");
   if (tensor->shape != shape) {
     Fail(name, "has the shape " + ShapeToString(tensor->shape) + " where the config needs " +
@@ -140,30 +192,42 @@ FloatTensor WeightReader::Floats(const std::string& name, const std::vector<int6
 
 WeightMatrix WeightReader::Matrix(const std::string& name, int rows, int columns,
                                   WeightBits bits) const {
-  return Matrix(Floats(name, {rows, columns}), rows, columns, bits);
+  if (arithmetic_ == Arithmetic::kF32) {
+    return Matrix(Floats(name, {rows, columns}), rows, columns, bits);
+  }
+  const auto stored = Quantized(name, rows, columns);
+  if (!stored) return Matrix(Floats(name, {rows, columns}), rows, columns, bits);
+  return Counted(WeightMatrix(*stored));
 }
 
 WeightMatrix WeightReader::Matrix(FloatTensor values, int rows, int columns,
                                   WeightBits bits) const {
   const auto height = static_cast<size_t>(rows), width = static_cast<size_t>(columns);
-  WeightMatrix matrix;
   if (arithmetic_ == Arithmetic::kF32) {
-    matrix = WeightMatrix(std::move(values), height, width);
-  } else {
-    const bool grouped = width % kGroupSize == 0;
-    const QuantizeOptions options{grouped && bits == WeightBits::kNarrow ? 4 : 8,
-                                  grouped ? kGroupSize : 0, true};
-    matrix = WeightMatrix(Quantize(values.data(), height, width, options));
+    return Counted(WeightMatrix(std::move(values), height, width));
   }
+  const QuantizeOptions wanted{bits == WeightBits::kNarrow ? 4 : 8, kGroupSize, true};
+  return Counted(
+      WeightMatrix(Quantize(values.data(), height, width, FittingOptions(wanted, width))));
+}
+
+WeightMatrix WeightReader::Counted(WeightMatrix matrix) const {
   matrix_parameters_ += matrix.size();
   matrix_bytes_ += matrix.bytes();
   return matrix;
 }
 
 bool WeightReader::Equal(const std::string& name, const std::string& other) const {
-  const TensorView *a = Find(name), *b = Find(other);
-  return a->dtype == b->dtype && a->shape == b->shape &&
-         std::equal(a->data, a->data + a->bytes, b->data);
+  for (const char* part : {"", "_packed", "_scale", "_zero_point"}) {
+    const TensorView *a = Find(name + part), *b = Find(other + part);
+    if ((a == nullptr) != (b == nullptr)) return false;
+    if (a == nullptr) continue;
+    if (a->dtype != b->dtype || a->shape != b->shape ||
+        !std::equal(a->data, a->data + a->bytes, b->data)) {
+      return false;
+    }
+  }
+  return true;
 }
 
 FloatTensor WeightReader::ImageProjection(int out, int in) const {

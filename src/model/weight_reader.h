@@ -3,11 +3,13 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "model/checkpoint.h"
+#include "model/pack_quantized.h"
 #include "model/weight_matrix.h"
 
 namespace uffizi {
@@ -22,15 +24,23 @@ enum class WeightBits {
 // transformers' own ("model.vision_tower...") or Microsoft's original ("vision_tower...").
 class WeightReader {
  public:
+  // Throws Error(kInvalidModel) if config.json says that weights are quantized in a way that is not
+  // supported.
   explicit WeightReader(const Checkpoint& checkpoint, Arithmetic arithmetic = Arithmetic::kF32);
 
-  bool Has(const std::string& name) const { return Find(name) != nullptr; }
+  // Whether there is such a tensor, quantized or not.
+  bool Has(const std::string& name) const;
 
   // The tensor under its native name, or null.
   const TensorView* Find(const std::string& name) const;
 
-  // Throws Error(kInvalidModel) naming file and tensor if it is missing, is of another shape or not
-  // of a floating-point type, or holds NaN or infinity.
+  // The matrix as the file's own codes, if it is stored quantized. Throws Error(kInvalidModel)
+  // naming file and tensor if it is of another shape or damaged.
+  std::optional<QuantizedMatrix> Quantized(const std::string& name, int rows, int columns) const;
+
+  // The tensor's values; of one that is stored quantized, what its codes stand for. Throws
+  // Error(kInvalidModel) naming file and tensor if it is missing, is of another shape or not of a
+  // floating-point type, or holds NaN or infinity.
   FloatTensor Floats(const std::string& name, const std::vector<int64_t>& shape) const;
 
   // A matrix [rows, columns] as the arithmetic wants it. Throws as Floats() does.
@@ -41,6 +51,9 @@ class WeightReader {
 
   // Whether two tensors are stored alike, value for value.
   bool Equal(const std::string& name, const std::string& other) const;
+
+  // Whether config.json says that weights are stored quantized.
+  bool quantized() const { return !schemes_.empty(); }
 
   // Of all matrices that were given out, as they are held in memory.
   size_t matrix_parameters() const { return matrix_parameters_; }
@@ -58,14 +71,19 @@ class WeightReader {
   const Checkpoint& checkpoint() const { return checkpoint_; }
 
  private:
+  WeightMatrix Counted(WeightMatrix matrix) const;
+
   const Checkpoint& checkpoint_;
   Arithmetic arithmetic_;
   bool microsoft_layout_;
+  std::vector<PackScheme> schemes_;  // of quantized weights
   mutable size_t matrix_parameters_ = 0, matrix_bytes_ = 0;
 };
 
-// The name in Microsoft's layout of a tensor with this transformers-native name.
+// The name in Microsoft's layout of a tensor with this transformers-native name, and back. A name
+// that is native already stays.
 std::string MicrosoftName(const std::string& native_name);
+std::string NativeName(const std::string& microsoft_name);
 
 // Converts F32, F16, BF16 or F64 to f32. `out` has tensor.elements() values.
 // Returns false if any value is NaN or infinite.

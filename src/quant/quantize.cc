@@ -155,6 +155,13 @@ void Check(size_t columns, const QuantizeOptions& options, size_t group_size,
 
 }  // namespace
 
+QuantizeOptions FittingOptions(const QuantizeOptions& options, size_t columns) {
+  if (options.group_size == 0 ? columns % 2 == 0 : columns % options.group_size == 0) {
+    return options;
+  }
+  return {8, 0, options.symmetric};
+}
+
 QuantizedMatrix Quantize(const float* w, size_t rows, size_t columns,
                          const QuantizeOptions& options, std::span<const float> importance) {
   const size_t group_size = options.group_size == 0 ? columns : options.group_size;

@@ -14,6 +14,10 @@ struct QuantizeOptions {
   bool symmetric = true;   // no zero points: the grid is centred on zero
 };
 
+// The options that a matrix of so many columns takes: `options`, or 8 bits and a scale for each row
+// where the groups do not divide the columns.
+QuantizeOptions FittingOptions(const QuantizeOptions& options, size_t columns);
+
 // Quantizes w: [rows, columns] f32, finite. Of every group's candidate scales, the one is taken
 // that makes the squared error least, so it is never worse than rounding to the nearest value on
 // the grid that spans the group. `importance`, [columns] and not negative, weights the squared
