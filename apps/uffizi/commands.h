@@ -24,6 +24,7 @@ Command AddAnnotate(CLI::App& app);
 Command AddParse(CLI::App& app);
 Command AddTokenize(CLI::App& app);
 Command AddInfo(CLI::App& app);
+Command AddQuantize(CLI::App& app);
 
 // The folder of the model to use if none is named: $UFFIZI_MODEL, else the one that came with the
 // program. Throws Error(kNotFound).

@@ -46,6 +46,7 @@ int Main(int argc, char** argv) {
       {"parse", AddParse(app)},
       {"tokenize", AddTokenize(app)},
       {"info", AddInfo(app)},
+      {"quantize", AddQuantize(app)},
   };
   try {
     app.parse(argc, argv);

@@ -19,7 +19,7 @@ namespace uffizi {
 
 // The arithmetic of the network.
 enum class Compute {
-  kAuto,  // kF32 for a full-precision folder
+  kAuto,  // kF32 for a full-precision folder, kInt4 for a quantized one
   kF32,   // float32 throughout: the reference
   kInt4,  // 4-bit weights times 8-bit activations; full-precision weights are quantized on loading
 };
@@ -129,6 +129,7 @@ class UFFIZI_API Engine : public std::enable_shared_from_this<Engine> {
 
  private:
   friend class Session;
+  friend class EngineLoader;
   struct Impl;
   explicit Engine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

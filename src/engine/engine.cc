@@ -7,6 +7,7 @@
 #include "core/parallel.h"
 #include "engine/engine_impl.h"
 #include "generate/search.h"
+#include "model/pack_quantized.h"
 
 namespace uffizi {
 namespace {
@@ -73,16 +74,23 @@ Engine::~Engine() = default;
 
 std::shared_ptr<const Engine> Engine::Load(const std::filesystem::path& folder,
                                            const EngineOptions& options) {
+  return EngineLoader::Load(folder, options, nullptr);
+}
+
+std::shared_ptr<const Engine> EngineLoader::Load(const std::filesystem::path& folder,
+                                                 const EngineOptions& options,
+                                                 InputStatistics* statistics) {
   if (options.threads < 0) {
     throw Error(ErrorCode::kInvalidArgument, "threads must not be negative");
   }
   if (!std::filesystem::exists(folder)) {
     throw Error(ErrorCode::kNotFound, folder.string() + ": no such model folder");
   }
-  const Arithmetic arithmetic =
-      options.compute == Compute::kInt4 ? Arithmetic::kInt4 : Arithmetic::kF32;
+  const bool narrow = options.compute == Compute::kInt4 ||
+                      (options.compute == Compute::kAuto && !ReadPackSchemes(folder).empty());
+  const Arithmetic arithmetic = narrow ? Arithmetic::kInt4 : Arithmetic::kF32;
   Tokenizer tokenizer = Tokenizer::Load(folder);
-  std::shared_ptr<const Florence2> model = Florence2::Load(folder, arithmetic);
+  std::shared_ptr<const Florence2> model = Florence2::Load(folder, arithmetic, statistics);
   if (tokenizer.vocab_size() > model->config.text.vocab_size + 1) {
     // One more than the embedding is usual: transformers' <image> stands beyond the last row.
     throw Error(ErrorCode::kInvalidModel, folder.string() + ": the tokenizer has " +
@@ -90,8 +98,8 @@ std::shared_ptr<const Engine> Engine::Load(const std::filesystem::path& folder,
                                               " tokens, the model's embedding " +
                                               std::to_string(model->config.text.vocab_size));
   }
-  auto impl = std::unique_ptr<Impl>(
-      new Impl{folder, options, arithmetic, std::move(model), std::move(tokenizer)});
+  auto impl = std::unique_ptr<Engine::Impl>(
+      new Engine::Impl{folder, options, arithmetic, std::move(model), std::move(tokenizer)});
   return std::shared_ptr<const Engine>(new Engine(std::move(impl)));
 }
 
@@ -102,10 +110,18 @@ EngineInfo Engine::info() const {
   info.compute = impl_->arithmetic == Arithmetic::kInt4 ? "int4" : "f32";
   info.kernels = KernelTarget();
   std::set<std::string> precisions;
-  for (const auto& [name, tensor] : impl_->model->checkpoint.tensors()) {
-    info.parameters += tensor.elements();
+  const Checkpoint& checkpoint = impl_->model->checkpoint;
+  for (const auto& [name, tensor] : checkpoint.tensors()) {
     info.weight_bytes += tensor.bytes;
-    precisions.insert(DTypeName(tensor.dtype));
+    const std::string weight = name.substr(0, name.rfind('_'));
+    if (!IsPacked(checkpoint, weight)) {
+      info.parameters += tensor.elements();
+      precisions.insert(DTypeName(tensor.dtype));
+    } else if (name == weight + "_packed") {
+      const PackedSize size = ReadPackedSize(checkpoint, weight);
+      info.parameters += size.elements;
+      precisions.insert("I" + std::to_string(size.bits));
+    }
   }
   for (const std::string& precision : precisions) {
     info.precision += (info.precision.empty() ? "" : ", ") + precision;

@@ -27,6 +27,15 @@ struct Query::Impl {
   GenerationConfig generation;
 };
 
+// Engine::Load() for the inside of the library.
+class EngineLoader {
+ public:
+  // `statistics`, if given, must outlive the engine: see Florence2::Load().
+  static std::shared_ptr<const Engine> Load(const std::filesystem::path& folder,
+                                            const EngineOptions& options,
+                                            InputStatistics* statistics);
+};
+
 }  // namespace uffizi
 
 #endif  // UFFIZI_ENGINE_ENGINE_IMPL_H_

@@ -6,11 +6,13 @@
 namespace uffizi {
 
 std::shared_ptr<const Florence2> Florence2::Load(const std::filesystem::path& folder,
-                                                 Arithmetic arithmetic) {
+                                                 Arithmetic arithmetic,
+                                                 InputStatistics* statistics) {
   auto model = std::make_shared<Florence2>();
   model->config = LoadModelConfig(folder);
   model->checkpoint = Checkpoint::Open(folder);
-  const WeightReader reader(model->checkpoint, arithmetic);
+  WeightReader reader(model->checkpoint, arithmetic);
+  reader.Observe(statistics);
   model->vision = Davit::Read(reader, model->config);
   model->embedding = TokenEmbedding::Read(reader, model->config);
   model->encoder = BartEncoder::Read(reader, model->config);

@@ -18,7 +18,10 @@ Linear Linear::Read(const WeightReader& reader, const std::string& prefix, int o
                     bool with_bias) {
   FloatTensor bias;
   if (with_bias) bias = reader.Floats(prefix + ".bias", {out});
-  return Linear(reader.Matrix(prefix + ".weight", out, in, WeightBits::kNarrow), std::move(bias));
+  const std::string name = prefix + ".weight";
+  Linear linear(reader.Matrix(name, out, in, WeightBits::kNarrow), std::move(bias));
+  linear.inputs_ = reader.Inputs(name);
+  return linear;
 }
 
 Epilogue Linear::MakeEpilogue(Activation activation, const float* residual) const {
@@ -35,6 +38,7 @@ void Linear::Forward(const float* x, size_t rows, float* y, Arena& arena, Activa
                      const float* residual) const {
   const Epilogue epilogue = MakeEpilogue(activation, residual);
   if (packed() == nullptr) {
+    if (inputs_ != nullptr) inputs_->Add(x, rows, in());
     MatMulF32(x, rows, in(), weight_.floats(), out(), epilogue, y);
     return;
   }

@@ -50,6 +50,7 @@ class Linear {
  private:
   WeightMatrix weight_;
   FloatTensor bias_;
+  LayerInputs* inputs_ = nullptr;  // for calibration, in float32 only
 };
 
 // Layer normalization with learned scale and shift.

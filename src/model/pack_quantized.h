@@ -34,6 +34,13 @@ std::vector<PackScheme> ReadPackSchemes(const std::filesystem::path& folder);
 // Whether the checkpoint holds `name` ("X.weight") packed.
 bool IsPacked(const Checkpoint& checkpoint, const std::string& name);
 
+// Weights of a packed matrix, and the bits of each.
+struct PackedSize {
+  size_t elements;
+  int bits;
+};
+PackedSize ReadPackedSize(const Checkpoint& checkpoint, const std::string& name);
+
 // The matrix that is stored packed as `name`. Throws Error(kInvalidModel) naming file and tensor if
 // a part is missing, has another shape or type than the others need, or fits no scheme.
 QuantizedMatrix ReadPacked(const Checkpoint& checkpoint, const std::string& name,

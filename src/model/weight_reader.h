@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "model/checkpoint.h"
+#include "model/input_statistics.h"
 #include "model/pack_quantized.h"
 #include "model/weight_matrix.h"
 
@@ -52,6 +53,12 @@ class WeightReader {
   // Whether two tensors are stored alike, value for value.
   bool Equal(const std::string& name, const std::string& other) const;
 
+  // Where to add up what enters the layer with this weight; null unless somebody observes.
+  LayerInputs* Inputs(const std::string& name) const {
+    return statistics_ == nullptr ? nullptr : &(*statistics_)[name];
+  }
+  void Observe(InputStatistics* statistics) { statistics_ = statistics; }
+
   // Whether config.json says that weights are stored quantized.
   bool quantized() const { return !schemes_.empty(); }
 
@@ -77,6 +84,7 @@ class WeightReader {
   Arithmetic arithmetic_;
   bool microsoft_layout_;
   std::vector<PackScheme> schemes_;  // of quantized weights
+  InputStatistics* statistics_ = nullptr;
   mutable size_t matrix_parameters_ = 0, matrix_bytes_ = 0;
 };
 
