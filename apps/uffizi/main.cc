@@ -42,10 +42,8 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer(kFooter);
   std::map<std::string, Command> commands = {
-      {"annotate", AddAnnotate(app)},
-      {"parse", AddParse(app)},
-      {"tokenize", AddTokenize(app)},
-      {"info", AddInfo(app)},
+      {"annotate", AddAnnotate(app)}, {"parse", AddParse(app)},
+      {"tokenize", AddTokenize(app)}, {"info", AddInfo(app)},
       {"quantize", AddQuantize(app)},
   };
   try {

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -42,7 +43,17 @@ class StatusLine {
   bool show_;
 };
 
-// The files among the names, and what is in the folders among them.
+bool LooksLikePicture(const fs::path& path) {
+  static constexpr const char* kExtensions[] = {".jpg", ".jpeg", ".png", ".webp",
+                                                ".gif", ".tif",  ".tiff"};
+  std::string extension = path.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return std::find(std::begin(kExtensions), std::end(kExtensions), extension) !=
+         std::end(kExtensions);
+}
+
+// The files among the names, and the pictures in the folders among them.
 std::vector<fs::path> FindPictures(const std::vector<std::string>& names) {
   std::vector<fs::path> pictures;
   for (const std::string& name : names) {
@@ -52,7 +63,8 @@ std::vector<fs::path> FindPictures(const std::vector<std::string>& names) {
     }
     const size_t before = pictures.size();
     for (const auto& entry : fs::directory_iterator(name)) {
-      if (entry.is_regular_file()) pictures.push_back(entry.path());
+      if (entry.is_regular_file() && LooksLikePicture(entry.path()))
+        pictures.push_back(entry.path());
     }
     std::sort(pictures.begin() + static_cast<ptrdiff_t>(before), pictures.end());
   }

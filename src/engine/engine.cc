@@ -120,7 +120,7 @@ EngineInfo Engine::info() const {
     } else if (name == weight + "_packed") {
       const PackedSize size = ReadPackedSize(checkpoint, weight);
       info.parameters += size.elements;
-      precisions.insert("I" + std::to_string(size.bits));
+      precisions.insert(size.bits == 4 ? "I4" : "I8");
     }
   }
   for (const std::string& precision : precisions) {

@@ -70,9 +70,9 @@ class NewFolder {
 };
 
 bool IsLinear(const std::string& name) {
-  static constexpr const char* kLayers[] = {".q_proj.weight", ".k_proj.weight", ".v_proj.weight",
-                                            ".out_proj.weight", ".qkv.weight", ".proj.weight",
-                                            ".fc1.weight", ".fc2.weight"};
+  static constexpr const char* kLayers[] = {".q_proj.weight",   ".k_proj.weight", ".v_proj.weight",
+                                            ".out_proj.weight", ".qkv.weight",    ".proj.weight",
+                                            ".fc1.weight",      ".fc2.weight"};
   return std::any_of(std::begin(kLayers), std::end(kLayers),
                      [&](const char* layer) { return name.ends_with(layer); });
 }
@@ -140,9 +140,10 @@ class Writer {
     TensorView kept = tensor;
     if (name == kProjection && reader_.StoredName(name) != name) {
       kept.shape = {tensor.shape[1], tensor.shape[0]};  // Microsoft's is the other way around
-      PutHalf(name, reader_.ImageProjection(static_cast<int>(kept.shape[0]),
-                                            static_cast<int>(kept.shape[1])),
-              kept);
+      PutHalf(
+          name,
+          reader_.ImageProjection(static_cast<int>(kept.shape[0]), static_cast<int>(kept.shape[1])),
+          kept);
     } else if (tensor.shape.size() > 1 &&
                (tensor.dtype == DType::kF32 || tensor.dtype == DType::kF64)) {
       PutHalf(name, reader_.Floats(name, tensor.shape), kept);
@@ -194,8 +195,7 @@ class Writer {
 };
 
 json QuantizationConfig(const QuantizeOptions& options, std::vector<std::string> ignored) {
-  ignored.insert(ignored.begin(),
-                 {"lm_head", "model.multi_modal_projector.image_projection"});
+  ignored.insert(ignored.begin(), {"lm_head", "model.multi_modal_projector.image_projection"});
   const json weights = {{"num_bits", options.bits},
                         {"type", "int"},
                         {"symmetric", options.symmetric},

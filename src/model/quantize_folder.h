@@ -42,9 +42,9 @@ void CheckQuantizeTarget(const std::filesystem::path& to, bool overwrite);
 // Writes the model of `from` as a folder in compressed-tensors' pack-quantized form, under
 // transformers-native names, with all files but the weights copied. Linear layers are quantized as
 // the options say; patch convolutions, embeddings and the head, the projector and layers whose
-// columns the groups do not divide are kept in 16 bits: the engine computes with them in 8 bits, but
-// transformers opens only folders in which all layers are quantized alike. The folder appears whole
-// or not at all. Throws Error: kInvalidArgument, kInvalidModel, kIo.
+// columns the groups do not divide are kept in 16 bits: the engine computes with them in 8 bits,
+// but transformers opens only folders in which all layers are quantized alike. The folder appears
+// whole or not at all. Throws Error: kInvalidArgument, kInvalidModel, kIo.
 FolderReport QuantizeFolder(const std::filesystem::path& from, const std::filesystem::path& to,
                             const QuantizeFolderOptions& options);
 
