@@ -1,0 +1,221 @@
+"""What Uffizi is measured against: the same network in OpenVINO (INT4 by nncf), and one 4-bit
+matrix product in ONNX Runtime.
+
+    python peers.py export MODEL_FOLDER IR_FOLDER      # float Hugging Face folder to INT4 IR
+    python peers.py openvino IR_FOLDER --threads N     # one JSON line of seconds
+    python peers.py onnxruntime --threads N
+
+The decoder of the export is as good as OpenVINO has it: stateful self-attention cache,
+cross-attention keys and values computed once a picture and not once a token.
+"""
+
+import argparse
+import json
+import pathlib
+import resource
+import statistics
+import time
+
+import numpy as np
+
+TOKENS = 50
+GEMM_ROWS, GEMM_COLUMNS, GEMM_DEPTH, GEMM_GROUP = 2304, 4096, 1024, 64
+
+
+def export(model_folder: pathlib.Path, out: pathlib.Path) -> None:
+    """Writes vision.xml, encoder.xml, cross.xml and decoder.xml."""
+    import nncf
+    import openvino as ov
+    import torch
+    from openvino._offline_transformations import apply_make_stateful_transformation
+    from transformers import Florence2ForConditionalGeneration
+
+    torch.set_grad_enabled(False)
+    model = Florence2ForConditionalGeneration.from_pretrained(model_folder).float().eval()
+    text = model.model.language_model
+    config = model.config.text_config
+    heads = config.decoder_attention_heads
+    width = config.d_model // heads
+    attention = torch.nn.functional.scaled_dot_product_attention
+
+    def split(x):
+        return x.unflatten(-1, (heads, width)).transpose(1, 2)
+
+    def join(x):
+        return x.transpose(1, 2).flatten(2)
+
+    class Vision(torch.nn.Module):
+        def forward(self, pixels):
+            return model.model.get_image_features(pixels).pooler_output
+
+    class Encoder(torch.nn.Module):
+        def forward(self, image, ids):
+            states = torch.cat([image, text.encoder.embed_tokens(ids)], 1)
+            encoder = text.encoder
+            states = encoder.layernorm_embedding(states + encoder.embed_positions(states))
+            for layer in encoder.layers:
+                own = layer.self_attn
+                mixed = attention(*(split(p(states)) for p in (own.q_proj, own.k_proj, own.v_proj)))
+                states = layer.self_attn_layer_norm(states + own.out_proj(join(mixed)))
+                hidden = torch.nn.functional.gelu(layer.fc1(states))
+                states = layer.final_layer_norm(states + layer.fc2(hidden))
+            return states
+
+    class Cross(torch.nn.Module):
+        def forward(self, states):
+            return tuple(
+                split(projection(states))
+                for layer in text.decoder.layers
+                for projection in (layer.encoder_attn.k_proj, layer.encoder_attn.v_proj)
+            )
+
+    class Decoder(torch.nn.Module):
+        """One token: ids [1, 1], position [1], then per layer cross K, cross V, past K, past V."""
+
+        def forward(self, ids, position, *caches):
+            decoder = text.decoder
+            x = decoder.embed_tokens(ids)
+            x = x + torch.nn.functional.embedding(position + 2, decoder.embed_positions.weight)
+            x = decoder.layernorm_embedding(x)
+            present = []
+            for i, layer in enumerate(decoder.layers):
+                cross_k, cross_v, past_k, past_v = caches[4 * i : 4 * i + 4]
+                own, other = layer.self_attn, layer.encoder_attn
+                keys = torch.cat([past_k, split(own.k_proj(x))], 2)
+                values = torch.cat([past_v, split(own.v_proj(x))], 2)
+                present += [keys, values]
+                mixed = attention(split(own.q_proj(x)), keys, values)
+                x = layer.self_attn_layer_norm(x + own.out_proj(join(mixed)))
+                mixed = attention(split(other.q_proj(x)), cross_k, cross_v)
+                x = layer.encoder_attn_layer_norm(x + other.out_proj(join(mixed)))
+                x = layer.final_layer_norm(x + layer.fc2(torch.nn.functional.gelu(layer.fc1(x))))
+            return (model.lm_head(x), *present)
+
+    out.mkdir(parents=True, exist_ok=True)
+
+    def save(name, converted):
+        nncf.compress_weights(
+            converted, mode=nncf.CompressWeightsMode.INT4_SYM, ratio=1.0, group_size=128
+        )
+        ov.save_model(converted, out / f"{name}.xml")
+
+    side = 768
+    pixels = torch.zeros(1, 3, side, side)
+    image = Vision()(pixels)
+    save("vision", ov.convert_model(Vision(), example_input=pixels, input=[1, 3, side, side]))
+    ids = torch.arange(4, 18)[None]
+    save("encoder", ov.convert_model(Encoder(), example_input=(image, ids)))
+    states = Encoder()(image, ids)
+    save("cross", ov.convert_model(Cross(), example_input=states))
+    cross = Cross()(states)
+    past = torch.zeros(1, heads, 3, width)
+    caches = [t for i in range(len(text.decoder.layers)) for t in (*cross[2 * i : 2 * i + 2], past, past)]
+    decoder = ov.convert_model(
+        Decoder(), example_input=(torch.tensor([[2]]), torch.tensor([0]), *caches)
+    )
+    state_names = {}
+    for i, port in enumerate(decoder.inputs):
+        port.get_tensor().set_names({"ids" if i == 0 else "position" if i == 1 else f"cache{i - 2}"})
+        if i >= 2:
+            length = -1 if (i - 2) % 4 >= 2 else cross[0].shape[2]
+            port.get_node().set_partial_shape(ov.PartialShape([1, heads, length, width]))
+        else:
+            port.get_node().set_partial_shape(ov.PartialShape([1, 1] if i == 0 else [1]))
+    for i, port in enumerate(decoder.outputs):
+        port.get_tensor().set_names({"logits" if i == 0 else f"present{i - 1}"})
+        if i > 0:
+            state_names[f"cache{(i - 1) // 2 * 4 + 2 + (i - 1) % 2}"] = f"present{i - 1}"
+    decoder.validate_nodes_and_infer_types()
+    apply_make_stateful_transformation(decoder, state_names)
+    save("decoder", decoder)
+
+
+def run_openvino(folder: pathlib.Path, threads: int, repeats: int) -> dict:
+    import openvino as ov
+
+    core = ov.Core()
+    core.set_property("CPU", {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"})
+    start = time.perf_counter()
+    names = ("vision", "encoder", "cross", "decoder")
+    requests = {n: core.compile_model(folder / f"{n}.xml", "CPU").create_infer_request() for n in names}
+    load = time.perf_counter() - start
+    pixels = np.random.default_rng(0).standard_normal((1, 3, 768, 768), np.float32)
+    ids = np.arange(4, 18)[None]
+    rows = []
+    for _ in range(repeats + 1):
+        clock = [time.perf_counter()]
+        image = requests["vision"].infer([pixels])[0]
+        clock.append(time.perf_counter())
+        states = requests["encoder"].infer([image, ids])[0]
+        cross = list(requests["cross"].infer([states]).values())
+        clock.append(time.perf_counter())
+        decoder = requests["decoder"]
+        decoder.reset_state()
+        for i, tensor in enumerate(cross):
+            decoder.set_tensor(f"cache{i // 2 * 4 + i % 2}", ov.Tensor(tensor))
+        token = 2
+        for position in range(TOKENS):
+            decoder.set_tensor("ids", ov.Tensor(np.array([[token]], np.int64)))
+            decoder.set_tensor("position", ov.Tensor(np.array([position], np.int64)))
+            decoder.infer()
+            token = int(decoder.get_tensor("logits").data[0, -1].argmax())
+        clock.append(time.perf_counter())
+        rows.append(np.diff(clock))
+    vision, encoder, decoder = (statistics.median(column) for column in zip(*rows[1:]))
+    return {
+        "vision": vision, "encoder": encoder, "token": decoder / TOKENS,
+        "picture": vision + encoder + decoder, "load": load,
+        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+    }  # fmt: skip
+
+
+def run_onnxruntime(threads: int, repeats: int) -> dict:
+    """Seconds of one MatMulNBits, 4 bits, activations quantized to int8 (accuracy_level 4)."""
+    import onnxruntime as ort
+    from onnx import TensorProto, helper, numpy_helper
+
+    random = np.random.default_rng(0)
+    blocks = GEMM_DEPTH // GEMM_GROUP
+    weights = random.integers(0, 256, (GEMM_COLUMNS, blocks, GEMM_GROUP // 2), np.uint8)
+    scales = random.random((GEMM_COLUMNS * blocks), np.float32)
+    node = helper.make_node(
+        "MatMulNBits", ["x", "w", "s"], ["y"], domain="com.microsoft", K=GEMM_DEPTH,
+        N=GEMM_COLUMNS, bits=4, block_size=GEMM_GROUP, accuracy_level=4,
+    )  # fmt: skip
+    graph = helper.make_graph(
+        [node], "gemm",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [GEMM_ROWS, GEMM_DEPTH])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [GEMM_ROWS, GEMM_COLUMNS])],
+        [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(scales, "s")],
+    )  # fmt: skip
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=imports, ir_version=8)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    x = random.standard_normal((GEMM_ROWS, GEMM_DEPTH), np.float32)
+    times = []
+    for _ in range(5 * repeats):
+        start = time.perf_counter()
+        session.run(None, {"x": x})
+        times.append(time.perf_counter() - start)
+    return {"gemm": statistics.median(times)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["export", "openvino", "onnxruntime"])
+    parser.add_argument("folders", nargs="*", type=pathlib.Path)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
+    args = parser.parse_args()
+    if args.what == "export":
+        export(*args.folders)
+    elif args.what == "openvino":
+        print(json.dumps(run_openvino(*args.folders, args.threads, args.repeats)))
+    else:
+        print(json.dumps(run_onnxruntime(args.threads, args.repeats)))
+
+
+if __name__ == "__main__":
+    main()
