@@ -1,0 +1,168 @@
+"""Measures Uffizi beside OpenVINO and ONNX Runtime on Florence-2-large's sizes with random weights,
+all in turn, several times, on the same cores. `./run bench` prepares what it needs.
+
+    python bench.py --build BUILD --work FOLDER [--threads N] [--rounds N] [--json FILE]
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+TOKENS = 50
+GOALS = {  # of DESIGN: times faster than the peer; GB and seconds at most
+    "avx2": {"vision encoder": 3.0, "text encoder": 3.0, "decoder, a token": 2.0, "picture, one task": 3.0,
+             "picture, three tasks": 6.0, "INT4 GEMM 2304 x 4096 x 1024": 2.5},
+    "avx512_vnni": {"vision encoder": 1.5, "text encoder": 1.5, "decoder, a token": 1.5,
+                    "picture, one task": 1.5, "picture, three tasks": 3.0,
+                    "INT4 GEMM 2304 x 4096 x 1024": 1.3},
+}  # fmt: skip
+LIMITS = {"peak memory": 0.8, "load": 1.0}
+LARGE = {
+    "model_type": "florence2",
+    "vision_config": {
+        "model_type": "florence_vision", "embed_dim": [256, 512, 1024, 2048], "num_heads": [8, 16, 32, 64],
+        "num_groups": [8, 16, 32, 64], "depths": [1, 1, 9, 1], "patch_size": [7, 3, 3, 3],
+        "patch_stride": [4, 2, 2, 2], "patch_padding": [3, 1, 1, 1],
+        "patch_prenorm": [False, True, True, True], "window_size": 12, "projection_dim": 1024,
+    },
+    "text_config": {
+        "model_type": "bart", "vocab_size": 51289, "d_model": 1024, "encoder_layers": 12, "decoder_layers": 12,
+        "encoder_attention_heads": 16, "decoder_attention_heads": 16, "encoder_ffn_dim": 4096,
+        "decoder_ffn_dim": 4096, "max_position_embeddings": 4096, "bos_token_id": 0, "eos_token_id": 2,
+        "pad_token_id": 1, "decoder_start_token_id": 2,
+    },
+}  # fmt: skip
+
+
+def run(command, **options) -> tuple[str, float, float]:
+    """Standard output, seconds, and peak resident GB of a process."""
+    start = time.perf_counter()
+    child = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, **options)
+    out = child.stdout.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    if status != 0:
+        sys.exit(f"{' '.join(map(str, command))} failed")
+    return out.decode(), time.perf_counter() - start, usage.ru_maxrss / 1e6
+
+
+def make_models(build: pathlib.Path, work: pathlib.Path, source: pathlib.Path) -> None:
+    large, quantized, ir = work / "large", work / "large-int4", work / "ir"
+    if not (ir / "decoder.xml").exists():
+        large.mkdir(parents=True, exist_ok=True)
+        (large / "config.json").write_text(json.dumps(LARGE))
+        size = {"size": {"height": 768, "width": 768}, "resample": 3}
+        (large / "preprocessor_config.json").write_text(json.dumps(size))
+        for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
+            shutil.copy(source / "models" / "uffizi-tiny" / name, large / name)
+        print("making a model of random weights", file=sys.stderr)
+        run([build / "bin" / "make_random_model", large])
+        print("exporting it to OpenVINO's INT4", file=sys.stderr)
+        run([sys.executable, HERE / "peers.py", "export", large, ir])
+    if not (quantized / "config.json").exists():
+        print("quantizing it", file=sys.stderr)
+        shutil.rmtree(quantized, ignore_errors=True)
+        run([build / "bin" / "uffizi", "quantize", large, quantized], stderr=subprocess.DEVNULL)
+
+
+def measure_uffizi(build, model, picture, threads) -> dict:
+    command = [build / "bin" / "uffizi", "annotate", picture, "--model", model, "--threads", threads,
+               "--format", "jsonl", "--beams", 1, "--no-repeat-ngram", 0, "--forced-bos", "off",
+               "--min-length", TOKENS + 1, "--max-length", TOKENS + 1]  # fmt: skip
+    out, _, peak = run([*command, "--task", "od"])
+    answer = json.loads(out)
+    timings = answer["timings"]
+    tasks = ["--task", "od", "--task", "caption", "--task", "ocr"]
+    three, _, _ = run([*command, *tasks])
+    _, load, _ = run([build / "bin" / "uffizi", "info", model])
+    return {
+        "vision": timings["vision_encoder"], "encoder": timings["text_encoder"],
+        "token": timings["decoder"] / len(answer["token_ids"]), "picture": timings["total"],
+        "three": sum(json.loads(line)["timings"]["total"] for line in three.splitlines()),
+        "peak_gb": peak, "load": load,
+    }  # fmt: skip
+
+
+def measure_gemm(build) -> float:
+    out, _, _ = run([build / "bin" / "kernels_bench", "--benchmark_format=json",
+                     "--benchmark_filter=MatMulQuantized/2304/4096/1024", "--benchmark_min_time=1"],
+                    stderr=subprocess.DEVNULL)  # fmt: skip
+    entry = json.loads(out)["benchmarks"][0]
+    return entry["real_time"] * {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}[entry["time_unit"]]
+
+
+def isa() -> str:
+    flags = pathlib.Path("/proc/cpuinfo").read_text()
+    return "avx512_vnni" if "avx512_vnni" in flags else "avx2" if "avx2" in flags else platform.machine()
+
+
+def machine() -> str:
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return f"{line.split(':')[1].strip()}, {os.cpu_count()} cores"
+    return platform.processor()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", type=pathlib.Path, required=True)
+    parser.add_argument("--work", type=pathlib.Path, required=True)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=pathlib.Path)
+    args = parser.parse_args()
+    source = HERE.parent
+    make_models(args.build, args.work, source)
+    picture = source / "samples" / "shop.jpg"
+    peers = [sys.executable, HERE / "peers.py"]
+    ours, openvino, onnx, gemm = [], [], [], []
+    for i in range(args.rounds):
+        print(f"round {i + 1} of {args.rounds}", file=sys.stderr)
+        ours.append(measure_uffizi(args.build, args.work / "large-int4", picture, args.threads))
+        threads = ["--threads", args.threads, "--repeats", 1]
+        openvino.append(json.loads(run([*peers, "openvino", args.work / "ir", *threads])[0]))
+        gemm.append(measure_gemm(args.build))
+        onnx.append(json.loads(run([*peers, "onnxruntime", *threads])[0])["gemm"])
+
+    def median(rounds, key):
+        return statistics.median(r[key] for r in rounds)
+
+    goals = GOALS.get(isa(), {})
+    rows = []
+
+    def add(name, uffizi, peer, peer_name, unit):
+        limit = LIMITS.get(name)
+        rows.append({"name": name, "uffizi": round(uffizi, 4), "peer": round(peer, 4), "peer_name": peer_name,
+                     "unit": unit, "ratio": round(peer / uffizi, 3),
+                     "goal": limit if limit else goals.get(name)})  # fmt: skip
+
+    for name, key in (("vision encoder", "vision"), ("text encoder", "encoder"),
+                      ("decoder, a token", "token"), ("picture, one task", "picture")):  # fmt: skip
+        add(name, median(ours, key), median(openvino, key), "OpenVINO INT4", "s")
+    add("picture, three tasks", median(ours, "three"), 3 * median(openvino, "picture"),
+        "OpenVINO INT4, three times", "s")  # fmt: skip
+    add("INT4 GEMM 2304 x 4096 x 1024", statistics.median(gemm), statistics.median(onnx),
+        "ONNX Runtime MatMulNBits", "s")  # fmt: skip
+    add("peak memory", median(ours, "peak_gb"), median(openvino, "peak_gb"), "OpenVINO INT4", "GB")
+    add("load", median(ours, "load"), median(openvino, "load"), "OpenVINO INT4", "s")
+
+    print(f"{machine()}, {isa()}, {args.threads} threads, medians of {args.rounds} rounds")
+    print(f"{'':<30} {'uffizi':>9} {'peer':>9}    {'ratio':>6}  goal")
+    for row in rows:
+        goal = f"{row['goal']} {row['unit']} at most" if row["name"] in LIMITS else f"{row['goal']}x"
+        print(f"{row['name']:<30} {row['uffizi']:>9.3f} {row['peer']:>9.3f} {row['unit']:<3}"
+              f"{row['ratio']:>5.2f}x  {goal}  ({row['peer_name']})")  # fmt: skip
+    if args.json:
+        report = {"machine": machine(), "isa": isa(), "rows": rows}
+        args.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
