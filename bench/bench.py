@@ -92,7 +92,7 @@ def measure_uffizi(build, model, picture, threads) -> dict:
 
 def measure_gemm(build) -> float:
     out, _, _ = run([build / "bin" / "kernels_bench", "--benchmark_format=json",
-                     "--benchmark_filter=MatMulQuantized/2304/4096/1024", "--benchmark_min_time=1"],
+                     "--benchmark_filter=MatMulQuantized/rows:2304/n:4096/k:1024/bits:4", "--benchmark_min_time=1"],
                     stderr=subprocess.DEVNULL)  # fmt: skip
     entry = json.loads(out)["benchmarks"][0]
     return entry["real_time"] * {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}[entry["time_unit"]]
