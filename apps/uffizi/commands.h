@@ -25,6 +25,7 @@ Command AddParse(CLI::App& app);
 Command AddTokenize(CLI::App& app);
 Command AddInfo(CLI::App& app);
 Command AddQuantize(CLI::App& app);
+Command AddServe(CLI::App& app);
 
 // The folder of the model to use if none is named: $UFFIZI_MODEL, else the one that came with the
 // program. Throws Error(kNotFound).

@@ -44,7 +44,7 @@ int Main(int argc, char** argv) {
   std::map<std::string, Command> commands = {
       {"annotate", AddAnnotate(app)}, {"parse", AddParse(app)},
       {"tokenize", AddTokenize(app)}, {"info", AddInfo(app)},
-      {"quantize", AddQuantize(app)},
+      {"quantize", AddQuantize(app)}, {"serve", AddServe(app)},
   };
   try {
     app.parse(argc, argv);

@@ -89,6 +89,7 @@ class UFFIZI_API Query {
  public:
   const Prompt& prompt() const;
   std::span<const int> input_ids() const;
+  int num_beams() const;  // of its search; with 1, the text in Progress only grows
 
  private:
   friend class Engine;

@@ -68,6 +68,7 @@ GenerationConfig Merge(GenerationConfig config, const GenerationOptions& options
 
 const Prompt& Query::prompt() const { return impl_->prompt; }
 std::span<const int> Query::input_ids() const { return impl_->input_ids; }
+int Query::num_beams() const { return impl_->generation.num_beams; }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;

@@ -1,0 +1,245 @@
+#include "server/annotate_request.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "server/base64.h"
+#include "server/json_fields.h"
+#include "server/problem.h"
+
+namespace uffizi {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kMaxInt = std::numeric_limits<int>::max();
+
+template <typename To, typename From>
+void Set(std::optional<To>& to, const std::optional<From>& from) {
+  if (from) to = static_cast<To>(*from);
+}
+
+Task TaskNamed(const std::string& name) {
+  if (const auto task = FindTask(name)) return *task;
+  RefuseRequest("no task is called \"" + name.substr(0, 80) + "\"; GET /v1/tasks lists them");
+}
+
+// A region as a list of four numbers, or as text.
+std::string ReadRegionField(const json& value, const std::string& field) {
+  if (value.is_string()) return value.get<std::string>();
+  const bool four =
+      value.is_array() && value.size() == 4 &&
+      std::all_of(value.begin(), value.end(), [](const json& item) { return item.is_number(); });
+  if (!four) RefuseRequest(field + " must be four numbers, [x1, y1, x2, y2], or a string");
+  std::string region;
+  for (const json& item : value) {
+    if (!region.empty()) region += ',';
+    region += item.dump();
+  }
+  return region;
+}
+
+// {"task", "text" or "region"} or {"prompt"}.
+Question ReadQuestionObject(const json& object, const std::string& name) {
+  JsonFields fields(object, name);
+  const auto task = fields.String("task");
+  const auto prompt = fields.String("prompt");
+  const auto text = fields.String("text");
+  const json& region = fields.Any("region");
+  fields.ExpectNoMore();
+  if (task.has_value() == prompt.has_value()) {
+    RefuseRequest(name + " must have a task or a prompt, and not both");
+  }
+  if (prompt) {
+    if (text || !region.is_null()) RefuseRequest(name + ": a prompt takes no text and no region");
+    return {std::nullopt, *prompt};
+  }
+  const Task found = TaskNamed(*task);
+  if (!region.is_null()) {
+    if (text) RefuseRequest(name + " must not have both a text and a region");
+    if (GetTaskInfo(found).input != TaskInput::kRegion) {
+      RefuseRequest(name + ": " + *task + " takes no region");
+    }
+    return {found, ReadRegionField(region, fields.NameOf("region"))};
+  }
+  return {found, text.value_or("")};
+}
+
+GenerationOptions ReadGeneration(JsonFields& fields) {
+  GenerationOptions generation;
+  Set(generation.num_beams, fields.Integer("num_beams", 1, kMaxInt));
+  generation.early_stopping = fields.String("early_stopping");
+  Set(generation.length_penalty, fields.Number("length_penalty", -100, 100));
+  Set(generation.no_repeat_ngram_size, fields.Integer("no_repeat_ngram_size", 0, kMaxInt));
+  Set(generation.repetition_penalty, fields.Number("repetition_penalty", 0.01, 100));
+  Set(generation.min_length, fields.Integer("min_length", 0, kMaxInt));
+  Set(generation.max_length, fields.Integer("max_length", 2, kMaxInt));
+  Set(generation.do_sample, fields.Bool("do_sample"));
+  Set(generation.temperature, fields.Number("temperature", 0.01, 100));
+  Set(generation.top_k, fields.Integer("top_k", 0, kMaxInt));
+  Set(generation.top_p, fields.Number("top_p", 0.001, 1));
+  Set(generation.seed, fields.Integer("seed", 0, std::numeric_limits<int64_t>::max()));
+  Set(generation.forced_bos, fields.Bool("forced_bos"));
+  Set(generation.forced_eos, fields.Bool("forced_eos"));
+  return generation;
+}
+
+void ReadOptions(const json& object, AnnotateRequest& request) {
+  JsonFields fields(object, "options");
+  request.generation = ReadGeneration(fields);
+  if (fields.Bool("drop_alpha") == true) request.decode.alpha = AlphaMode::kDrop;
+  if (fields.Bool("no_exif") == true) request.decode.apply_exif_orientation = false;
+  fields.ExpectNoMore();
+}
+
+AnnotateRequest ReadJson(const HttpRequest& http) {
+  const json body = ParseClientJson(http.body);
+  JsonFields fields(body, "");
+  AnnotateRequest request;
+  const auto image = fields.String("image");
+  if (!image) RefuseRequest("image is missing: the picture as base64 or a data URI");
+  request.image = ReadImageData(*image, "image");
+  request.image_name = fields.String("name").value_or("image");
+  const json& tasks = fields.Any("tasks");
+  if (!tasks.is_array()) RefuseRequest("tasks must be a list of what to ask, such as [\"od\"]");
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    const std::string name = "tasks[" + std::to_string(i) + "]";
+    request.questions.push_back(tasks[i].is_string()
+                                    ? Question{TaskNamed(tasks[i].get<std::string>()), ""}
+                                    : ReadQuestionObject(tasks[i], name));
+  }
+  if (const json& options = fields.Any("options"); !options.is_null()) {
+    ReadOptions(options, request);
+  }
+  request.stream = fields.Bool("stream").value_or(false);
+  fields.ExpectNoMore();
+  return request;
+}
+
+// Form fields of one kind (text, region), handed out in order; a single one serves all tasks.
+class Inputs {
+ public:
+  void Add(std::string value) { values_.push_back(std::move(value)); }
+  std::string Next() {
+    if (values_.empty()) return "";
+    return values_[values_.size() == 1 ? 0 : std::min(next_++, values_.size() - 1)];
+  }
+  bool empty() const { return values_.empty(); }
+
+ private:
+  std::vector<std::string> values_;
+  size_t next_ = 0;
+};
+
+AnnotateRequest ReadForm(std::vector<FormField> form) {
+  AnnotateRequest request;
+  std::vector<std::string> tasks, prompts;
+  Inputs texts, regions;
+  bool has_image = false;
+  for (FormField& field : form) {
+    if (field.name == "image") {
+      if (has_image) RefuseRequest("there is more than one image; send one request for each");
+      has_image = true;
+      request.image = std::move(field.data);
+      request.image_name = field.filename.empty() ? "image" : field.filename;
+    } else if (field.name == "task") {
+      tasks.push_back(std::move(field.data));
+    } else if (field.name == "prompt") {
+      prompts.push_back(std::move(field.data));
+    } else if (field.name == "text") {
+      texts.Add(std::move(field.data));
+    } else if (field.name == "region") {
+      regions.Add(std::move(field.data));
+    } else if (field.name == "options") {
+      ReadOptions(ParseClientJson(field.data), request);
+    } else if (field.name == "stream") {
+      if (field.data != "true" && field.data != "false") {
+        RefuseRequest("stream must be true or false");
+      }
+      request.stream = field.data == "true";
+    } else {
+      RefuseRequest("no field is called " + field.name.substr(0, 80) +
+                    "; there are image, task, text, region, prompt, options, stream");
+    }
+  }
+  if (!has_image) RefuseRequest("image is missing: the picture as a file field");
+  bool takes_text = false, takes_region = false;
+  for (const std::string& name : tasks) {
+    const Task task = TaskNamed(name);
+    const TaskInput input = GetTaskInfo(task).input;
+    takes_text |= input == TaskInput::kText;
+    takes_region |= input == TaskInput::kRegion;
+    request.questions.push_back({task, input == TaskInput::kText     ? texts.Next()
+                                       : input == TaskInput::kRegion ? regions.Next()
+                                                                     : ""});
+  }
+  if (!texts.empty() && !takes_text) RefuseRequest("none of the tasks takes a text");
+  if (!regions.empty() && !takes_region) RefuseRequest("none of the tasks takes a region");
+  for (std::string& prompt : prompts) {
+    request.questions.push_back({std::nullopt, std::move(prompt)});
+  }
+  return request;
+}
+
+}  // namespace
+
+std::string ReadImageData(std::string_view text, const std::string& field) {
+  constexpr std::string_view kMark = ";base64,";
+  if (text.starts_with("http:") || text.starts_with("https:")) {
+    RefuseRequest(field + ": URLs are not fetched; send the picture itself, as base64");
+  }
+  if (text.starts_with("data:")) {
+    const size_t mark = text.substr(0, 200).find(kMark);
+    if (mark == std::string_view::npos) RefuseRequest(field + ": a data URI must be in base64");
+    text.remove_prefix(mark + kMark.size());
+  }
+  std::optional<std::string> bytes = DecodeBase64(text);
+  if (!bytes || bytes->empty()) {
+    throw Problem(422, "invalid_image", field + " is not a picture in base64");
+  }
+  return *std::move(bytes);
+}
+
+GenerationOptions ReadGenerationOptions(const json& options) {
+  JsonFields fields(options, "options");
+  GenerationOptions generation = ReadGeneration(fields);
+  fields.ExpectNoMore();
+  return generation;
+}
+
+void ApplyLimits(const RequestLimits& limits, AnnotateRequest& request) {
+  if (request.questions.empty()) RefuseRequest("say what to ask: a task or a prompt");
+  if (request.questions.size() > limits.max_questions) {
+    RefuseRequest("a request may ask at most " + std::to_string(limits.max_questions) +
+                  " questions, not " + std::to_string(request.questions.size()));
+  }
+  GenerationOptions& generation = request.generation;
+  if (generation.num_beams.value_or(1) > limits.max_beams) {
+    RefuseRequest("num_beams must be at most " + std::to_string(limits.max_beams));
+  }
+  if (generation.max_length.value_or(0) > limits.max_tokens + 1) {
+    RefuseRequest("max_length must be at most " + std::to_string(limits.max_tokens + 1));
+  }
+  request.decode.max_pixels = limits.max_pixels;
+  // What is wrong with a question whatever the picture is: say so before any work.
+  for (const Question& question : request.questions) question.For(1000, 1000);
+}
+
+AnnotateRequest ReadAnnotateRequest(const HttpRequest& http, const RequestLimits& limits) {
+  const std::string type = http.MediaType();
+  AnnotateRequest request;
+  if (type == "application/json") {
+    request = ReadJson(http);
+  } else if (type == "multipart/form-data") {
+    auto form = http.Form();
+    if (!form) RefuseRequest("the body is not a whole multipart/form-data");
+    request = ReadForm(*std::move(form));
+  } else {
+    throw Problem(415, "unsupported_media_type",
+                  "the body must be application/json or multipart/form-data");
+  }
+  ApplyLimits(limits, request);
+  return request;
+}
+
+}  // namespace uffizi

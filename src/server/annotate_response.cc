@@ -1,0 +1,94 @@
+#include "server/annotate_response.h"
+
+#include "server/problem.h"
+#include "tasks/json_writer.h"
+#include "tasks/result_json.h"
+
+namespace uffizi {
+namespace {
+
+// `"model": ..., "queue_seconds": ...`
+void AppendSummary(std::string_view model, const Answered& answered, std::string& out) {
+  out += "\"model\": ";
+  AppendJsonString(model, out);
+  out += ", \"queue_seconds\": ";
+  AppendJsonSeconds(answered.queue_seconds, out);
+}
+
+std::string TextEvent(const Job::Text& news) {
+  std::string data = "{\"question\": " + std::to_string(news.question) + ", \"text\": ";
+  AppendJsonString(news.text, data);
+  return ServerSentEvent("text", data + "}");
+}
+
+// The events that tell how the job ended.
+std::string EndEvents(const std::string& model, WaitingJob& waiting) {
+  std::string events;
+  try {
+    const Answered answered = waiting.job().Take();
+    for (const Result& result : answered.results) {
+      events += ServerSentEvent("result", ResultToJson(waiting.job().request.image_name, result));
+    }
+    std::string summary = "{";
+    AppendSummary(model, answered, summary);
+    return events + ServerSentEvent("done", summary + "}");
+  } catch (const std::exception& error) {
+    return ServerSentEvent("error", ProblemToJson(ToProblem(error)));
+  }
+}
+
+std::string NewsEvents(const Job::News& news, const std::string& model, WaitingJob& waiting) {
+  std::string events;
+  for (const Job::Text& text : news.texts) events += TextEvent(text);
+  if (news.ended) events += EndEvents(model, waiting);
+  // A comment: shows that we live, and finds out whether the client does.
+  return events.empty() ? ": waiting\n\n" : events;
+}
+
+}  // namespace
+
+std::string ServerSentEvent(std::string_view name, std::string_view data) {
+  std::string event;
+  if (!name.empty()) event.append("event: ").append(name).append("\n");
+  return event.append("data: ").append(data).append("\n\n");
+}
+
+std::string AnnotationToJson(std::string_view model, std::string_view image,
+                             const Answered& answered) {
+  std::string out = "{";
+  AppendSummary(model, answered, out);
+  out += ", \"results\": ";
+  AppendJsonList(answered.results, out,
+                 [&](const Result& result, std::string& to) { to += ResultToJson(image, result); });
+  return out + "}";
+}
+
+HttpResponse StreamAnnotation(std::string model, std::shared_ptr<WaitingJob> waiting) {
+  return StreamEvents(waiting, [model = std::move(model), waiting](const Job::News& news) {
+    return NewsEvents(news, model, *waiting);
+  });
+}
+
+HttpResponse StreamEvents(std::shared_ptr<WaitingJob> waiting,
+                          std::function<std::string(const Job::News&)> write) {
+  constexpr std::chrono::milliseconds kPatience{1000};
+  Job::News first = waiting->Wait(kPatience);
+  if (first.ended) waiting->job().ThrowIfFailed();
+  HttpResponse response;
+  response.content_type = "text/event-stream";
+  response.headers.emplace_back("Cache-Control", "no-store");
+  response.headers.emplace_back("X-Accel-Buffering", "no");  // nginx passes events on at once
+  response.stream = [waiting = std::move(waiting), write = std::move(write),
+                     next = std::optional(std::move(first)),
+                     ended = false]() mutable -> std::optional<std::string> {
+    if (ended) return std::nullopt;
+    if (!next) next = waiting->Wait(kPatience);
+    ended = next->ended;
+    std::string events = write(*next);
+    next.reset();
+    return events;
+  };
+  return response;
+}
+
+}  // namespace uffizi

@@ -1,0 +1,208 @@
+#include "server/api.h"
+
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "server/annotate_response.h"
+#include "server/openai.h"
+#include "server/problem.h"
+#include "server/waiting_job.h"
+#include "server/web_files.h"
+#include "uffizi/error.h"
+
+namespace uffizi {
+namespace {
+
+using nlohmann::ordered_json;
+
+// Without telling by its time how much of a guess was right.
+bool SameSecret(std::string_view a, std::string_view b) {
+  size_t difference = a.size() ^ b.size();
+  for (size_t i = 0; i < a.size(); ++i) {
+    difference |= static_cast<unsigned char>(a[i]) ^
+                  static_cast<unsigned char>(b.empty() ? '\0' : b[i % b.size()]);
+  }
+  return difference == 0;
+}
+
+const char* InputName(TaskInput input) {
+  switch (input) {
+    case TaskInput::kText:
+      return "text";
+    case TaskInput::kRegion:
+      return "region";
+    default:
+      return "none";
+  }
+}
+
+const char* ShapeName(AnswerShape shape) {
+  switch (shape) {
+    case AnswerShape::kBoxes:
+      return "boxes";
+    case AnswerShape::kQuads:
+      return "quads";
+    case AnswerShape::kPolygons:
+      return "polygons";
+    case AnswerShape::kOpenVocabulary:
+      return "open_vocabulary";
+    default:
+      return "text";
+  }
+}
+
+}  // namespace
+
+Api::Api(ApiOptions options, Batcher& batcher, Metrics& metrics)
+    : options_(std::move(options)),
+      batcher_(batcher),
+      metrics_(metrics),
+      routes_(AddFiles({
+          {"POST", "/v1/annotate", &Api::Annotate},
+          {"POST", "/v1/chat/completions", &Api::Chat},
+          {"GET", "/v1/models", &Api::Models},
+          {"GET", "/v1/models/" + options_.model_name, &Api::Model},
+          {"GET", "/v1/tasks", &Api::Tasks},
+          {"GET", "/healthz", &Api::Health},
+          {"GET", "/metrics", &Api::MetricsText},
+      })),
+      started_(std::time(nullptr)) {}
+
+std::vector<Api::Route> Api::AddFiles(std::vector<Route> routes) {
+  for (const WebFile& file : WebFiles()) routes.push_back({"GET", file.path, &Api::File});
+  return routes;
+}
+
+const Api::Route* Api::FindRoute(const HttpRequest& request) const {
+  const std::string& method = request.method == "HEAD" ? "GET" : request.method;
+  for (const Route& route : routes_) {
+    if (route.path == request.path && route.method == method) return &route;
+  }
+  return nullptr;
+}
+
+bool Api::HasKey(const HttpRequest& request) const {
+  constexpr std::string_view kBearer = "Bearer ";
+  const std::string given = request.Header("Authorization").value_or("");
+  return given.starts_with(kBearer) && SameSecret(given.substr(kBearer.size()), options_.api_key);
+}
+
+std::optional<HttpResponse> Api::Refuse(const HttpRequest& request) {
+  ++active_;
+  if (FindRoute(request) == nullptr) {
+    std::string allowed;
+    for (const Route& route : routes_) {
+      if (route.path != request.path) continue;
+      allowed += (allowed.empty() ? "" : ", ") + route.method;
+      if (route.method == "GET") allowed += ", HEAD";
+    }
+    if (allowed.empty()) {
+      return ProblemResponse(Problem(404, "not_found", "there is nothing at this path"),
+                             request.path);
+    }
+    HttpResponse response = ProblemResponse(
+        Problem(405, "method_not_allowed", "this path takes " + allowed), request.path);
+    response.headers.emplace_back("Allow", allowed);
+    return response;
+  }
+  if (!options_.api_key.empty() && request.path.starts_with("/v1/") && !HasKey(request)) {
+    return ProblemResponse(
+        Problem(401, "unauthorized", "this server needs its API key: Authorization: Bearer KEY"),
+        request.path);
+  }
+  return std::nullopt;
+}
+
+HttpResponse Api::Answer(const HttpRequest& request) {
+  const Route* route = FindRoute(request);
+  return (this->*route->answer)(request);
+}
+
+HttpResponse Api::TooLarge(const HttpRequest& request) {
+  return ProblemResponse(
+      Problem(413, "body_too_large", "the request's body is over the server's limit"),
+      request.path);
+}
+
+HttpResponse Api::Failed(const HttpRequest& request, const std::exception& error) {
+  return ProblemResponse(ToProblem(error), request.path);
+}
+
+void Api::Done(const HttpRequest& request, int status, double seconds) {
+  const Route* route = FindRoute(request);
+  metrics_.CountRequest(route != nullptr ? route->path : "other", status, seconds);
+  --active_;
+}
+
+HttpResponse Api::Annotate(const HttpRequest& request) {
+  AnnotateRequest asked = ReadAnnotateRequest(request, options_.limits);
+  const bool stream = asked.stream;
+  auto waiting = std::make_shared<WaitingJob>(batcher_, request, std::move(asked));
+  if (stream) return StreamAnnotation(options_.model_name, std::move(waiting));
+  const std::string image = waiting->job().request.image_name;
+  return {.body = AnnotationToJson(options_.model_name, image, waiting->WaitForEnd())};
+}
+
+HttpResponse Api::Chat(const HttpRequest& request) {
+  ChatRequest asked = ReadChatRequest(request, options_.model_name, options_.limits);
+  const bool stream = asked.annotate.stream;
+  auto waiting = std::make_shared<WaitingJob>(batcher_, request, std::move(asked.annotate));
+  ChatIdentity chat = NewChat(options_.model_name);
+  if (!stream) return ChatCompletion(chat, *waiting);
+  return StreamChatCompletion(std::move(chat), asked.include_usage, std::move(waiting));
+}
+
+std::string Api::ModelJson() const {
+  return "{\"id\": " + ordered_json(options_.model_name).dump() +
+         ", \"object\": \"model\", \"created\": " + std::to_string(started_) +
+         ", \"owned_by\": \"uffizi\"}";
+}
+
+HttpResponse Api::Models(const HttpRequest&) {
+  return {.body = "{\"object\": \"list\", \"data\": [" + ModelJson() + "]}"};
+}
+
+HttpResponse Api::Model(const HttpRequest&) { return {.body = ModelJson()}; }
+
+HttpResponse Api::Tasks(const HttpRequest&) {
+  ordered_json tasks = ordered_json::array();
+  for (const TaskInfo& task : AllTasks()) {
+    tasks.push_back({{"name", task.name},
+                     {"token", task.token},
+                     {"input", InputName(task.input)},
+                     {"shape", ShapeName(task.shape)},
+                     {"prompt", task.prompt},
+                     {"help", task.help},
+                     {"example", task.example}});
+  }
+  return {.body = ordered_json{{"tasks", tasks}}.dump()};
+}
+
+HttpResponse Api::Health(const HttpRequest&) {
+  if (shutting_down_) throw Problem(503, "shutting_down", "the server is shutting down");
+  return {.body = R"({"status": "ok"})"};
+}
+
+HttpResponse Api::File(const HttpRequest& request) {
+  for (const WebFile& file : WebFiles()) {
+    if (request.path != file.path) continue;
+    return {.content_type = file.content_type,
+            .body = std::string(file.bytes),
+            .headers = {{"Cache-Control", "no-cache"},
+                        {"Content-Security-Policy",
+                         "default-src 'self'; img-src 'self' blob: data:; base-uri 'none'; "
+                         "form-action 'none'; frame-ancestors 'none'"},
+                        {"Referrer-Policy", "no-referrer"},
+                        {"X-Content-Type-Options", "nosniff"}}};
+  }
+  throw Problem(404, "not_found", "there is nothing at this path");
+}
+
+HttpResponse Api::MetricsText(const HttpRequest&) {
+  return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
+          .body = metrics_.Text({.waiting = batcher_.waiting(),
+                                 .waiting_limit = batcher_.options().max_waiting,
+                                 .active_requests = active_})};
+}
+
+}  // namespace uffizi

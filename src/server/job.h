@@ -1,0 +1,81 @@
+#ifndef UFFIZI_SERVER_JOB_H_
+#define UFFIZI_SERVER_JOB_H_
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/annotate_request.h"
+#include "uffizi/types.h"
+
+namespace uffizi {
+
+// The answers to one request.
+struct Answered {
+  std::vector<Result> results;    // one for each question
+  std::vector<int> input_tokens;  // of each question, the picture's included
+  double queue_seconds = 0;       // from the request to its turn
+};
+
+// One request between the connection that waits for it and the worker that answers it.
+class Job {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  Job(AnnotateRequest asked, Clock::time_point must_end)
+      : request(std::move(asked)), deadline(must_end), texts_(request.questions.size()) {}
+
+  const AnnotateRequest request;
+  const Clock::time_point deadline;
+  const Clock::time_point created = Clock::now();
+
+  // The client is gone: nobody wants the answer.
+  void Cancel() { cancelled_ = true; }
+  bool cancelled() const { return cancelled_; }
+
+  // For the worker. Update tells the answer so far to a question, and whether it can only grow;
+  // Finish and Fail end the job.
+  void Update(size_t question, const std::string& text, bool only_grows);
+  void Finish(Answered answered);
+  void Fail(std::exception_ptr error);
+
+  struct Text {
+    size_t question;
+    std::string text;  // the raw answer so far
+    bool only_grows;   // a search with beams may change its mind
+  };
+  struct News {
+    std::vector<Text> texts;  // what changed since the last call
+    bool ended = false;
+  };
+  // Waits until there is news, but no longer than `limit`.
+  News Wait(std::chrono::milliseconds limit);
+
+  // Once ended: the answers, or an exception.
+  Answered Take();
+  void ThrowIfFailed();
+
+ private:
+  struct TextState {
+    std::string text;
+    bool only_grows = false;
+    bool changed = false;
+  };
+
+  std::atomic<bool> cancelled_ = false;
+  std::mutex mutex_;
+  std::condition_variable news_;
+  std::vector<TextState> texts_;
+  bool ended_ = false;
+  Answered answered_;
+  std::exception_ptr error_;
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_SERVER_JOB_H_

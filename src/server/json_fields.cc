@@ -1,0 +1,114 @@
+#include "server/json_fields.h"
+
+#include <cmath>
+
+#include "server/problem.h"
+
+namespace uffizi {
+
+using nlohmann::json;
+
+void RefuseRequest(const std::string& message) { throw Problem(400, "invalid_request", message); }
+
+namespace {
+
+// A text of N bytes can hold N values of many bytes each; no request has more than a few hundred.
+void CheckSize(std::string_view text) {
+  constexpr int kMaxDepth = 16;
+  constexpr size_t kMaxValues = 10'000;
+  int depth = 0;
+  size_t values = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+      continue;
+    }
+    if (c == '"') in_string = true;
+    if (c == '[' || c == '{') ++depth;
+    if (c == ']' || c == '}') --depth;
+    if (c == '[' || c == '{' || c == ',') ++values;
+    if (depth > kMaxDepth || values > kMaxValues) {
+      RefuseRequest("the JSON is nested too deep or has too many values");
+    }
+  }
+}
+
+}  // namespace
+
+json ParseClientJson(std::string_view text) {
+  CheckSize(text);
+  json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (parsed.is_discarded()) RefuseRequest("the body is not valid JSON in UTF-8");
+  return parsed;
+}
+
+JsonFields::JsonFields(const json& fields, std::string name)
+    : json_(fields), name_(std::move(name)) {
+  if (!json_.is_object()) {
+    RefuseRequest((name_.empty() ? "the body" : name_) + " must be a JSON object");
+  }
+}
+
+std::string JsonFields::NameOf(const std::string& key) const {
+  return name_.empty() ? key : name_ + "." + key;
+}
+
+const json& JsonFields::Any(const char* key) {
+  static const json null;
+  taken_.insert(key);
+  const auto found = json_.find(key);
+  return found != json_.end() ? *found : null;
+}
+
+std::optional<std::string> JsonFields::String(const char* key) {
+  const json& value = Any(key);
+  if (value.is_null()) return std::nullopt;
+  if (!value.is_string()) RefuseRequest(NameOf(key) + " must be a string");
+  return value.get<std::string>();
+}
+
+std::optional<bool> JsonFields::Bool(const char* key) {
+  const json& value = Any(key);
+  if (value.is_null()) return std::nullopt;
+  if (!value.is_boolean()) RefuseRequest(NameOf(key) + " must be true or false");
+  return value.get<bool>();
+}
+
+std::optional<int64_t> JsonFields::Integer(const char* key, int64_t low, int64_t high) {
+  const json& value = Any(key);
+  if (value.is_null()) return std::nullopt;
+  const bool whole = value.is_number_integer() ||
+                     (value.is_number_float() && std::floor(value.get<double>()) == value);
+  // As a double: a JSON integer may be beyond any int.
+  if (!whole || value.get<double>() < static_cast<double>(low) ||
+      value.get<double>() > static_cast<double>(high)) {
+    RefuseRequest(NameOf(key) + " must be an integer from " + std::to_string(low) + " to " +
+                  std::to_string(high));
+  }
+  return value.get<int64_t>();
+}
+
+std::optional<double> JsonFields::Number(const char* key, double low, double high) {
+  const json& value = Any(key);
+  if (value.is_null()) return std::nullopt;
+  const double number = value.is_number() ? value.get<double>() : std::nan("");
+  if (!(number >= low && number <= high)) {
+    RefuseRequest(NameOf(key) + " must be a number from " + json(low).dump() + " to " +
+                  json(high).dump());
+  }
+  return number;
+}
+
+void JsonFields::ExpectNoMore() const {
+  for (const auto& [key, value] : json_.items()) {
+    if (taken_.contains(key)) continue;
+    std::string known;
+    for (const std::string& name : taken_) known += (known.empty() ? "" : ", ") + name;
+    RefuseRequest("no field is called " + NameOf(key.substr(0, 80)) + "; there are " + known);
+  }
+}
+
+}  // namespace uffizi

@@ -1,0 +1,50 @@
+#ifndef UFFIZI_SERVER_JSON_FIELDS_H_
+#define UFFIZI_SERVER_JSON_FIELDS_H_
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace uffizi {
+
+// Parses a client's JSON. Throws Problem(400) if it is none, if it is nested deeper than any
+// request needs to be, or if it has so many values that they would take far more memory than the
+// text.
+nlohmann::json ParseClientJson(std::string_view text);
+
+// An object of a client's JSON: takes the fields out by name and type, with messages that name
+// them, and refuses those that nobody took. Null counts as missing.
+class JsonFields {
+ public:
+  // `name` is how messages call it: "options". Throws Problem(400) if it is no object.
+  JsonFields(const nlohmann::json& json, std::string name);
+
+  // The value of `key`, of any type; null if it is missing.
+  const nlohmann::json& Any(const char* key);
+  std::optional<std::string> String(const char* key);
+  std::optional<bool> Bool(const char* key);
+  // Within [low, high].
+  std::optional<int64_t> Integer(const char* key, int64_t low, int64_t high);
+  std::optional<double> Number(const char* key, double low, double high);
+
+  // Throws Problem(400) if there are fields that nobody asked for.
+  void ExpectNoMore() const;
+  // "options.seed"
+  std::string NameOf(const std::string& key) const;
+
+ private:
+  const nlohmann::json& json_;
+  std::string name_;
+  std::set<std::string> taken_;
+};
+
+// Throws Problem(400) with `message`.
+[[noreturn]] void RefuseRequest(const std::string& message);
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_SERVER_JSON_FIELDS_H_

@@ -1,0 +1,62 @@
+#ifndef UFFIZI_SERVER_METRICS_H_
+#define UFFIZI_SERVER_METRICS_H_
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "uffizi/types.h"
+
+namespace uffizi {
+
+// What GET /metrics tells, in Prometheus's text format. Any thread may count.
+class Metrics {
+ public:
+  Metrics();
+
+  // `path` is one of the server's own, never a client's invention: the series stay few.
+  void CountRequest(const std::string& path, int status, double seconds);
+  void CountClientGone();
+  void CountBatch(size_t questions);
+  void CountResult(const Result& result);
+
+  // Values that are read when they are asked for: what waits, what is open.
+  struct Gauges {
+    size_t waiting = 0;
+    size_t waiting_limit = 0;
+    size_t active_requests = 0;
+  };
+  std::string Text(const Gauges& gauges) const;
+
+ private:
+  // Prometheus's histogram: how many values were at most each bound.
+  struct Histogram {
+    explicit Histogram(std::vector<double> upper_bounds)
+        : bounds(std::move(upper_bounds)), counts(bounds.size()) {}
+    void Add(double value);
+    void Write(const std::string& name, const std::string& help, std::string& out) const;
+
+    std::vector<double> bounds;
+    std::vector<uint64_t> counts;
+    uint64_t count = 0;
+    double sum = 0;
+  };
+
+  mutable std::mutex mutex_;
+  std::map<std::pair<std::string, int>, uint64_t> requests_;  // by path and status
+  Histogram request_seconds_;
+  Histogram batch_questions_;
+  std::map<std::string, uint64_t> results_;      // by task
+  std::map<std::string, double> stage_seconds_;  // by stage
+  uint64_t tokens_ = 0;
+  uint64_t clients_gone_ = 0;
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_SERVER_METRICS_H_

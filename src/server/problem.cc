@@ -1,0 +1,102 @@
+#include "server/problem.h"
+
+#include <nlohmann/json.hpp>
+
+#include "uffizi/error.h"
+
+namespace uffizi {
+namespace {
+
+using nlohmann::ordered_json;
+
+int StatusOf(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInvalidArgument:
+      return 400;
+    case ErrorCode::kImageTooLarge:
+      return 413;
+    case ErrorCode::kInvalidImage:
+    case ErrorCode::kInvalidPrompt:
+    case ErrorCode::kPromptTooLong:
+    case ErrorCode::kUnsupported:
+      return 422;
+    default:
+      return 500;
+  }
+}
+
+const char* TitleOf(int status) {
+  switch (status) {
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 413:
+      return "Content Too Large";
+    case 415:
+      return "Unsupported Media Type";
+    case 422:
+      return "Unprocessable Content";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    default:
+      return "Internal Server Error";
+  }
+}
+
+std::string Dump(const ordered_json& json) {
+  return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+}  // namespace
+
+Problem ToProblem(const std::exception& error) {
+  if (const auto* problem = dynamic_cast<const Problem*>(&error)) return *problem;
+  if (const auto* ours = dynamic_cast<const Error*>(&error)) {
+    return Problem(StatusOf(ours->code()), ErrorCodeName(ours->code()), ours->what());
+  }
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) {
+    return Problem(503, "overloaded", "the server is out of memory; try again later");
+  }
+  return Problem(500, ErrorCodeName(ErrorCode::kInternal), error.what());
+}
+
+std::string ProblemToJson(const Problem& problem) {
+  return Dump({{"type", "about:blank"},
+               {"title", TitleOf(problem.status())},
+               {"status", problem.status()},
+               {"detail", problem.what()},
+               {"code", problem.code()}});
+}
+
+std::string ProblemToOpenAiJson(const Problem& problem) {
+  const char* type = problem.status() == 401   ? "authentication_error"
+                     : problem.status() >= 500 ? "server_error"
+                                               : "invalid_request_error";
+  const ordered_json error = {
+      {"message", problem.what()}, {"type", type}, {"param", nullptr}, {"code", problem.code()}};
+  return Dump({{"error", error}});
+}
+
+HttpResponse ProblemResponse(const Problem& problem, std::string_view path) {
+  HttpResponse response;
+  response.status = problem.status();
+  if (path.starts_with("/v1/chat/")) {
+    response.body = ProblemToOpenAiJson(problem);
+  } else {
+    response.content_type = "application/problem+json";
+    response.body = ProblemToJson(problem);
+  }
+  // Long enough for some of a queue to pass, short enough for a person.
+  if (problem.status() == 503) response.headers.emplace_back("Retry-After", "2");
+  if (problem.status() == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  return response;
+}
+
+}  // namespace uffizi

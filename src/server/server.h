@@ -1,0 +1,40 @@
+#ifndef UFFIZI_SERVER_SERVER_H_
+#define UFFIZI_SERVER_SERVER_H_
+
+#include <memory>
+
+#include "server/api.h"
+#include "server/batcher.h"
+#include "server/http.h"
+#include "server/metrics.h"
+#include "uffizi/engine.h"
+
+namespace uffizi {
+
+struct ServerOptions {
+  HttpOptions http;
+  ApiOptions api;
+  BatcherOptions batcher;
+};
+
+// The HTTP API over one engine. Listens from its construction to its shutdown.
+class Server {
+ public:
+  // Throws what HttpServer's constructor throws.
+  Server(std::shared_ptr<const Engine> engine, const ServerOptions& options);
+  ~Server();
+
+  int port() const { return http_->port(); }
+  // Refuses what is new, answers what is here for at most so many seconds, and ends. Call it once.
+  void Shutdown(double grace_seconds);
+
+ private:
+  Metrics metrics_;
+  Batcher batcher_;
+  Api api_;
+  std::unique_ptr<HttpServer> http_;
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_SERVER_SERVER_H_

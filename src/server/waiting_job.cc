@@ -1,0 +1,33 @@
+#include "server/waiting_job.h"
+
+#include <algorithm>
+
+#include "server/problem.h"
+
+namespace uffizi {
+
+WaitingJob::~WaitingJob() {
+  if (!ended_) batcher_.Cancel(job_);
+}
+
+Job::News WaitingJob::Wait(std::chrono::milliseconds limit) {
+  // How soon a client's going is noticed.
+  constexpr std::chrono::milliseconds kGlance{50};
+  const auto end = Job::Clock::now() + limit;
+  for (;;) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(end - Job::Clock::now());
+    const Job::News news = job_->Wait(std::clamp(left, std::chrono::milliseconds{0}, kGlance));
+    ended_ = news.ended;
+    if (news.ended || !news.texts.empty() || left.count() <= 0) return news;
+    if (request_.ClientGone()) throw Problem(499, "cancelled", "the client went away");
+  }
+}
+
+Answered WaitingJob::WaitForEnd() {
+  while (!Wait(std::chrono::hours{1}).ended) {
+  }
+  return job_->Take();
+}
+
+}  // namespace uffizi

@@ -1,0 +1,107 @@
+"""A running `uffizi serve`, and the command line to compare its answers with."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+import httpx2
+import pytest
+
+COMMAND = os.environ["UFFIZI_COMMAND"]
+SOURCE = pathlib.Path(os.environ["UFFIZI_SOURCE"])
+SAMPLES = SOURCE / "samples"
+MODEL = SOURCE / "models" / "uffizi-tiny"
+# An answer of some hundred milliseconds: it may not end before the model's last position. Sixteen of
+# them in one request take many seconds.
+SLOW = {"num_beams": 16, "min_length": 250, "max_length": 250, "no_repeat_ngram_size": 0}
+
+
+class Server:
+    """`uffizi serve` on a free port, ended by stop()."""
+
+    def __init__(self, *options, env=None):
+        self.process = subprocess.Popen(
+            [COMMAND, "serve", "--model", MODEL, "--port", "0", *options],
+            stderr=subprocess.PIPE, text=True, env=os.environ | (env or {}))
+        line = self.process.stderr.readline()
+        found = re.search(r"(http://\S+)/", line)
+        assert found, line
+        self.url = found[1]
+        self.client = httpx2.Client(base_url=self.url, timeout=120)
+
+    def annotate(self, picture, tasks, **fields):
+        """The answer to one form, as a response."""
+        return self.client.post(
+            "/v1/annotate", files={"image": (picture.name, picture.read_bytes())},
+            data={"task": tasks} | {key: value if isinstance(value, (str, list)) else json.dumps(value)
+                                    for key, value in fields.items()})
+
+    def metric(self, name):
+        for line in self.client.get("/metrics").text.splitlines():
+            if line.startswith(name + " "):
+                return float(line.split()[-1])
+        raise AssertionError("no metric " + name)
+
+    def wait_for(self, name, value, seconds=20):
+        """Waits until a metric has the value."""
+        end = time.monotonic() + seconds
+        while self.metric(name) != value:
+            assert time.monotonic() < end, (name, self.metric(name), value)
+            time.sleep(0.01)
+
+    def stop(self):
+        """Ends it as an init system does; its exit code."""
+        self.client.close()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        self.process.stderr.close()
+        return code
+
+
+@pytest.fixture
+def serve():
+    """Starts servers with options; they are stopped at the end of the test."""
+    servers = []
+
+    def start(*options, env=None):
+        servers.append(Server(*options, env=env))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def server():
+    """One server for all tests that leave it as it was."""
+    running = Server()
+    yield running
+    assert running.stop() == 0
+
+
+def command_line(pictures, *options):
+    """The records of `uffizi annotate`."""
+    ran = subprocess.run(
+        [COMMAND, "annotate", *map(str, pictures), "--model", MODEL, "--format", "jsonl", "--quiet",
+         *options], capture_output=True, text=True)
+    assert ran.returncode in (0, 1), ran.stderr
+    return [json.loads(line) for line in ran.stdout.splitlines()]
+
+
+def same(record, other):
+    """Whether two records say the same, whatever time they took and whatever the file is called."""
+    return strip(record) == strip(other)
+
+
+def strip(record):
+    return {key: value for key, value in record.items() if key not in ("timings", "image")}
