@@ -45,16 +45,6 @@ using Int16Vector = hn::Vec<Int16Tag>;
 using Int8Vector = hn::Vec<Int8Tag>;
 using Uint8Vector = hn::Vec<Uint8Tag>;
 
-// Keeps GCC from reassociating sums that stand in this register, and so from spilling them.
-template <class V>
-HWY_INLINE void Pin(V& v) {
-#if HWY_ARCH_X86 && HWY_COMPILER_GCC
-  asm("" : "+v"(v.raw));
-#else
-  (void)v;
-#endif
-}
-
 #if UFFIZI_QUAD_DOT
 
 // Where weights of eight bits are unsigned, as they are stored. NEON wants them signed.
@@ -84,6 +74,19 @@ HWY_INLINE Int16Vector PairDot(Uint8Vector w, Int8Vector a) {
   return Int16Vector{_mm256_maddubs_epi16(w.raw, a.raw)};
 #else
   return Int16Vector{_mm_maddubs_epi16(w.raw, a.raw)};
+#endif
+}
+
+// sum + PairDot(w, a). In one piece, because GCC takes more registers for it than there are.
+HWY_INLINE Int16Vector AddPairDot(Int16Vector sum, Uint8Vector w, Int8Vector a) {
+#if HWY_MAX_BYTES == 32
+  __m256i products;
+  asm("vpmaddubsw %3, %2, %1\n\tvpaddw %1, %0, %0"
+      : "+x"(sum.raw), "=&x"(products)
+      : "x"(w.raw), "x"(a.raw));
+  return sum;
+#else
+  return hn::Add(sum, PairDot(w, a));
 #endif
 }
 

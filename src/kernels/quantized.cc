@@ -71,69 +71,79 @@ HWY_INLINE Uint8Vector QuadCodes(Uint8Vector loaded) {
   }
 }
 
+// How one quad of columns is multiplied and added to a sum.
+struct InPairs {  // for small codes; eight quads fit 16 bits
+#if UFFIZI_PAIR_DOT
+  HWY_INLINE static void Add(Int16Vector& sum, Uint8Vector w, Int8Vector a) {
+    sum = AddPairDot(sum, w, a);
+  }
+#endif
+};
+struct AtOnce {
+  HWY_INLINE static void Add(Int32Vector& sum, Uint8Vector w, Int8Vector a) {
+#if UFFIZI_QUAD_DOT
+    sum = QuadDot(sum, w, a);
+#else
+    sum = QuadDotSigned(sum, hn::BitCast(Int8Tag(), w), a);
+#endif
+  }
+};
+
+// Adds the products of one quad of columns of a block, for kRows rows. No lambdas here: GCC keeps
+// what they capture in memory.
+template <class Source, size_t kQuad, class How, size_t kRows, size_t kVectors, class Sum>
+HWY_INLINE void AddQuad(const uint8_t* HWY_RESTRICT block, const int8_t* HWY_RESTRICT a,
+                        size_t stride, Sum (&sum)[kRows][kVectors]) {
+  const Uint8Tag d8;
+  Uint8Vector w[kVectors];
+  UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) {
+    w[v] = QuadCodes<Source, kQuad>(hn::Load(d8, block + v * HWY_MAX_BYTES));
+    if constexpr (!Source::kSmall && kByteOffset != 0) w[v] = hn::Xor(w[v], hn::Set(d8, 128));
+  }
+  UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
+    const Int8Vector factor = BroadcastQuad(a + r * stride + kQuad * 4);
+    UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) How::Add(sum[r][v], w[v], factor);
+  }
+}
+
+template <class Source, class How, size_t kRows, size_t kVectors, class Sum>
+HWY_INLINE void AddBlocks(const uint8_t* HWY_RESTRICT codes, size_t blocks,
+                          const int8_t* HWY_RESTRICT a, size_t stride,
+                          Sum (&sum)[kRows][kVectors]) {
+  for (size_t block = 0; block < blocks; ++block) {
+    AddQuad<Source, 0, How>(codes, a, stride, sum);
+    if constexpr (Source::kColumns == 8) AddQuad<Source, 1, How>(codes, a, stride, sum);
+    codes += kBlockBytes;
+    a += Source::kColumns;
+  }
+}
+
 // Adds one group's products to `sum`.
 // a: the group's codes of the first row, rows `stride` bytes apart
 template <class Source, size_t kRows, size_t kVectors>
 HWY_INLINE void SumGroup(const uint8_t* HWY_RESTRICT codes, size_t blocks,
                          const int8_t* HWY_RESTRICT a, size_t stride,
                          Int32Vector (&sum)[kRows][kVectors]) {
-  const Uint8Tag d8;
-  constexpr size_t kQuads = Source::kColumns / 4;
-  const auto quad_of_block = [&](size_t block, auto quad, auto&& add) HWY_ATTR {
-    Uint8Vector w[kVectors];
-    UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) {
-      w[v] =
-          QuadCodes<Source, quad()>(hn::Load(d8, codes + block * kBlockBytes + v * HWY_MAX_BYTES));
-    }
-    const int8_t* at = a + block * Source::kColumns + quad() * 4;
-    UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
-      const Int8Vector factor = BroadcastQuad(at + r * stride);
-      UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) add(r, v, w[v], factor);
-    }
-  };
-  const auto block_of = [&](size_t block, auto&& add) HWY_ATTR {
-    quad_of_block(block, std::integral_constant<size_t, 0>(), add);
-    if constexpr (kQuads == 2) quad_of_block(block, std::integral_constant<size_t, 1>(), add);
-  };
-#if UFFIZI_QUAD_DOT
-  for (size_t block = 0; block < blocks; ++block) {
-    block_of(block, [&](size_t r, size_t v, Uint8Vector w, Int8Vector factor) HWY_ATTR {
-      if constexpr (!Source::kSmall && kByteOffset != 0) {
-        w = hn::Xor(w, hn::Set(d8, kByteOffset));
-      }
-      sum[r][v] = QuadDot(sum[r][v], w, factor);
-    });
-  }
-#else
+#if UFFIZI_PAIR_DOT
   if constexpr (Source::kSmall) {
-    constexpr size_t kFlush = 8 / kQuads;  // eight quads of 4-bit codes fit 16 bits
+    constexpr size_t kFlush = 32 / Source::kColumns;  // blocks of eight quads
     for (size_t first = 0; first < blocks; first += kFlush) {
       Int16Vector pairs[kRows][kVectors];
       UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
         UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) pairs[r][v] = hn::Zero(Int16Tag());
       }
-      const size_t last = std::min(blocks, first + kFlush);
-      for (size_t block = first; block < last; ++block) {
-        block_of(block, [&](size_t r, size_t v, Uint8Vector w, Int8Vector factor) HWY_ATTR {
-          pairs[r][v] = hn::Add(pairs[r][v], PairDot(w, factor));
-          Pin(pairs[r][v]);
-        });
-      }
+      AddBlocks<Source, InPairs>(codes + first * kBlockBytes, std::min(kFlush, blocks - first),
+                                 a + first * Source::kColumns, stride, pairs);
       UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
         UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) {
           sum[r][v] = hn::Add(sum[r][v], SumOfPairs(pairs[r][v]));
         }
       }
     }
-  } else {
-    for (size_t block = 0; block < blocks; ++block) {
-      block_of(block, [&](size_t r, size_t v, Uint8Vector w, Int8Vector factor) HWY_ATTR {
-        const auto with_sign = hn::BitCast(Int8Tag(), hn::Xor(w, hn::Set(d8, kByteOffset)));
-        sum[r][v] = QuadDotSigned(sum[r][v], with_sign, factor);
-      });
-    }
+    return;
   }
 #endif
+  AddBlocks<Source, AtOnce>(codes, blocks, a, stride, sum);
 }
 
 // Rows [row, row + kRows) times kVectors vectors of a panel's columns, from `first` on.
