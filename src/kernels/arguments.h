@@ -40,6 +40,11 @@ struct ChannelArgs {
   size_t stride() const { return 3 * groups * dim; }
 };
 
+struct CrossShape {
+  size_t heads, head_dim;
+  float scale;
+};
+
 struct CacheView {
   size_t heads, head_dim;
   float scale;

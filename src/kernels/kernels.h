@@ -119,6 +119,32 @@ struct CachedAttentionJob {
 void CachedAttention(std::span<const CachedAttentionJob> jobs, size_t heads, size_t head_dim,
                      float scale, const float* k_cache, const float* v_cache, size_t max_positions);
 
+// Keys and values of a sequence's encoder states, as cross-attention reads them: keys turned,
+// [heads, head_dim, padded_tokens()], values [heads, tokens, head_dim]; f32, or f16 if `half`.
+struct CrossKeysValues {
+  static constexpr size_t kKeyPadding = 64;
+  void* keys = nullptr;
+  void* values = nullptr;
+  size_t tokens = 0;
+  bool half = false;
+
+  size_t padded_tokens() const { return (tokens + kKeyPadding - 1) / kKeyPadding * kKeyPadding; }
+  size_t element_bytes() const { return half ? 2 : 4; }
+};
+// k, v: [tokens, heads, head_dim] f32
+void PackCrossKeysValues(const float* k, const float* v, size_t heads, size_t head_dim,
+                         const CrossKeysValues& cross);
+
+// Scaled dot-product attention of a few queries, all heads, on one sequence.
+struct CrossAttentionJob {
+  const float* q;  // [queries, heads, head_dim] f32
+  float* out;      // [queries, heads, head_dim] f32
+  size_t queries;
+  CrossKeysValues cross;
+};
+void CrossAttention(std::span<const CrossAttentionJob> jobs, size_t heads, size_t head_dim,
+                    float scale);
+
 // DaViT's channel attention. For each group: softmax over the second index of
 // A[c, d] = tokens^-0.5 * sum_t q[t, c] k[t, d], then out[t, c] = sum_d A[c, d] v[t, d].
 // qkv: [tokens, 3, groups, group_dim] f32, out: [tokens, groups, group_dim] f32

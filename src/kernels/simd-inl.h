@@ -126,8 +126,10 @@ HWY_INLINE void OuterProductBlock(D d, const OuterProduct& p, size_t row, size_t
 
 template <size_t kVectors, class D>
 HWY_INLINE void OuterProductColumns(D d, const OuterProduct& p, size_t rows, size_t column) {
+  // As many rows as leave room for a line and a factor beside their sums.
+  constexpr size_t kRows = HWY_CAP_GE512 ? (kVectors == 4 ? 6 : 8) : 6;
   size_t row = 0;
-  for (; row + 4 <= rows; row += 4) OuterProductBlock<4, kVectors>(d, p, row, column);
+  for (; row + kRows <= rows; row += kRows) OuterProductBlock<kRows, kVectors>(d, p, row, column);
   for (; row < rows; ++row) OuterProductBlock<1, kVectors>(d, p, row, column);
 }
 
@@ -141,6 +143,9 @@ HWY_INLINE void ComputeOuterProduct(const OuterProduct& p, size_t rows, size_t c
   size_t j = 0;
   for (; j + kWide * lanes <= columns; j += kWide * lanes) {
     OuterProductColumns<kWide>(d, p, rows, j);
+  }
+  for (; kWide > 2 && j + 2 * lanes <= columns; j += 2 * lanes) {
+    OuterProductColumns<2>(d, p, rows, j);
   }
   for (; j + lanes <= columns; j += lanes) OuterProductColumns<1>(d, p, rows, j);
   for (; j + hn::Lanes(d4) <= columns; j += hn::Lanes(d4)) OuterProductColumns<1>(d4, p, rows, j);

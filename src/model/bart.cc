@@ -120,6 +120,7 @@ BartDecoder BartDecoder::Read(const WeightReader& reader, const ModelConfig& con
   const std::string prefix = "model.language_model.decoder.";
   BartDecoder decoder;
   decoder.heads_ = static_cast<size_t>(text.decoder_heads);
+  decoder.half_cross_cache_ = reader.arithmetic() != Arithmetic::kF32;
   decoder.positions_ = PositionEmbedding::Read(reader, prefix + "embed_positions.weight", text);
   decoder.embedding_norm_ = Norm::Read(reader, prefix + "layernorm_embedding", text.d_model);
   for (int i = 0; i < text.decoder_layers; ++i) {
@@ -135,18 +136,25 @@ BartDecoder BartDecoder::Read(const WeightReader& reader, const ModelConfig& con
 }
 
 CrossCache BartDecoder::MakeCrossCache(const float* states, size_t tokens, Arena& arena) const {
-  CrossCache cache;
-  cache.tokens = tokens;
-  cache.layers.resize(layers_.size());
+  const Arena::Scope scope(arena);
   const size_t dim = embedding_norm_.weight.size();
+  float* k = arena.Take<float>(tokens * dim);
+  float* v = arena.Take<float>(tokens * dim);
+  CrossKeysValues layout;
+  layout.tokens = tokens;
+  layout.half = half_cross_cache_;
+  const size_t key_bytes = layout.padded_tokens() * dim * layout.element_bytes();
+  const size_t layer_bytes = key_bytes + tokens * dim * layout.element_bytes();
+  CrossCache cache;
+  cache.memory = std::make_unique_for_overwrite<std::byte[]>(layers_.size() * layer_bytes);
   for (size_t i = 0; i < layers_.size(); ++i) {
-    CrossCache::Layer& layer = cache.layers[i];
-    layer.keys.resize(tokens * dim);
-    layer.values.resize(tokens * dim);
     const AttentionWeights& weights = layers_[i].cross_attention;
-    const Linear::Output projections[] = {{&weights.k, layer.keys.data()},
-                                          {&weights.v, layer.values.data()}};
+    const Linear::Output projections[] = {{&weights.k, k}, {&weights.v, v}};
     Linear::ForwardAll(states, tokens, projections, arena);
+    layout.keys = cache.memory.get() + i * layer_bytes;
+    layout.values = cache.memory.get() + i * layer_bytes + key_bytes;
+    PackCrossKeysValues(k, v, heads_, dim / heads_, layout);
+    cache.layers.push_back(layout);
   }
   return cache;
 }
@@ -160,7 +168,7 @@ void BartDecoder::Step(std::span<const Row> rows, SelfCache& cache, float* hidde
     const Layer& layer = layers_[i];
     SelfAttention(layer, i, rows, cache, hidden, arena);
     layer.self_norm.Forward(hidden, rows.size(), hidden);
-    CrossAttention(layer, i, rows, hidden, arena);
+    AttendToEncoder(layer, i, rows, hidden, arena);
     layer.cross_norm.Forward(hidden, rows.size(), hidden);
     layer.mlp.PostNormResidual(layer.mlp_norm, hidden, rows.size(), arena);
   }
@@ -189,27 +197,22 @@ void BartDecoder::SelfAttention(const Layer& layer, size_t index, std::span<cons
   weights.out.Forward(k, count, hidden, arena, Activation::kNone, hidden);
 }
 
-void BartDecoder::CrossAttention(const Layer& layer, size_t index, std::span<const Row> rows,
-                                 float* hidden, Arena& arena) const {
+void BartDecoder::AttendToEncoder(const Layer& layer, size_t index, std::span<const Row> rows,
+                                  float* hidden, Arena& arena) const {
   const Arena::Scope scope(arena);
   const size_t count = rows.size(), dim = embedding_norm_.weight.size();
   float* q = arena.Take<float>(count * dim);
   float* attended = arena.Take<float>(count * dim);
   layer.cross_attention.q.Forward(hidden, count, q, arena);
-  auto* jobs = arena.Take<AttentionJob>(count);
+  auto* jobs = arena.Take<CrossAttentionJob>(count);
   size_t job_count = 0;
   for (size_t begin = 0, end = 0; begin < count; begin = end) {
     const CrossCache* cross = rows[begin].cross;
     while (end < count && rows[end].cross == cross) ++end;
-    const CrossCache::Layer& keys_values = cross->layers[index];
-    jobs[job_count++] = {q + begin * dim,
-                         keys_values.keys.data(),
-                         keys_values.values.data(),
-                         attended + begin * dim,
-                         end - begin,
-                         cross->tokens};
+    jobs[job_count++] = {q + begin * dim, attended + begin * dim, end - begin,
+                         cross->layers[index]};
   }
-  Attention({jobs, job_count}, {heads_, dim / heads_, dim, dim, dim, HeadScale(dim, heads_)});
+  CrossAttention({jobs, job_count}, heads_, dim / heads_, HeadScale(dim, heads_));
   layer.cross_attention.out.Forward(attended, count, hidden, arena, Activation::kNone, hidden);
 }
 

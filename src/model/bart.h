@@ -100,10 +100,11 @@ class BartDecoder {
   };
   void SelfAttention(const Layer& layer, size_t index, std::span<const Row> rows, SelfCache& cache,
                      float* hidden, Arena& arena) const;
-  void CrossAttention(const Layer& layer, size_t index, std::span<const Row> rows, float* hidden,
-                      Arena& arena) const;
+  void AttendToEncoder(const Layer& layer, size_t index, std::span<const Row> rows, float* hidden,
+                       Arena& arena) const;
 
   size_t heads_ = 0;
+  bool half_cross_cache_ = false;
   PositionEmbedding positions_{};
   Norm embedding_norm_;
   std::vector<Layer> layers_;

@@ -5,6 +5,8 @@
 #include <memory>
 #include <vector>
 
+#include "kernels/kernels.h"
+
 namespace uffizi {
 
 // Keys and values of the decoder's own past, for a number of slots. A row of a step writes into a
@@ -39,11 +41,8 @@ class SelfCache {
 
 // Keys and values of one sequence's encoder states, for every decoder layer.
 struct CrossCache {
-  size_t tokens = 0;
-  struct Layer {
-    std::vector<float> keys, values;  // [tokens, dim] f32
-  };
-  std::vector<Layer> layers;
+  std::unique_ptr<std::byte[]> memory;
+  std::vector<CrossKeysValues> layers;
 };
 
 }  // namespace uffizi

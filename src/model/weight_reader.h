@@ -69,6 +69,8 @@ class WeightReader {
   // The projector's matrix as [out, in]; Microsoft's files keep it as [in, out].
   FloatTensor ImageProjection(int out, int in) const;
 
+  Arithmetic arithmetic() const { return arithmetic_; }
+
   // "PATH: tensor NAME: reason", where NAME is as the file spells it.
   [[noreturn]] void Fail(const std::string& name, const std::string& reason) const;
 

@@ -132,6 +132,34 @@ TEST(Kernels, CachedAttention) {
   }
 }
 
+TEST(Kernels, CrossAttention) {
+  for (const size_t tokens : {1, 25, 64, 65, 583}) {
+    for (const size_t dim : {12, 18, 64}) {
+      const size_t heads = 3, width = heads * dim, queries = 7;
+      const auto q = RandomValues(queries * width, 1), k = RandomValues(tokens * width, 2),
+                 v = RandomValues(tokens * width, 3);
+      std::vector<float> out(queries * width), expected(queries * width), alone(width);
+      const AttentionJob job{q.data(), k.data(), v.data(), expected.data(), queries, tokens};
+      reference::Attention({&job, 1}, {heads, dim, width, width, width, 0.5f});
+      for (const bool half : {false, true}) {
+        CrossKeysValues cross{nullptr, nullptr, tokens, half};
+        std::vector<float> keys(cross.padded_tokens() * width), values(tokens * width);
+        cross.keys = keys.data();
+        cross.values = values.data();
+        PackCrossKeysValues(k.data(), v.data(), heads, dim, cross);
+        const CrossAttentionJob all{q.data(), out.data(), queries, cross};
+        CrossAttention({&all, 1}, heads, dim, 0.5f);
+        ExpectNear(out, expected, half ? 1e-3 : 1e-5);
+        for (size_t r = 0; r < queries; ++r) {
+          const CrossAttentionJob one{q.data() + r * width, alone.data(), 1, cross};
+          CrossAttention({&one, 1}, heads, dim, 0.5f);
+          ASSERT_TRUE(std::equal(alone.begin(), alone.end(), out.data() + r * width));
+        }
+      }
+    }
+  }
+}
+
 TEST(Kernels, ChannelAttention) {
   for (const size_t tokens : {1, 9, 150, 1200}) {
     for (const size_t dim : {8, 13, 32}) {

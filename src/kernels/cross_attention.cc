@@ -1,0 +1,184 @@
+// Attention of few queries on many keys that stay the same from step to step. Decoding is bound by
+// how fast keys and values come from memory, so they may be held in half precision, and keys lie
+// turned: a vector holds neighbouring keys of one dimension.
+
+#include "core/parallel.h"
+#include "kernels/arguments.h"
+#include "kernels/kernels.h"
+#include "kernels/scratch.h"
+#include "kernels/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cross_attention.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "kernels/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace uffizi {
+namespace HWY_NAMESPACE {
+
+template <class D>
+HWY_INLINE hn::Vec<D> LoadFloats(D d, const float* from) {
+  return hn::LoadU(d, from);
+}
+template <class D>
+HWY_INLINE hn::Vec<D> LoadFloats(D d, const hwy::float16_t* from) {
+  const hn::Rebind<hwy::float16_t, D> half;
+  return hn::PromoteTo(d, hn::LoadU(half, from));
+}
+
+// c[r, j] = sum_s a[r, s] b[s, j] for kRows rows and kVectors vectors of j. Rows of a and of c are
+// a_row and c_row apart.
+template <size_t kRows, size_t kVectors, class D, class T>
+HWY_INLINE void MultiplyBlock(D d, const float* HWY_RESTRICT a, size_t a_row,
+                              const T* HWY_RESTRICT b, size_t b_step, size_t steps,
+                              float* HWY_RESTRICT c, size_t c_row) {
+  const size_t lanes = hn::Lanes(d);
+  hn::Vec<D> sum[kRows][kVectors];
+  UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
+    UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(d);
+  }
+  for (size_t s = 0; s < steps; ++s, b += b_step) {
+    hn::Vec<D> line[kVectors];
+    UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) line[v] = LoadFloats(d, b + v * lanes);
+    UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
+      const auto factor = hn::Set(d, a[r * a_row + s]);
+      UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) {
+        sum[r][v] = hn::MulAdd(factor, line[v], sum[r][v]);
+      }
+    }
+  }
+  UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
+    UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) {
+      hn::StoreU(sum[r][v], d, c + r * c_row + v * lanes);
+    }
+  }
+}
+
+template <size_t kRows, class T>
+HWY_INLINE void MultiplyColumns(const float* a, size_t a_row, const T* b, size_t b_step,
+                                size_t steps, size_t columns, float* c, size_t c_row) {
+  const FloatTag d;
+  const hn::CappedTag<float, 4> d4;
+  const hn::CappedTag<float, 1> d1;
+  const size_t lanes = hn::Lanes(d);
+  size_t j = 0;
+  for (; j + 4 * lanes <= columns; j += 4 * lanes) {
+    MultiplyBlock<kRows, 4>(d, a, a_row, b + j, b_step, steps, c + j, c_row);
+  }
+  for (; j + lanes <= columns; j += lanes) {
+    MultiplyBlock<kRows, 1>(d, a, a_row, b + j, b_step, steps, c + j, c_row);
+  }
+  for (; j + hn::Lanes(d4) <= columns; j += hn::Lanes(d4)) {
+    MultiplyBlock<kRows, 1>(d4, a, a_row, b + j, b_step, steps, c + j, c_row);
+  }
+  for (; j < columns; ++j) {
+    MultiplyBlock<kRows, 1>(d1, a, a_row, b + j, b_step, steps, c + j, c_row);
+  }
+}
+
+// kRows queries from `first` on, one head.
+template <size_t kRows, class T>
+void AttendCrossRows(const CrossAttentionJob& job, const CrossShape& shape, size_t head,
+                     size_t first) {
+  const size_t dim = shape.head_dim, width = shape.heads * dim, tokens = job.cross.tokens;
+  const size_t padded = job.cross.padded_tokens();
+  auto* scores = static_cast<float*>(ThreadScratch(kRows * (padded + dim) * sizeof(float)));
+  float* q = scores + kRows * padded;
+  for (size_t r = 0; r < kRows; ++r) {
+    const float* from = job.q + (first + r) * width + head * dim;
+    for (size_t i = 0; i < dim; ++i) q[r * dim + i] = from[i] * shape.scale;
+  }
+  const T* keys = static_cast<const T*>(job.cross.keys) + head * dim * padded;
+  MultiplyColumns<kRows>(q, dim, keys, padded, dim, padded, scores, padded);
+  for (size_t r = 0; r < kRows; ++r) {
+    float* row = scores + r * padded;
+    const float factor = 1.0f / ExpOfRow(row, tokens);
+    for (size_t j = 0; j < tokens; ++j) row[j] *= factor;
+  }
+  const T* values = static_cast<const T*>(job.cross.values) + head * tokens * dim;
+  MultiplyColumns<kRows>(scores, padded, values, dim, tokens, dim,
+                         job.out + first * width + head * dim, width);
+}
+
+template <class T>
+void AttendCrossHead(const CrossAttentionJob& job, const CrossShape& shape, size_t head) {
+  size_t first = 0;
+  for (; first + 3 <= job.queries; first += 3) AttendCrossRows<3, T>(job, shape, head, first);
+  for (; first < job.queries; ++first) AttendCrossRows<1, T>(job, shape, head, first);
+}
+
+void AttendCross(std::span<const CrossAttentionJob> jobs, const CrossShape& shape) {
+  ParallelFor(jobs.size() * shape.heads, 1, [&](size_t begin, size_t end) HWY_ATTR {
+    for (size_t i = begin; i < end; ++i) {
+      const CrossAttentionJob& job = jobs[i / shape.heads];
+      if (job.cross.half) {
+        AttendCrossHead<hwy::float16_t>(job, shape, i % shape.heads);
+      } else {
+        AttendCrossHead<float>(job, shape, i % shape.heads);
+      }
+    }
+  });
+}
+
+HWY_INLINE void StoreElement(float value, float* to) { *to = value; }
+HWY_INLINE void StoreElement(float value, hwy::float16_t* to) {
+  const hn::CappedTag<float, 1> d;
+  const hn::Rebind<hwy::float16_t, decltype(d)> half;
+  hn::StoreU(hn::DemoteTo(half, hn::Set(d, value)), half, to);
+}
+
+// One head of k and v, [tokens, heads, head_dim] f32, into `cross`.
+template <class T>
+void PackHead(const float* k, const float* v, const CrossShape& shape, size_t head,
+              const CrossKeysValues& cross) {
+  const size_t dim = shape.head_dim, width = shape.heads * dim, padded = cross.padded_tokens();
+  T* keys = static_cast<T*>(cross.keys) + head * dim * padded;
+  T* values = static_cast<T*>(cross.values) + head * cross.tokens * dim;
+  for (size_t t = 0; t < padded; ++t) {
+    const size_t at = t * width + head * dim;
+    for (size_t i = 0; i < dim; ++i) {
+      StoreElement(t < cross.tokens ? k[at + i] : 0.0f, keys + i * padded + t);
+      if (t < cross.tokens) StoreElement(v[at + i], values + t * dim + i);
+    }
+  }
+}
+
+void PackCross(const float* k, const float* v, const CrossShape& shape,
+               const CrossKeysValues& cross) {
+  ParallelFor(shape.heads, 1, [&](size_t begin, size_t end) HWY_ATTR {
+    for (size_t head = begin; head < end; ++head) {
+      if (cross.half) {
+        PackHead<hwy::float16_t>(k, v, shape, head, cross);
+      } else {
+        PackHead<float>(k, v, shape, head, cross);
+      }
+    }
+  });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace uffizi
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace uffizi {
+namespace {
+HWY_EXPORT(AttendCross);
+HWY_EXPORT(PackCross);
+}  // namespace
+
+void CrossAttention(std::span<const CrossAttentionJob> jobs, size_t heads, size_t head_dim,
+                    float scale) {
+  ChooseKernelTarget();
+  HWY_DYNAMIC_DISPATCH(AttendCross)(jobs, {heads, head_dim, scale});
+}
+
+void PackCrossKeysValues(const float* k, const float* v, size_t heads, size_t head_dim,
+                         const CrossKeysValues& cross) {
+  ChooseKernelTarget();
+  HWY_DYNAMIC_DISPATCH(PackCross)(k, v, {heads, head_dim, 1.0f}, cross);
+}
+
+}  // namespace uffizi
+#endif  // HWY_ONCE
