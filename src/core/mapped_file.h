@@ -27,6 +27,10 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+// Lets go of the memory behind bytes of a mapped file that were read and are not needed soon. They
+// stay valid: what is read again comes from the file again.
+void ReleasePages(const uint8_t* data, size_t size);
+
 // The whole file as a string. Throws Error(kNotFound) or Error(kIo); kIo if it is over `max_bytes`.
 std::string ReadFile(const std::filesystem::path& path, size_t max_bytes = 1ull << 30);
 

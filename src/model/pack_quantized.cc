@@ -274,12 +274,14 @@ QuantizedMatrix ReadPacked(const Checkpoint& checkpoint, const std::string& name
   CheckColumnOrder(parts, matrix);
   // Codes from the lowest bits of little-endian words on are bytes in the order of the struct.
   static_assert(std::endian::native == std::endian::little);
-  const uint8_t* data = parts.Get("_packed").data;
+  const TensorView& packed = parts.Get("_packed");
+  const uint8_t* data = packed.data;
   matrix.codes.resize(matrix.rows * matrix.row_bytes());
   for (size_t r = 0; r < matrix.rows; ++r) {
     std::copy_n(data + r * words * sizeof(uint32_t), matrix.row_bytes(),
                 matrix.codes.data() + r * matrix.row_bytes());
   }
+  ReleasePages(packed.data, packed.bytes);
   return matrix;
 }
 

@@ -187,6 +187,7 @@ FloatTensor WeightReader::Floats(const std::string& name, const std::vector<int6
   }
   std::vector<float> values(tensor->elements());
   if (!ConvertToFloat(*tensor, values.data())) Fail(name, "holds NaN or infinity");
+  ReleasePages(tensor->data, tensor->bytes);
   return FloatTensor(std::move(values));
 }
 
