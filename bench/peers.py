@@ -31,7 +31,8 @@ def export(model_folder: pathlib.Path, out: pathlib.Path) -> None:
     from transformers import Florence2ForConditionalGeneration
 
     torch.set_grad_enabled(False)
-    model = Florence2ForConditionalGeneration.from_pretrained(model_folder).float().eval()
+    model = Florence2ForConditionalGeneration.from_pretrained(model_folder)
+    model = model.float().eval().requires_grad_(False)
     text = model.model.language_model
     config = model.config.text_config
     heads = config.decoder_attention_heads
