@@ -56,9 +56,9 @@ Question ReadQuestionObject(const json& object, const std::string& name) {
   }
   const Task found = TaskNamed(*task);
   if (!region.is_null()) {
-    if (text) RefuseRequest(name + " must not have both a text and a region");
+    if (text) RefuseTogether(name + " must not have both a text and a region");
     if (GetTaskInfo(found).input != TaskInput::kRegion) {
-      RefuseRequest(name + ": " + *task + " takes no region");
+      RefuseTogether(name + ": " + *task + " takes no region");
     }
     return {found, ReadRegionField(region, fields.NameOf("region"))};
   }
@@ -173,8 +173,8 @@ AnnotateRequest ReadForm(std::vector<FormField> form) {
                                        : input == TaskInput::kRegion ? regions.Next()
                                                                      : ""});
   }
-  if (!texts.empty() && !takes_text) RefuseRequest("none of the tasks takes a text");
-  if (!regions.empty() && !takes_region) RefuseRequest("none of the tasks takes a region");
+  if (!texts.empty() && !takes_text) RefuseTogether("none of the tasks takes a text");
+  if (!regions.empty() && !takes_region) RefuseTogether("none of the tasks takes a region");
   for (std::string& prompt : prompts) {
     request.questions.push_back({std::nullopt, std::move(prompt)});
   }
@@ -208,7 +208,7 @@ GenerationOptions ReadGenerationOptions(const json& options) {
 }
 
 void ApplyLimits(const RequestLimits& limits, AnnotateRequest& request) {
-  if (request.questions.empty()) RefuseRequest("say what to ask: a task or a prompt");
+  if (request.questions.empty()) RefuseTogether("say what to ask: a task or a prompt");
   if (request.questions.size() > limits.max_questions) {
     RefuseRequest("a request may ask at most " + std::to_string(limits.max_questions) +
                   " questions, not " + std::to_string(request.questions.size()));

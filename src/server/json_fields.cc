@@ -1,5 +1,6 @@
 #include "server/json_fields.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "server/problem.h"
@@ -9,6 +10,8 @@ namespace uffizi {
 using nlohmann::json;
 
 void RefuseRequest(const std::string& message) { throw Problem(400, "invalid_request", message); }
+
+void RefuseTogether(const std::string& message) { throw Problem(422, "invalid_request", message); }
 
 namespace {
 
@@ -80,15 +83,25 @@ std::optional<bool> JsonFields::Bool(const char* key) {
 std::optional<int64_t> JsonFields::Integer(const char* key, int64_t low, int64_t high) {
   const json& value = Any(key);
   if (value.is_null()) return std::nullopt;
-  const bool whole = value.is_number_integer() ||
-                     (value.is_number_float() && std::floor(value.get<double>()) == value);
-  // As a double: a JSON integer may be beyond any int.
-  if (!whole || value.get<double>() < static_cast<double>(low) ||
-      value.get<double>() > static_cast<double>(high)) {
+  std::optional<int64_t> integer;
+  if (value.is_number_unsigned()) {
+    // May be beyond int64.
+    if (value.get<uint64_t>() <= static_cast<uint64_t>(std::max<int64_t>(high, 0))) {
+      integer = value.get<int64_t>();
+    }
+  } else if (value.is_number_integer()) {
+    integer = value.get<int64_t>();
+  } else if (value.is_number_float()) {  // 3.0 is an integer in JSON Schema, too
+    const double number = value.get<double>();
+    if (std::floor(number) == number && std::abs(number) < 0x1p53) {
+      integer = static_cast<int64_t>(number);
+    }
+  }
+  if (!integer || *integer < low || *integer > high) {
     RefuseRequest(NameOf(key) + " must be an integer from " + std::to_string(low) + " to " +
                   std::to_string(high));
   }
-  return value.get<int64_t>();
+  return integer;
 }
 
 std::optional<double> JsonFields::Number(const char* key, double low, double high) {

@@ -42,8 +42,10 @@ class JsonFields {
   std::set<std::string> taken_;
 };
 
-// Throws Problem(400) with `message`.
+// Throws Problem(400) with `message`: the request is not what the OpenAPI document allows.
 [[noreturn]] void RefuseRequest(const std::string& message);
+// Throws Problem(422) with `message`: each part is allowed, but not all of them together.
+[[noreturn]] void RefuseTogether(const std::string& message);
 
 }  // namespace uffizi
 

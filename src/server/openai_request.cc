@@ -65,8 +65,12 @@ Asked ReadMessages(const json& messages) {
       RefuseRequest(message.NameOf("role") + " must be user, system, developer or assistant");
     }
   }
-  if (asked.image.empty()) RefuseRequest("messages hold no picture: send one as image_url");
-  if (asked.prompt.empty()) RefuseRequest("the last user message has no text");
+  if (asked.image.empty()) {
+    throw Problem(422, "invalid_image", "messages hold no picture: send one as image_url");
+  }
+  if (asked.prompt.empty()) {
+    throw Problem(422, "invalid_prompt", "the last user message has no text");
+  }
   return asked;
 }
 

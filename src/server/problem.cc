@@ -11,10 +11,9 @@ using nlohmann::ordered_json;
 
 int StatusOf(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kInvalidArgument:
-      return 400;
     case ErrorCode::kImageTooLarge:
       return 413;
+    case ErrorCode::kInvalidArgument:
     case ErrorCode::kInvalidImage:
     case ErrorCode::kInvalidPrompt:
     case ErrorCode::kPromptTooLong:

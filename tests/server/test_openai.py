@@ -99,8 +99,8 @@ def test_the_last_picture_and_message_count(client):
 
 @pytest.mark.parametrize("change,error,words", [
     ({"model": "gpt-4o"}, openai.NotFoundError, "gpt-4o"),
-    ({"messages": [{"role": "user", "content": "<OD>"}]}, openai.BadRequestError, "no picture"),
-    ({"messages": messages("")}, openai.BadRequestError, "no text"),
+    ({"messages": [{"role": "user", "content": "<OD>"}]}, openai.UnprocessableEntityError, "no picture"),
+    ({"messages": messages("")}, openai.UnprocessableEntityError, "no text"),
     ({"messages": messages("<OD>cat")}, openai.UnprocessableEntityError, "whole prompt"),
     ({"messages": [{"role": "user", "content": [
         {"type": "image_url", "image_url": {"url": "https://example.com/a.jpg"}}]}]},
