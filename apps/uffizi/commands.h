@@ -26,6 +26,7 @@ Command AddTokenize(CLI::App& app);
 Command AddInfo(CLI::App& app);
 Command AddQuantize(CLI::App& app);
 Command AddServe(CLI::App& app);
+Command AddImport(CLI::App& app);
 
 // The folder of the model to use if none is named: $UFFIZI_MODEL, else the one that came with the
 // program. Throws Error(kNotFound).

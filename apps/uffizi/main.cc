@@ -45,6 +45,7 @@ int Main(int argc, char** argv) {
       {"annotate", AddAnnotate(app)}, {"parse", AddParse(app)},
       {"tokenize", AddTokenize(app)}, {"info", AddInfo(app)},
       {"quantize", AddQuantize(app)}, {"serve", AddServe(app)},
+      {"import", AddImport(app)},
   };
   try {
     app.parse(argc, argv);

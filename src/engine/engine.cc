@@ -8,6 +8,7 @@
 #include "engine/engine_impl.h"
 #include "generate/search.h"
 #include "model/pack_quantized.h"
+#include "models/import.h"
 
 namespace uffizi {
 namespace {
@@ -73,20 +74,21 @@ int Query::num_beams() const { return impl_->generation.num_beams; }
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
 
-std::shared_ptr<const Engine> Engine::Load(const std::filesystem::path& folder,
+std::shared_ptr<const Engine> Engine::Load(const std::filesystem::path& source,
                                            const EngineOptions& options) {
-  return EngineLoader::Load(folder, options, nullptr);
+  return EngineLoader::Load(source, options, nullptr);
 }
 
-std::shared_ptr<const Engine> EngineLoader::Load(const std::filesystem::path& folder,
+std::shared_ptr<const Engine> EngineLoader::Load(const std::filesystem::path& source,
                                                  const EngineOptions& options,
                                                  InputStatistics* statistics) {
   if (options.threads < 0) {
     throw Error(ErrorCode::kInvalidArgument, "threads must not be negative");
   }
-  if (!std::filesystem::exists(folder)) {
-    throw Error(ErrorCode::kNotFound, folder.string() + ": no such model folder");
+  if (!std::filesystem::exists(source)) {
+    throw Error(ErrorCode::kNotFound, source.string() + ": no such model folder");
   }
+  const std::filesystem::path folder = LocalModelFolder(source);
   const bool narrow = options.compute == Compute::kInt4 ||
                       (options.compute == Compute::kAuto && !ReadPackSchemes(folder).empty());
   const Arithmetic arithmetic = narrow ? Arithmetic::kInt4 : Arithmetic::kF32;

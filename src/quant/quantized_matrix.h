@@ -23,6 +23,7 @@ struct QuantizedMatrix {
   size_t groups() const { return columns / group_size; }
   size_t row_bytes() const { return columns * static_cast<size_t>(bits) / 8; }
   int symmetric_zero() const { return bits == 4 ? 8 : 128; }
+  bool operator==(const QuantizedMatrix&) const = default;
 };
 
 }  // namespace uffizi

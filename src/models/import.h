@@ -1,0 +1,15 @@
+#ifndef UFFIZI_MODELS_IMPORT_H_
+#define UFFIZI_MODELS_IMPORT_H_
+
+#include <filesystem>
+
+namespace uffizi {
+
+// The folder that the engine opens for `source`: itself if it is a Hugging Face folder, else the
+// folder that the artifact was imported to, in the cache; imported now if need be. Throws as
+// ImportModel does.
+std::filesystem::path LocalModelFolder(const std::filesystem::path& source);
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_MODELS_IMPORT_H_
