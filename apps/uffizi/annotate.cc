@@ -1,215 +1,252 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <chrono>
+#include <atomic>
+#include <csignal>
 #include <map>
 #include <optional>
 
 #include "commands.h"
-#include "output.h"
-#include "uffizi/engine.h"
-#include "uffizi/image.h"
+#include "dataset/job.h"
+#include "dataset/output_names.h"
+#include "model_options.h"
+#include "progress.h"
+#include "table_sink.h"
 
 namespace uffizi::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
+enum class Format { kTable, kJson, kJsonl, kCsv };
+
 struct AnnotateOptions {
   std::vector<std::string> pictures;
-  std::vector<std::string> tasks;
-  std::vector<std::string> texts;
-  std::vector<std::string> regions;
-  std::vector<std::string> classes;
-  std::vector<std::string> prompts;
-  std::string model;
+  CollectionOptions collection;
+  ModelOptions model;
   std::optional<Format> format;
-  std::string output, draw;
-  Compute compute = Compute::kAuto;
-  int threads = 0;
-  bool no_exif = false, drop_alpha = false, quiet = false;
-  size_t max_pixels = DecodeOptions().max_pixels;
-  GenerationOptions generation;
+  std::string output, csv, coco, yolo, label_studio, sidecar_folder, draw;
+  bool sidecar = false;
+  std::string job;
+  bool restart = false, drop_invalid = false, quiet = false;
 };
 
-// One question of the command line, for every picture.
-struct Question {
-  std::optional<Task> task;  // none: `input` is a prompt as the original processor takes it
-  std::string input;
+// Set by the first Ctrl-C; the second ends the process at once.
+std::atomic<bool> stop_requested = false;
 
-  Prompt For(int width, int height) const {
-    return task ? MakePrompt(*task, input, width, height) : MakePrompt(input, width, height);
+void RequestStop(int signal) {
+  stop_requested = true;
+  std::signal(signal, SIG_DFL);
+}
+
+// --format, else what the output's name says: a table only for people.
+Format OutputFormat(const AnnotateOptions& options) {
+  if (options.format) return *options.format;
+  if (options.output.empty()) return Format::kTable;
+  const std::string extension = fs::path(options.output).extension().string();
+  if (extension == ".csv") return Format::kCsv;
+  if (extension == ".json") return Format::kJson;
+  return Format::kJsonl;
+}
+
+std::unique_ptr<Sink> MakeOutputSink(const AnnotateOptions& options) {
+  switch (OutputFormat(options)) {
+    case Format::kTable:
+      return MakeTableSink(options.output);
+    case Format::kJson:
+      return MakeJsonSink(options.output, JsonLayout::kList);
+    case Format::kCsv:
+      return MakeCsvSink(options.output);
+    case Format::kJsonl:
+      break;
   }
-};
+  return MakeJsonSink(options.output, JsonLayout::kLines);
+}
 
-// Hands out the inputs of one kind (--text, --region) in order; a single one serves all tasks.
-class Inputs {
- public:
-  explicit Inputs(std::vector<std::string> values) : values_(std::move(values)) {}
+// Whether answers go to standard output: not if files were asked for instead.
+bool UsesStandardOutput(const AnnotateOptions& options) {
+  if (!options.output.empty()) return false;
+  const bool files = !options.csv.empty() || !options.coco.empty() || !options.yolo.empty() ||
+                     !options.label_studio.empty() || options.sidecar ||
+                     !options.sidecar_folder.empty();
+  return options.format || !files;
+}
 
-  std::string Next() {
-    if (values_.empty()) return "";
-    return values_[values_.size() == 1 ? 0 : std::min(next_++, values_.size() - 1)];
+// The folder of the journal: beside the first output that can be gone on with; empty if none can.
+fs::path JobFolder(const AnnotateOptions& options) {
+  if (!options.job.empty()) return options.job;
+  for (const std::string* output :
+       {&options.output, &options.csv, &options.coco, &options.yolo, &options.label_studio,
+        &options.sidecar_folder, &options.draw}) {
+    if (output->empty()) continue;
+    fs::path path = *output;
+    if (!path.has_filename()) path = path.parent_path();  // "drawn/"
+    const bool is_file =
+        output != &options.yolo && output != &options.sidecar_folder && output != &options.draw;
+    if (is_file && !CanResume(path)) continue;
+    return path += ".job";
   }
-  bool empty() const { return values_.empty(); }
+  return options.sidecar ? "uffizi-sidecars.job" : "";
+}
 
- private:
-  std::vector<std::string> values_;
-  size_t next_ = 0;
-};
+std::vector<std::unique_ptr<Sink>> MakeSinks(const AnnotateOptions& options,
+                                             const fs::path& job_folder) {
+  std::vector<std::unique_ptr<Sink>> sinks;
+  if (!options.output.empty() || UsesStandardOutput(options)) {
+    sinks.push_back(MakeOutputSink(options));
+  }
+  if (!options.csv.empty()) sinks.push_back(MakeCsvSink(options.csv));
+  if (!options.coco.empty()) sinks.push_back(MakeCocoSink(options.coco, job_folder));
+  if (!options.yolo.empty()) sinks.push_back(MakeYoloSink(options.yolo));
+  if (!options.label_studio.empty()) sinks.push_back(MakeLabelStudioSink(options.label_studio));
+  if (options.sidecar || !options.sidecar_folder.empty()) {
+    sinks.push_back(MakeSidecarSink(options.sidecar_folder));
+  }
+  if (!options.draw.empty()) sinks.push_back(MakeDrawingSink(options.draw));
+  return sinks;
+}
 
-std::vector<Question> MakeQuestions(const AnnotateOptions& options) {
-  Inputs texts(options.texts), regions(options.regions);
-  std::vector<Question> questions;
-  bool takes_text = false, takes_region = false, takes_classes = false;
-  for (const std::string& name : options.tasks) {
-    const auto task = FindTask(name);
-    if (!task) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  "no task is called " + name +
-                      "; `uffizi info` lists them, and --prompt takes any "
-                      "text");
+// Sinks of regions alone would stay empty without a task that finds some.
+void CheckShapes(const AnnotateOptions& options, const std::vector<Question>& questions) {
+  const bool regions =
+      std::any_of(questions.begin(), questions.end(), [](const Question& question) {
+        // A raw prompt may hold a task.
+        return !question.task || GetTaskInfo(*question.task).shape != AnswerShape::kText;
+      });
+  if (regions) return;
+  for (const auto& [name, value] :
+       {std::pair{"--coco", &options.coco}, {"--yolo", &options.yolo}}) {
+    if (!value->empty()) {
+      throw Error(
+          ErrorCode::kInvalidArgument,
+          fmt::format("{} keeps regions, and none of the tasks finds any; --task od", name));
     }
-    Question question{task, ""};
-    if (*task == Task::kOpenVocabularyDetection && !options.classes.empty()) {
-      question.input = fmt::format("{}", fmt::join(options.classes, ";"));
-      takes_classes = true;
-    } else if (GetTaskInfo(*task).input == TaskInput::kText) {
-      question.input = texts.Next();
-      takes_text = true;
-    } else if (GetTaskInfo(*task).input == TaskInput::kRegion) {
-      question.input = regions.empty() ? texts.Next() : regions.Next();
-      takes_region = true;
-    }
-    questions.push_back(std::move(question));
   }
-  for (const std::string& prompt : options.prompts) questions.push_back({std::nullopt, prompt});
-  const auto refuse = [](const char* option) {
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("none of the tasks takes a {}", option));
+}
+
+JobOptions Fingerprint(const AnnotateOptions& options, const std::vector<Question>& questions,
+                       const EngineInfo& info, const std::vector<std::unique_ptr<Sink>>& sinks) {
+  const ModelOptions& model = options.model;
+  std::string pictures;
+  for (const std::string& picture : options.pictures) {
+    pictures += (pictures.empty() ? "" : " ") + picture;
+  }
+  if (pictures.size() > 1000) {
+    pictures = fmt::format("{} inputs, {:016x}", options.pictures.size(), HashText(pictures));
+  }
+  std::string outputs;
+  for (const auto& sink : sinks) outputs += (outputs.empty() ? "" : ", ") + sink->description();
+  std::error_code ignored;
+  return {
+      {"pictures", pictures},
+      {"tasks", Describe(questions)},
+      {"search", Describe(model.generation)},
+      {"model", fmt::format("{}, {} bytes of {}", fs::weakly_canonical(info.path, ignored).string(),
+                            info.weight_bytes, info.precision)},
+      {"compute", info.compute},
+      {"decoding", fmt::format("exif {}, alpha {}, {} pixels at most", !model.no_exif,
+                               model.drop_alpha ? "dropped" : "over white", model.max_pixels)},
+      {"outputs", outputs},
+      {"invalid pictures", options.drop_invalid ? "dropped" : "kept"},
+      {"csv column", options.collection.csv_column},
   };
-  if (!options.texts.empty() && !takes_text && !takes_region) refuse("--text");
-  if (!options.regions.empty() && !takes_region) refuse("--region");
-  if (!options.classes.empty() && !takes_classes) refuse("--class");
-  if (questions.empty()) {
-    throw Error(ErrorCode::kInvalidArgument, "say what to ask: --task od, or --prompt \"...\"");
-  }
-  // Whatever is wrong with a question is wrong for every picture: say so before any work.
-  for (const Question& question : questions) question.For(1000, 1000);
-  return questions;
 }
 
-// How far the job is, on standard error.
-class ProgressLine {
- public:
-  ProgressLine(size_t total, bool show) : total_(total), show_(show) {}
-  ~ProgressLine() {
-    if (show_ && done_ > 0) fmt::print(stderr, "\r\033[K");
-  }
-  void Next() {
-    ++done_;
-    if (!show_) return;
-    const double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    const double rate = static_cast<double>(done_) / seconds;
-    fmt::print(stderr, "\r\033[K{}/{} pictures, {:.2f} a second, {:.0f} s left", done_, total_,
-               rate, static_cast<double>(total_ - done_) / rate);
-  }
-
- private:
-  size_t total_, done_ = 0;
-  bool show_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
-// Everything about one picture. Throws Error if it cannot be read or asked about.
-void AnnotatePicture(const std::string& path, const std::vector<Question>& questions,
-                     const AnnotateOptions& options, Session& session, Output& output,
-                     Drawings* drawings) {
-  const auto start = std::chrono::steady_clock::now();
-  DecodeOptions decode;
-  decode.apply_exif_orientation = !options.no_exif;
-  decode.alpha = options.drop_alpha ? AlphaMode::kDrop : AlphaMode::kWhite;
-  decode.max_pixels = options.max_pixels;
-  const Image image = ReadImage(path, decode);
-  const double decode_seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  const EncodedImage encoded = session.Encode(image.view());
-  std::vector<Query> queries;
-  for (const Question& question : questions) {
-    queries.push_back(session.engine().MakeQuery(encoded, question.For(image.width, image.height),
-                                                 options.generation));
-  }
-  std::vector<Result> results = session.Run(queries);
-  for (size_t i = 0; i < results.size(); ++i) {
-    Timings& timings = results[i].timings;
-    if (i == 0) {
-      timings.decode = decode_seconds;
-      timings.total += decode_seconds;
-    } else {  // the picture was decoded and encoded once, for the first
-      timings.total -= timings.preprocess + timings.vision_encoder;
-      timings.preprocess = timings.vision_encoder = 0;
-    }
-    output.Add(path, results[i]);
-    if (drawings != nullptr) drawings->Add(path, image.view(), results[i]);
-  }
+ProgressDisplay::Style ProgressStyle(const AnnotateOptions& options) {
+  if (options.quiet) return ProgressDisplay::Style::kNone;
+  if (isatty(STDERR_FILENO) == 0) return ProgressDisplay::Style::kLines;
+  const bool mixed = UsesStandardOutput(options) && isatty(STDOUT_FILENO) != 0;
+  return mixed ? ProgressDisplay::Style::kNone : ProgressDisplay::Style::kBar;
 }
 
-int RunAnnotate(const AnnotateOptions& options) {
-  const std::vector<Question> questions = MakeQuestions(options);
-  const auto engine = Engine::Load(options.model.empty() ? DefaultModel() : fs::path(options.model),
-                                   {options.compute, options.threads});
-  Session session(engine);
-  const Format format =
-      options.format.value_or(options.output.empty() ? Format::kTable : Format::kJsonl);
-  Output output(format, options.output);
-  std::optional<Drawings> drawings;
-  if (!options.draw.empty()) drawings.emplace(options.draw);
-  size_t failed = 0;
-  {
-    ProgressLine progress(options.pictures.size(),
-                          !options.quiet && isatty(STDERR_FILENO) != 0 && !options.output.empty());
-    for (const std::string& path : options.pictures) {
-      try {
-        AnnotatePicture(path, questions, options, session, output, drawings ? &*drawings : nullptr);
-      } catch (const Error& error) {
-        if (error.code() == ErrorCode::kInvalidArgument) throw;  // of an option, not the picture
-        output.AddError(path, error);
-        ++failed;
-      }
-      progress.Next();
+int Conclude(const JobSummary& summary, std::optional<size_t> total, bool resumable, bool quiet) {
+  const JobProgress& progress = summary.progress;
+  if (!summary.finished) {
+    const std::string of = total ? fmt::format(" of {}", *total) : "";
+    fmt::print(stderr, "uffizi: stopped after {}{} pictures; {}\n", progress.done, of,
+               resumable ? "the same command goes on from here" : "the answers so far are written");
+    return kInterrupted;
+  }
+  if (progress.failed > 0 && !quiet) {
+    fmt::print(stderr, "uffizi: {} of {} pictures failed\n", progress.failed, progress.done);
+  }
+  return progress.failed > 0 ? kSomeFailed : kOk;
+}
+
+int RunAnnotate(const CLI::App& command, AnnotateOptions& options) {
+  const std::vector<Question> questions = MakeQuestions(command, options.model);
+  CheckShapes(options, questions);
+  for (const std::string* folder : {&options.draw, &options.yolo}) {
+    if (!folder->empty()) options.collection.skipped_folders.push_back(*folder);
+  }
+  const Collection collection(options.pictures, options.collection);
+  const std::optional<size_t> total = collection.Count();
+  if (total == size_t{0}) {
+    throw Error(ErrorCode::kNotFound,
+                fmt::format("{}: no pictures there", options.pictures.front()));
+  }
+  LoadedModel model = LoadModel(options.model, questions, total);
+  Job job;
+  job.collection = &collection;
+  job.engine = model.engine;
+  job.pipeline = std::move(model.pipeline);
+  const fs::path job_folder = JobFolder(options);
+  job.sinks = MakeSinks(options, job_folder);
+  std::optional<Journal> journal;
+  if (!job_folder.empty()) {
+    journal.emplace(job_folder, Fingerprint(options, questions, job.engine->info(), job.sinks),
+                    options.restart);
+    job.journal = &*journal;
+    if (journal->found() && !options.quiet) {
+      fmt::print(stderr, "uffizi: going on after {} pictures\n", journal->found()->done);
     }
   }
-  output.Close();
-  if (failed > 0 && !options.quiet) {
-    fmt::print(stderr, "uffizi: {} of {} pictures failed\n", failed, options.pictures.size());
+  job.drop_invalid = options.drop_invalid;
+  job.stop = &stop_requested;
+  std::signal(SIGINT, RequestStop);
+  std::signal(SIGTERM, RequestStop);
+  JobSummary summary;
+  try {
+    ProgressDisplay display(total, ProgressStyle(options));
+    job.progress = [&](const JobProgress& progress) { display.Show(progress); };
+    summary = RunJob(job);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kIo || job.journal == nullptr) throw;
+    throw Error(error.code(),
+                std::string(error.what()) + "; the same command goes on from where it stopped");
   }
-  return failed > 0 ? kSomeFailed : kOk;
+  return Conclude(summary, total, job.journal != nullptr, options.quiet);
 }
 
-void AddSearchOptions(CLI::App& command, GenerationOptions& generation) {
-  const std::string group = "Search (defaults: the model's generation_config.json)";
-  const auto add = [&](const char* name, auto& value, const char* help) {
-    return command.add_option(name, value, help)->group(group);
+void AddOutputOptions(CLI::App& command, AnnotateOptions& options) {
+  const std::string group = "Outputs (several at a time)";
+  const auto add = [&](const char* name, std::string& value, const char* type, const char* help) {
+    command.add_option(name, value, help)->group(group)->type_name(type);
   };
-  add("--beams", generation.num_beams, "Beams; 1 is greedy")->check(CLI::Range(1, 64));
-  add("--no-repeat-ngram", generation.no_repeat_ngram_size,
-      "Never repeat this many tokens; 0 = may");
-  add("--min-length", generation.min_length, "Tokens at least, <s> and </s> counted");
-  add("--max-length", generation.max_length, "Tokens at most, the start token counted");
-  add("--length-penalty", generation.length_penalty, "Beams: over 0 prefers longer answers");
-  add("--repetition-penalty", generation.repetition_penalty, "Over 1 discourages repetition");
-  add("--early-stopping", generation.early_stopping, "Beams: on, off or never")
-      ->check(CLI::IsMember({"on", "off", "never"}));
-  const std::map<std::string, bool> on_off = {{"on", true}, {"off", false}};
-  add("--forced-bos", generation.forced_bos, "Force <s> first: on or off")
-      ->transform(CLI::CheckedTransformer(on_off).description(""));
-  add("--forced-eos", generation.forced_eos, "Force </s> at the length limit: on or off")
-      ->transform(CLI::CheckedTransformer(on_off).description(""));
-  command.add_flag("--sample", generation.do_sample, "Draw tokens at random")->group(group);
-  add("--temperature", generation.temperature, "Sampling: under 1 is bolder");
-  add("--top-k", generation.top_k, "Sampling: among this many; 0 = all");
-  add("--top-p", generation.top_p, "Sampling: among the likeliest of this probability");
-  add("--seed", generation.seed, "Sampling: same seed, same answer");
+  const std::map<std::string, Format> formats = {{"table", Format::kTable},
+                                                 {"json", Format::kJson},
+                                                 {"jsonl", Format::kJsonl},
+                                                 {"csv", Format::kCsv}};
+  command
+      .add_option("--format", options.format,
+                  "Of --output: table, json, jsonl or csv (default: as its name ends, else jsonl; "
+                  "table on standard output)")
+      ->transform(CLI::CheckedTransformer(formats).description(""))
+      ->type_name("FORMAT")
+      ->group(group);
+  add("--output", options.output, "FILE", "The answers (default: standard output)");
+  add("--csv", options.csv, "FILE", "A row for each region or text");
+  add("--coco", options.coco, "FILE", "COCO detection and segmentation, masks as run lengths");
+  add("--yolo", options.yolo, "DIR", "YOLO labels, links to the pictures, data.yaml");
+  add("--label-studio", options.label_studio, "FILE", "Tasks with predictions for Label Studio");
+  command.add_flag("--sidecar", options.sidecar, "A .txt with the answers beside each picture")
+      ->group(group);
+  add("--sidecar-folder", options.sidecar_folder, "DIR", "The same, in a folder of their own");
+  add("--draw", options.draw, "DIR", "Annotated pictures");
+  command.add_flag("--drop-invalid", options.drop_invalid, "Leave error records out")->group(group);
+  add("--job", options.job, "DIR",
+      "Where the job's journal is kept (default: beside the first output)");
+  command.add_flag("--restart", options.restart, "Begin an unfinished job again")->group(group);
 }
 
 }  // namespace
@@ -217,56 +254,26 @@ void AddSearchOptions(CLI::App& command, GenerationOptions& generation) {
 Command AddAnnotate(CLI::App& app) {
   auto options = std::make_shared<AnnotateOptions>();
   CLI::App* command = app.add_subcommand("annotate", "Ask a model about pictures");
-  command->add_option("PICTURE", options->pictures, "JPEG, PNG, WebP, GIF or TIFF files")
-      ->required();
-  std::string tasks = "What to do; may be repeated:";
-  for (const TaskInfo& task : AllTasks()) {
-    tasks += fmt::format("\n  {}: {}", task.name, task.help);
-  }
-  command->add_option("--task", options->tasks, tasks)->type_name("NAME");
-  command->add_option("--text", options->texts,
-                      "Input of a task that takes text, in order of tasks");
-  command->add_option("--region", options->regions,
-                      "Input of a region task: x1,y1,x2,y2 in pixels, or four <loc_N>");
-  command->add_option("--class", options->classes,
-                      "What open-vocabulary detection looks for; may be repeated");
-  command->add_option("--prompt", options->prompts,
-                      "A prompt of your own, such as \"<OD>\" or \"<DocVQA>What is the total?\"");
-  command->add_option("--model", options->model,
-                      "Model folder (default: $UFFIZI_MODEL, else the one that came along)");
-  const std::map<std::string, Format> formats = {
-      {"table", Format::kTable}, {"json", Format::kJson}, {"jsonl", Format::kJsonl}};
   command
-      ->add_option("--format", options->format,
-                   "table, json or jsonl (default: table; jsonl "
-                   "with --output)")
-      ->transform(CLI::CheckedTransformer(formats).description(""))
-      ->type_name("FORMAT");
-  command->add_option("--output", options->output,
-                      "File for the answers (default: standard output)");
-  command->add_option("--draw", options->draw, "Folder for annotated pictures");
-  const std::map<std::string, Compute> computes = {
-      {"auto", Compute::kAuto}, {"f32", Compute::kF32}, {"int4", Compute::kInt4}};
-  command->add_option("--compute", options->compute, "Arithmetic: auto, f32 or int4")
-      ->transform(CLI::CheckedTransformer(computes).description(""))
-      ->type_name("KIND");
-  command->add_option("--threads", options->threads, "Threads (default: all cores)")
-      ->check(CLI::Range(0, 1024));
-  command->add_flag("--no-exif", options->no_exif, "Do not turn pictures as their EXIF says");
-  command->add_flag("--drop-alpha", options->drop_alpha,
-                    "Ignore transparency, as Pillow does, instead of composing over white");
-  command->add_option("--max-pixels", options->max_pixels, "Refuse larger pictures")
-      ->capture_default_str();
+      ->add_option("PICTURE", options->pictures,
+                   "JPEG, PNG, WebP, GIF or TIFF files; folders, with all below them; globs; .tar "
+                   "archives; .csv files with a column of paths; - for a list on standard input")
+      ->required();
+  command->add_option("--csv-column", options->collection.csv_column,
+                      "The column of paths in a .csv (default: path, image, file, ...)");
+  AddModelOptions(*command, options->model);
+  AddOutputOptions(*command, *options);
   command->add_flag("--quiet", options->quiet, "Nothing on standard error but failures");
-  AddSearchOptions(*command, options->generation);
   command->footer(
       "Examples:\n"
       "  uffizi annotate photo.jpg --task od --task caption --draw drawn/\n"
       "  uffizi annotate *.jpg --task open-vocabulary --class car --class \"traffic light\"\n"
       "  uffizi annotate photo.jpg --task region-to-category --region 10,20,300,400\n"
+      "  uffizi annotate photos/ --task caption --then grounding --output a.jsonl --coco b.json\n"
+      "A job with output files that was stopped goes on when the same command is given again.\n"
       "Exit codes: 0 all answered, 1 some pictures failed, 2 wrong usage, 3 bad model, 4 output\n"
-      "cannot be written.");
-  return [options] { return RunAnnotate(*options); };
+      "cannot be written, 130 stopped.");
+  return [options, command] { return RunAnnotate(*command, *options); };
 }
 
 }  // namespace uffizi::cli

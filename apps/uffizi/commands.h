@@ -10,17 +10,19 @@ namespace uffizi::cli {
 // What the process returns. Documented in docs/command-line.md.
 enum ExitCode {
   kOk = 0,
-  kSomeFailed = 1,  // the job is done, but some pictures or lines have error records
-  kUsage = 2,       // an option, task or prompt that makes no sense
-  kBadModel = 3,    // the model cannot be loaded
-  kBadOutput = 4,   // results cannot be written
-  kInternal = 5,    // a defect of ours
+  kSomeFailed = 1,     // the job is done, but some pictures or lines have error records
+  kUsage = 2,          // an option, task or prompt that makes no sense
+  kBadModel = 3,       // the model cannot be loaded
+  kBadOutput = 4,      // results cannot be written
+  kInternal = 5,       // a defect of ours
+  kInterrupted = 130,  // stopped by Ctrl-C
 };
 
 // Each adds a subcommand to `app`. The returned function runs it, once parsed, and gives the exit
 // code; it may throw uffizi::Error.
 using Command = std::function<int()>;
 Command AddAnnotate(CLI::App& app);
+Command AddBench(CLI::App& app);
 Command AddParse(CLI::App& app);
 Command AddTokenize(CLI::App& app);
 Command AddInfo(CLI::App& app);

@@ -22,6 +22,8 @@ int ExitCodeOf(ErrorCode code) {
       return kBadModel;
     case ErrorCode::kIo:
       return kBadOutput;
+    case ErrorCode::kCancelled:
+      return kInterrupted;
     default:
       return kInternal;
   }
@@ -42,10 +44,9 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer(kFooter);
   std::map<std::string, Command> commands = {
-      {"annotate", AddAnnotate(app)}, {"parse", AddParse(app)},
-      {"tokenize", AddTokenize(app)}, {"info", AddInfo(app)},
-      {"quantize", AddQuantize(app)}, {"serve", AddServe(app)},
-      {"import", AddImport(app)},
+      {"annotate", AddAnnotate(app)}, {"bench", AddBench(app)},       {"parse", AddParse(app)},
+      {"tokenize", AddTokenize(app)}, {"info", AddInfo(app)},         {"quantize", AddQuantize(app)},
+      {"serve", AddServe(app)},       {"import", AddImport(app)},
   };
   try {
     app.parse(argc, argv);

@@ -1,0 +1,231 @@
+#include "model_options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "commands.h"
+
+namespace uffizi::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+void AddSearchOptions(CLI::App& command, GenerationOptions& generation) {
+  const std::string group = "Search (defaults: the model's generation_config.json)";
+  const auto add = [&](const char* name, auto& value, const char* help) {
+    return command.add_option(name, value, help)->group(group);
+  };
+  add("--beams", generation.num_beams, "Beams; 1 is greedy")->check(CLI::Range(1, 64));
+  add("--no-repeat-ngram", generation.no_repeat_ngram_size,
+      "Never repeat this many tokens; 0 = may");
+  add("--min-length", generation.min_length, "Tokens at least, <s> and </s> counted");
+  add("--max-length", generation.max_length, "Tokens at most, the start token counted");
+  add("--length-penalty", generation.length_penalty, "Beams: over 0 prefers longer answers");
+  add("--repetition-penalty", generation.repetition_penalty, "Over 1 discourages repetition");
+  add("--early-stopping", generation.early_stopping, "Beams: on, off or never")
+      ->check(CLI::IsMember({"on", "off", "never"}));
+  const std::map<std::string, bool> on_off = {{"on", true}, {"off", false}};
+  add("--forced-bos", generation.forced_bos, "Force <s> first: on or off")
+      ->transform(CLI::CheckedTransformer(on_off).description(""));
+  add("--forced-eos", generation.forced_eos, "Force </s> at the length limit: on or off")
+      ->transform(CLI::CheckedTransformer(on_off).description(""));
+  command.add_flag("--sample", generation.do_sample, "Draw tokens at random")->group(group);
+  add("--temperature", generation.temperature, "Sampling: under 1 is bolder");
+  add("--top-k", generation.top_k, "Sampling: among this many; 0 = all");
+  add("--top-p", generation.top_p, "Sampling: among the likeliest of this probability");
+  add("--seed", generation.seed, "Sampling: same seed, same answer");
+}
+
+// Hands out the inputs of one kind (--text, --region) in order; a single one serves all tasks.
+class Inputs {
+ public:
+  explicit Inputs(std::vector<std::string> values) : values_(std::move(values)) {}
+
+  std::string Next() {
+    if (values_.empty()) return "";
+    return values_[values_.size() == 1 ? 0 : std::min(next_++, values_.size() - 1)];
+  }
+  bool empty() const { return values_.empty(); }
+
+ private:
+  std::vector<std::string> values_;
+  size_t next_ = 0;
+};
+
+Task TaskNamed(const std::string& name) {
+  const auto task = FindTask(name);
+  if (task) return *task;
+  throw Error(
+      ErrorCode::kInvalidArgument,
+      "no task is called " + name + "; `uffizi info` lists them, and --prompt takes any text");
+}
+
+// Gives tasks their inputs, and says in the end which were for nobody.
+class QuestionMaker {
+ public:
+  explicit QuestionMaker(const ModelOptions& options)
+      : options_(options), texts_(options.texts), regions_(options.regions) {}
+
+  Question FromTask(const std::string& name) {
+    Question question{TaskNamed(name), "", std::nullopt};
+    const TaskInput input = GetTaskInfo(*question.task).input;
+    if (*question.task == Task::kOpenVocabularyDetection && !options_.classes.empty()) {
+      question.input = fmt::format("{}", fmt::join(options_.classes, ";"));
+      takes_classes_ = true;
+    } else if (input == TaskInput::kText) {
+      question.input = texts_.Next();
+      takes_text_ = true;
+    } else if (input == TaskInput::kRegion) {
+      question.input = regions_.empty() ? texts_.Next() : regions_.Next();
+      takes_region_ = true;
+    }
+    return question;
+  }
+
+  void CheckAllUsed() const {
+    const auto refuse = [](const char* option) {
+      throw Error(ErrorCode::kInvalidArgument, fmt::format("none of the tasks takes a {}", option));
+    };
+    if (!options_.texts.empty() && !takes_text_ && !takes_region_) refuse("--text");
+    if (!options_.regions.empty() && !takes_region_) refuse("--region");
+    if (!options_.classes.empty() && !takes_classes_) refuse("--class");
+  }
+
+ private:
+  const ModelOptions& options_;
+  Inputs texts_, regions_;
+  bool takes_text_ = false, takes_region_ = false, takes_classes_ = false;
+};
+
+std::string NameOf(const Question& question) {
+  if (!question.task) return question.input;
+  std::string name(GetTaskInfo(*question.task).name);
+  if (!question.input.empty()) name += " \"" + question.input + "\"";
+  return name;
+}
+
+}  // namespace
+
+void AddModelOptions(CLI::App& command, ModelOptions& options) {
+  std::string tasks = "What to do; may be repeated:";
+  for (const TaskInfo& task : AllTasks()) tasks += fmt::format("\n  {}: {}", task.name, task.help);
+  // One value each, so that a picture may follow.
+  const auto add_list = [&](const char* name, std::vector<std::string>& values,
+                            const std::string& help) {
+    return command.add_option(name, values, help)->allow_extra_args(false);
+  };
+  add_list("--task", options.tasks, tasks)->type_name("NAME");
+  add_list("--then", options.thens,
+           "A task that goes on from the answer of the --task or --then before it: "
+           "--task caption --then grounding grounds the caption")
+      ->type_name("NAME");
+  add_list("--text", options.texts, "Input of a task that takes text, in order of tasks");
+  add_list("--region", options.regions,
+           "Input of a region task: x1,y1,x2,y2 in pixels, or four <loc_N>");
+  add_list("--class", options.classes, "What open-vocabulary detection looks for; may be repeated");
+  add_list("--prompt", options.prompts,
+           "A prompt of your own, such as \"<OD>\" or \"<DocVQA>What is the total?\"");
+  command.add_option("--model", options.model,
+                     "Model folder (default: $UFFIZI_MODEL, else the one that came along)");
+  const std::map<std::string, Compute> computes = {
+      {"auto", Compute::kAuto}, {"f32", Compute::kF32}, {"int4", Compute::kInt4}};
+  command.add_option("--compute", options.compute, "Arithmetic: auto, f32 or int4")
+      ->transform(CLI::CheckedTransformer(computes).description(""))
+      ->type_name("KIND");
+  command.add_option("--threads", options.threads, "Threads (default: all cores)")
+      ->check(CLI::Range(0, 1024));
+  command
+      .add_option("--workers", options.workers,
+                  "Pictures at a time, which share the threads (default: one a thread)")
+      ->check(CLI::Range(0, 1024));
+  command
+      .add_option("--batch", options.batch,
+                  "Pictures whose answers are generated together (default: up to 8, by memory)")
+      ->check(CLI::Range(0, 1024));
+  command.add_flag("--no-exif", options.no_exif, "Do not turn pictures as their EXIF says");
+  command.add_flag("--drop-alpha", options.drop_alpha,
+                   "Ignore transparency, as Pillow does, instead of composing over white");
+  command.add_option("--max-pixels", options.max_pixels, "Refuse larger pictures")
+      ->capture_default_str();
+  AddSearchOptions(command, options.generation);
+}
+
+std::vector<Question> MakeQuestions(const CLI::App& command, const ModelOptions& options) {
+  QuestionMaker maker(options);
+  std::vector<Question> questions;
+  size_t task = 0, then = 0, prompt = 0;
+  for (const CLI::Option* option : command.parse_order()) {
+    const std::string name = option->get_name();
+    if (name == "--task") {
+      questions.push_back(maker.FromTask(options.tasks[task++]));
+    } else if (name == "--prompt") {
+      questions.push_back({std::nullopt, options.prompts[prompt++], std::nullopt});
+    } else if (name == "--then") {
+      if (questions.empty()) {
+        throw Error(ErrorCode::kInvalidArgument, "--then needs a --task before it");
+      }
+      questions.push_back({TaskNamed(options.thens[then++]), "", questions.size() - 1});
+    }
+  }
+  maker.CheckAllUsed();
+  if (questions.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "say what to ask: --task od, or --prompt \"...\"");
+  }
+  // Whatever is wrong with a question is wrong for every picture: say so before any work.
+  CheckQuestions(questions);
+  return questions;
+}
+
+std::string Describe(const std::vector<Question>& questions) {
+  std::string text;
+  for (const Question& question : questions) {
+    if (!text.empty()) text += question.after ? " > " : "; ";
+    text += NameOf(question);
+  }
+  return text;
+}
+
+std::string Describe(const GenerationOptions& generation) {
+  std::string text;
+  const auto add = [&](const char* name, const auto& value) {
+    if (value) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, *value);
+  };
+  add("beams", generation.num_beams);
+  add("early stopping", generation.early_stopping);
+  add("length penalty", generation.length_penalty);
+  add("no-repeat n-gram", generation.no_repeat_ngram_size);
+  add("repetition penalty", generation.repetition_penalty);
+  add("min length", generation.min_length);
+  add("max length", generation.max_length);
+  add("sample", generation.do_sample);
+  add("temperature", generation.temperature);
+  add("top-k", generation.top_k);
+  add("top-p", generation.top_p);
+  add("seed", generation.seed);
+  add("forced bos", generation.forced_bos);
+  add("forced eos", generation.forced_eos);
+  return text;
+}
+
+LoadedModel LoadModel(const ModelOptions& options, std::vector<Question> questions,
+                      std::optional<size_t> pictures) {
+  const WorkPlan plan = PlanWork(pictures, options.threads, options.workers);
+  LoadedModel loaded;
+  loaded.engine = Engine::Load(options.model.empty() ? DefaultModel() : fs::path(options.model),
+                               {options.compute, plan.session_threads});
+  PipelineOptions& pipeline = loaded.pipeline;
+  pipeline.questions = std::move(questions);
+  pipeline.generation = options.generation;
+  pipeline.decode.apply_exif_orientation = !options.no_exif;
+  pipeline.decode.alpha = options.drop_alpha ? AlphaMode::kDrop : AlphaMode::kWhite;
+  pipeline.decode.max_pixels = options.max_pixels;
+  pipeline.workers = plan.workers;
+  pipeline.batch = options.batch > 0
+                       ? static_cast<size_t>(options.batch)
+                       : DefaultBatch(loaded.engine->info(), options.generation, plan.workers);
+  return loaded;
+}
+
+}  // namespace uffizi::cli

@@ -1,0 +1,48 @@
+#ifndef UFFIZI_APPS_MODEL_OPTIONS_H_
+#define UFFIZI_APPS_MODEL_OPTIONS_H_
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dataset/pipeline.h"
+#include "dataset/plan.h"
+#include "dataset/questions.h"
+#include "uffizi/engine.h"
+#include "uffizi/image.h"
+
+namespace uffizi::cli {
+
+// What `annotate` and `bench` have in common: questions, the model, and how the machine is used.
+struct ModelOptions {
+  std::vector<std::string> tasks, thens, prompts;
+  std::vector<std::string> texts, regions, classes;
+  std::string model;
+  Compute compute = Compute::kAuto;
+  int threads = 0, workers = 0, batch = 0;
+  bool no_exif = false, drop_alpha = false;
+  size_t max_pixels = DecodeOptions().max_pixels;
+  GenerationOptions generation;
+};
+
+void AddModelOptions(CLI::App& command, ModelOptions& options);
+
+// The questions in the order of the command line. Throws Error(kInvalidArgument, kInvalidPrompt).
+std::vector<Question> MakeQuestions(const CLI::App& command, const ModelOptions& options);
+
+// "od; caption; caption > grounding": for messages and to tell jobs apart.
+std::string Describe(const std::vector<Question>& questions);
+std::string Describe(const GenerationOptions& generation);
+
+// Loads the model, with the threads of a session as planned for `pictures`.
+struct LoadedModel {
+  std::shared_ptr<const Engine> engine;
+  PipelineOptions pipeline;
+};
+LoadedModel LoadModel(const ModelOptions& options, std::vector<Question> questions,
+                      std::optional<size_t> pictures);
+
+}  // namespace uffizi::cli
+
+#endif  // UFFIZI_APPS_MODEL_OPTIONS_H_

@@ -1,0 +1,16 @@
+#ifndef UFFIZI_APPS_TABLE_SINK_H_
+#define UFFIZI_APPS_TABLE_SINK_H_
+
+#include <filesystem>
+#include <memory>
+
+#include "dataset/sink.h"
+
+namespace uffizi::cli {
+
+// Answers as a table for people. An empty path is standard output.
+std::unique_ptr<Sink> MakeTableSink(const std::filesystem::path& path);
+
+}  // namespace uffizi::cli
+
+#endif  // UFFIZI_APPS_TABLE_SINK_H_

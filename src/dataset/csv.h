@@ -1,0 +1,20 @@
+#ifndef UFFIZI_DATASET_CSV_H_
+#define UFFIZI_DATASET_CSV_H_
+
+#include <istream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace uffizi {
+
+// Reads a row of separated values as RFC 4180 has them: fields may be quoted, and quoted ones may
+// hold separators, line breaks and doubled quotes. False at the end.
+bool ReadCsvRow(std::istream& in, char separator, std::vector<std::string>& fields);
+
+// Appends a field, quoted if it must be.
+void AppendCsvField(std::string_view text, std::string& out);
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_DATASET_CSV_H_

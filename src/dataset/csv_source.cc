@@ -1,0 +1,93 @@
+#include <algorithm>
+#include <array>
+#include <fstream>
+
+#include "dataset/csv.h"
+#include "dataset/source.h"
+
+namespace uffizi {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The pictures named in a column; relative paths start at the table's folder.
+class Csv : public Source {
+ public:
+  Csv(const fs::path& path, const std::string& column) : path_(path), in_(path, std::ios::binary) {
+    if (!in_) throw Error(ErrorCode::kNotFound, path.string() + ": cannot be opened");
+    std::string header;
+    std::getline(in_, header);
+    in_.clear();
+    in_.seekg(header.starts_with("\xEF\xBB\xBF") ? 3 : 0);
+    for (const char candidate : {'\t', ';'}) {
+      if (header.find(candidate) != std::string::npos && header.find(',') == std::string::npos) {
+        separator_ = candidate;
+      }
+    }
+    ReadCsvRow(in_, separator_, fields_);
+    column_ = FindColumn(column);
+  }
+
+  bool Next(PictureRef& picture) override {
+    while (ReadCsvRow(in_, separator_, fields_)) {
+      if (fields_.size() == 1 && fields_[0].empty()) continue;  // an empty line
+      const std::string value = column_ < fields_.size() ? fields_[column_] : "";
+      ++row_;
+      if (value.empty()) {
+        const std::string where = path_.string() + ": row " + std::to_string(row_);
+        picture = {where, "", path_.stem() / std::to_string(row_),
+                   Error(ErrorCode::kNotFound, where + " names no picture")};
+        return true;
+      }
+      file_ = path_.parent_path() / value;
+      picture = {file_.string(), file_, SafeStem(value), std::nullopt};
+      return true;
+    }
+    return false;
+  }
+
+  std::string Read(size_t max_bytes) override { return ReadPictureFile(file_, max_bytes); }
+
+ private:
+  size_t FindColumn(const std::string& name) const {
+    static constexpr std::array kUsual = {"path",      "image",     "file",
+                                          "file_name", "filename",  "image_path",
+                                          "filepath",  "file_path", "image_file"};
+    const auto find = [&](const std::string& wanted) {
+      return static_cast<size_t>(std::find(fields_.begin(), fields_.end(), wanted) -
+                                 fields_.begin());
+    };
+    size_t found = fields_.size();
+    if (!name.empty()) {
+      found = find(name);
+    } else {
+      for (const char* usual : kUsual) {
+        if (found == fields_.size()) found = find(usual);
+      }
+    }
+    if (found == fields_.size()) {
+      std::string columns;
+      for (const std::string& field : fields_) columns += (columns.empty() ? "" : ", ") + field;
+      throw Error(ErrorCode::kInvalidArgument, path_.string() + ": no column is called " +
+                                                   (name.empty() ? "path" : name) + "; there are " +
+                                                   columns + "; name one with --csv-column");
+    }
+    return found;
+  }
+
+  fs::path path_;
+  std::ifstream in_;
+  char separator_ = ',';
+  size_t column_ = 0;
+  size_t row_ = 0;
+  std::vector<std::string> fields_;
+  fs::path file_;
+};
+
+}  // namespace
+
+std::unique_ptr<Source> OpenCsv(const fs::path& path, const std::string& column) {
+  return std::make_unique<Csv>(path, column);
+}
+
+}  // namespace uffizi

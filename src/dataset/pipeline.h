@@ -1,0 +1,98 @@
+#ifndef UFFIZI_DATASET_PIPELINE_H_
+#define UFFIZI_DATASET_PIPELINE_H_
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "dataset/output_names.h"
+#include "dataset/questions.h"
+#include "dataset/record.h"
+#include "dataset/source.h"
+#include "uffizi/engine.h"
+#include "uffizi/image.h"
+
+namespace uffizi {
+
+struct PipelineOptions {
+  std::vector<Question> questions;
+  GenerationOptions generation;
+  DecodeOptions decode;
+  int workers = 1;   // threads that decode, encode and generate, each with a session
+  size_t batch = 8;  // pictures at most whose answers are generated together
+  // Decoded pixels that may wait, in bytes. One picture more may be decoded by each worker, and one
+  // picture of any size.
+  size_t pixel_bytes = size_t{256} << 20;
+  // Called by workers with each answered picture. `image` is empty unless keep_pixels.
+  std::function<void(const Record&, const Image&)> prepare;
+  bool keep_pixels = false;
+};
+
+// Pictures in, records out, in the same order. A reader thread fetches files ahead; each worker
+// takes whatever is most advanced: a batch of encoded pictures, if it is full, else a picture to
+// encode, else one to decode, else a batch that is not full. So all stages overlap, no worker waits
+// while there is work, and what waits between the stages stays bounded.
+class Pipeline {
+ public:
+  // `source` stands before the picture `first`; `names` knows those before it.
+  Pipeline(std::shared_ptr<const Engine> engine, PipelineOptions options,
+           std::unique_ptr<Source> source, size_t first, OutputNames names);
+  ~Pipeline();
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+
+  // The next record, or nothing if there is none yet after `patience` or none will come: ended().
+  // Throws whatever stops the whole job, such as a full disk.
+  std::optional<Record> Next(std::chrono::milliseconds patience);
+  bool ended() const;
+
+  // What is being worked on is finished; records end before the first picture that was not begun.
+  void Stop();
+
+ private:
+  struct Item;
+  using ItemPtr = std::unique_ptr<Item>;
+
+  void Read();
+  void Work();
+  bool WorkOnce(Session& session, std::unique_lock<std::mutex>& lock);
+  bool MayDecode() const;
+  void Decode(ItemPtr item, std::unique_lock<std::mutex>& lock);
+  void Encode(ItemPtr item, Session& session, std::unique_lock<std::mutex>& lock);
+  void Generate(std::vector<ItemPtr> items, Session& session, std::unique_lock<std::mutex>& lock);
+  void Finish(ItemPtr item);
+  void FailAll(std::exception_ptr failure);
+
+  const std::shared_ptr<const Engine> engine_;
+  const PipelineOptions options_;
+  std::unique_ptr<Source> source_;  // the reader's
+  OutputNames names_;               // the reader's
+  const size_t window_;             // pictures under way at most
+
+  mutable std::mutex mutex_;
+  std::condition_variable work_;  // for workers: there is something to do, or nothing ever more
+  std::condition_variable room_;  // for the reader
+  std::condition_variable done_;  // for Next
+  std::deque<ItemPtr> raw_, decoded_, encoded_;
+  std::map<size_t, ItemPtr> finished_;
+  size_t next_;  // index of the record that Next gives
+  size_t read_;  // index of the picture that is read next; once that is none, where records end
+  size_t raw_bytes_ = 0, pixel_bytes_ = 0;
+  int decoding_ = 0;  // workers in Decode
+  int idle_ = 0;      // workers that wait
+  bool source_ended_ = false, stopped_ = false, aborted_ = false;
+  std::exception_ptr failure_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_DATASET_PIPELINE_H_

@@ -1,0 +1,38 @@
+#ifndef UFFIZI_DATASET_RECORD_H_
+#define UFFIZI_DATASET_RECORD_H_
+
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "uffizi/error.h"
+#include "uffizi/types.h"
+
+namespace uffizi {
+
+// A picture of a collection, before anything is known about its pixels.
+struct PictureRef {
+  std::string name;            // as records call it: a path, or "shard.tar/0001.jpg"
+  std::filesystem::path file;  // where it lies; empty if inside an archive
+  // What its outputs are called, with folders and without extension: "sub/cat". Relative and free
+  // of "..", but not always unique: see OutputNames.
+  std::filesystem::path stem;
+  // Set if this stands for something that could not be listed, such as a closed folder.
+  std::optional<Error> error;
+};
+
+// Everything that a job found out about one picture.
+struct Record {
+  size_t index = 0;  // in the collection
+  PictureRef picture;
+  std::filesystem::path output_name;  // unique in the job, "sub/cat"
+  int width = 0, height = 0;          // pixels; 0 if it could not be decoded
+  std::vector<Result> results;        // in the order of the questions
+  std::vector<Error> errors;          // of the picture, or of single questions
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_DATASET_RECORD_H_

@@ -1,0 +1,180 @@
+#include "dataset/source.h"
+
+#include <glob.h>
+
+#include <algorithm>
+#include <array>
+#include <iostream>
+#include <utility>
+
+#include "core/mapped_file.h"
+
+namespace uffizi {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string LowerExtension(const fs::path& path) {
+  std::string extension = path.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(c < 128 ? std::tolower(c) : c); });
+  return extension;
+}
+
+bool IsFolder(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
+bool Exists(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+bool IsTable(const fs::path& path) {
+  const std::string extension = LowerExtension(path);
+  return extension == ".csv" || extension == ".tsv";
+}
+
+// The matches of a pattern in the order of their bytes.
+std::vector<std::string> ExpandGlob(const std::string& pattern) {
+  glob_t found = {};
+  const int status = glob(pattern.c_str(), GLOB_NOSORT | GLOB_TILDE, nullptr, &found);
+  std::vector<std::string> matches;
+  if (status == 0) matches.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  globfree(&found);
+  if (matches.empty()) {
+    throw Error(ErrorCode::kNotFound, pattern + ": no file is called like this");
+  }
+  std::sort(matches.begin(), matches.end());
+  return matches;
+}
+
+std::vector<std::string> ReadLines(std::istream& in) {
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (!line.empty()) lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+// The pictures of one input after another's.
+class Chain : public Source {
+ public:
+  Chain(const std::vector<CollectionInput>& inputs, const CollectionOptions& options)
+      : inputs_(inputs), options_(options) {}
+
+  bool Next(PictureRef& picture) override {
+    while (true) {
+      if (current_ != nullptr) {
+        if (current_->Next(picture)) return true;
+        current_.reset();
+      }
+      if (next_ == inputs_.size()) return false;
+      const fs::path path = inputs_[next_].path;
+      const bool from_list = inputs_[next_++].from_list;
+      current_ = OpenInput(path);
+      if (current_ == nullptr) {
+        picture = {path.string(), path, SafeStem(from_list ? path : path.filename()), std::nullopt};
+        file_ = path;
+        return true;
+      }
+    }
+  }
+
+  std::string Read(size_t max_bytes) override {
+    return current_ != nullptr ? current_->Read(max_bytes) : ReadPictureFile(file_, max_bytes);
+  }
+
+ private:
+  // Nothing for a single picture.
+  std::unique_ptr<Source> OpenInput(const fs::path& path) const {
+    if (IsFolder(path)) return OpenFolder(path, options_.skipped_folders);
+    if (IsTar(path)) return OpenTar(path);
+    if (IsTable(path)) return OpenCsv(path, options_.csv_column);
+    return nullptr;
+  }
+
+  const std::vector<CollectionInput>& inputs_;
+  const CollectionOptions& options_;
+  size_t next_ = 0;
+  std::unique_ptr<Source> current_;
+  fs::path file_;
+};
+
+}  // namespace
+
+bool LooksLikePicture(const fs::path& path) {
+  static constexpr std::array kExtensions = {
+      ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff",
+      // Not decoded, but reported.
+      ".bmp", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".psd"};
+  const std::string extension = LowerExtension(path);
+  return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
+}
+
+fs::path SafeStem(const fs::path& path) {
+  fs::path safe;
+  for (const fs::path& part : path.relative_path()) {
+    if (!part.empty() && part != "." && part != "..") safe /= part;
+  }
+  return safe.empty() ? fs::path("picture") : safe.replace_extension();
+}
+
+bool IsCompressedTar(const fs::path& path) {
+  const std::string extension = LowerExtension(path);
+  if (extension == ".tgz") return true;
+  static constexpr std::array kFilters = {".gz", ".bz2", ".xz", ".zst", ".lz4"};
+  return std::find(kFilters.begin(), kFilters.end(), extension) != kFilters.end() &&
+         LowerExtension(path.stem()) == ".tar";
+}
+
+bool IsTar(const fs::path& path) { return LowerExtension(path) == ".tar" || IsCompressedTar(path); }
+
+std::string ReadPictureFile(const fs::path& path, size_t max_bytes) {
+  std::error_code ignored;  // whatever is wrong with the path, ReadFile says it better
+  const uintmax_t size = fs::file_size(path, ignored);
+  if (!ignored && size > max_bytes) {
+    throw Error(ErrorCode::kImageTooLarge, path.string() + ": " + std::to_string(size) +
+                                               " bytes, over the limit of " +
+                                               std::to_string(max_bytes) + " bytes");
+  }
+  return ReadFile(path, max_bytes);
+}
+
+Collection::Collection(const std::vector<std::string>& inputs, CollectionOptions options)
+    : options_(std::move(options)) {
+  for (const std::string& input : inputs) {
+    if (input == "-") {
+      for (std::string& line : ReadLines(std::cin)) inputs_.push_back({std::move(line), true});
+    } else if (!Exists(input) && input.find_first_of("*?[") != std::string::npos) {
+      for (std::string& match : ExpandGlob(input)) inputs_.push_back({std::move(match)});
+    } else {
+      inputs_.push_back({input});
+    }
+  }
+  for (const CollectionInput& input : inputs_) {
+    if (LowerExtension(input.path) == ".parquet") {
+      throw Error(
+          ErrorCode::kUnsupported,
+          input.path + ": Parquet files are not read; give a CSV file with a column of paths");
+    }
+  }
+}
+
+std::unique_ptr<Source> Collection::Open() const {
+  return std::make_unique<Chain>(inputs_, options_);
+}
+
+std::optional<size_t> Collection::Count() const {
+  for (const CollectionInput& input : inputs_) {
+    if (IsCompressedTar(input.path)) return std::nullopt;
+  }
+  size_t count = 0;
+  PictureRef picture;
+  for (const auto source = Open(); source->Next(picture);) ++count;
+  return count;
+}
+
+}  // namespace uffizi
