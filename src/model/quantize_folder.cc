@@ -148,11 +148,17 @@ class Writer {
                (tensor.dtype == DType::kF32 || tensor.dtype == DType::kF64)) {
       PutHalf(name, reader_.Floats(name, tensor.shape), kept);
     } else if (name != kLogitsBias || !IsZero(tensor)) {  // transformers knows no such bias
+      if (IsFloating(tensor.dtype)) reader_.Floats(name, tensor.shape);  // throws if it is damaged
       Put(name, kept);
     }
     if (tensor.shape.size() > 1 && name != kLogitsBias) {
       report_.layers.push_back({name, kept.shape, 16, 0.0});
     }
+  }
+
+  static bool IsFloating(DType dtype) {
+    return dtype == DType::kF64 || dtype == DType::kF32 || dtype == DType::kF16 ||
+           dtype == DType::kBF16;
   }
 
   static bool IsZero(const TensorView& tensor) {

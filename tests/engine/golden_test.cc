@@ -11,6 +11,7 @@
 #include "engine/decode_batch.h"
 #include "image/preprocess.h"
 #include "model/florence2.h"
+#include "model/quantize_folder.h"
 #include "support/files.h"
 #include "support/random_model.h"
 
@@ -22,6 +23,13 @@ using nlohmann::json;
 const json& Goldens() {
   static const json goldens =
       json::parse(testing::ReadGzip(UFFIZI_TEST_DATA "/model/goldens.json.gz"));
+  return goldens;
+}
+
+// Of folders that uffizi quantize wrote and transformers opened (make_quantized.py).
+const json& QuantizedGoldens() {
+  static const json goldens =
+      json::parse(testing::ReadGzip(UFFIZI_TEST_DATA "/model/quantized.json.gz"));
   return goldens;
 }
 
@@ -86,12 +94,9 @@ GenerationConfig SearchConfig(const json& options) {
   return config;
 }
 
-class GoldenModel : public ::testing::TestWithParam<size_t> {};
-
-TEST_P(GoldenModel, EqualsPyTorch) {
-  const json& golden = Goldens()["models"].at(GetParam());
-  const testing::TemporaryFolder folder;
-  const auto model = MakeModel(golden, folder.path());
+// The largest error of image tokens, states and logits is `tolerance`; ids of searches are equal.
+void ExpectEqual(const std::shared_ptr<const Florence2>& model, const json& golden,
+                 double tolerance) {
   const auto d_model = static_cast<size_t>(model->config.text.d_model);
   const auto image_tokens = static_cast<size_t>(model->config.image_tokens());
   Arena arena;
@@ -105,12 +110,12 @@ TEST_P(GoldenModel, EqualsPyTorch) {
 
     std::vector<float> tokens(image_tokens * d_model);
     model->vision.Forward(pixels.data(), tokens.data(), arena);
-    EXPECT_LT(RelativeError(one["vision"], tokens.data(), tokens.size()), 1e-3);
+    EXPECT_LT(RelativeError(one["vision"], tokens.data(), tokens.size()), tolerance);
 
     const auto ids = one["input_ids"].get<std::vector<int>>();
     std::vector<float> states((image_tokens + ids.size()) * d_model);
     model->EncodeText(tokens.data(), ids, states.data(), arena);
-    EXPECT_LT(RelativeError(one["encoder"], states.data(), states.size()), 1e-3);
+    EXPECT_LT(RelativeError(one["encoder"], states.data(), states.size()), tolerance);
 
     SelfCache cache(model->decoder.layers(), 1, 1, d_model);
     const CrossCache cross =
@@ -119,7 +124,7 @@ TEST_P(GoldenModel, EqualsPyTorch) {
     std::vector<float> logits(static_cast<size_t>(model->config.text.vocab_size));
     const BartDecoder::Row row{2, slot, 0, &slot, &cross};
     model->Decode({&row, 1}, cache, logits.data(), arena);
-    EXPECT_LT(RelativeError(one["logits"], logits.data(), logits.size()), 1e-3);
+    EXPECT_LT(RelativeError(one["logits"], logits.data(), logits.size()), tolerance);
 
     // All searches in one batch: none may disturb another.
     DecodeBatch batch(*model, arena);
@@ -133,6 +138,27 @@ TEST_P(GoldenModel, EqualsPyTorch) {
       EXPECT_EQ(batch.search(i).result().ids, search["ids"].get<std::vector<int>>())
           << search["options"];
     }
+  }
+}
+
+class GoldenModel : public ::testing::TestWithParam<size_t> {};
+
+TEST_P(GoldenModel, EqualsPyTorch) {
+  const json& golden = Goldens()["models"].at(GetParam());
+  const testing::TemporaryFolder folder;
+  ExpectEqual(MakeModel(golden, folder.path()), golden, 1e-3);
+}
+
+TEST(QuantizedFolder, EqualsWhatTransformersReadsFromIt) {
+  for (const json& golden : QuantizedGoldens()["models"]) {
+    const testing::TemporaryFolder folder;
+    MakeModel(golden, folder.path());
+    const json& quantized = golden["quantized"];
+    QuantizeFolderOptions options;
+    options.weights = {quantized["bits"], quantized["group_size"], quantized["symmetric"]};
+    QuantizeFolder(folder.path(), folder.path() / "quantized", options);
+    // transformers multiplies scales and codes in half precision.
+    ExpectEqual(Florence2::Load(folder.path() / "quantized"), golden, 4e-3);
   }
 }
 
