@@ -120,7 +120,7 @@ UFFIZI_API void uffizi_bytes_free(uffizi_bytes* bytes);
 /* ---- Model ------------------------------------------------------------------------------ */
 
 /* Loads a model folder. Options:
- *   compute  "auto" (default) or "f32"
+ *   compute  "auto" (default), "f32" or "int4"; see engine.h
  *   threads  of one session; 0 (default): all that this process may use */
 UFFIZI_API uffizi_status uffizi_engine_load(const char* folder, const uffizi_options* options,
                                             uffizi_engine** out);

@@ -47,8 +47,11 @@ void Read(const std::string& name, const std::string& value, AlphaMode& out) {
 }
 
 void Read(const std::string& name, const std::string& value, Compute& out) {
-  if (value != "auto" && value != "f32") Refuse(name, value, "auto or f32");
-  out = value == "auto" ? Compute::kAuto : Compute::kF32;
+  static const std::map<std::string_view, Compute> kComputes = {
+      {"auto", Compute::kAuto}, {"f32", Compute::kF32}, {"int4", Compute::kInt4}};
+  const auto compute = kComputes.find(value);
+  if (compute == kComputes.end()) Refuse(name, value, "auto, f32 or int4");
+  out = compute->second;
 }
 
 template <typename T>

@@ -1,0 +1,39 @@
+package uffizi;
+
+import java.lang.ref.Reference;
+import java.nio.file.Path;
+import java.util.Map;
+
+/** A loaded model: constant, shared by any number of threads. */
+public final class Engine extends NativeHandle {
+  private Engine(long address) {
+    super(address, Native::freeEngine);
+  }
+
+  /** Loads a model folder. The options are those of uffizi_engine_load in uffizi.h. */
+  public static Engine load(Path folder, Map<String, String> options) {
+    return new Engine(Native.loadEngine(Native.utf8(folder.toString()), Native.options(options)));
+  }
+
+  public static Engine load(Path folder) {
+    return load(folder, Map.of());
+  }
+
+  /** What was loaded, as one JSON object. */
+  public String info() {
+    try {
+      return new String(Native.engineInfo(address()), java.nio.charset.StandardCharsets.UTF_8);
+    } finally {
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  /** A session for one thread at a time. It keeps the engine loaded. */
+  public Session newSession() {
+    try {
+      return new Session(Native.newSession(address()));
+    } finally {
+      Reference.reachabilityFence(this);
+    }
+  }
+}

@@ -1,0 +1,95 @@
+package uffizi;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * Loads the native library once per JVM: the file that the system property {@value #PATH_PROPERTY}
+ * names, else the one packed in the jar for this operating system and processor.
+ */
+final class NativeLibrary {
+  static final String PATH_PROPERTY = "uffizi.native.path";
+  private static final String FOLDER = "/uffizi/native/";
+  private static final String LIBRARY = "libuffizi_jni.so";
+
+  private NativeLibrary() {}
+
+  /** Does nothing after the first time. Throws UnsatisfiedLinkError with the reason. */
+  static void load() {
+    Holder.ensureLoaded();
+  }
+
+  /** Class initialization is the JVM's own once-only lock; its failure is kept to be told again. */
+  private static final class Holder {
+    private static final String FAILURE = tryLoad();
+
+    static void ensureLoaded() {
+      if (FAILURE != null) throw new UnsatisfiedLinkError(FAILURE);
+    }
+
+    private static String tryLoad() {
+      try {
+        String path = System.getProperty(PATH_PROPERTY, "");
+        if (path.isEmpty()) loadFromJar(platform());
+        else System.load(Path.of(path).toAbsolutePath().toString());
+        return null;
+      } catch (IOException | UnsatisfiedLinkError error) {
+        return "Uffizi's native library cannot be loaded: " + error.getMessage();
+      }
+    }
+  }
+
+  /** As the folders in the jar are called: "linux-x86_64", "linux-aarch64". */
+  static String platform() {
+    String os = System.getProperty("os.name").toLowerCase(Locale.ROOT).split(" ")[0];
+    String arch = System.getProperty("os.arch");
+    return os + "-" + (arch.equals("amd64") ? "x86_64" : arch);
+  }
+
+  private static void loadFromJar(String platform) throws IOException {
+    List<String> files = listFiles(platform);
+    Path folder = Files.createTempDirectory("uffizi-native-");
+    try {
+      for (String file : files) {
+        try (InputStream in = open(platform, file)) {
+          Files.copy(in, folder.resolve(file));
+        }
+      }
+      System.load(folder.resolve(LIBRARY).toString());
+    } finally {
+      // What is loaded stays mapped; nothing is left behind even if the JVM is killed later.
+      for (String file : files) Files.deleteIfExists(folder.resolve(file));
+      Files.deleteIfExists(folder);
+    }
+  }
+
+  private static List<String> listFiles(String platform) throws IOException {
+    List<String> files = new ArrayList<>();
+    try (BufferedReader reader =
+        new BufferedReader(
+            new InputStreamReader(open(platform, "files.txt"), StandardCharsets.UTF_8))) {
+      for (String line = reader.readLine(); line != null; line = reader.readLine()) {
+        if (!line.isBlank()) files.add(line.trim());
+      }
+    }
+    return files;
+  }
+
+  private static InputStream open(String platform, String file) throws IOException {
+    InputStream in = NativeLibrary.class.getResourceAsStream(FOLDER + platform + "/" + file);
+    if (in == null) {
+      throw new IOException(
+          "this jar holds none for " + platform + " (no " + FOLDER + platform + "/" + file
+              + "); -D" + PATH_PROPERTY + "=/path/to/" + LIBRARY + " names another");
+    }
+    return in;
+  }
+}

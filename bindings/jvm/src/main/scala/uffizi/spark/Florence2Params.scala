@@ -1,0 +1,167 @@
+package uffizi.spark
+
+import scala.annotation.varargs
+
+import org.apache.spark.ml.param._
+
+/** The parameters of Spark NLP's stage with its defaults, and a few of ours. */
+trait Florence2Params extends Params {
+  final val inputCols: StringArrayParam =
+    new StringArrayParam(this, "inputCols", "column of pictures, made by ImageAssembler",
+      (cols: Array[String]) => cols.length == 1)
+  final val outputCol: Param[String] = new Param[String](this, "outputCol", "column of answers")
+  final val structCol: Param[String] = new Param[String](this, "structCol",
+    "column for the answers as numbers (boxes, labels, scores, polygons); none if empty")
+  final val annotatedImage: Param[String] = new Param[String](this, "annotatedImage",
+    "picture with the answer drawn on it, in the metadata: png, jpeg or none",
+    ParamValidators.inArray(Array("png", "jpeg", "none")))
+
+  final val compute: Param[String] = new Param[String](this, "compute",
+    "arithmetic: auto (as the model is stored), f32 or int4",
+    ParamValidators.inArray(Array("auto", "f32", "int4")))
+
+  final val batchSize: IntParam =
+    new IntParam(this, "batchSize", "rows answered together", ParamValidators.gt(0))
+  final val beamSize: IntParam =
+    new IntParam(this, "beamSize", "beams of the search; 1 is greedy", ParamValidators.gt(0))
+  final val minOutputLength: IntParam = new IntParam(this, "minOutputLength",
+    "tokens that an answer has at least, the start token included; enforced only where it is set",
+    ParamValidators.gtEq(0))
+  final val maxOutputLength: IntParam = new IntParam(this, "maxOutputLength",
+    "tokens that an answer has at most, the start token included", ParamValidators.gt(1))
+  final val maxInputLength: IntParam = new IntParam(this, "maxInputLength",
+    "tokens that a prompt may have; longer ones are refused", ParamValidators.gt(0))
+  final val doSample: BooleanParam =
+    new BooleanParam(this, "doSample", "draw tokens at random rather than search the likeliest")
+  final val temperature: DoubleParam = new DoubleParam(this, "temperature",
+    "flattens (> 1) or sharpens (< 1) what is drawn from", ParamValidators.gt(0))
+  final val topK: IntParam = new IntParam(this, "topK",
+    "draw from that many of the likeliest tokens; 0 is all", ParamValidators.gtEq(0))
+  final val topP: DoubleParam = new DoubleParam(this, "topP",
+    "draw from the likeliest tokens that have this probability together",
+    ParamValidators.inRange(0, 1, lowerInclusive = false, upperInclusive = true))
+  final val repetitionPenalty: DoubleParam = new DoubleParam(this, "repetitionPenalty",
+    "makes tokens that came before less likely (> 1)", ParamValidators.gt(0))
+  final val noRepeatNgramSize: IntParam = new IntParam(this, "noRepeatNgramSize",
+    "no group of that many tokens comes twice; 0 is off", ParamValidators.gtEq(0))
+  final val ignoreTokenIds: IntArrayParam =
+    new IntArrayParam(this, "ignoreTokenIds", "tokens that are never generated")
+  final val stopTokenIds: IntArrayParam = new IntArrayParam(this, "stopTokenIds",
+    "tokens that end an answer", (ids: Array[Int]) => ids.nonEmpty)
+  final val randomSeed: LongParam =
+    new LongParam(this, "randomSeed", "of the draws", ParamValidators.gtEq(0L))
+
+  final val size: IntParam =
+    new IntParam(this, "size", "side of the model's input, pixels", ParamValidators.gt(0))
+  final val imageMean: DoubleArrayParam = new DoubleArrayParam(this, "imageMean",
+    "subtracted from red, green and blue", (v: Array[Double]) => v.length == 3)
+  final val imageStd: DoubleArrayParam = new DoubleArrayParam(this, "imageStd",
+    "red, green and blue are divided by it", (v: Array[Double]) => v.length == 3)
+  final val resample: IntParam = new IntParam(this, "resample",
+    "how pictures are resized: Pillow's number of the filter; 3 is bicubic",
+    ParamValidators.inRange(0, 5))
+
+  // Of size, imageMean, imageStd and resample the model's own files give the defaults.
+  setDefault(
+    inputCols -> Array("image_assembler"),
+    outputCol -> "answer",
+    structCol -> "",
+    annotatedImage -> "png",
+    compute -> "auto",
+    batchSize -> 1,
+    beamSize -> 1,
+    minOutputLength -> 10,
+    maxOutputLength -> 200,
+    maxInputLength -> 1024,
+    doSample -> false,
+    temperature -> 1.0,
+    topK -> 50,
+    topP -> 1.0,
+    repetitionPenalty -> 1.0,
+    noRepeatNgramSize -> 3,
+    ignoreTokenIds -> Array.empty[Int],
+    stopTokenIds -> Array(2))
+
+  def setInputCols(cols: Array[String]): this.type = set(inputCols, cols)
+  @varargs def setInputCols(first: String, others: String*): this.type =
+    set(inputCols, (first +: others).toArray)
+  def getInputCols: Array[String] = $(inputCols)
+  def setOutputCol(value: String): this.type = set(outputCol, value)
+  def getOutputCol: String = $(outputCol)
+  def setStructCol(value: String): this.type = set(structCol, value)
+  def getStructCol: String = $(structCol)
+  def setAnnotatedImage(value: String): this.type = set(annotatedImage, value)
+  def getAnnotatedImage: String = $(annotatedImage)
+  def setCompute(value: String): this.type = set(compute, value)
+  def getCompute: String = $(compute)
+  def setBatchSize(value: Int): this.type = set(batchSize, value)
+  def getBatchSize: Int = $(batchSize)
+  def setBeamSize(value: Int): this.type = set(beamSize, value)
+  def getBeamSize: Int = $(beamSize)
+  def setMinOutputLength(value: Int): this.type = set(minOutputLength, value)
+  def getMinOutputLength: Int = $(minOutputLength)
+  def setMaxOutputLength(value: Int): this.type = set(maxOutputLength, value)
+  def getMaxOutputLength: Int = $(maxOutputLength)
+  def setMaxInputLength(value: Int): this.type = set(maxInputLength, value)
+  def getMaxInputLength: Int = $(maxInputLength)
+  def setDoSample(value: Boolean): this.type = set(doSample, value)
+  def getDoSample: Boolean = $(doSample)
+  def setTemperature(value: Double): this.type = set(temperature, value)
+  def getTemperature: Double = $(temperature)
+  def setTopK(value: Int): this.type = set(topK, value)
+  def getTopK: Int = $(topK)
+  def setTopP(value: Double): this.type = set(topP, value)
+  def getTopP: Double = $(topP)
+  def setRepetitionPenalty(value: Double): this.type = set(repetitionPenalty, value)
+  def getRepetitionPenalty: Double = $(repetitionPenalty)
+  def setNoRepeatNgramSize(value: Int): this.type = set(noRepeatNgramSize, value)
+  def getNoRepeatNgramSize: Int = $(noRepeatNgramSize)
+  def setIgnoreTokenIds(value: Array[Int]): this.type = set(ignoreTokenIds, value)
+  def getIgnoreTokenIds: Array[Int] = $(ignoreTokenIds)
+  def setStopTokenIds(value: Array[Int]): this.type = set(stopTokenIds, value)
+  def getStopTokenIds: Array[Int] = $(stopTokenIds)
+  def setRandomSeed(value: Long): this.type = set(randomSeed, value)
+  def getRandomSeed: Long = $(randomSeed)
+  def setSize(value: Int): this.type = set(size, value)
+  def getSize: Int = $(size)
+  def setImageMean(value: Array[Double]): this.type = set(imageMean, value)
+  def getImageMean: Array[Double] = $(imageMean)
+  def setImageStd(value: Array[Double]): this.type = set(imageStd, value)
+  def getImageStd: Array[Double] = $(imageStd)
+  def setResample(value: Int): this.type = set(resample, value)
+  def getResample: Int = $(resample)
+
+  /** How to search, by the names of uffizi.h. */
+  private[spark] def generationOptions: Map[String, String] = {
+    val always = Map(
+      "num_beams" -> $(beamSize).toString,
+      "max_length" -> $(maxOutputLength).toString,
+      "do_sample" -> $(doSample).toString,
+      "temperature" -> $(temperature).toString,
+      "top_k" -> $(topK).toString,
+      "top_p" -> $(topP).toString,
+      "repetition_penalty" -> $(repetitionPenalty).toString,
+      "no_repeat_ngram_size" -> $(noRepeatNgramSize).toString,
+      "max_input_length" -> $(maxInputLength).toString,
+      "eos_token_ids" -> $(stopTokenIds).mkString(","))
+    // The default is shown, but as in Spark NLP without effect: enforcing it would pad every short
+    // answer with words that the model did not see.
+    val minimum = if (isSet(minOutputLength)) Some("min_length" -> $(minOutputLength).toString) else None
+    val ignored =
+      if ($(ignoreTokenIds).nonEmpty) Some("suppress_tokens" -> $(ignoreTokenIds).mkString(","))
+      else None
+    val seed = if (isSet(randomSeed)) Some("seed" -> $(randomSeed).toString) else None
+    always ++ minimum ++ ignored ++ seed
+  }
+
+  /** Keys of preprocessor_config.json that are to be other than the model's files have them. */
+  private[spark] def preprocessing: Map[String, String] = {
+    def given(param: Param[_], key: String, json: => String) =
+      if (isSet(param)) Some(key -> json) else None
+    Map.empty[String, String] ++
+      given(size, "size", s"""{"width":${$(size)},"height":${$(size)}}""") ++
+      given(imageMean, "image_mean", $(imageMean).mkString("[", ",", "]")) ++
+      given(imageStd, "image_std", $(imageStd).mkString("[", ",", "]")) ++
+      given(resample, "resample", $(resample).toString)
+  }
+}

@@ -1,0 +1,227 @@
+"""Florence-2 as Spark ML stages, for PySpark.
+
+>>> from uffizi.spark import ImageAssembler, Florence2Transformer
+>>> images = spark.read.format("image").load("pictures").withColumn("text", lit("<OD>"))
+>>> pipeline = Pipeline(stages=[ImageAssembler(), Florence2Transformer.pretrained()])
+>>> pipeline.fit(images).transform(images).select("answer.result").show(truncate=False)
+
+The stages are those of the jar, which is found by itself: see `jar`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyspark import SparkContext, keyword_only
+from pyspark.ml.param import Param, Params, TypeConverters
+from pyspark.ml.util import JavaMLReadable, JavaMLReader, JavaMLWritable
+from pyspark.ml.wrapper import JavaTransformer
+from pyspark.sql import SparkSession
+
+from ._jar import ensure_jar, jar
+
+__all__ = ["Florence2Transformer", "ImageAssembler", "jar", "start"]
+
+
+def start(**settings: str) -> SparkSession:
+    """A Spark session that has the jar from its start; `settings` like master="local[2]".
+
+    Any other session will do as well: it gets the jar when the first stage is made.
+    """
+    builder = SparkSession.builder.config("spark.jars", jar())
+    for name, value in settings.items():
+        if name == "master":
+            builder = builder.master(value)
+        else:
+            builder = builder.config(name.replace("_", "."), value)
+    return builder.getOrCreate()
+
+
+def _jvm() -> Any:
+    context = SparkContext._active_spark_context
+    if context is None:
+        raise RuntimeError("no Spark session is running: make one first")
+    ensure_jar(context)
+    return context._jvm
+
+
+def _param(name: str, doc: str, converter: Any) -> Any:
+    return Param(Params._dummy(), name, doc, typeConverter=converter)
+
+
+def _with_accessors(cls: Any) -> Any:
+    """Adds setX and getX for every parameter X that the class names."""
+
+    def add(name: str) -> None:
+        def setter(self: Any, value: Any) -> Any:
+            return self._set(**{name: value})
+
+        def getter(self: Any) -> Any:
+            return self.getOrDefault(getattr(self, name))
+
+        title = name[0].upper() + name[1:]
+        for method, prefix, verb in ((setter, "set", "Sets"), (getter, "get", "Gives")):
+            method.__name__ = prefix + title
+            method.__qualname__ = f"{cls.__name__}.{method.__name__}"
+            method.__doc__ = f"{verb} `{name}`: {vars(cls)[name].doc}."
+            if method.__name__ not in vars(cls):
+                setattr(cls, method.__name__, method)
+
+    for name in [name for name, value in vars(cls).items() if isinstance(value, Param)]:
+        add(name)
+    return cls
+
+
+class _Reader(JavaMLReader):
+    def __init__(self, cls: Any) -> None:
+        _jvm()
+        super().__init__(cls)
+
+
+class _Stage(JavaTransformer, JavaMLReadable, JavaMLWritable):
+    def _make(self, name: str, values: dict[str, Any]) -> None:
+        _jvm()
+        self._java_obj = self._new_java_obj(f"uffizi.spark.{name}", self.uid)
+        self._transfer_params_from_java()
+        self._set(**values)
+
+    @classmethod
+    def read(cls) -> Any:
+        return _Reader(cls)
+
+
+@_with_accessors
+class ImageAssembler(_Stage):
+    """Makes the column of pictures that Florence2Transformer reads."""
+
+    inputCol = _param(
+        "inputCol",
+        "column of pictures: an image struct, or the bytes of picture files",
+        TypeConverters.toString,
+    )
+    outputCol = _param("outputCol", "output column", TypeConverters.toString)
+    textCol = _param(
+        "textCol",
+        "column of what to ask: a string or an array of strings; it may be missing",
+        TypeConverters.toString,
+    )
+
+    @keyword_only
+    def __init__(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        textCol: str | None = None,
+    ) -> None:
+        super().__init__()
+        self._make("ImageAssembler", self._input_kwargs)
+
+
+@_with_accessors
+class Florence2Transformer(_Stage):
+    """Asks a Florence-2 model about pictures; made by `pretrained`, `load` or `loadSavedModel`."""
+
+    inputCols = _param(
+        "inputCols", "column of pictures, made by ImageAssembler", TypeConverters.toListString
+    )
+    outputCol = _param("outputCol", "column of answers", TypeConverters.toString)
+    structCol = _param(
+        "structCol",
+        "column for the answers as numbers (boxes, labels, scores, polygons); none if empty",
+        TypeConverters.toString,
+    )
+    annotatedImage = _param(
+        "annotatedImage",
+        "picture with the answer drawn on it, in the metadata: png, jpeg or none",
+        TypeConverters.toString,
+    )
+    compute = _param(
+        "compute", "arithmetic: auto (as the model is stored), f32 or int4", TypeConverters.toString
+    )
+    batchSize = _param("batchSize", "rows answered together", TypeConverters.toInt)
+    beamSize = _param("beamSize", "beams of the search; 1 is greedy", TypeConverters.toInt)
+    minOutputLength = _param(
+        "minOutputLength",
+        "tokens that an answer has at least, the start token included; enforced only where it is set",
+        TypeConverters.toInt,
+    )
+    maxOutputLength = _param(
+        "maxOutputLength",
+        "tokens that an answer has at most, the start token included",
+        TypeConverters.toInt,
+    )
+    maxInputLength = _param(
+        "maxInputLength",
+        "tokens that a prompt may have; longer ones are refused",
+        TypeConverters.toInt,
+    )
+    doSample = _param(
+        "doSample",
+        "draw tokens at random rather than search the likeliest",
+        TypeConverters.toBoolean,
+    )
+    temperature = _param(
+        "temperature", "flattens (> 1) or sharpens (< 1) what is drawn from", TypeConverters.toFloat
+    )
+    topK = _param(
+        "topK", "draw from that many of the likeliest tokens; 0 is all", TypeConverters.toInt
+    )
+    topP = _param(
+        "topP",
+        "draw from the likeliest tokens that have this probability together",
+        TypeConverters.toFloat,
+    )
+    repetitionPenalty = _param(
+        "repetitionPenalty",
+        "makes tokens that came before less likely (> 1)",
+        TypeConverters.toFloat,
+    )
+    noRepeatNgramSize = _param(
+        "noRepeatNgramSize",
+        "no group of that many tokens comes twice; 0 is off",
+        TypeConverters.toInt,
+    )
+    ignoreTokenIds = _param(
+        "ignoreTokenIds", "tokens that are never generated", TypeConverters.toListInt
+    )
+    stopTokenIds = _param("stopTokenIds", "tokens that end an answer", TypeConverters.toListInt)
+    randomSeed = _param("randomSeed", "of the draws", TypeConverters.toInt)
+    size = _param("size", "side of the model's input, pixels", TypeConverters.toInt)
+    imageMean = _param(
+        "imageMean", "subtracted from red, green and blue", TypeConverters.toListFloat
+    )
+    imageStd = _param(
+        "imageStd", "red, green and blue are divided by it", TypeConverters.toListFloat
+    )
+    resample = _param(
+        "resample",
+        "how pictures are resized: Pillow's number of the filter; 3 is bicubic",
+        TypeConverters.toInt,
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._make("Florence2Transformer", {})
+
+    def setInputCols(self, *columns: Any) -> Florence2Transformer:
+        """Sets `inputCols`, given as a list or one by one."""
+        names = columns[0] if len(columns) == 1 and not isinstance(columns[0], str) else columns
+        return self._set(inputCols=list(names))
+
+    @staticmethod
+    def pretrained(
+        name: str = "florence_2_base_ft_int4", lang: str = "en", remote_loc: str | None = None
+    ) -> Florence2Transformer:
+        """The model of that name; `remote_loc` is a folder of models, on any Hadoop file system."""
+        java = _jvm().uffizi.spark.Florence2Transformer
+        return Florence2Transformer._from_java(java.pretrained(name, lang, remote_loc))
+
+    @staticmethod
+    def loadSavedModel(
+        folder: str, spark_session: SparkSession, use_openvino: bool = False
+    ) -> Florence2Transformer:
+        """The model in a folder, as Hugging Face has it."""
+        java = _jvm().uffizi.spark.Florence2Transformer
+        session = spark_session._jsparkSession
+        return Florence2Transformer._from_java(java.loadSavedModel(folder, session, use_openvino))
