@@ -85,7 +85,10 @@ class Florence2Transformer(override val uid: String)
       withStruct = $(structCol).nonEmpty,
       imagesIndex = dataset.schema.fieldIndex($(inputCols).head),
       imageType = imageType(dataset.schema))
-    dataset.toDF().mapPartitions((rows: Iterator[Row]) => plan.annotate(rows))(Encoders.row(schema))
+    val answered =
+      dataset.toDF().mapPartitions((rows: Iterator[Row]) => plan.annotate(rows))(Encoders.row(schema))
+    // Columns come out of mapPartitions without the metadata that they had.
+    answered.select(schema.fields.map(f => answered.col(s"`${f.name}`").as(f.name, f.metadata)).toSeq: _*)
   }
 
   /** The parameters, and beside them the model's files, so that it can be loaded anywhere. */
