@@ -19,7 +19,7 @@ def test_the_seeds_snippet(spark, pictures):
         if line.startswith(("import sparknlp", "from sparknlp")):
             continue
         lines.append(line + "\\" if line.endswith("   ") else line)
-    code = "from uffizi.spark import *\n" + "\n".join(lines)
+    code = "from uffizi.spark import *\nimport uffizi.spark.show\n" + "\n".join(lines)
     assert "Florence2Transformer.pretrained()" in code and "show(False)" in code
     out = io.StringIO()
     with contextlib.redirect_stdout(out):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from py4j.java_collections import JavaArray
 from pyspark import SparkContext, keyword_only
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.util import JavaMLReadable, JavaMLReader, JavaMLWritable
@@ -84,6 +85,14 @@ class _Stage(JavaTransformer, JavaMLReadable, JavaMLWritable):
         self._java_obj = self._new_java_obj(f"uffizi.spark.{name}", self.uid)
         self._transfer_params_from_java()
         self._set(**values)
+
+    def _transfer_params_from_java(self) -> None:
+        """PySpark leaves arrays as Java objects."""
+        super()._transfer_params_from_java()
+        for values in (self._paramMap, self._defaultParamMap):
+            for param, value in values.items():
+                if isinstance(value, JavaArray):
+                    values[param] = list(value)
 
     @classmethod
     def read(cls) -> Any:
