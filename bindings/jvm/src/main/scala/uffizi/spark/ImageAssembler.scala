@@ -47,7 +47,7 @@ class ImageAssembler(override val uid: String) extends Transformer with DefaultP
     require(schema.fieldNames.contains(getInputCol), s"there is no column $getInputCol")
     val dataType = schema(getInputCol).dataType
     require(dataType == BinaryType || Schemas.isImage(dataType, "data"),
-      s"column $getInputCol must come from spark.read.format(\"image\"), or hold the bytes of " +
+      s"""column $getInputCol must come from spark.read.format("image"), or hold the bytes of """ +
         s"picture files (BinaryType); it is ${dataType.simpleString}")
     require(!schema.fieldNames.contains(getOutputCol), s"column $getOutputCol exists already")
   }
