@@ -44,8 +44,8 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer(kFooter);
   std::map<std::string, Command> commands = {
-      {"annotate", AddAnnotate(app)}, {"bench", AddBench(app)},       {"parse", AddParse(app)},
-      {"tokenize", AddTokenize(app)}, {"info", AddInfo(app)},         {"quantize", AddQuantize(app)},
+      {"annotate", AddAnnotate(app)}, {"bench", AddBench(app)},   {"parse", AddParse(app)},
+      {"tokenize", AddTokenize(app)}, {"info", AddInfo(app)},     {"quantize", AddQuantize(app)},
       {"serve", AddServe(app)},       {"import", AddImport(app)},
   };
   try {

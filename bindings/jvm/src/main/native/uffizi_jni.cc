@@ -58,8 +58,8 @@ void Throw(JNIEnv* env, uffizi_status status, const char* message) {
   jclass type = env->FindClass("uffizi/UffiziException");
   if (type == nullptr) return;
   jmethodID make = env->GetMethodID(type, "<init>", "([B[B)V");
-  jobject exception = env->NewObject(type, make, NewBytes(env, uffizi_status_name(status)),
-                                     NewBytes(env, message));
+  jobject exception =
+      env->NewObject(type, make, NewBytes(env, uffizi_status_name(status)), NewBytes(env, message));
   if (exception != nullptr) env->Throw(static_cast<jthrowable>(exception));
 }
 
@@ -197,8 +197,7 @@ UFFIZI_JNI(jlong, loadEngine)
     const Options options(env, names_and_values);
     uffizi_engine* engine = nullptr;
     if (options.ok()) {
-      Succeeded(env,
-                uffizi_engine_load(ToString(env, folder).c_str(), options.get(), &engine));
+      Succeeded(env, uffizi_engine_load(ToString(env, folder).c_str(), options.get(), &engine));
     }
     return ToJava(engine);
   });
@@ -354,11 +353,10 @@ UFFIZI_JNI(jobject, answer)(JNIEnv* env, jclass, jlong results, jint index, jobj
     if (type == nullptr) return nullptr;
     jmethodID make = env->GetMethodID(type, "<init>", "(Luffizi/Results;I[[BIZ[[B[F[[F[[F[[[F)V");
     if (make == nullptr) return nullptr;
-    return env->NewObject(type, make, owner, index, strings,
-                          static_cast<jint>(uffizi_result_shape(result)),
-                          static_cast<jboolean>(uffizi_result_truncated(result) != 0),
-                          regions.labels, regions.scores, regions.boxes, regions.quads,
-                          regions.polygons);
+    return env->NewObject(
+        type, make, owner, index, strings, static_cast<jint>(uffizi_result_shape(result)),
+        static_cast<jboolean>(uffizi_result_truncated(result) != 0), regions.labels, regions.scores,
+        regions.boxes, regions.quads, regions.polygons);
   });
 }
 
