@@ -31,7 +31,10 @@ void AddSearchOptions(CLI::App& command, GenerationOptions& generation) {
       ->transform(CLI::CheckedTransformer(on_off).description(""));
   add("--forced-eos", generation.forced_eos, "Force </s> at the length limit: on or off")
       ->transform(CLI::CheckedTransformer(on_off).description(""));
-  command.add_flag("--sample", generation.do_sample, "Draw tokens at random")->group(group);
+  command
+      .add_flag_callback(
+          "--sample", [&generation] { generation.do_sample = true; }, "Draw tokens at random")
+      ->group(group);
   add("--temperature", generation.temperature, "Sampling: under 1 is bolder");
   add("--top-k", generation.top_k, "Sampling: among this many; 0 = all");
   add("--top-p", generation.top_p, "Sampling: among the likeliest of this probability");

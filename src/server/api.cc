@@ -105,6 +105,11 @@ std::optional<HttpResponse> Api::Refuse(const HttpRequest& request) {
     response.headers.emplace_back("Allow", allowed);
     return response;
   }
+  // What was begun before the shutdown is answered; a connection that stays open begins no more.
+  if (shutting_down_ && request.path.starts_with("/v1/")) {
+    return ProblemResponse(Problem(503, "shutting_down", "the server is shutting down"),
+                           request.path);
+  }
   if (!options_.api_key.empty() && request.path.starts_with("/v1/") && !HasKey(request)) {
     return ProblemResponse(
         Problem(401, "unauthorized", "this server needs its API key: Authorization: Bearer KEY"),

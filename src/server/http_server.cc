@@ -176,6 +176,12 @@ void OnCompleted(void*, MHD_Connection*, void** context, MHD_RequestTerminationC
       std::chrono::duration<double>(Clock::now() - exchange->start).count());
 }
 
+// Decodes a path's %XX in place. An encoded NUL would end the path early, so it stays as it came.
+size_t UnescapePath(void*, MHD_Connection*, char* path) {
+  if (std::strstr(path, "%00") != nullptr) return std::strlen(path);
+  return MHD_http_unescape(path);
+}
+
 struct FreeAddress {
   void operator()(addrinfo* address) const { freeaddrinfo(address); }
 };
@@ -216,12 +222,12 @@ HttpServer::HttpServer(const HttpOptions& options, HttpHandler& handler)
   if (address->ai_family == AF_INET6) flags |= MHD_USE_IPv6;
   constexpr size_t kStackBytes = 1u << 20;
   errno = 0;
-  impl_->daemon =
-      MHD_start_daemon(flags, 0, nullptr, nullptr, OnRequest, impl_.get(), MHD_OPTION_SOCK_ADDR,
-                       address->ai_addr, MHD_OPTION_NOTIFY_COMPLETED, OnCompleted, nullptr,
-                       MHD_OPTION_CONNECTION_LIMIT, static_cast<unsigned>(options.max_connections),
-                       MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(options.idle_seconds),
-                       MHD_OPTION_THREAD_STACK_SIZE, kStackBytes, MHD_OPTION_END);
+  impl_->daemon = MHD_start_daemon(
+      flags, 0, nullptr, nullptr, OnRequest, impl_.get(), MHD_OPTION_SOCK_ADDR, address->ai_addr,
+      MHD_OPTION_NOTIFY_COMPLETED, OnCompleted, nullptr, MHD_OPTION_UNESCAPE_CALLBACK, UnescapePath,
+      nullptr, MHD_OPTION_CONNECTION_LIMIT, static_cast<unsigned>(options.max_connections),
+      MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(options.idle_seconds),
+      MHD_OPTION_THREAD_STACK_SIZE, kStackBytes, MHD_OPTION_END);
   if (impl_->daemon == nullptr) {
     throw Error(ErrorCode::kIo, "cannot listen on " + options.host + " port " +
                                     std::to_string(options.port) + ": " +

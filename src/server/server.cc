@@ -20,7 +20,6 @@ void Server::Shutdown(double grace_seconds) {
                                       std::chrono::duration<double>(grace_seconds));
   api_.SetShuttingDown();
   http_->StopListening();
-  batcher_.Close();
   while (api_.active() > 0 && Clock::now() < end) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }

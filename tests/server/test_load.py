@@ -103,7 +103,7 @@ class Client:
         self.expect_refusal(self.http.post("/v1/annotate", json={"image": picture, "tasks": tasks}))
 
     def wrong_place(self):
-        path = self.random.choice(["/v1/annotat", "/v1", "/%ff", "/..%2f..%2fetc/passwd", "/v1/models/x"])
+        path = self.random.choice(["/v1/annotat", "/v1", "/%00", "/%ff", "/..%2f..%2fetc/passwd", "/v1/models/x"])
         self.expect_refusal(self.http.get(path))
 
     def raw_noise(self):
