@@ -1,0 +1,56 @@
+"""deploy/: the container has what the program needs, and systemd takes the unit."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import COMMAND, SOURCE
+
+CONTAINER = (SOURCE / "deploy" / "Containerfile").read_text()
+
+
+def packages(stage):
+    """What a stage of the Containerfile installs."""
+    text = re.split(r"^FROM ", CONTAINER, flags=re.MULTILINE)[1 + stage]
+    listed = re.search(r"--no-install-recommends ((?:.*\\\n)*.*)", text)[1]
+    return set(listed.split("&&")[0].replace("\\\n", " ").split())
+
+
+def test_container_builds_with_what_the_build_needs():
+    listed = re.search(r"^packages=\((.*?)^\)", (SOURCE / "run").read_text(), re.MULTILINE | re.DOTALL)[1]
+    libraries = {name for name in listed.split() if name.endswith("-dev")}
+    assert packages(0) >= libraries - {"libgmock-dev", "libgtest-dev", "python3-dev"}
+
+
+def test_container_runs_with_what_the_program_links():
+    if not shutil.which("dpkg") or not shutil.which("readelf"):
+        pytest.skip("only Debian's dpkg knows the packages of libraries")
+    dynamic = subprocess.run(["readelf", "-d", COMMAND], capture_output=True, text=True, check=True).stdout
+    needed = re.findall(r"NEEDED.*\[(.*)\]", dynamic)
+    assert needed
+    base = {"libc6", "libgcc-s1", "libstdc++6"}  # of every Debian that has apt
+    for library in needed:
+        found = subprocess.run(["dpkg", "-S", library], capture_output=True, text=True, check=True).stdout
+        owners = {line.split(":")[0] for line in found.splitlines() if line.endswith("/" + library)}
+        assert owners & (packages(1) | base), f"{library} of {owners} is not in the container"
+
+
+def test_unit(tmp_path):
+    verify = shutil.which("systemd-analyze")
+    if not verify:
+        pytest.skip("systemd-analyze is not here")
+    unit = (SOURCE / "deploy" / "uffizi.service").read_text()
+    assert "/usr/local/bin/uffizi serve --model" in unit
+    program = unit.replace("/usr/local/bin/uffizi", COMMAND)  # it must be there to be verified
+    # Both forms of the service: as it stands, and with the key as its first lines say.
+    with_key = re.sub(r"^ExecStart=.*\n#(.*)\n#(.*)$", r"\1\n\2", program, flags=re.MULTILINE)
+    assert with_key.count("ExecStart=") == 1 and "--api-key-file" in with_key
+    for text in (program, with_key):
+        (tmp_path / "uffizi.service").write_text(text)
+        done = subprocess.run([verify, "verify", tmp_path / "uffizi.service"], capture_output=True, text=True)
+        assert done.returncode == 0 and "uffizi.service" not in done.stderr, done.stderr
+    options = re.findall(r"--[a-z-]+", " ".join(re.findall(r"ExecStart=(.*)", unit)))
+    known = subprocess.run([COMMAND, "serve", "--help"], capture_output=True, text=True, check=True).stdout
+    assert all(option in known for option in options)
