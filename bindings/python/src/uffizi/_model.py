@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+import re
 import threading
 import time
 import weakref
@@ -32,6 +33,7 @@ Task = Union[str, "tuple[str, str | Sequence[float] | Sequence[str]]"]
 
 #: The model that comes with the package.
 BUNDLED = "uffizi-tiny"
+_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")  # owner/model
 
 _engines: weakref.WeakValueDictionary[tuple[str, str, int], _native.Engine]
 _engines = weakref.WeakValueDictionary()
@@ -52,13 +54,33 @@ def _bundled_folder() -> pathlib.Path:
     return pathlib.Path(__file__).parent / "share" / "uffizi" / "models" / BUNDLED
 
 
-def _resolve(name_or_path: str | os.PathLike[str]) -> pathlib.Path:
+def _resolve(name_or_path: str | os.PathLike[str], revision: str | None) -> pathlib.Path:
     path = pathlib.Path(name_or_path)
     if path.exists():
         return path
     if str(name_or_path) == BUNDLED:
         return _bundled_folder()
+    if isinstance(name_or_path, str) and _HUB_NAME.fullmatch(name_or_path):
+        return _from_hub(name_or_path, revision)
     raise NotFoundError(f"{name_or_path}: no such model folder")
+
+
+def _from_hub(name: str, revision: str | None) -> pathlib.Path:
+    """The folder of a checkpoint of the Hugging Face Hub: downloaded once, then from its cache."""
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise NotFoundError(
+            f"{name}: no such model folder, and names of the Hugging Face Hub need "
+            "`pip install uffizi[hub]`"
+        ) from None
+    try:
+        folder = huggingface_hub.snapshot_download(
+            name, revision=revision, allow_patterns=["*.json", "*.safetensors", "merges.txt"]
+        )
+    except Exception as error:  # of the network, the name, the account: of many kinds
+        raise NotFoundError(f"{name}: not to be had from the Hugging Face Hub: {error}") from error
+    return pathlib.Path(folder)
 
 
 def _load(folder: pathlib.Path, compute: str, threads: int) -> _native.Engine:
@@ -129,15 +151,17 @@ class Florence2:
 
     @classmethod
     def from_pretrained(
-        cls, name_or_path: str | os.PathLike[str] = BUNDLED, *, compute: str = "auto", threads: int = 0
-    ) -> Florence2:
+        cls, name_or_path: str | os.PathLike[str] = BUNDLED, *, compute: str = "auto",
+        threads: int = 0, revision: str | None = None,
+    ) -> Florence2:  # fmt: skip
         """Loads a Hugging Face folder, or the model that came with the package.
 
-        `compute` is the arithmetic: "auto", "int4" (4-bit weights; others are quantized while loading),
-        or "f32" for the reference. `threads` are those of one
-        call; 0 means all that this process may use. A folder that is loaded already is shared.
+        A name such as "microsoft/Florence-2-large" is that checkpoint of the Hugging Face Hub, at
+        `revision` if given (needs `uffizi[hub]`). `compute` is the arithmetic: "auto", "int4" (4-bit
+        weights; others are quantized while loading), or "f32" for the reference. `threads` are those
+        of one call; 0 means all that this process may use. A folder that is loaded already is shared.
         """
-        return cls(_resolve(name_or_path), compute=compute, threads=threads)
+        return cls(_resolve(name_or_path, revision), compute=compute, threads=threads)
 
     def encode(self, picture: Picture | EncodedImage) -> EncodedImage:
         """Encodes a picture, to be asked afterwards."""

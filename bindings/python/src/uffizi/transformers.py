@@ -53,10 +53,11 @@ class AutoProcessor:
 
     @classmethod
     def from_pretrained(
-        cls, name_or_path: str | os.PathLike[str] = BUNDLED, *, trust_remote_code: bool = False
-    ) -> AutoProcessor:
+        cls, name_or_path: str | os.PathLike[str] = BUNDLED, *, revision: str | None = None,
+        trust_remote_code: bool = False,
+    ) -> AutoProcessor:  # fmt: skip
         """The processor of a model folder."""
-        return cls(Florence2.from_pretrained(name_or_path))
+        return cls(Florence2.from_pretrained(name_or_path, revision=revision))
 
     def __call__(self, text: Any, images: Any, *, return_tensors: str | None = None) -> Inputs:
         """Prompts such as "<OD>" or "<CAPTION_TO_PHRASE_GROUNDING>a cat", one for each picture."""
@@ -108,11 +109,12 @@ class AutoModelForCausalLM:
     @classmethod
     def from_pretrained(
         cls, name_or_path: str | os.PathLike[str] = BUNDLED, *, compute: str = "auto",
-        dtype: Any = None, torch_dtype: Any = None, trust_remote_code: bool = False,
+        dtype: Any = None, torch_dtype: Any = None, revision: str | None = None,
+        trust_remote_code: bool = False,
     ) -> AutoModelForCausalLM:  # fmt: skip
         """Loads a model folder. The arithmetic is what `compute` says (see `Florence2`), whatever
         PyTorch's `dtype` is."""
-        return cls(Florence2.from_pretrained(name_or_path, compute=compute))
+        return cls(Florence2.from_pretrained(name_or_path, compute=compute, revision=revision))
 
     def to(self, *arguments: Any, device: Any = None, dtype: Any = None) -> AutoModelForCausalLM:
         """Nothing to do: the model is on the CPU. Throws for any other device."""
