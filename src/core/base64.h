@@ -1,5 +1,5 @@
-#ifndef UFFIZI_SERVER_BASE64_H_
-#define UFFIZI_SERVER_BASE64_H_
+#ifndef UFFIZI_CORE_BASE64_H_
+#define UFFIZI_CORE_BASE64_H_
 
 #include <optional>
 #include <string>
@@ -13,4 +13,4 @@ std::optional<std::string> DecodeBase64(std::string_view text);
 
 }  // namespace uffizi
 
-#endif  // UFFIZI_SERVER_BASE64_H_
+#endif  // UFFIZI_CORE_BASE64_H_

@@ -2,6 +2,7 @@
 #include <array>
 #include <fstream>
 
+#include "core/base64.h"
 #include "dataset/csv.h"
 #include "dataset/source.h"
 
@@ -10,7 +11,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The pictures named in a column; relative paths start at the table's folder.
+// The pictures named in a column; relative paths start at the table's folder. A cell may also be
+// the picture itself, in base64.
 class Csv : public Source {
  public:
   Csv(const fs::path& path, const std::string& column) : path_(path), in_(path, std::ios::binary) {
@@ -26,6 +28,7 @@ class Csv : public Source {
     }
     ReadCsvRow(in_, separator_, fields_);
     column_ = FindColumn(column);
+    holds_bytes_ = fields_[column_] == "bytes" || fields_[column_] == "base64";
   }
 
   bool Next(PictureRef& picture) override {
@@ -39,6 +42,12 @@ class Csv : public Source {
                    Error(ErrorCode::kNotFound, where + " names no picture")};
         return true;
       }
+      name_ = path_.string() + "/" + std::to_string(row_);
+      encoded_ = FindBase64(value);
+      if (encoded_) {
+        picture = {name_, "", path_.stem() / std::to_string(row_), std::nullopt};
+        return true;
+      }
       file_ = path_.parent_path() / value;
       picture = {file_.string(), file_, SafeStem(value), std::nullopt};
       return true;
@@ -46,13 +55,32 @@ class Csv : public Source {
     return false;
   }
 
-  std::string Read(size_t max_bytes) override { return ReadPictureFile(file_, max_bytes); }
+  std::string Read(size_t max_bytes) override {
+    if (!encoded_) return ReadPictureFile(file_, max_bytes);
+    if (encoded_->size() / 4 * 3 > max_bytes) {
+      throw Error(ErrorCode::kImageTooLarge,
+                  name_ + ": over the limit of " + std::to_string(max_bytes) + " bytes");
+    }
+    std::optional<std::string> bytes = DecodeBase64(*encoded_);
+    if (!bytes) throw Error(ErrorCode::kInvalidImage, name_ + ": not a picture in base64");
+    return *std::move(bytes);
+  }
 
  private:
+  // What comes after the header of a data URI, or the whole cell of a column of bytes.
+  std::optional<std::string> FindBase64(const std::string& cell) const {
+    static constexpr std::string_view kMark = ";base64,";
+    if (cell.starts_with("data:")) {
+      const size_t mark = cell.find(kMark);
+      if (mark != std::string::npos) return cell.substr(mark + kMark.size());
+    }
+    return holds_bytes_ ? std::optional(cell) : std::nullopt;
+  }
+
   size_t FindColumn(const std::string& name) const {
-    static constexpr std::array kUsual = {"path",      "image",     "file",
-                                          "file_name", "filename",  "image_path",
-                                          "filepath",  "file_path", "image_file"};
+    static constexpr std::array kUsual = {"path",       "image",      "file",     "file_name",
+                                          "filename",   "image_path", "filepath", "file_path",
+                                          "image_file", "bytes",      "base64"};
     const auto find = [&](const std::string& wanted) {
       return static_cast<size_t>(std::find(fields_.begin(), fields_.end(), wanted) -
                                  fields_.begin());
@@ -79,9 +107,12 @@ class Csv : public Source {
   std::ifstream in_;
   char separator_ = ',';
   size_t column_ = 0;
+  bool holds_bytes_ = false;  // pictures in base64, not paths
   size_t row_ = 0;
   std::vector<std::string> fields_;
+  std::string name_;
   fs::path file_;
+  std::optional<std::string> encoded_;
 };
 
 }  // namespace

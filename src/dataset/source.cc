@@ -158,7 +158,9 @@ Collection::Collection(const std::vector<std::string>& inputs, CollectionOptions
     if (LowerExtension(input.path) == ".parquet") {
       throw Error(
           ErrorCode::kUnsupported,
-          input.path + ": Parquet files are not read; give a CSV file with a column of paths");
+          input.path +
+              ": Parquet files are not read; give a CSV file with a column of paths, or a tar "
+              "(docs/collections.md shows how to make one)");
     }
   }
 }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "server/base64.h"
+#include "core/base64.h"
 #include "server/json_fields.h"
 #include "server/problem.h"
 

@@ -137,6 +137,20 @@ TEST_F(SourceTest, CsvColumns) {
   }
 }
 
+TEST_F(SourceTest, CsvCellsThatArePictures) {
+  WriteText(root / "list.csv", "id,bytes\n1,dGVu\n2,\"data:image/png;base64,Zml2\nZQ==\"\n3,a*b\n");
+  const Collection collection({(root / "list.csv").string()}, {});
+  EXPECT_THAT(List(collection, root),
+              ElementsAre("list.csv/1=ten", "list.csv/2=five", "list.csv/3!invalid_image"));
+  PictureRef picture;
+  ASSERT_TRUE(collection.Open()->Next(picture));
+  EXPECT_EQ(picture.stem, "list/1");
+  EXPECT_TRUE(picture.file.empty());
+  WriteText(root / "list.csv", "path\n\"data:image/png;base64,dGVu\"\nz.jpg\n");
+  EXPECT_THAT(List(Collection({(root / "list.csv").string()}, {}), root),
+              ElementsAre("list.csv/1=ten", "z.jpg=z"));
+}
+
 TEST_F(SourceTest, ParquetIsRefusedWithAWayOut) {
   try {
     const Collection collection({"x.parquet"}, {});
