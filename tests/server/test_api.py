@@ -297,7 +297,7 @@ def test_graceful_shutdown(serve):
     asking = threading.Thread(target=lambda: answers.append(
         server.annotate(SHOP, ["caption"], options=SLOW)))
     asking.start()
-    server.wait_for("uffizi_active_requests", 2)
+    server.wait_for("uffizi_batch_questions_count", 1)
     server.process.terminate()
     asking.join()
     assert answers[0].status_code == 200  # what was begun is answered
