@@ -1,6 +1,5 @@
 #include "server/server.h"
 
-#include <chrono>
 #include <thread>
 
 namespace uffizi {
@@ -14,16 +13,20 @@ Server::~Server() {
   batcher_.Stop();  // connections wait for it
 }
 
-void Server::Shutdown(double grace_seconds) {
-  using Clock = std::chrono::steady_clock;
-  const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                      std::chrono::duration<double>(grace_seconds));
-  api_.SetShuttingDown();
-  http_->StopListening();
-  while (api_.active() > 0 && Clock::now() < end) {
+void Server::WaitUntilIdle(std::chrono::duration<double> limit) const {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (api_.active() > 0 && std::chrono::steady_clock::now() < end) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
+}
+
+void Server::Shutdown(double grace_seconds) {
+  api_.SetShuttingDown();
+  http_->StopListening();
+  WaitUntilIdle(std::chrono::duration<double>(grace_seconds));
   batcher_.Stop();
+  // Whoever was given up is told so before the connections are closed.
+  WaitUntilIdle(std::chrono::seconds(2));
   http_.reset();
 }
 

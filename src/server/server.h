@@ -1,6 +1,7 @@
 #ifndef UFFIZI_SERVER_SERVER_H_
 #define UFFIZI_SERVER_SERVER_H_
 
+#include <chrono>
 #include <memory>
 
 #include "server/api.h"
@@ -29,6 +30,8 @@ class Server {
   void Shutdown(double grace_seconds);
 
  private:
+  void WaitUntilIdle(std::chrono::duration<double> limit) const;
+
   Metrics metrics_;
   Batcher batcher_;
   Api api_;
