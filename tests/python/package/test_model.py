@@ -147,24 +147,20 @@ def test_threads_agree_and_leave_python_running(model, scene, other):
         for one, again in zip(alone, pool.map(lambda path: model(path, "<OD>"), paths)):
             same(one, again)
     # While a call computes, other threads run: none has to wait for its end.
-    gaps, done = [], threading.Event()
+    ticks, done = [], threading.Event()
 
     def tick():
-        before = time.perf_counter()
-        while not done.is_set():
-            time.sleep(0.001)
-            now = time.perf_counter()
-            gaps.append(now - before)
-            before = now
+        while not done.wait(0.001):
+            ticks.append(time.perf_counter())
 
     ticker = threading.Thread(target=tick)
     ticker.start()
     start = time.perf_counter()
     model(paths, "<CAPTION>", min_length=200, batch_size=16)
-    seconds = time.perf_counter() - start
+    end = time.perf_counter()
     done.set()
     ticker.join()
-    assert max(gaps) < seconds / 2
+    assert sum(start < tick < end for tick in ticks) > 5
 
 
 def test_one_engine_for_a_folder(model):

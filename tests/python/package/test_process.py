@@ -33,15 +33,16 @@ except KeyboardInterrupt:
 @pytest.mark.parametrize("way", ["call", "stream"])
 def test_ctrl_c(scene, way):
     child = subprocess.Popen(
-        [sys.executable, "-c", LONG, scene, way], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-c", LONG, scene, way], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background jobs ignore it
+    )  # fmt: skip
     assert child.stdout.readline() == "ready\n"
     time.sleep(0.7)
     start = time.monotonic()
     child.send_signal(signal.SIGINT)
     out, error = child.communicate(timeout=60)
     assert out == "interrupted\n" and child.returncode == 0, error
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20  # the endless calls would go on
 
 
 def ask(model_and_path):
