@@ -1,35 +1,44 @@
 #!/usr/bin/env bash
-# The tests of the jar: those of Maven (Java and Scala), then those of PySpark with that jar.
-#   spark_test.sh BUILD_DIR [--full]
-# --full also runs the long tests, and builds and tests the jars of Spark 3.5.
+# The tests of the jar, after CMake made its native part.
+#   spark_test.sh BUILD_DIR jar       build the jar for Spark 4 and run Maven's tests (Java, Scala)
+#   spark_test.sh BUILD_DIR python    the tests of PySpark with that jar
+#   spark_test.sh BUILD_DIR full      both, with the long tests, and the same for Spark 3.5
+#   spark_test.sh BUILD_DIR measure   what the stage costs beside a hand-written job
 set -euo pipefail
 build_dir=$(realpath "$1")
-full=${2:-}
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-jar=bindings/jvm/build.sh
+jar() { bindings/jvm/build.sh "$build_dir" package "$@"; }
 
-# spark_env FOLDER REQUIREMENT...: a Python environment with PySpark.
-spark_env() {
+# python_tests FOLDER REQUIREMENT...: PySpark's tests in an environment of these packages.
+python_tests() {
   local folder=$1
   shift
-  [ "$(cat "$folder/requirements" 2>/dev/null)" = "$*" ] && return
-  python3 -m venv --clear "$folder"
-  "$folder/bin/pip" install --quiet "$@"
-  echo "$*" >"$folder/requirements"
+  if [ "$(cat "$folder/requirements" 2>/dev/null)" != "$*" ]; then
+    python3 -m venv --clear "$folder"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check "$@"
+    echo "$*" >"$folder/requirements"
+  fi
+  "$folder/bin/python" -m pytest -q -p no:cacheprovider --timeout 240 --durations 5 tests/spark
 }
-pyspark_tests() { "$1/bin/python" -m pytest -q -p no:cacheprovider tests/spark "${@:2}"; }
+requirements=$(grep -v '^#' tests/spark/requirements.txt)
 
-if [ "$full" != --full ]; then
-  $jar "$build_dir" package
-  spark_env build/spark-env $(grep -v '^#' tests/spark/requirements.txt)
-  pyspark_tests build/spark-env
-  exit
-fi
-$jar "$build_dir" package -Duffizi.excluded.tags=none
-$jar "$build_dir" package -Pspark-3.5
-$jar "$build_dir" package -Pspark-3.5_2.13
-spark_env build/spark-env $(grep -v '^#' tests/spark/requirements.txt)
-pyspark_tests build/spark-env
-# setuptools: PySpark 3.5 still imports distutils, which Python 3.12 dropped.
-spark_env build/spark3.5-env numpy pyspark==3.5.6 pytest setuptools
-pyspark_tests build/spark3.5-env
+case $2 in
+  jar) jar ;;
+  # shellcheck disable=SC2086 # a word for each requirement
+  python) python_tests build/spark-env $requirements ;;
+  full)
+    jar -Duffizi.excluded.tags=measurement
+    jar -Pspark-3.5
+    jar -Pspark-3.5_2.13
+    # shellcheck disable=SC2086
+    python_tests build/spark-env $requirements
+    # setuptools: PySpark 3.5 still imports distutils, which Python 3.12 dropped.
+    # shellcheck disable=SC2086
+    python_tests build/spark3.5-env setuptools ${requirements/pyspark==4.0.1/pyspark==3.5.6}
+    ;;
+  measure) jar -Duffizi.tags=measurement -Duffizi.excluded.tags=none ;;
+  *)
+    sed -nE 's/^#  ? ?//p' "${BASH_SOURCE[0]}" >&2
+    exit 2
+    ;;
+esac

@@ -6,4 +6,4 @@ build_dir=$(realpath "$1")
 shift
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # -B: no colours and questions; -ntp: no line for each kilobyte of a download.
-exec mvn -q -B -ntp -Duffizi.native.dir="$build_dir/jvm/native" "$@"
+exec mvn -q -Dmaven.wagon.http.retryHandler.count=3 -B -ntp -Duffizi.native.dir="$build_dir/jvm/native" "$@"

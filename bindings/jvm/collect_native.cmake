@@ -7,7 +7,7 @@ file(GET_RUNTIME_DEPENDENCIES
   MODULES ${LIBRARY} LIBRARIES ${UFFIZI}
   DIRECTORIES ${uffizi_dir}
   RESOLVED_DEPENDENCIES_VAR libraries
-  PRE_EXCLUDE_REGEXES "^ld-linux" "^lib(c|m|dl|rt|pthread|gcc_s|stdc\\+\\+)\\.so")
+  PRE_EXCLUDE_REGEXES "^ld-linux" "^lib(c|m|dl|rt|pthread|resolv|util|gcc_s|stdc\\+\\+)\\.so")
 foreach(library ${LIBRARY} ${libraries})
   get_filename_component(name ${library} NAME)
   file(REAL_PATH ${library} file)

@@ -119,7 +119,13 @@ UFFIZI_API void uffizi_bytes_free(uffizi_bytes* bytes);
 
 /* ---- Model ------------------------------------------------------------------------------ */
 
-/* Loads a model folder. Options:
+/* The path of the Hugging Face folder behind whatever names a model: that folder itself, or an
+ * artifact of Spark NLP or OpenVINO (zip or folder), which is imported into the cache first. Not
+ * ended by a zero. uffizi_engine_load does the same by itself; this is for callers who want to read
+ * the folder's files, or to send them elsewhere. */
+UFFIZI_API uffizi_status uffizi_model_resolve(const char* source, uffizi_bytes** folder);
+
+/* Loads a model, as uffizi_model_resolve finds it. Options:
  *   compute  "auto" (default), "f32" or "int4"; see engine.h
  *   threads  of one session; 0 (default): all that this process may use */
 UFFIZI_API uffizi_status uffizi_engine_load(const char* folder, const uffizi_options* options,

@@ -1,9 +1,11 @@
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <span>
 
 #include "capi/guard.h"
 #include "capi/handles.h"
 #include "capi/options.h"
+#include "models/import.h"
 
 namespace uffizi::capi {
 namespace {
@@ -116,6 +118,18 @@ class Batch {
 
 using uffizi::capi::Guard;
 using uffizi::capi::Require;
+
+uffizi_status uffizi_model_resolve(const char* source, uffizi_bytes** folder) {
+  return Guard([&] {
+    Require(source, "source");
+    Require(folder, "folder");
+    if (!std::filesystem::exists(source)) {
+      throw uffizi::Error(uffizi::ErrorCode::kNotFound,
+                          std::string(source) + ": no such model folder");
+    }
+    *folder = new uffizi_bytes{uffizi::LocalModelFolder(source).string()};
+  });
+}
 
 uffizi_status uffizi_engine_load(const char* folder, const uffizi_options* options,
                                  uffizi_engine** out) {

@@ -121,6 +121,14 @@ static void TestLoading(const char* model, const char* data) {
   CHECK_STATUS(uffizi_engine_load(model, NULL, NULL), UFFIZI_INVALID_ARGUMENT, "out");
   CHECK(engine == NULL);
 
+  uffizi_bytes* folder = NULL;
+  CHECK_STATUS(uffizi_model_resolve(Join(data, "no such model"), &folder), UFFIZI_NOT_FOUND,
+               "no such model");
+  CHECK_OK(uffizi_model_resolve(model, &folder));
+  CHECK(uffizi_bytes_size(folder) == strlen(model));
+  CHECK(memcmp(uffizi_bytes_data(folder), model, strlen(model)) == 0);
+  uffizi_bytes_free(folder);
+
   uffizi_options* options = Options("thread", "1");
   CHECK_STATUS(uffizi_engine_load(model, options, &engine), UFFIZI_INVALID_ARGUMENT, "\"thread\"");
   uffizi_options_free(options);

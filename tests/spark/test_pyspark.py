@@ -2,7 +2,11 @@
 
 import contextlib
 import io
+import os
+import subprocess
+import sys
 
+import pyspark
 import pytest
 from conftest import MODEL, SOURCE
 from pyspark.ml import Pipeline, PipelineModel
@@ -91,3 +95,45 @@ def test_the_jar_is_looked_for(spark, monkeypatch, tmp_path):
     monkeypatch.setenv("UFFIZI_SPARK_JAR", str(tmp_path / "no.jar"))
     with pytest.raises(FileNotFoundError, match="no.jar"):
         jar()
+
+
+def test_the_notebook(spark, monkeypatch):
+    monkeypatch.chdir(SOURCE)
+    cells = {"__name__": "notebook"}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec((SOURCE / "samples" / "spark_notebook.py").read_text(), cells)
+    assert cells["captions"].count() == len(list((SOURCE / "samples").glob("*.jpg")))
+    assert all(row.caption for row in cells["captions"].collect())
+    assert cells["things"].count() > 0
+    assert cells["errors"].count() == 0
+
+
+FROM_THE_WHEEL = """
+import sys
+from pyspark.ml import Pipeline
+from pyspark.sql import SparkSession
+from pyspark.sql.functions import lit
+from uffizi.spark import Florence2Transformer, ImageAssembler, jar
+
+site, model, pictures = sys.argv[1:]
+assert jar().startswith(site), jar()
+spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
+data = spark.read.format("image").load(pictures).withColumn("text", lit("<OD>"))
+stages = [ImageAssembler(), Florence2Transformer.load(model)]
+for row in Pipeline(stages=stages).fit(data).transform(data).select("answer.result").collect():
+    assert "<loc_" in row.result[0], row
+"""
+
+
+def test_the_wheel_brings_the_jar(pictures, tmp_path):
+    wheels = list((SOURCE / "dist").glob("uffizi-*.whl"))
+    if not wheels or pyspark.__version__ < "4":
+        pytest.skip("needs the wheel of `./run wheel`, which brings the jar for Spark 4")
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+    subprocess.run([*install, str(tmp_path), str(wheels[0])], check=True)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    subprocess.run(
+        [sys.executable, "-c", FROM_THE_WHEEL, str(tmp_path), str(MODEL), str(pictures)],
+        env=environment,
+        check=True,
+    )

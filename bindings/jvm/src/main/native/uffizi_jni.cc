@@ -191,6 +191,16 @@ Regions NewRegions(JNIEnv* env, const uffizi_result* result) {
 
 #define UFFIZI_JNI(type, name) extern "C" JNIEXPORT type JNICALL Java_uffizi_Native_##name
 
+UFFIZI_JNI(jbyteArray, resolveModel)(JNIEnv* env, jclass, jbyteArray source) {
+  return Guard(env, [&]() -> jbyteArray {
+    OwnedBytes folder;
+    if (!Succeeded(env, uffizi_model_resolve(ToString(env, source).c_str(), folder.out()))) {
+      return nullptr;
+    }
+    return NewBytes(env, uffizi_bytes_data(folder.get()), uffizi_bytes_size(folder.get()));
+  });
+}
+
 UFFIZI_JNI(jlong, loadEngine)
 (JNIEnv* env, jclass, jbyteArray folder, jobjectArray names_and_values) {
   return Guard(env, [&]() -> jlong {

@@ -10,6 +10,16 @@ public final class Engine extends NativeHandle {
     super(address, Native::freeEngine);
   }
 
+  /**
+   * The Hugging Face folder behind whatever names a model, as uffizi_model_resolve in uffizi.h finds
+   * it.
+   */
+  public static Path resolve(String source) {
+    return Path.of(
+        new String(
+            Native.resolveModel(Native.utf8(source)), java.nio.charset.StandardCharsets.UTF_8));
+  }
+
   /** Loads a model folder. The options are those of uffizi_engine_load in uffizi.h. */
   public static Engine load(Path folder, Map<String, String> options) {
     return new Engine(Native.loadEngine(Native.utf8(folder.toString()), Native.options(options)));

@@ -14,6 +14,8 @@ final class Native {
 
   private Native() {}
 
+  static native byte[] resolveModel(byte[] source);
+
   static native long loadEngine(byte[] folder, byte[][] options);
 
   static native byte[] engineInfo(long engine);

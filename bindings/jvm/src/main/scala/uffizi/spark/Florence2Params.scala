@@ -1,7 +1,5 @@
 package uffizi.spark
 
-import scala.annotation.varargs
-
 import org.apache.spark.ml.param._
 
 /** The parameters of Spark NLP's stage with its defaults, and a few of ours. */
@@ -82,53 +80,28 @@ trait Florence2Params extends Params {
     ignoreTokenIds -> Array.empty[Int],
     stopTokenIds -> Array(2))
 
-  def setInputCols(cols: Array[String]): this.type = set(inputCols, cols)
-  @varargs def setInputCols(first: String, others: String*): this.type =
-    set(inputCols, (first +: others).toArray)
   def getInputCols: Array[String] = $(inputCols)
-  def setOutputCol(value: String): this.type = set(outputCol, value)
   def getOutputCol: String = $(outputCol)
-  def setStructCol(value: String): this.type = set(structCol, value)
   def getStructCol: String = $(structCol)
-  def setAnnotatedImage(value: String): this.type = set(annotatedImage, value)
   def getAnnotatedImage: String = $(annotatedImage)
-  def setCompute(value: String): this.type = set(compute, value)
   def getCompute: String = $(compute)
-  def setBatchSize(value: Int): this.type = set(batchSize, value)
   def getBatchSize: Int = $(batchSize)
-  def setBeamSize(value: Int): this.type = set(beamSize, value)
   def getBeamSize: Int = $(beamSize)
-  def setMinOutputLength(value: Int): this.type = set(minOutputLength, value)
   def getMinOutputLength: Int = $(minOutputLength)
-  def setMaxOutputLength(value: Int): this.type = set(maxOutputLength, value)
   def getMaxOutputLength: Int = $(maxOutputLength)
-  def setMaxInputLength(value: Int): this.type = set(maxInputLength, value)
   def getMaxInputLength: Int = $(maxInputLength)
-  def setDoSample(value: Boolean): this.type = set(doSample, value)
   def getDoSample: Boolean = $(doSample)
-  def setTemperature(value: Double): this.type = set(temperature, value)
   def getTemperature: Double = $(temperature)
-  def setTopK(value: Int): this.type = set(topK, value)
   def getTopK: Int = $(topK)
-  def setTopP(value: Double): this.type = set(topP, value)
   def getTopP: Double = $(topP)
-  def setRepetitionPenalty(value: Double): this.type = set(repetitionPenalty, value)
   def getRepetitionPenalty: Double = $(repetitionPenalty)
-  def setNoRepeatNgramSize(value: Int): this.type = set(noRepeatNgramSize, value)
   def getNoRepeatNgramSize: Int = $(noRepeatNgramSize)
-  def setIgnoreTokenIds(value: Array[Int]): this.type = set(ignoreTokenIds, value)
   def getIgnoreTokenIds: Array[Int] = $(ignoreTokenIds)
-  def setStopTokenIds(value: Array[Int]): this.type = set(stopTokenIds, value)
   def getStopTokenIds: Array[Int] = $(stopTokenIds)
-  def setRandomSeed(value: Long): this.type = set(randomSeed, value)
   def getRandomSeed: Long = $(randomSeed)
-  def setSize(value: Int): this.type = set(size, value)
   def getSize: Int = $(size)
-  def setImageMean(value: Array[Double]): this.type = set(imageMean, value)
   def getImageMean: Array[Double] = $(imageMean)
-  def setImageStd(value: Array[Double]): this.type = set(imageStd, value)
   def getImageStd: Array[Double] = $(imageStd)
-  def setResample(value: Int): this.type = set(resample, value)
   def getResample: Int = $(resample)
 
   /** How to search, by the names of uffizi.h. */

@@ -1,5 +1,7 @@
 package uffizi.spark
 
+import scala.annotation.varargs
+
 import com.fasterxml.jackson.databind.ObjectMapper
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.Path
@@ -8,6 +10,8 @@ import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.ml.util._
 import org.apache.spark.sql.types._
 import org.apache.spark.sql.{DataFrame, Dataset, Encoders, Row, SparkSession}
+
+import uffizi.{Engine, UffiziException}
 
 /** Asks a Florence-2 model about pictures: `ImageAssembler`'s column in, a column of answers out.
   *
@@ -22,10 +26,37 @@ class Florence2Transformer(override val uid: String)
   /** The model's folder, on any Hadoop file system. */
   private[spark] var modelFolder: Option[String] = None
 
-  private[spark] def setModelFolder(folder: String, conf: Configuration): this.type = {
-    modelFolder = Some(ModelFiles.list(folder, conf).uri)
+  private[spark] def setModel(source: String, conf: Configuration): this.type = {
+    modelFolder = Some(ModelFiles.open(source, conf).uri)
     setModelDefaults(conf)
   }
+
+  // Here and not beside the getters, so that chains of them need no casts in Java.
+  def setInputCols(cols: Array[String]): this.type = set(inputCols, cols)
+  @varargs def setInputCols(first: String, others: String*): this.type =
+    set(inputCols, (first +: others).toArray)
+  def setOutputCol(value: String): this.type = set(outputCol, value)
+  def setStructCol(value: String): this.type = set(structCol, value)
+  def setAnnotatedImage(value: String): this.type = set(annotatedImage, value)
+  def setCompute(value: String): this.type = set(compute, value)
+  def setBatchSize(value: Int): this.type = set(batchSize, value)
+  def setBeamSize(value: Int): this.type = set(beamSize, value)
+  def setMinOutputLength(value: Int): this.type = set(minOutputLength, value)
+  def setMaxOutputLength(value: Int): this.type = set(maxOutputLength, value)
+  def setMaxInputLength(value: Int): this.type = set(maxInputLength, value)
+  def setDoSample(value: Boolean): this.type = set(doSample, value)
+  def setTemperature(value: Double): this.type = set(temperature, value)
+  def setTopK(value: Int): this.type = set(topK, value)
+  def setTopP(value: Double): this.type = set(topP, value)
+  def setRepetitionPenalty(value: Double): this.type = set(repetitionPenalty, value)
+  def setNoRepeatNgramSize(value: Int): this.type = set(noRepeatNgramSize, value)
+  def setIgnoreTokenIds(value: Array[Int]): this.type = set(ignoreTokenIds, value)
+  def setStopTokenIds(value: Array[Int]): this.type = set(stopTokenIds, value)
+  def setRandomSeed(value: Long): this.type = set(randomSeed, value)
+  def setSize(value: Int): this.type = set(size, value)
+  def setImageMean(value: Array[Double]): this.type = set(imageMean, value)
+  def setImageStd(value: Array[Double]): this.type = set(imageStd, value)
+  def setResample(value: Int): this.type = set(resample, value)
 
   /** What the model's files say is the default of the parameters that change it. */
   private def setModelDefaults(conf: Configuration): this.type = {
@@ -116,24 +147,25 @@ object Florence2Transformer extends MLReadable[Florence2Transformer] {
 
   private object Params extends DefaultParamsReadable[Florence2Transformer]
 
-  /** Reads a stage that was saved, or a model folder. */
+  /** Reads a stage that was saved, or a model: see `loadSavedModel`. */
   override def read: MLReader[Florence2Transformer] = new MLReader[Florence2Transformer] {
     override def load(path: String): Florence2Transformer = {
       val conf = sparkSession.sparkContext.hadoopConfiguration
       val saved = new Path(path, SavedModel)
       if (saved.getFileSystem(conf).exists(saved)) {
-        Params.read.session(sparkSession).load(path).setModelFolder(saved.toString, conf)
-      } else new Florence2Transformer().setModelFolder(path, conf)
+        Params.read.session(sparkSession).load(path).setModel(saved.toString, conf)
+      } else new Florence2Transformer().setModel(path, conf)
     }
   }
 
   override def load(path: String): Florence2Transformer = super.load(path)
 
-  /** A model folder as Hugging Face has it. `useOpenvino` is there for Spark NLP's sake: Uffizi reads
-    * both kinds by itself.
+  /** A model on any Hadoop file system: a folder as Hugging Face has it, or an artifact, which is
+    * imported: what Spark NLP saved (folder or zip), or a folder of OpenVINO's graphs. `useOpenvino`
+    * is there for Spark NLP's sake.
     */
   def loadSavedModel(folder: String, spark: SparkSession, useOpenvino: Boolean): Florence2Transformer =
-    new Florence2Transformer().setModelFolder(folder, spark.sparkContext.hadoopConfiguration)
+    new Florence2Transformer().setModel(folder, spark.sparkContext.hadoopConfiguration)
 
   def loadSavedModel(folder: String, spark: SparkSession): Florence2Transformer =
     loadSavedModel(folder, spark, useOpenvino = false)
@@ -146,22 +178,30 @@ object Florence2Transformer extends MLReadable[Florence2Transformer] {
 
   /** @param name the model's name, or its folder
     * @param lang "en", the only language that Florence-2 speaks
-    * @param remoteLoc the folder where models are found by name, on any Hadoop file system; if null,
-    *   what the session's setting spark.uffizi.models says
+    * @param remoteLoc a folder on any Hadoop file system that holds models: as `name`, or as Spark
+    *   NLP's `name_lang_VERSION.zip`. If null: what the session's setting spark.uffizi.models says,
+    *   then wherever `uffizi_model_resolve` finds that name
     */
   def pretrained(name: String, lang: String, remoteLoc: String): Florence2Transformer = {
     require(lang == DefaultLanguage, s"models know $DefaultLanguage only, not $lang")
     val spark = SparkSession.active
     val conf = spark.sparkContext.hadoopConfiguration
-    val places = Option(remoteLoc).orElse(spark.conf.getOption(ModelsSetting))
-    val folder = places.map(new Path(_, name)) match {
-      case Some(path) if path.getFileSystem(conf).exists(path) => path
-      case _ if name.contains("/") && new Path(name).getFileSystem(conf).exists(new Path(name)) =>
-        new Path(name)
-      case looked => throw new java.io.FileNotFoundException(
-        s"no model called $name" + looked.fold("")(path => s" at $path") +
-          s": put its folder there, or name the folder of models in $ModelsSetting")
+    val place = Option(remoteLoc).orElse(spark.conf.getOption(ModelsSetting))
+    def missing(cause: Throwable) = {
+      val looked = place.fold("")(" in " + _)
+      val error = new java.io.FileNotFoundException(s"no model called $name$looked; put its folder " +
+        s"in one that $ModelsSetting or remoteLoc names" +
+        Option(cause).fold("")(" (" + _.getMessage + ")"))
+      error.initCause(cause)
+      error
     }
-    new Florence2Transformer().setModelFolder(folder.toString, conf)
+    val source = place.flatMap(ModelFiles.find(_, name, s"${name}_${lang}_*.zip", conf))
+    val found =
+      if (source.isDefined) source.get
+      else if (remoteLoc != null) throw missing(null)
+      else if (name.contains("/") && new Path(name).getFileSystem(conf).exists(new Path(name))) name
+      else try s"file://${Engine.resolve(name).toAbsolutePath}"
+      catch { case error: UffiziException => throw missing(error) }
+    new Florence2Transformer().setModel(found, conf)
   }
 }

@@ -1,5 +1,6 @@
 package uffizi.spark
 
+import java.io.IOException
 import java.nio.charset.StandardCharsets
 import java.nio.file.{Files, Path => LocalPath, Paths, StandardCopyOption}
 import java.security.MessageDigest
@@ -7,10 +8,12 @@ import java.security.MessageDigest
 import scala.collection.mutable
 
 import org.apache.hadoop.conf.Configuration
-import org.apache.hadoop.fs.{FileSystem, FileUtil, Path}
+import org.apache.hadoop.fs.{FileStatus, FileUtil, Path}
 import org.apache.spark.{SparkContext, SparkFiles}
 
-/** The files of a model folder on any Hadoop file system, as the driver sees them.
+import uffizi.Engine
+
+/** The files of a model folder, or an artifact, on any Hadoop file system, as the driver sees them.
   *
   * @param names relative to the folder
   * @param id changes with any of the files
@@ -22,22 +25,57 @@ private[spark] object ModelFiles {
     val path = new Path(folder)
     val fs = path.getFileSystem(conf)
     val root = fs.makeQualified(path)
-    if (!fs.exists(root)) throw new java.io.FileNotFoundException(s"$root: no such model folder")
-    val found = fs.listFiles(root, true)
-    val files = mutable.ArrayBuffer.empty[(String, Long, Long)]
-    while (found.hasNext) {
-      val file = found.next()
-      val name = root.toUri.relativize(file.getPath.toUri).getPath
-      if (!name.split('/').exists(_.startsWith("."))) { // Hadoop's checksum files among others
-        files += ((name, file.getLen, file.getModificationTime))
-      }
+    if (!fs.exists(root)) throw new java.io.FileNotFoundException(s"$root: no such model")
+    // listStatus and not listFiles: the latter starts a process for each local file.
+    def filesBelow(place: Path): Seq[FileStatus] = fs.listStatus(place).toSeq
+      .filterNot(_.getPath.getName.startsWith(".")) // Hadoop's checksum files among others
+      .flatMap(found => if (found.isDirectory) filesBelow(found.getPath) else Seq(found))
+    val files = filesBelow(root).map { file =>
+      (root.toUri.relativize(file.getPath.toUri).getPath, file.getLen, file.getModificationTime)
     }
     if (files.isEmpty) throw new java.io.FileNotFoundException(s"$root: an empty model folder")
-    val sorted = files.sortBy(_._1).toSeq
+    val sorted = files.sortBy(_._1)
     val digest = MessageDigest.getInstance("SHA-256")
     digest.update(s"$root\n${sorted.mkString("\n")}".getBytes(StandardCharsets.UTF_8))
     val id = digest.digest().take(12).map(b => f"$b%02x").mkString
     ModelFiles(root.toString, sorted.map(_._1), id)
+  }
+
+  /** The model folder behind a model's folder or an artifact. The latter is imported here, once: the
+    * executors get the folder that it became.
+    */
+  def open(source: String, conf: Configuration): ModelFiles = {
+    val path = new Path(source)
+    val fs = path.getFileSystem(conf)
+    val found = list(source, conf)
+    if (fs.exists(new Path(path, "config.json"))) found
+    else {
+      val local =
+        if (isLocal(found.uri)) Paths.get(new Path(found.uri).toUri.getPath) else localCopy(found, conf)
+      list(s"file://${Engine.resolve(local.toString)}", conf)
+    }
+  }
+
+  /** A copy of an artifact in the folder of temporary files, which is there the next time. */
+  private def localCopy(artifact: ModelFiles, conf: Configuration): LocalPath = {
+    val place = Paths.get(System.getProperty("java.io.tmpdir"), s"uffizi-${artifact.id}")
+    val copied = place.resolve(new Path(artifact.uri).getName)
+    if (!Files.exists(copied)) {
+      val scratch = Files.createTempDirectory(s"uffizi-${artifact.id}-")
+      copy(artifact, new Path(scratch.resolve(copied.getFileName).toUri), conf)
+      try Files.move(scratch, place, StandardCopyOption.ATOMIC_MOVE)
+      catch { case _: IOException if Files.exists(copied) => () } // another process was faster
+    }
+    copied
+  }
+
+  /** In a folder of models: what has that name, else the last of what matches the pattern. */
+  def find(folder: String, name: String, pattern: String, conf: Configuration): Option[String] = {
+    val named = new Path(folder, name)
+    val fs = named.getFileSystem(conf)
+    if (fs.exists(named)) Some(named.toString)
+    else Option(fs.globStatus(new Path(folder, pattern)))
+      .flatMap(_.map(_.getPath.toString).sorted.lastOption)
   }
 
   /** The text of one of a model folder's files, if it is there. */
@@ -55,7 +93,9 @@ private[spark] object ModelFiles {
     val from = new Path(model.uri).getFileSystem(conf)
     val to = target.getFileSystem(conf)
     model.names.foreach { name =>
-      FileUtil.copy(from, new Path(model.uri, name), to, new Path(target, name), false, conf)
+      // The one file of an artifact that is a file has no name of its own.
+      def of(parent: Path) = if (name.isEmpty) parent else new Path(parent, name)
+      FileUtil.copy(from, of(new Path(model.uri)), to, of(target), false, conf)
     }
   }
 

@@ -28,10 +28,9 @@ class SeedSnippetJavaTest {
         new ImageAssembler().setInputCol("image").setOutputCol("image_assembler");
 
     Florence2Transformer florence2 =
-        (Florence2Transformer)
-            Florence2Transformer.pretrained()
-                .setInputCols(new String[] {"image_assembler"})
-                .setOutputCol("answer");
+        Florence2Transformer.pretrained()
+            .setInputCols(new String[] {"image_assembler"})
+            .setOutputCol("answer");
 
     Pipeline pipeline =
         new Pipeline().setStages(new PipelineStage[] {imageAssembler, florence2});
