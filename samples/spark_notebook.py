@@ -38,7 +38,6 @@ things = (
     answers.select("path", explode("found").alias("f"))
     .where("f.task = '<OD>'")
     .selectExpr("path", "inline(arrays_zip(f.labels, f.scores, f.boxes))")
-    .where("scores > 0.5")
     .orderBy(col("scores").desc())
 )
 things.show(truncate=60)

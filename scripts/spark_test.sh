@@ -18,7 +18,7 @@ python_tests() {
     "$folder/bin/pip" install --quiet --disable-pip-version-check "$@"
     echo "$*" >"$folder/requirements"
   fi
-  "$folder/bin/python" -m pytest -q -p no:cacheprovider --timeout 240 --durations 5 tests/spark
+  "$folder/bin/python" -m pytest -q -p no:cacheprovider --timeout 400 --durations 5 tests/spark
 }
 requirements=$(grep -v '^#' tests/spark/requirements.txt)
 
