@@ -16,6 +16,7 @@ namespace uffizi {
 // and leave when they are done; none influences another's answer.
 class DecodeBatch {
  public:
+  // What is added lies in the arena: no scope that was open before may end while the batch lives.
   DecodeBatch(const Florence2& model, Arena& arena) : model_(model), arena_(arena) {}
 
   // Adds a sequence; `states` are its encoder states, [tokens, d_model] f32, needed only during the
@@ -33,7 +34,7 @@ class DecodeBatch {
  private:
   struct Sequence {
     std::unique_ptr<Search> search;
-    std::unique_ptr<const CrossCache> cross;
+    std::unique_ptr<const CrossCache> cross;  // rows point at it while sequences move
     size_t first_slot = 0, slot_count = 0;
     std::vector<std::vector<int>> histories;  // of each row of the last step: slots by position
     bool active = true;

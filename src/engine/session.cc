@@ -111,14 +111,19 @@ std::vector<Result> Session::Run(std::span<const Query> queries, const ProgressC
   impl_->threads.execute([&] {
     const Florence2& model = *impl_->loaded().model;
     const auto d_model = static_cast<size_t>(model.config.text.d_model);
+    const auto tokens_of = [&](const Query::Impl& query) {
+      return query.image.tokens().size() / d_model + query.input_ids.size();
+    };
+    size_t most = 0;
+    for (const Query& query : queries) most = std::max(most, tokens_of(*query.impl_));
+    const Arena::Scope scope(impl_->arena);
+    float* states = impl_->arena.Take<float>(most * d_model);
     DecodeBatch batch(model, impl_->arena);
     std::vector<double> text_seconds(queries.size());
     for (size_t i = 0; i < queries.size(); ++i) {
       const Stopwatch time;
-      const Arena::Scope scope(impl_->arena);
       const Query::Impl& query = *queries[i].impl_;
-      const size_t tokens = query.image.tokens().size() / d_model + query.input_ids.size();
-      float* states = impl_->arena.Take<float>(tokens * d_model);
+      const size_t tokens = tokens_of(query);
       model.EncodeText(query.image.tokens().data(), query.input_ids, states, impl_->arena);
       batch.Add(query.generation, states, tokens);
       text_seconds[i] = time.Seconds();

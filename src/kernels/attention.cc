@@ -18,9 +18,12 @@ namespace HWY_NAMESPACE {
 constexpr size_t kQueryChunk = 144;
 constexpr size_t kKeyTile = 64;
 
-// out[d, j] = k[j, d] for `count` keys. out: [head_dim, kKeyTile]
+constexpr size_t kKeyPadding = 16;  // the most lanes of a vector
+
+// out[d, j] = k[j, d] for `count` keys, zeros for the rest. out: [head_dim, kKeyTile]
 HWY_INLINE void TransposeKeys(const float* k, size_t stride, size_t count, size_t head_dim,
                               float* HWY_RESTRICT out) {
+  if (count < kKeyTile) std::fill_n(out, head_dim * kKeyTile, 0.0f);
   for (size_t j = 0; j < count; ++j) {
     const float* key = k + j * stride;
     for (size_t d = 0; d < head_dim; ++d) out[d * kKeyTile + j] = key[d];
@@ -33,28 +36,39 @@ HWY_INLINE void ScaleRow(float* x, size_t count, float factor) {
   });
 }
 
+// out[i] = x[i] of `count` rows of `dim` side by side. Rows of all heads lie a power of two apart,
+// which the caches cannot hold many of.
+HWY_INLINE void GatherRows(const float* x, size_t stride, size_t count, size_t dim,
+                           float* HWY_RESTRICT out) {
+  for (size_t i = 0; i < count; ++i) std::copy_n(x + i * stride, dim, out + i * dim);
+}
+
 // One head of `count` queries from `first` on.
 void AttendChunk(const AttentionJob& job, const AttentionShape& shape, size_t head, size_t first,
                  size_t count) {
   const size_t dim = shape.head_dim, keys = job.keys;
-  auto* turned =
-      static_cast<float*>(ThreadScratch((dim * kKeyTile + count * keys) * sizeof(float)));
-  float* scores = turned + dim * kKeyTile;  // [count, keys]
-  const float* q = job.q + first * shape.q_stride + head * dim;
-  float* out = job.out + first * shape.out_stride + head * dim;
+  // Whole vectors of keys: columns left over would cost as much each.
+  const auto pad = [](size_t n) { return (n + kKeyPadding - 1) / kKeyPadding * kKeyPadding; };
+  const size_t padded = pad(keys);
+  auto* turned = static_cast<float*>(
+      ThreadScratch((dim * (kKeyTile + count + keys) + count * padded) * sizeof(float)));
+  float* q = turned + dim * kKeyTile;  // [count, dim]
+  float* v = q + count * dim;          // [keys, dim]
+  float* scores = v + keys * dim;      // [count, padded]
+  GatherRows(job.q + first * shape.q_stride + head * dim, shape.q_stride, count, dim, q);
+  GatherRows(job.v + head * dim, shape.kv_stride, keys, dim, v);
   for (size_t j = 0; j < keys; j += kKeyTile) {
     const size_t tile = std::min(kKeyTile, keys - j);
     TransposeKeys(job.k + j * shape.kv_stride + head * dim, shape.kv_stride, tile, dim, turned);
-    ComputeOuterProduct(
-        {q, shape.q_stride, 1, turned, kKeyTile, dim, scores + j, keys, shape.scale}, count, tile);
+    ComputeOuterProduct({q, dim, 1, turned, kKeyTile, dim, scores + j, padded, shape.scale}, count,
+                        pad(tile));
   }
   for (size_t i = 0; i < count; ++i) {
-    const float sum = ExpOfRow(scores + i * keys, keys);
-    ScaleRow(scores + i * keys, keys, 1.0f / sum);
+    const float sum = ExpOfRow(scores + i * padded, keys);
+    ScaleRow(scores + i * padded, keys, 1.0f / sum);
   }
-  ComputeOuterProduct(
-      {scores, keys, 1, job.v + head * dim, shape.kv_stride, keys, out, shape.out_stride, 1.0f},
-      count, dim);
+  float* out = job.out + first * shape.out_stride + head * dim;
+  ComputeOuterProduct({scores, padded, 1, v, dim, keys, out, shape.out_stride, 1.0f}, count, dim);
 }
 
 void AttendAll(std::span<const AttentionJob> jobs, const AttentionShape& shape) {

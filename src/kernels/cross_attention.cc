@@ -121,11 +121,14 @@ void AttendCross(std::span<const CrossAttentionJob> jobs, const CrossShape& shap
   });
 }
 
-HWY_INLINE void StoreElement(float value, float* to) { *to = value; }
-HWY_INLINE void StoreElement(float value, hwy::float16_t* to) {
-  const hn::CappedTag<float, 1> d;
-  const hn::Rebind<hwy::float16_t, decltype(d)> half;
-  hn::StoreU(hn::DemoteTo(half, hn::Set(d, value)), half, to);
+HWY_INLINE void StoreRow(const float* from, size_t count, float* to) {
+  std::copy_n(from, count, to);
+}
+HWY_INLINE void StoreRow(const float* from, size_t count, hwy::float16_t* to) {
+  ForEachVector(count, [&](auto d, size_t i) HWY_ATTR {
+    const hn::Rebind<hwy::float16_t, decltype(d)> half;
+    hn::StoreU(hn::DemoteTo(half, hn::LoadU(d, from + i)), half, to + i);
+  });
 }
 
 // One head of k and v, [tokens, heads, head_dim] f32, into `cross`.
@@ -135,11 +138,20 @@ void PackHead(const float* k, const float* v, const CrossShape& shape, size_t he
   const size_t dim = shape.head_dim, width = shape.heads * dim, padded = cross.padded_tokens();
   T* keys = static_cast<T*>(cross.keys) + head * dim * padded;
   T* values = static_cast<T*>(cross.values) + head * cross.tokens * dim;
-  for (size_t t = 0; t < padded; ++t) {
-    const size_t at = t * width + head * dim;
+  k += head * dim;
+  v += head * dim;
+  for (size_t t = 0; t < cross.tokens; ++t) StoreRow(v + t * width, dim, values + t * dim);
+  constexpr size_t kTile = CrossKeysValues::kKeyPadding;
+  auto* turned = static_cast<float*>(ThreadScratch(dim * kTile * sizeof(float)));  // [dim, kTile]
+  for (size_t first = 0; first < padded; first += kTile) {
+    for (size_t j = 0; j < kTile; ++j) {
+      const size_t t = first + j;
+      for (size_t i = 0; i < dim; ++i) {
+        turned[i * kTile + j] = t < cross.tokens ? k[t * width + i] : 0.0f;
+      }
+    }
     for (size_t i = 0; i < dim; ++i) {
-      StoreElement(t < cross.tokens ? k[at + i] : 0.0f, keys + i * padded + t);
-      if (t < cross.tokens) StoreElement(v[at + i], values + t * dim + i);
+      StoreRow(turned + i * kTile, kTile, keys + i * padded + first);
     }
   }
 }

@@ -130,6 +130,7 @@ HWY_INLINE void OuterProductColumns(D d, const OuterProduct& p, size_t rows, siz
   constexpr size_t kRows = HWY_CAP_GE512 ? (kVectors == 4 ? 6 : 8) : 6;
   size_t row = 0;
   for (; row + kRows <= rows; row += kRows) OuterProductBlock<kRows, kVectors>(d, p, row, column);
+  for (; row + 3 <= rows; row += 3) OuterProductBlock<3, kVectors>(d, p, row, column);
   for (; row < rows; ++row) OuterProductBlock<1, kVectors>(d, p, row, column);
 }
 

@@ -136,23 +136,23 @@ BartDecoder BartDecoder::Read(const WeightReader& reader, const ModelConfig& con
 }
 
 CrossCache BartDecoder::MakeCrossCache(const float* states, size_t tokens, Arena& arena) const {
-  const Arena::Scope scope(arena);
   const size_t dim = embedding_norm_.weight.size();
-  float* k = arena.Take<float>(tokens * dim);
-  float* v = arena.Take<float>(tokens * dim);
   CrossKeysValues layout;
   layout.tokens = tokens;
   layout.half = half_cross_cache_;
   const size_t key_bytes = layout.padded_tokens() * dim * layout.element_bytes();
   const size_t layer_bytes = key_bytes + tokens * dim * layout.element_bytes();
+  auto* memory = arena.Take<std::byte>(layers_.size() * layer_bytes);
+  const Arena::Scope scope(arena);
+  float* k = arena.Take<float>(tokens * dim);
+  float* v = arena.Take<float>(tokens * dim);
   CrossCache cache;
-  cache.memory = std::make_unique_for_overwrite<std::byte[]>(layers_.size() * layer_bytes);
   for (size_t i = 0; i < layers_.size(); ++i) {
     const AttentionWeights& weights = layers_[i].cross_attention;
     const Linear::Output projections[] = {{&weights.k, k}, {&weights.v, v}};
     Linear::ForwardAll(states, tokens, projections, arena);
-    layout.keys = cache.memory.get() + i * layer_bytes;
-    layout.values = cache.memory.get() + i * layer_bytes + key_bytes;
+    layout.keys = memory + i * layer_bytes;
+    layout.values = memory + i * layer_bytes + key_bytes;
     PackCrossKeysValues(k, v, heads_, dim / heads_, layout);
     cache.layers.push_back(layout);
   }

@@ -80,7 +80,7 @@ class BartDecoder {
   static BartDecoder Read(const WeightReader& reader, const ModelConfig& config);
 
   // Projects encoder states to every layer's cross-attention keys and values, once a sequence.
-  // states: [tokens, d_model] f32
+  // They lie in the arena until the caller's innermost scope ends. states: [tokens, d_model] f32
   CrossCache MakeCrossCache(const float* states, size_t tokens, Arena& arena) const;
 
   // hidden: [rows.size(), d_model] f32; holds token embeddings on entry, what the output layer

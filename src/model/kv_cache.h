@@ -39,9 +39,8 @@ class SelfCache {
   std::vector<std::unique_ptr<float[]>> keys_, values_;
 };
 
-// Keys and values of one sequence's encoder states, for every decoder layer.
+// Keys and values of one sequence's encoder states, for every decoder layer; views into an arena.
 struct CrossCache {
-  std::unique_ptr<std::byte[]> memory;
   std::vector<CrossKeysValues> layers;
 };
 
