@@ -166,7 +166,7 @@ def run_openvino(folder: pathlib.Path, threads: int, repeats: int) -> dict:
     return {
         "vision": vision, "encoder": encoder, "token": decoder / TOKENS,
         "picture": vision + encoder + decoder, "load": load,
-        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
     }  # fmt: skip
 
 

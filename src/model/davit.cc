@@ -124,7 +124,7 @@ void DavitBlock::Forward(const FeatureMap& x, float* scratch, Arena& arena) cons
   if (kind == Kind::kSpatial) {
     WindowAttention(moved, arena);
   } else {
-    AttendAcrossChannels(moved, arena);
+    AttendAcrossChannels(moved, x.data, arena);
   }
   conv2.Forward(moved, x.data);
   mlp.PreNormResidual(norm2, x.data, x.tokens(), arena);
@@ -187,10 +187,9 @@ void DavitBlock::WindowAttention(const FeatureMap& x, Arena& arena) const {
   }
 }
 
-void DavitBlock::AttendAcrossChannels(const FeatureMap& x, Arena& arena) const {
+void DavitBlock::AttendAcrossChannels(const FeatureMap& x, float* scratch, Arena& arena) const {
   const Arena::Scope scope(arena);
   const size_t dim = Size(x.channels), groups = Size(config.groups);
-  float* normed = arena.Take<float>(x.size());
   float* qkv_rows = arena.Take<float>(3 * x.size());
   if (qkv.packed() != nullptr) {
     const Arena::Scope input_scope(arena);
@@ -198,11 +197,11 @@ void DavitBlock::AttendAcrossChannels(const FeatureMap& x, Arena& arena) const {
     norm1.Forward(x.data, x.tokens(), input);
     qkv.Forward(input, x.tokens(), qkv_rows);
   } else {
-    norm1.Forward(x.data, x.tokens(), normed);
-    qkv.Forward(normed, x.tokens(), qkv_rows, arena);
+    norm1.Forward(x.data, x.tokens(), scratch);
+    qkv.Forward(scratch, x.tokens(), qkv_rows, arena);
   }
-  ChannelAttention(qkv_rows, x.tokens(), groups, dim / groups, normed);
-  projection.Forward(normed, x.tokens(), x.data, arena, Activation::kNone, x.data);
+  ChannelAttention(qkv_rows, x.tokens(), groups, dim / groups, scratch);
+  projection.Forward(scratch, x.tokens(), x.data, arena, Activation::kNone, x.data);
 }
 
 Davit Davit::Read(const WeightReader& reader, const ModelConfig& config) {

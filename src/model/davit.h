@@ -62,7 +62,7 @@ struct DavitBlock {
 
  private:
   void WindowAttention(const FeatureMap& x, Arena& arena) const;
-  void AttendAcrossChannels(const FeatureMap& x, Arena& arena) const;
+  void AttendAcrossChannels(const FeatureMap& x, float* scratch, Arena& arena) const;
 };
 
 // The vision encoder, DaViT (arXiv 2204.03645), and the projector to the text encoder's space.

@@ -1,6 +1,7 @@
 #include "quant/quantize.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <string>
 
@@ -42,6 +43,7 @@ class GroupQuantizer {
   GroupQuantizer(const QuantizeOptions& options, size_t group_size, RoundScale round)
       : levels_(1 << options.bits),
         symmetric_(options.symmetric),
+        search_(options.search),
         round_(round),
         scaled_(group_size),
         ones_(group_size, 1.0f),
@@ -49,6 +51,7 @@ class GroupQuantizer {
 
   // importance: [group_size], or null
   GroupGrid Find(const float* w, const float* importance) {
+    if (!search_ && symmetric_) return SpanAll(w);
     const auto [low, high] = std::minmax_element(w, w + scaled_.size());
     low_ = std::min(*low, 0.0f);
     high_ = std::max(*high, 0.0f);
@@ -76,6 +79,17 @@ class GroupQuantizer {
   }
 
  private:
+  // The grid that spans the group.
+  GroupGrid SpanAll(const float* w) const {
+    uint32_t largest = 0;  // magnitudes of floats are ordered as their bits are
+    for (size_t i = 0; i < scaled_.size(); ++i) {
+      largest = std::max(largest, std::bit_cast<uint32_t>(w[i]) & 0x7fffffffu);
+    }
+    const auto magnitude = std::bit_cast<float>(largest);
+    if (magnitude < kLeastMagnitude) return {0.0f, levels_ / 2};
+    return {round_(2.0f / static_cast<float>(levels_ - 1) * magnitude), levels_ / 2};
+  }
+
   // Importance with its greatest value 1; equal where there is none.
   const float* ScaleImportance(const float* importance) {
     if (importance == nullptr) return ones_.data();
@@ -113,7 +127,7 @@ class GroupQuantizer {
   }
 
   int levels_;
-  bool symmetric_;
+  bool symmetric_, search_;
   RoundScale round_;
   float magnitude_ = 0, low_ = 0, high_ = 0;  // of the group: its range, with 0, over its magnitude
   std::vector<float> scaled_, ones_, importance_;
