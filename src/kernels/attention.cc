@@ -101,10 +101,11 @@ HWY_INLINE float Dot(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, s
 }
 
 void AttendCachedHead(const CachedAttentionJob& job, const CacheView& cache, size_t head) {
-  const size_t dim = cache.head_dim, width = cache.heads * dim;
+  const size_t dim = cache.head_dim;
   auto* scores = static_cast<float*>(ThreadScratch(job.positions * sizeof(float)));
   const auto offset = [&](size_t p) {
-    return (static_cast<size_t>(job.slots[p]) * cache.max_positions + p) * width + head * dim;
+    const size_t slot = static_cast<size_t>(job.slots[p]);
+    return ((slot * cache.heads + head) * cache.max_positions + p) * dim;
   };
   for (size_t p = 0; p < job.positions; ++p) {
     scores[p] = cache.scale * Dot(job.q + head * dim, cache.k + offset(p), dim);

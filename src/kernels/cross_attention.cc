@@ -1,6 +1,7 @@
 // Attention of few queries on many keys that stay the same from step to step. Decoding is bound by
-// how fast keys and values come from memory, so they may be held in half precision, and keys lie
-// turned: a vector holds neighbouring keys of one dimension.
+// how fast keys and values come from memory, so they may be held in half precision, and are read in
+// the order in which they lie. Keys lie turned in tiles: a vector holds neighbouring keys of one
+// dimension.
 
 #include "core/parallel.h"
 #include "kernels/arguments.h"
@@ -77,6 +78,8 @@ HWY_INLINE void MultiplyColumns(const float* a, size_t a_row, const T* b, size_t
   }
 }
 
+constexpr size_t kTile = CrossKeysValues::kKeyTile;
+
 // kRows queries from `first` on, one head.
 template <size_t kRows, class T>
 void AttendCrossRows(const CrossAttentionJob& job, const CrossShape& shape, size_t head,
@@ -90,7 +93,9 @@ void AttendCrossRows(const CrossAttentionJob& job, const CrossShape& shape, size
     for (size_t i = 0; i < dim; ++i) q[r * dim + i] = from[i] * shape.scale;
   }
   const T* keys = static_cast<const T*>(job.cross.keys) + head * dim * padded;
-  MultiplyColumns<kRows>(q, dim, keys, padded, dim, padded, scores, padded);
+  for (size_t first_key = 0; first_key < padded; first_key += kTile, keys += dim * kTile) {
+    MultiplyColumns<kRows>(q, dim, keys, kTile, dim, kTile, scores + first_key, padded);
+  }
   for (size_t r = 0; r < kRows; ++r) {
     float* row = scores + r * padded;
     const float factor = 1.0f / ExpOfRow(row, tokens);
@@ -141,7 +146,6 @@ void PackHead(const float* k, const float* v, const CrossShape& shape, size_t he
   k += head * dim;
   v += head * dim;
   for (size_t t = 0; t < cross.tokens; ++t) StoreRow(v + t * width, dim, values + t * dim);
-  constexpr size_t kTile = CrossKeysValues::kKeyPadding;
   auto* turned = static_cast<float*>(ThreadScratch(dim * kTile * sizeof(float)));  // [dim, kTile]
   for (size_t first = 0; first < padded; first += kTile) {
     for (size_t j = 0; j < kTile; ++j) {
@@ -150,9 +154,7 @@ void PackHead(const float* k, const float* v, const CrossShape& shape, size_t he
         turned[i * kTile + j] = t < cross.tokens ? k[t * width + i] : 0.0f;
       }
     }
-    for (size_t i = 0; i < dim; ++i) {
-      StoreRow(turned + i * kTile, kTile, keys + i * padded + first);
-    }
+    StoreRow(turned, dim * kTile, keys + first * dim);
   }
 }
 

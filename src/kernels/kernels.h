@@ -115,20 +115,21 @@ struct CachedAttentionJob {
   const int* slots;  // [positions]
   size_t positions;  // keys to attend to, the newest included
 };
-// k_cache, v_cache: [slots, max_positions, heads * head_dim] f32
+// k_cache, v_cache: [slots, heads, max_positions, head_dim] f32
 void CachedAttention(std::span<const CachedAttentionJob> jobs, size_t heads, size_t head_dim,
                      float scale, const float* k_cache, const float* v_cache, size_t max_positions);
 
-// Keys and values of a sequence's encoder states, as cross-attention reads them: keys turned,
-// [heads, head_dim, padded_tokens()], values [heads, tokens, head_dim]; f32, or f16 if `half`.
+// Keys and values of a sequence's encoder states, as cross-attention reads them: keys turned in
+// tiles, [heads, padded_tokens() / kKeyTile, head_dim, kKeyTile], values [heads, tokens, head_dim];
+// f32, or f16 if `half`.
 struct CrossKeysValues {
-  static constexpr size_t kKeyPadding = 64;
+  static constexpr size_t kKeyTile = 64;
   void* keys = nullptr;
   void* values = nullptr;
   size_t tokens = 0;
   bool half = false;
 
-  size_t padded_tokens() const { return (tokens + kKeyPadding - 1) / kKeyPadding * kKeyPadding; }
+  size_t padded_tokens() const { return (tokens + kKeyTile - 1) / kKeyTile * kKeyTile; }
   size_t element_bytes() const { return half ? 2 : 4; }
 };
 // k, v: [tokens, heads, head_dim] f32

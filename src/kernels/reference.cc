@@ -135,9 +135,13 @@ void CachedAttention(std::span<const CachedAttentionJob> jobs, size_t heads, siz
     // Gathers the row's own past, then it is plain attention with one query.
     std::vector<float> k(job.positions * width), v(job.positions * width);
     for (size_t p = 0; p < job.positions; ++p) {
-      const size_t at = (static_cast<size_t>(job.slots[p]) * max_positions + p) * width;
-      std::copy_n(k_cache + at, width, k.data() + p * width);
-      std::copy_n(v_cache + at, width, v.data() + p * width);
+      const size_t slot = static_cast<size_t>(job.slots[p]);
+      for (size_t head = 0; head < heads; ++head) {
+        const size_t from = ((slot * heads + head) * max_positions + p) * head_dim;
+        const size_t to = p * width + head * head_dim;
+        std::copy_n(k_cache + from, head_dim, k.data() + to);
+        std::copy_n(v_cache + from, head_dim, v.data() + to);
+      }
     }
     const AttentionJob plain{job.q, k.data(), v.data(), job.out, 1, job.positions};
     Attention({&plain, 1}, {heads, head_dim, width, width, width, scale});

@@ -186,9 +186,8 @@ void BartDecoder::SelfAttention(const Layer& layer, size_t index, std::span<cons
   Linear::ForwardAll(hidden, count, projections, arena);
   auto* jobs = arena.Take<CachedAttentionJob>(count);
   for (size_t r = 0; r < count; ++r) {
-    const size_t at = cache.Offset(static_cast<size_t>(rows[r].slot), rows[r].position);
-    std::copy_n(k + r * dim, dim, cache.keys(index) + at);
-    std::copy_n(v + r * dim, dim, cache.values(index) + at);
+    cache.Store(index, heads_, static_cast<size_t>(rows[r].slot), rows[r].position, k + r * dim,
+                v + r * dim);
     // The attended values take the place of k, which is in the cache now.
     jobs[r] = {q + r * dim, k + r * dim, rows[r].history, rows[r].position + 1};
   }

@@ -1,6 +1,7 @@
 #ifndef UFFIZI_MODEL_KV_CACHE_H_
 #define UFFIZI_MODEL_KV_CACHE_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <vector>
@@ -22,13 +23,19 @@ class SelfCache {
     }
   }
 
-  // [slots, max_positions, dim] f32
+  // [slots, heads, max_positions, dim / heads] f32: a head's past lies side by side
   float* keys(size_t layer) { return keys_[layer].get(); }
   float* values(size_t layer) { return values_[layer].get(); }
 
-  // Elements before a position of a slot.
-  size_t Offset(size_t slot, size_t position) const {
-    return (slot * max_positions_ + position) * dim_;
+  // Sets a position of a slot. k, v: [dim] f32
+  void Store(size_t layer, size_t heads, size_t slot, size_t position, const float* k,
+             const float* v) {
+    const size_t head_dim = dim_ / heads;
+    for (size_t head = 0; head < heads; ++head) {
+      const size_t at = ((slot * heads + head) * max_positions_ + position) * head_dim;
+      std::copy_n(k + head * head_dim, head_dim, keys(layer) + at);
+      std::copy_n(v + head * head_dim, head_dim, values(layer) + at);
+    }
   }
 
   size_t slots() const { return slots_; }
