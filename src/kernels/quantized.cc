@@ -328,9 +328,9 @@ HWY_INLINE void MultiplyPanel(const QuantizedMatMulArgs& args, const QuantizedPr
                               const PanelView& view, size_t panel, size_t row, size_t end) {
   alignas(64) float sums[kMaxRows * kPanel];
   while (row < end) {
-    // What is left in even parts: few rows share the work on the codes badly.
-    const size_t left = end - row, parts = (left + kMaxRows - 1) / kMaxRows;
-    const size_t rows = (left + parts - 1) / parts;
+    // The odd rows first: few rows take a panel in one go, which suits memory, and leave it in the
+    // cache to the others.
+    const size_t rows = (end - row - 1) % kMaxRows + 1;
     DotSomeRows<Source>(args.x, row, rows, view, sums);
     for (size_t r = 0; r < rows; ++r) {
       FinishRow(product, args.out, row + r, panel, sums + r * kPanel);
