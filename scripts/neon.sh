@@ -6,6 +6,7 @@ out=build/neon
 mkdir -p "$out"
 
 cat >"$out/build.ninja" <<EOF
+builddir = $out
 rule cc
   command = ${CCACHE:-} aarch64-linux-gnu-g++ -std=c++20 -O2 -Wall -Wextra -Werror -Isrc -Iinclude -Itests -MD -MF \$out.d -c \$in -o \$out
   depfile = \$out.d
