@@ -29,10 +29,15 @@ Command AddInfo(CLI::App& app);
 Command AddQuantize(CLI::App& app);
 Command AddServe(CLI::App& app);
 Command AddImport(CLI::App& app);
+Command AddPull(CLI::App& app);
 
 // The folder of the model to use if none is named: $UFFIZI_MODEL, else the one that came with the
 // program. Throws Error(kNotFound).
 std::filesystem::path DefaultModel();
+
+// The folder of the model that `named` means, downloaded or imported if need be, with a bar that
+// tells how far that is; the default model for "". Throws as ResolveModel does.
+std::filesystem::path FindModel(const std::string& named);
 
 }  // namespace uffizi::cli
 

@@ -16,8 +16,7 @@ struct InfoOptions {
 constexpr double kMega = 1e6;
 
 int RunInfo(const InfoOptions& options) {
-  const auto engine =
-      Engine::Load(options.model.empty() ? DefaultModel() : std::filesystem::path(options.model));
+  const auto engine = Engine::Load(FindModel(options.model));
   const EngineInfo info = engine->info();
   std::vector<std::string> tasks;
   for (const TaskInfo& task : AllTasks()) tasks.emplace_back(task.name);
@@ -62,7 +61,8 @@ int RunInfo(const InfoOptions& options) {
 Command AddInfo(CLI::App& app) {
   auto options = std::make_shared<InfoOptions>();
   CLI::App* command = app.add_subcommand("info", "Tell a model's size, precision, tasks, memory");
-  command->add_option("MODEL", options->model, "Model folder (default: the one that came along)");
+  command->add_option("MODEL", options->model,
+                      "Model folder, artifact or name (default: the one that came along)");
   command->add_flag("--json", options->json, "One JSON object instead of a table");
   return [options] { return RunInfo(*options); };
 }

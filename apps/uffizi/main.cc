@@ -46,7 +46,7 @@ int Main(int argc, char** argv) {
   std::map<std::string, Command> commands = {
       {"annotate", AddAnnotate(app)}, {"bench", AddBench(app)},   {"parse", AddParse(app)},
       {"tokenize", AddTokenize(app)}, {"info", AddInfo(app)},     {"quantize", AddQuantize(app)},
-      {"serve", AddServe(app)},       {"import", AddImport(app)},
+      {"serve", AddServe(app)},       {"import", AddImport(app)}, {"pull", AddPull(app)},
   };
   try {
     app.parse(argc, argv);

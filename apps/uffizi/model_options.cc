@@ -130,8 +130,9 @@ void AddModelOptions(CLI::App& command, ModelOptions& options) {
   add_list("--class", options.classes, "What open-vocabulary detection looks for; may be repeated");
   add_list("--prompt", options.prompts,
            "A prompt of your own, such as \"<OD>\" or \"<DocVQA>What is the total?\"");
-  command.add_option("--model", options.model,
-                     "Model folder (default: $UFFIZI_MODEL, else the one that came along)");
+  command.add_option(
+      "--model", options.model,
+      "Model folder, artifact or name (default: $UFFIZI_MODEL, else the one that came along)");
   const std::map<std::string, Compute> computes = {
       {"auto", Compute::kAuto}, {"f32", Compute::kF32}, {"int4", Compute::kInt4}};
   command.add_option("--compute", options.compute, "Arithmetic: auto, f32 or int4")
@@ -216,8 +217,7 @@ LoadedModel LoadModel(const ModelOptions& options, std::vector<Question> questio
                       std::optional<size_t> pictures) {
   const WorkPlan plan = PlanWork(pictures, options.threads, options.workers);
   LoadedModel loaded;
-  loaded.engine = Engine::Load(options.model.empty() ? DefaultModel() : fs::path(options.model),
-                               {options.compute, plan.session_threads});
+  loaded.engine = Engine::Load(FindModel(options.model), {options.compute, plan.session_threads});
   PipelineOptions& pipeline = loaded.pipeline;
   pipeline.questions = std::move(questions);
   pipeline.generation = options.generation;

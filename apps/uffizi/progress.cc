@@ -35,8 +35,28 @@ std::string Bar(double share, size_t width) {
 
 }  // namespace
 
-ProgressDisplay::~ProgressDisplay() {
+StatusLine::~StatusLine() {
   if (shown_ && style_ == Style::kBar) fmt::print(stderr, "\r\033[K");
+}
+
+bool StatusLine::Due() const {
+  if (style_ == Style::kNone) return false;
+  return Clock::now() - last_ >=
+         (style_ == Style::kBar ? Clock::duration(kBarInterval) : Clock::duration(kLineInterval));
+}
+
+void StatusLine::Show(std::string text, std::optional<double> share) {
+  last_ = Clock::now();
+  shown_ = true;
+  if (style_ == Style::kLines) {
+    fmt::print(stderr, "uffizi: {}\n", text);
+    return;
+  }
+  const size_t width = TerminalWidth();
+  if (share && width > text.size() + 14) {
+    text = Bar(*share, std::min<size_t>(30, width - text.size() - 4)) + text;
+  }
+  fmt::print(stderr, "\r\033[K{}", text.substr(0, width - 1));
 }
 
 std::string ProgressDisplay::Text(const JobProgress& progress) const {
@@ -53,23 +73,12 @@ std::string ProgressDisplay::Text(const JobProgress& progress) const {
 }
 
 void ProgressDisplay::Show(const JobProgress& progress) {
-  if (style_ == Style::kNone || progress.done == progress.before) return;
-  const bool bar = style_ == Style::kBar;
-  const auto interval = bar ? Clock::duration(kBarInterval) : Clock::duration(kLineInterval);
-  if (Clock::now() - last_ < interval) return;
-  last_ = Clock::now();
-  shown_ = true;
-  std::string text = Text(progress);
-  if (!bar) {
-    fmt::print(stderr, "uffizi: {}\n", text);
-    return;
+  if (progress.done == progress.before || !line_.Due()) return;
+  std::optional<double> share;
+  if (total_ && *total_ > 0) {
+    share = static_cast<double>(progress.done) / static_cast<double>(*total_);
   }
-  const size_t width = TerminalWidth();
-  if (total_ && *total_ > 0 && width > text.size() + 14) {
-    const double share = static_cast<double>(progress.done) / static_cast<double>(*total_);
-    text = Bar(share, std::min<size_t>(30, width - text.size() - 4)) + text;
-  }
-  fmt::print(stderr, "\r\033[K{}", text.substr(0, width - 1));
+  line_.Show(Text(progress), share);
 }
 
 }  // namespace uffizi::cli

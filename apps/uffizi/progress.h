@@ -3,18 +3,39 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
 
 #include "dataset/job.h"
 
 namespace uffizi::cli {
 
-// How far a job is, on standard error: a bar on a terminal, a line every ten seconds in a log.
-class ProgressDisplay {
+// How far something is, on standard error: a bar on a terminal, a line every ten seconds in a log.
+class StatusLine {
  public:
   enum class Style { kNone, kBar, kLines };
 
-  ProgressDisplay(std::optional<size_t> total, Style style) : total_(total), style_(style) {}
-  ~ProgressDisplay();
+  explicit StatusLine(Style style) : style_(style) {}
+  ~StatusLine();
+  StatusLine(const StatusLine&) = delete;
+  StatusLine& operator=(const StatusLine&) = delete;
+
+  // Whether it is time to show something again.
+  bool Due() const;
+  // share: of the bar that is full, 0..1, if that is known
+  void Show(std::string text, std::optional<double> share);
+
+ private:
+  Style style_;
+  bool shown_ = false;
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+// How far a job is.
+class ProgressDisplay {
+ public:
+  using Style = StatusLine::Style;
+
+  ProgressDisplay(std::optional<size_t> total, Style style) : total_(total), line_(style) {}
 
   void Show(const JobProgress& progress);
 
@@ -22,9 +43,7 @@ class ProgressDisplay {
   std::string Text(const JobProgress& progress) const;
 
   std::optional<size_t> total_;
-  Style style_;
-  bool shown_ = false;
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+  StatusLine line_;
 };
 
 }  // namespace uffizi::cli

@@ -117,12 +117,13 @@ int RunQuantize(const QuantizeCommandOptions& options) {
   folder.overwrite = options.force;
   size_t failed = 0;
   CheckQuantizeTarget(options.out, options.force);
+  const fs::path model = FindModel(options.model);
   {
     const StatusLine status(!options.quiet);
     if (!options.calibrate.empty()) {
       const std::vector<fs::path> pictures = FindPictures(options.calibrate);
       size_t done = 0;
-      folder.importance = Calibrate(options.model, pictures, [&](const Error* error) {
+      folder.importance = Calibrate(model, pictures, [&](const Error* error) {
         if (error != nullptr) {
           ++failed;
           fmt::print(stderr, "uffizi: {}\n", error->what());
@@ -134,7 +135,7 @@ int RunQuantize(const QuantizeCommandOptions& options) {
       status.Say(fmt::format("{:3.0f} %  {}",
                              100 * static_cast<double>(done) / static_cast<double>(total), name));
     };
-    const FolderReport report = QuantizeFolder(options.model, options.out, folder);
+    const FolderReport report = QuantizeFolder(model, options.out, folder);
     status.Say("");
     if (options.json) {
       PrintJson(report);

@@ -39,8 +39,7 @@ std::vector<int> ParseIds(const std::string& line) {
 }
 
 int RunTokenize(const TokenizeOptions& options) {
-  const Tokenizer tokenizer = Tokenizer::Load(
-      options.model.empty() ? DefaultModel() : std::filesystem::path(options.model));
+  const Tokenizer tokenizer = Tokenizer::Load(FindModel(options.model));
   for (std::string line; std::getline(std::cin, line);) {
     if (options.decode) {
       fmt::print("{}\n", tokenizer.Decode(ParseIds(line), options.no_special_tokens));
@@ -57,7 +56,8 @@ Command AddTokenize(CLI::App& app) {
   auto options = std::make_shared<TokenizeOptions>();
   CLI::App* command = app.add_subcommand(
       "tokenize", "Turn lines of text into token ids, a line each, or back with --decode");
-  command->add_option("--model", options->model, "Model folder (default: the one that came along)");
+  command->add_option("--model", options->model,
+                      "Model folder, artifact or name (default: the one that came along)");
   command->add_flag("--decode", options->decode, "Lines of ids in, text out");
   command->add_flag("--no-special-tokens", options->no_special_tokens,
                     "Leave out <s> and </s>; when decoding, all special tokens");

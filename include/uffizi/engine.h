@@ -111,9 +111,9 @@ using ProgressCallback = std::function<bool(const Progress&)>;
 // A loaded model: immutable, shared by any number of sessions and threads.
 class UFFIZI_API Engine : public std::enable_shared_from_this<Engine> {
  public:
-  // Loads a Hugging Face folder, or an artifact that ImportModel (models.h) takes: that is imported
-  // into the cache first. Throws Error(kInvalidModel), Error(kNotFound), or Error(kUnsupported) if
-  // this build cannot compute as asked.
+  // Loads a Hugging Face folder, or whatever else ResolveModel (models.h) takes. Throws
+  // Error(kInvalidModel), Error(kNotFound), or Error(kUnsupported) if this build cannot compute as
+  // asked.
   static std::shared_ptr<const Engine> Load(const std::filesystem::path& source,
                                             const EngineOptions& options = {});
   ~Engine();

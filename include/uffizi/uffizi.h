@@ -119,10 +119,11 @@ UFFIZI_API void uffizi_bytes_free(uffizi_bytes* bytes);
 
 /* ---- Model ------------------------------------------------------------------------------ */
 
-/* The path of the Hugging Face folder behind whatever names a model: that folder itself, or an
- * artifact of Spark NLP or OpenVINO (zip or folder), which is imported into the cache first. Not
- * ended by a zero. uffizi_engine_load does the same by itself; this is for callers who want to read
- * the folder's files, or to send them elsewhere. */
+/* The path of the Hugging Face folder behind whatever names a model: that folder itself; an
+ * artifact of Spark NLP or OpenVINO (zip or folder), which is imported into the cache first; or a
+ * name such as "microsoft/Florence-2-large", which is downloaded into the cache unless it is there
+ * (models.h). Not ended by a zero. uffizi_engine_load does the same by itself; this is for callers
+ * who want to read the folder's files, or to send them elsewhere. */
 UFFIZI_API uffizi_status uffizi_model_resolve(const char* source, uffizi_bytes** folder);
 
 /* Loads a model, as uffizi_model_resolve finds it. Options:

@@ -5,7 +5,7 @@
 #include "capi/guard.h"
 #include "capi/handles.h"
 #include "capi/options.h"
-#include "models/import.h"
+#include "uffizi/models.h"
 
 namespace uffizi::capi {
 namespace {
@@ -123,11 +123,7 @@ uffizi_status uffizi_model_resolve(const char* source, uffizi_bytes** folder) {
   return Guard([&] {
     Require(source, "source");
     Require(folder, "folder");
-    if (!std::filesystem::exists(source)) {
-      throw uffizi::Error(uffizi::ErrorCode::kNotFound,
-                          std::string(source) + ": no such model folder");
-    }
-    *folder = new uffizi_bytes{uffizi::LocalModelFolder(source).string()};
+    *folder = new uffizi_bytes{uffizi::ResolveModel(source).string()};
   });
 }
 

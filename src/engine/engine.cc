@@ -8,7 +8,7 @@
 #include "engine/engine_impl.h"
 #include "generate/search.h"
 #include "model/pack_quantized.h"
-#include "models/import.h"
+#include "uffizi/models.h"
 
 namespace uffizi {
 namespace {
@@ -85,10 +85,7 @@ std::shared_ptr<const Engine> EngineLoader::Load(const std::filesystem::path& so
   if (options.threads < 0) {
     throw Error(ErrorCode::kInvalidArgument, "threads must not be negative");
   }
-  if (!std::filesystem::exists(source)) {
-    throw Error(ErrorCode::kNotFound, source.string() + ": no such model folder");
-  }
-  const std::filesystem::path folder = LocalModelFolder(source);
+  const std::filesystem::path folder = ResolveModel(source);
   const bool narrow = options.compute == Compute::kInt4 ||
                       (options.compute == Compute::kAuto && !ReadPackSchemes(folder).empty());
   const Arithmetic arithmetic = narrow ? Arithmetic::kInt4 : Arithmetic::kF32;

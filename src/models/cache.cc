@@ -6,20 +6,15 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 
+#include "models/environment.h"
 #include "uffizi/error.h"
 
 namespace uffizi {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string Environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
 
 void MakeFolder(const fs::path& folder) {
   std::error_code error;
@@ -31,11 +26,11 @@ void MakeFolder(const fs::path& folder) {
 }  // namespace
 
 fs::path CacheFolder() {
-  if (const std::string own = Environment("UFFIZI_CACHE"); !own.empty()) return own;
-  if (const std::string cache = Environment("XDG_CACHE_HOME"); !cache.empty()) {
+  if (const std::string own = Environment({"UFFIZI_CACHE"}); !own.empty()) return own;
+  if (const std::string cache = Environment({"XDG_CACHE_HOME"}); !cache.empty()) {
     return fs::path(cache) / "uffizi";
   }
-  if (const std::string home = Environment("HOME"); !home.empty()) {
+  if (const std::string home = Environment({"HOME"}); !home.empty()) {
     return fs::path(home) / ".cache" / "uffizi";
   }
   throw Error(ErrorCode::kNotFound, "no folder for the cache; set UFFIZI_CACHE=DIR");

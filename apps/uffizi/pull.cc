@@ -1,0 +1,52 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "progress.h"
+#include "uffizi/models.h"
+
+namespace uffizi::cli {
+namespace {
+
+constexpr double kMega = 1e6;
+
+std::string Text(const PullProgress& now) {
+  const double done = static_cast<double>(now.done) / kMega;
+  if (now.total == 0) return fmt::format("{}: {:.0f} MB", now.file, done);
+  return fmt::format("{}: {:.0f} of {:.0f} MB", now.file, done,
+                     static_cast<double>(now.total) / kMega);
+}
+
+}  // namespace
+
+std::filesystem::path FindModel(const std::string& named) {
+  if (named.empty()) return DefaultModel();
+  StatusLine line(isatty(STDERR_FILENO) != 0 ? StatusLine::Style::kBar : StatusLine::Style::kLines);
+  return ResolveModel(named, [&](const PullProgress& now) {
+    if (line.Due()) {
+      std::optional<double> share;
+      if (now.total > 0) share = static_cast<double>(now.done) / static_cast<double>(now.total);
+      line.Show(Text(now), share);
+    }
+    return true;
+  });
+}
+
+Command AddPull(CLI::App& app) {
+  auto name = std::make_shared<std::string>();
+  CLI::App* command = app.add_subcommand("pull", "Download a model into the cache");
+  command->add_option("NAME", *name, "Of a model on Hugging Face, or one of Spark NLP's")
+      ->required();
+  command->footer(
+      "Every command that takes a model takes NAME, too, and downloads it if need be.\n"
+      "Examples:\n"
+      "  uffizi pull microsoft/Florence-2-large-ft\n"
+      "  uffizi pull florence_2_large_int4\n"
+      "docs/models.md tells about mirrors, tokens, proxies and working offline.");
+  return [name] {
+    fmt::print("{}\n", FindModel(*name).string());
+    return kOk;
+  };
+}
+
+}  // namespace uffizi::cli
