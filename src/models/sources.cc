@@ -1,11 +1,12 @@
 #include "models/sources.h"
 
+#include <fnmatch.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <regex>
 
 #include "core/mapped_file.h"
 #include "models/environment.h"
@@ -80,6 +81,11 @@ bool IsModelFile(const std::string& name) {
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
+bool IsShard(const std::string& name) {
+  return fnmatch("model-[0-9][0-9][0-9][0-9][0-9]-of-[0-9][0-9][0-9][0-9][0-9].safetensors",
+                 name.c_str(), 0) == 0;
+}
+
 // The files with weights: one, or several and their index.
 std::vector<std::string> WeightFiles(const std::vector<std::string>& names) {
   const auto has = [&](const char* name) {
@@ -90,9 +96,7 @@ std::vector<std::string> WeightFiles(const std::vector<std::string>& names) {
   }
   std::vector<std::string> files;
   if (!has("model.safetensors.index.json")) return files;
-  static const std::regex kShard(R"(model-\d{5}-of-\d{5}\.safetensors)");
-  std::copy_if(names.begin(), names.end(), std::back_inserter(files),
-               [](const std::string& name) { return std::regex_match(name, kShard); });
+  std::copy_if(names.begin(), names.end(), std::back_inserter(files), IsShard);
   files.emplace_back("model.safetensors.index.json");
   return files;
 }
@@ -201,14 +205,39 @@ std::vector<RemoteFile> ListSparkNlp(const ModelName& name, const fs::path& scra
             IsHex(checksum, 32) ? "md5:" + checksum : ""}}};
 }
 
+constexpr const char* kLower = "abcdefghijklmnopqrstuvwxyz0123456789_";
+constexpr const char* kWord = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+constexpr size_t kMaxWord = 96;
+
+// A letter or digit, then also _, . and -.
+bool IsWord(std::string_view text) {
+  return !text.empty() && text.size() <= kMaxWord && text[0] != '_' && text[0] != '.' &&
+         text[0] != '-' && text.find_first_not_of(kWord) == text.npos;
+}
+
+// OWNER/NAME or OWNER/NAME@REVISION, where a revision may hold more slashes.
+bool IsHuggingFaceName(std::string_view text) {
+  const size_t slash = text.find('/');
+  if (slash == text.npos) return false;
+  const size_t at = text.find('@');
+  if (at != text.npos) {
+    std::string revision(text.substr(at + 1));
+    std::replace(revision.begin(), revision.end(), '/', '-');
+    if (at < slash || !IsWord(revision)) return false;
+  }
+  return IsWord(text.substr(0, slash)) && IsWord(text.substr(slash + 1, at - slash - 1));
+}
+
+bool IsSparkNlpName(std::string_view text) {
+  constexpr std::string_view kPrefix = "florence_2_";
+  return text.starts_with(kPrefix) && text.size() > kPrefix.size() && text.size() <= kMaxWord &&
+         text.find_first_not_of(kLower) == text.npos;
+}
+
 }  // namespace
 
 bool ModelName::IsOne(const std::string& text) {
-  static const std::regex kHuggingFace(
-      R"([A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(@[A-Za-z0-9][\w./-]{0,95})?)");
-  static const std::regex kSparkNlpName(R"(florence_2_[a-z0-9_]{1,60})");
-  return text.find("..") == std::string::npos &&
-         (std::regex_match(text, kHuggingFace) || std::regex_match(text, kSparkNlpName));
+  return text.find("..") == std::string::npos && (IsHuggingFaceName(text) || IsSparkNlpName(text));
 }
 
 std::string ModelName::revision() const {
