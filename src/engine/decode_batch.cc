@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/parallel.h"
+
 namespace uffizi {
 
 size_t DecodeBatch::Add(const GenerationConfig& config, const float* states, size_t tokens) {
@@ -46,14 +48,23 @@ bool DecodeBatch::Step() {
   const auto vocab = static_cast<size_t>(model_.config.text.vocab_size);
   logits_.resize(rows_.size() * vocab);
   model_.Decode(rows_, *cache_, logits_.data(), arena_);
+  // A search passes over the whole vocabulary for each of its rows: sequences do so side by side.
   size_t row = 0;
   for (Sequence& sequence : sequences_) {
-    if (!sequence.active) continue;
-    const size_t count = sequence.histories.size();
-    sequence.search->Advance({logits_.data() + row * vocab, count * vocab},
-                             static_cast<int>(vocab));
-    row += count;
-    if (sequence.search->done()) Finish(sequence);
+    sequence.first_row = row;
+    if (sequence.active) row += sequence.histories.size();
+  }
+  ParallelFor(sequences_.size(), 1, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      Sequence& sequence = sequences_[i];
+      if (!sequence.active) continue;
+      sequence.search->Advance(
+          {logits_.data() + sequence.first_row * vocab, sequence.histories.size() * vocab},
+          static_cast<int>(vocab));
+    }
+  });
+  for (Sequence& sequence : sequences_) {
+    if (sequence.active && sequence.search->done()) Finish(sequence);
   }
   return true;
 }

@@ -36,6 +36,7 @@ class DecodeBatch {
     std::unique_ptr<Search> search;
     std::unique_ptr<const CrossCache> cross;  // rows point at it while sequences move
     size_t first_slot = 0, slot_count = 0;
+    size_t first_row = 0;                     // of its rows in the step
     std::vector<std::vector<int>> histories;  // of each row of the last step: slots by position
     bool active = true;
   };

@@ -87,40 +87,89 @@ void AttendAll(std::span<const AttentionJob> jobs, const AttentionShape& shape) 
   });
 }
 
-HWY_INLINE float Dot(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, size_t count) {
+// Where the past of one head lies, by position.
+struct HeadPast {
+  const float* cache;
+  const int* slots;
+  size_t slot_stride, dim;
+
+  HWY_INLINE const float* At(size_t position) const {
+    return cache + static_cast<size_t>(slots[position]) * slot_stride + position * dim;
+  }
+};
+
+// scores[j] = scale * (q . k[j]) for kCount positions, whose sums do not wait for each other.
+template <size_t kCount>
+HWY_INLINE void ScoreTogether(const float* HWY_RESTRICT q, const HeadPast& k, size_t position,
+                              float scale, float* HWY_RESTRICT scores) {
   const FloatTag d;
   const size_t lanes = hn::Lanes(d);
-  auto sums = hn::Zero(d);
-  size_t i = 0;
-  for (; i + lanes <= count; i += lanes) {
-    sums = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sums);
+  const float* keys[kCount];
+  hn::Vec<FloatTag> sums[kCount];
+  UFFIZI_UNROLL for (size_t j = 0; j < kCount; ++j) {
+    keys[j] = k.At(position + j);
+    sums[j] = hn::Zero(d);
   }
-  float sum = Sum(d, sums);
-  for (; i < count; ++i) sum += a[i] * b[i];
-  return sum;
+  size_t i = 0;
+  for (; i + lanes <= k.dim; i += lanes) {
+    const auto part = hn::LoadU(d, q + i);
+    UFFIZI_UNROLL for (size_t j = 0; j < kCount; ++j) {
+      sums[j] = hn::MulAdd(part, hn::LoadU(d, keys[j] + i), sums[j]);
+    }
+  }
+  UFFIZI_UNROLL for (size_t j = 0; j < kCount; ++j) scores[j] = Sum(d, sums[j]);
+  for (; i < k.dim; ++i) {
+    UFFIZI_UNROLL for (size_t j = 0; j < kCount; ++j) scores[j] += q[i] * keys[j][i];
+  }
+  UFFIZI_UNROLL for (size_t j = 0; j < kCount; ++j) scores[j] *= scale;
+}
+
+void ScorePast(const float* HWY_RESTRICT q, const HeadPast& k, size_t positions, float scale,
+               float* HWY_RESTRICT scores) {
+  size_t p = 0;
+  for (; p + 4 <= positions; p += 4) ScoreTogether<4>(q, k, p, scale, scores + p);
+  for (; p < positions; ++p) ScoreTogether<1>(q, k, p, scale, scores + p);
+}
+
+// out[i] = factor * sum over p of weights[p] * v[p][i]
+void MixPast(const float* HWY_RESTRICT weights, const HeadPast& v, size_t positions, float factor,
+             float* HWY_RESTRICT out) {
+  constexpr size_t kVectors = 4;  // of the sum, held in registers over all positions
+  const FloatTag d;
+  const size_t lanes = hn::Lanes(d);
+  size_t begin = 0;
+  for (; begin + kVectors * lanes <= v.dim; begin += kVectors * lanes) {
+    hn::Vec<FloatTag> sums[kVectors];
+    UFFIZI_UNROLL for (auto& sum : sums) sum = hn::Zero(d);
+    for (size_t p = 0; p < positions; ++p) {
+      const float* HWY_RESTRICT row = v.At(p) + begin;
+      const auto weight = hn::Set(d, weights[p]);
+      UFFIZI_UNROLL for (size_t i = 0; i < kVectors; ++i) {
+        sums[i] = hn::MulAdd(weight, hn::LoadU(d, row + i * lanes), sums[i]);
+      }
+    }
+    UFFIZI_UNROLL for (size_t i = 0; i < kVectors; ++i) {
+      hn::StoreU(hn::Mul(sums[i], hn::Set(d, factor)), d, out + begin + i * lanes);
+    }
+  }
+  ForEachVector(v.dim - begin, [&](auto tag, size_t i) HWY_ATTR {
+    auto sum = hn::Zero(tag);
+    for (size_t p = 0; p < positions; ++p) {
+      sum = hn::MulAdd(hn::Set(tag, weights[p]), hn::LoadU(tag, v.At(p) + begin + i), sum);
+    }
+    hn::StoreU(hn::Mul(sum, hn::Set(tag, factor)), tag, out + begin + i);
+  });
 }
 
 void AttendCachedHead(const CachedAttentionJob& job, const CacheView& cache, size_t head) {
   const size_t dim = cache.head_dim;
+  const size_t past = cache.max_positions * dim;
   auto* scores = static_cast<float*>(ThreadScratch(job.positions * sizeof(float)));
-  const auto offset = [&](size_t p) {
-    const size_t slot = static_cast<size_t>(job.slots[p]);
-    return ((slot * cache.heads + head) * cache.max_positions + p) * dim;
-  };
-  for (size_t p = 0; p < job.positions; ++p) {
-    scores[p] = cache.scale * Dot(job.q + head * dim, cache.k + offset(p), dim);
-  }
+  const HeadPast keys{cache.k + head * past, job.slots, cache.heads * past, dim};
+  const HeadPast values{cache.v + head * past, job.slots, cache.heads * past, dim};
+  ScorePast(job.q + head * dim, keys, job.positions, cache.scale, scores);
   const float sum = ExpOfRow(scores, job.positions);
-  float* HWY_RESTRICT out = job.out + head * dim;
-  std::fill_n(out, dim, 0.0f);
-  for (size_t p = 0; p < job.positions; ++p) {
-    const float weight = scores[p] / sum;
-    const float* HWY_RESTRICT v = cache.v + offset(p);
-    ForEachVector(dim, [&](auto d, size_t i) HWY_ATTR {
-      const auto sums = hn::LoadU(d, out + i);
-      hn::StoreU(hn::MulAdd(hn::Set(d, weight), hn::LoadU(d, v + i), sums), d, out + i);
-    });
-  }
+  MixPast(scores, values, job.positions, 1.0f / sum, job.out + head * dim);
 }
 
 void AttendCached(std::span<const CachedAttentionJob> jobs, const CacheView& cache) {
