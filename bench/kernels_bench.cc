@@ -109,22 +109,27 @@ BENCHMARK(Attention)
     ->Args({590, 590, 64})
     ->UseRealTime();
 
-// Arguments: queries, half precision.
+// Arguments: queries, whether keys and values are i8.
 void CrossAttention(benchmark::State& state) {
   const size_t queries = Arg(state, 0), heads = 16, dim = 64, width = heads * dim, tokens = 590;
   const auto q = RandomValues(queries * width), k = RandomValues(tokens * width);
-  CrossKeysValues cross{nullptr, nullptr, tokens, state.range(1) != 0};
+  CrossKeysValues cross;
+  cross.tokens = tokens;
   std::vector<float> keys(cross.padded_tokens() * width), values(tokens * width),
-      out(queries * width);
+      scales(2 * heads * tokens), out(queries * width);
   cross.keys = keys.data();
   cross.values = values.data();
+  if (state.range(1) != 0) {
+    cross.key_scales = scales.data();
+    cross.value_scales = scales.data() + heads * tokens;
+  }
   PackCrossKeysValues(k.data(), k.data(), heads, dim, cross);
   const CrossAttentionJob job{q.data(), out.data(), queries, cross};
   Run(state, [&] { uffizi::CrossAttention({&job, 1}, heads, dim, 0.1f); });
   SetWork(state, 4.0 * static_cast<double>(queries * tokens * width));
 }
 BENCHMARK(CrossAttention)
-    ->ArgNames({"queries", "half"})
+    ->ArgNames({"queries", "i8"})
     ->ArgsProduct({{1, 3}, {0, 1}})
     ->UseRealTime();
 

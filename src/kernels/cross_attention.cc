@@ -1,7 +1,10 @@
 // Attention of few queries on many keys that stay the same from step to step. Decoding is bound by
-// how fast keys and values come from memory, so they may be held in half precision, and are read in
-// the order in which they lie. Keys lie turned in tiles: a vector holds neighbouring keys of one
+// how fast keys and values come from memory, so they may be held in 8 bits, and are read in the
+// order in which they lie. Keys lie turned in tiles: a vector holds neighbouring keys of one
 // dimension.
+
+#include <cmath>
+#include <cstdint>
 
 #include "core/parallel.h"
 #include "kernels/arguments.h"
@@ -23,9 +26,10 @@ HWY_INLINE hn::Vec<D> LoadFloats(D d, const float* from) {
   return hn::LoadU(d, from);
 }
 template <class D>
-HWY_INLINE hn::Vec<D> LoadFloats(D d, const hwy::float16_t* from) {
-  const hn::Rebind<hwy::float16_t, D> half;
-  return hn::PromoteTo(d, hn::LoadU(half, from));
+HWY_INLINE hn::Vec<D> LoadFloats(D d, const int8_t* from) {
+  const hn::Rebind<int8_t, D> bytes;
+  const hn::RebindToSigned<D> integers;
+  return hn::ConvertTo(d, hn::PromoteTo(integers, hn::LoadU(bytes, from)));
 }
 
 // c[r, j] = sum_s a[r, s] b[s, j] for kRows rows and kVectors vectors of j. Rows of a and of c are
@@ -80,6 +84,14 @@ HWY_INLINE void MultiplyColumns(const float* a, size_t a_row, const T* b, size_t
 
 constexpr size_t kTile = CrossKeysValues::kKeyTile;
 
+// x[i] *= factors[i]
+HWY_INLINE void MultiplyRow(float* HWY_RESTRICT x, const float* HWY_RESTRICT factors,
+                            size_t count) {
+  ForEachVector(count, [&](auto d, size_t i) HWY_ATTR {
+    hn::StoreU(hn::Mul(hn::LoadU(d, x + i), hn::LoadU(d, factors + i)), d, x + i);
+  });
+}
+
 // kRows queries from `first` on, one head.
 template <size_t kRows, class T>
 void AttendCrossRows(const CrossAttentionJob& job, const CrossShape& shape, size_t head,
@@ -98,8 +110,12 @@ void AttendCrossRows(const CrossAttentionJob& job, const CrossShape& shape, size
   }
   for (size_t r = 0; r < kRows; ++r) {
     float* row = scores + r * padded;
+    if (job.cross.is_i8()) MultiplyRow(row, job.cross.key_scales + head * tokens, tokens);
     const float factor = 1.0f / ExpOfRow(row, tokens);
-    for (size_t j = 0; j < tokens; ++j) row[j] *= factor;
+    if (job.cross.is_i8()) MultiplyRow(row, job.cross.value_scales + head * tokens, tokens);
+    ForEachVector(tokens, [&](auto d, size_t j) HWY_ATTR {
+      hn::StoreU(hn::Mul(hn::LoadU(d, row + j), hn::Set(d, factor)), d, row + j);
+    });
   }
   const T* values = static_cast<const T*>(job.cross.values) + head * tokens * dim;
   MultiplyColumns<kRows>(scores, padded, values, dim, tokens, dim,
@@ -117,8 +133,8 @@ void AttendCross(std::span<const CrossAttentionJob> jobs, const CrossShape& shap
   ParallelFor(jobs.size() * shape.heads, 1, [&](size_t begin, size_t end) HWY_ATTR {
     for (size_t i = begin; i < end; ++i) {
       const CrossAttentionJob& job = jobs[i / shape.heads];
-      if (job.cross.half) {
-        AttendCrossHead<hwy::float16_t>(job, shape, i % shape.heads);
+      if (job.cross.is_i8()) {
+        AttendCrossHead<int8_t>(job, shape, i % shape.heads);
       } else {
         AttendCrossHead<float>(job, shape, i % shape.heads);
       }
@@ -126,14 +142,28 @@ void AttendCross(std::span<const CrossAttentionJob> jobs, const CrossShape& shap
   });
 }
 
-HWY_INLINE void StoreRow(const float* from, size_t count, float* to) {
-  std::copy_n(from, count, to);
-}
-HWY_INLINE void StoreRow(const float* from, size_t count, hwy::float16_t* to) {
+// from[i] = to[i] * the scale that it returns
+HWY_INLINE float StoreRow(const float* from, size_t count, int8_t* to) {
+  float most = 0.0f;
+  for (size_t i = 0; i < count; ++i) most = std::max(most, std::abs(from[i]));
+  const float factor = most > 0.0f ? 127.0f / most : 0.0f;
   ForEachVector(count, [&](auto d, size_t i) HWY_ATTR {
-    const hn::Rebind<hwy::float16_t, decltype(d)> half;
-    hn::StoreU(hn::DemoteTo(half, hn::LoadU(d, from + i)), half, to + i);
+    const hn::Rebind<int8_t, decltype(d)> bytes;
+    const auto codes = hn::NearestInt(hn::Mul(hn::LoadU(d, from + i), hn::Set(d, factor)));
+    hn::StoreU(hn::DemoteTo(bytes, codes), bytes, to + i);
   });
+  return most / 127.0f;
+}
+HWY_INLINE float StoreRow(const float* from, size_t count, float* to) {
+  std::copy_n(from, count, to);
+  return 1.0f;
+}
+
+// Adds to mean[i] the mean of x[t, i] over `count` rows, `stride` apart.
+HWY_INLINE void MeanOfRows(const float* x, size_t stride, size_t count, size_t dim, float* mean) {
+  for (size_t t = 0; t < count; ++t) {
+    for (size_t i = 0; i < dim; ++i) mean[i] += x[t * stride + i] / static_cast<float>(count);
+  }
 }
 
 // One head of k and v, [tokens, heads, head_dim] f32, into `cross`.
@@ -145,16 +175,24 @@ void PackHead(const float* k, const float* v, const CrossShape& shape, size_t he
   T* values = static_cast<T*>(cross.values) + head * cross.tokens * dim;
   k += head * dim;
   v += head * dim;
-  for (size_t t = 0; t < cross.tokens; ++t) StoreRow(v + t * width, dim, values + t * dim);
-  auto* turned = static_cast<float*>(ThreadScratch(dim * kTile * sizeof(float)));  // [dim, kTile]
-  for (size_t first = 0; first < padded; first += kTile) {
-    for (size_t j = 0; j < kTile; ++j) {
-      const size_t t = first + j;
-      for (size_t i = 0; i < dim; ++i) {
-        turned[i * kTile + j] = t < cross.tokens ? k[t * width + i] : 0.0f;
+  auto* mean = static_cast<float*>(ThreadScratch(3 * dim * sizeof(float)));
+  float* centred = mean + dim;
+  T* key = reinterpret_cast<T*>(centred + dim);
+  std::fill_n(mean, dim, 0.0f);
+  if (cross.is_i8()) MeanOfRows(k, width, cross.tokens, dim, mean);
+  for (size_t t = 0; t < padded; ++t) {
+    std::fill_n(key, dim, T{});
+    if (t < cross.tokens) {
+      for (size_t i = 0; i < dim; ++i) centred[i] = k[t * width + i] - mean[i];
+      const float key_scale = StoreRow(centred, dim, key);
+      const float value_scale = StoreRow(v + t * width, dim, values + t * dim);
+      if (cross.is_i8()) {
+        cross.key_scales[head * cross.tokens + t] = key_scale;
+        cross.value_scales[head * cross.tokens + t] = value_scale;
       }
     }
-    StoreRow(turned, dim * kTile, keys + first * dim);
+    T* turned = keys + t / kTile * kTile * dim + t % kTile;
+    for (size_t i = 0; i < dim; ++i) turned[i * kTile] = key[i];
   }
 }
 
@@ -162,8 +200,8 @@ void PackCross(const float* k, const float* v, const CrossShape& shape,
                const CrossKeysValues& cross) {
   ParallelFor(shape.heads, 1, [&](size_t begin, size_t end) HWY_ATTR {
     for (size_t head = begin; head < end; ++head) {
-      if (cross.half) {
-        PackHead<hwy::float16_t>(k, v, shape, head, cross);
+      if (cross.is_i8()) {
+        PackHead<int8_t>(k, v, shape, head, cross);
       } else {
         PackHead<float>(k, v, shape, head, cross);
       }

@@ -120,17 +120,20 @@ void CachedAttention(std::span<const CachedAttentionJob> jobs, size_t heads, siz
                      float scale, const float* k_cache, const float* v_cache, size_t max_positions);
 
 // Keys and values of a sequence's encoder states, as cross-attention reads them: keys turned in
-// tiles, [heads, padded_tokens() / kKeyTile, head_dim, kKeyTile], values [heads, tokens, head_dim];
-// f32, or f16 if `half`.
+// tiles, [heads, padded_tokens() / kKeyTile, head_dim, kKeyTile], values [heads, tokens, head_dim].
+// f32, or i8 with a scale for each token and head. Before keys become i8, the mean of each of their
+// dimensions over the tokens is taken off: it adds the same to all scores of a query, which softmax
+// does not see, and would eat into the 8 bits.
 struct CrossKeysValues {
   static constexpr size_t kKeyTile = 64;
   void* keys = nullptr;
   void* values = nullptr;
+  float* key_scales = nullptr;    // [heads, tokens], null for f32
+  float* value_scales = nullptr;  // [heads, tokens], null for f32
   size_t tokens = 0;
-  bool half = false;
 
+  bool is_i8() const { return key_scales != nullptr; }
   size_t padded_tokens() const { return (tokens + kKeyTile - 1) / kKeyTile * kKeyTile; }
-  size_t element_bytes() const { return half ? 2 : 4; }
 };
 // k, v: [tokens, heads, head_dim] f32
 void PackCrossKeysValues(const float* k, const float* v, size_t heads, size_t head_dim,

@@ -120,7 +120,7 @@ BartDecoder BartDecoder::Read(const WeightReader& reader, const ModelConfig& con
   const std::string prefix = "model.language_model.decoder.";
   BartDecoder decoder;
   decoder.heads_ = static_cast<size_t>(text.decoder_heads);
-  decoder.half_cross_cache_ = reader.arithmetic() != Arithmetic::kF32;
+  decoder.i8_cross_cache_ = reader.arithmetic() != Arithmetic::kF32;
   decoder.positions_ = PositionEmbedding::Read(reader, prefix + "embed_positions.weight", text);
   decoder.embedding_norm_ = Norm::Read(reader, prefix + "layernorm_embedding", text.d_model);
   for (int i = 0; i < text.decoder_layers; ++i) {
@@ -139,10 +139,12 @@ CrossCache BartDecoder::MakeCrossCache(const float* states, size_t tokens, Arena
   const size_t dim = embedding_norm_.weight.size();
   CrossKeysValues layout;
   layout.tokens = tokens;
-  layout.half = half_cross_cache_;
-  const size_t key_bytes = layout.padded_tokens() * dim * layout.element_bytes();
-  const size_t layer_bytes = key_bytes + tokens * dim * layout.element_bytes();
+  const size_t element = i8_cross_cache_ ? sizeof(int8_t) : sizeof(float);
+  const size_t key_bytes = layout.padded_tokens() * dim * element;
+  const size_t layer_bytes = key_bytes + tokens * dim * element;
   auto* memory = arena.Take<std::byte>(layers_.size() * layer_bytes);
+  float* scales =
+      i8_cross_cache_ ? arena.Take<float>(layers_.size() * 2 * heads_ * tokens) : nullptr;
   const Arena::Scope scope(arena);
   float* k = arena.Take<float>(tokens * dim);
   float* v = arena.Take<float>(tokens * dim);
@@ -153,6 +155,10 @@ CrossCache BartDecoder::MakeCrossCache(const float* states, size_t tokens, Arena
     Linear::ForwardAll(states, tokens, projections, arena);
     layout.keys = memory + i * layer_bytes;
     layout.values = memory + i * layer_bytes + key_bytes;
+    if (i8_cross_cache_) {
+      layout.key_scales = scales + 2 * i * heads_ * tokens;
+      layout.value_scales = layout.key_scales + heads_ * tokens;
+    }
     PackCrossKeysValues(k, v, heads_, dim / heads_, layout);
     cache.layers.push_back(layout);
   }

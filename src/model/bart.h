@@ -104,7 +104,7 @@ class BartDecoder {
                        Arena& arena) const;
 
   size_t heads_ = 0;
-  bool half_cross_cache_ = false;
+  bool i8_cross_cache_ = false;
   PositionEmbedding positions_{};
   Norm embedding_norm_;
   std::vector<Layer> layers_;

@@ -132,32 +132,84 @@ TEST(Kernels, CachedAttention) {
   }
 }
 
+// What cross-attention reads: f32 as it was packed, or i8 by its scales, [tokens, heads, dim].
+struct CrossMemory {
+  CrossMemory(const std::vector<float>& k, const std::vector<float>& v, size_t tokens, size_t heads,
+              size_t dim, bool i8)
+      : scales(2 * heads * tokens) {
+    cross.tokens = tokens;
+    keys.resize(cross.padded_tokens() * heads * dim);
+    values.resize(tokens * heads * dim);
+    cross.keys = keys.data();
+    cross.values = values.data();
+    if (i8) {
+      cross.key_scales = scales.data();
+      cross.value_scales = scales.data() + heads * tokens;
+    }
+    PackCrossKeysValues(k.data(), v.data(), heads, dim, cross);
+  }
+
+  // The i8 keys and values, in the order of k and v.
+  void Dequantize(size_t heads, size_t dim, std::vector<float>& k, std::vector<float>& v) const {
+    constexpr size_t kTile = CrossKeysValues::kKeyTile;
+    const auto* key_codes = static_cast<const int8_t*>(cross.keys);
+    const auto* value_codes = static_cast<const int8_t*>(cross.values);
+    k.resize(values.size());
+    v.resize(values.size());
+    for (size_t t = 0; t < cross.tokens; ++t) {
+      for (size_t h = 0; h < heads; ++h) {
+        for (size_t i = 0; i < dim; ++i) {
+          const size_t at = (t * heads + h) * dim + i, scale = h * cross.tokens + t;
+          const size_t tile = h * cross.padded_tokens() + t / kTile * kTile;
+          k[at] = key_codes[tile * dim + i * kTile + t % kTile] * cross.key_scales[scale];
+          v[at] = value_codes[(h * cross.tokens + t) * dim + i] * cross.value_scales[scale];
+        }
+      }
+    }
+  }
+
+  CrossKeysValues cross;
+  std::vector<float> keys, values, scales;
+};
+
 TEST(Kernels, CrossAttention) {
   for (const size_t tokens : {1, 25, 64, 65, 583}) {
     for (const size_t dim : {12, 18, 64}) {
       const size_t heads = 3, width = heads * dim, queries = 7;
-      const auto q = RandomValues(queries * width, 1), k = RandomValues(tokens * width, 2),
-                 v = RandomValues(tokens * width, 3);
+      const auto q = RandomValues(queries * width, 1);
+      auto k = RandomValues(tokens * width, 2), v = RandomValues(tokens * width, 3);
       std::vector<float> out(queries * width), expected(queries * width), alone(width);
-      const AttentionJob job{q.data(), k.data(), v.data(), expected.data(), queries, tokens};
-      reference::Attention({&job, 1}, {heads, dim, width, width, width, 0.5f});
-      for (const bool half : {false, true}) {
-        CrossKeysValues cross{nullptr, nullptr, tokens, half};
-        std::vector<float> keys(cross.padded_tokens() * width), values(tokens * width);
-        cross.keys = keys.data();
-        cross.values = values.data();
-        PackCrossKeysValues(k.data(), v.data(), heads, dim, cross);
-        const CrossAttentionJob all{q.data(), out.data(), queries, cross};
+      for (const bool i8 : {false, true}) {
+        const CrossMemory memory(k, v, tokens, heads, dim, i8);
+        if (i8) memory.Dequantize(heads, dim, k, v);
+        const AttentionJob job{q.data(), k.data(), v.data(), expected.data(), queries, tokens};
+        reference::Attention({&job, 1}, {heads, dim, width, width, width, 0.5f});
+        const CrossAttentionJob all{q.data(), out.data(), queries, memory.cross};
         CrossAttention({&all, 1}, heads, dim, 0.5f);
-        ExpectNear(out, expected, half ? 1e-3 : 1e-5);
+        ExpectNear(out, expected, 1e-5);
         for (size_t r = 0; r < queries; ++r) {
-          const CrossAttentionJob one{q.data() + r * width, alone.data(), 1, cross};
+          const CrossAttentionJob one{q.data() + r * width, alone.data(), 1, memory.cross};
           CrossAttention({&one, 1}, heads, dim, 0.5f);
           ASSERT_TRUE(std::equal(alone.begin(), alone.end(), out.data() + r * width));
         }
       }
     }
   }
+}
+
+// Keys far from zero, as a bias makes them, lose nothing of the 8 bits to it.
+TEST(Kernels, CrossKeysInEightBitsAreNear) {
+  const size_t tokens = 130, heads = 2, dim = 64, width = heads * dim;
+  auto k = RandomValues(tokens * width, 1);
+  const auto v = RandomValues(tokens * width, 2), q = RandomValues(3 * width, 3);
+  for (size_t i = 0; i < k.size(); ++i) k[i] += static_cast<float>(i % width) - 60.0f;
+  std::vector<float> out(q.size()), expected(q.size());
+  const AttentionJob job{q.data(), k.data(), v.data(), expected.data(), 3, tokens};
+  reference::Attention({&job, 1}, {heads, dim, width, width, width, 0.5f});
+  const CrossMemory memory(k, v, tokens, heads, dim, true);
+  const CrossAttentionJob all{q.data(), out.data(), 3, memory.cross};
+  CrossAttention({&all, 1}, heads, dim, 0.5f);
+  ExpectNear(out, expected, 1e-2);
 }
 
 TEST(Kernels, ChannelAttention) {
