@@ -4,7 +4,7 @@ import java.nio.file.{Files, Paths}
 
 import org.apache.spark.sql.functions._
 import org.junit.jupiter.api.Assertions._
-import org.junit.jupiter.api.{Tag, Test}
+import org.junit.jupiter.api.{Tag, Test, Timeout}
 
 /** Memory outside the Java heap must not grow with the number of pictures. The heap itself has a
   * fixed size here, and all of it is touched at the start (pom.xml).
@@ -48,5 +48,5 @@ class GrowthTest {
 
   @Test def fewPictures(): Unit = check(200, 600)
 
-  @Test @Tag("long") def tenThousandPictures(): Unit = check(500, 10000)
+  @Test @Tag("long") @Timeout(1200) def tenThousandPictures(): Unit = check(500, 10000)
 }
