@@ -143,6 +143,7 @@ JobOptions Fingerprint(const AnnotateOptions& options, const std::vector<Questio
       {"search", Describe(model.generation)},
       {"model", fmt::format("{}, {} bytes of {}", fs::weakly_canonical(info.path, ignored).string(),
                             info.weight_bytes, info.precision)},
+      {"adapters", Describe(info.lora)},
       {"compute", info.compute},
       {"decoding", fmt::format("exif {}, alpha {}, {} pixels at most", !model.no_exif,
                                model.drop_alpha ? "dropped" : "over white", model.max_pixels)},

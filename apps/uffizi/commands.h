@@ -4,6 +4,9 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <functional>
+#include <vector>
+
+#include "uffizi/engine.h"
 
 namespace uffizi::cli {
 
@@ -30,6 +33,12 @@ Command AddQuantize(CLI::App& app);
 Command AddServe(CLI::App& app);
 Command AddImport(CLI::App& app);
 Command AddPull(CLI::App& app);
+
+// --lora, which fills `lora` when the command line is parsed.
+void AddLoraOption(CLI::App& command, std::vector<LoraSource>& lora);
+
+// The adapters with their folders, downloaded like models. Throws as ResolveModel does.
+std::vector<LoraSource> FindAdapters(std::vector<LoraSource> lora);
 
 // The folder of the model to use if none is named: $UFFIZI_MODEL, else the one that came with the
 // program. Throws Error(kNotFound).

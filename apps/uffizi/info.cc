@@ -10,18 +10,26 @@ namespace {
 
 struct InfoOptions {
   std::string model;
+  std::vector<LoraSource> lora;
   bool json = false;
 };
 
 constexpr double kMega = 1e6;
 
 int RunInfo(const InfoOptions& options) {
-  const auto engine = Engine::Load(FindModel(options.model));
+  EngineOptions engine_options;
+  engine_options.lora = FindAdapters(options.lora);
+  const auto engine = Engine::Load(FindModel(options.model), engine_options);
   const EngineInfo info = engine->info();
   std::vector<std::string> tasks;
   for (const TaskInfo& task : AllTasks()) tasks.emplace_back(task.name);
   if (options.json) {
+    nlohmann::json adapters = nlohmann::json::array();
+    for (const LoraSource& lora : info.lora) {
+      adapters.push_back({{"source", lora.source.string()}, {"weight", lora.weight}});
+    }
     const nlohmann::json json = {{"model", info.path},
+                                 {"lora", adapters},
                                  {"parameters", info.parameters},
                                  {"precision", info.precision},
                                  {"weight_bytes", info.weight_bytes},
@@ -41,6 +49,9 @@ int RunInfo(const InfoOptions& options) {
     return kOk;
   }
   fmt::print("model         {}\n", info.path);
+  for (const LoraSource& lora : info.lora) {
+    fmt::print("adapter       {}, weight {}\n", lora.source.string(), lora.weight);
+  }
   fmt::print("parameters    {:.1f} M, stored as {}, {:.1f} MB\n",
              static_cast<double>(info.parameters) / kMega, info.precision,
              static_cast<double>(info.weight_bytes) / kMega);
@@ -63,6 +74,7 @@ Command AddInfo(CLI::App& app) {
   CLI::App* command = app.add_subcommand("info", "Tell a model's size, precision, tasks, memory");
   command->add_option("MODEL", options->model,
                       "Model folder, artifact or name (default: the one that came along)");
+  AddLoraOption(*command, options->lora);
   command->add_flag("--json", options->json, "One JSON object instead of a table");
   return [options] { return RunInfo(*options); };
 }

@@ -133,6 +133,7 @@ void AddModelOptions(CLI::App& command, ModelOptions& options) {
   command.add_option(
       "--model", options.model,
       "Model folder, artifact or name (default: $UFFIZI_MODEL, else the one that came along)");
+  AddLoraOption(command, options.lora);
   const std::map<std::string, Compute> computes = {
       {"auto", Compute::kAuto}, {"f32", Compute::kF32}, {"int4", Compute::kInt4}};
   command.add_option("--compute", options.compute, "Arithmetic: auto, f32 or int4")
@@ -213,11 +214,22 @@ std::string Describe(const GenerationOptions& generation) {
   return text;
 }
 
+std::string Describe(const std::vector<LoraSource>& lora) {
+  std::string text;
+  for (const LoraSource& adapter : lora) {
+    std::error_code ignored;
+    text += fmt::format("{}{} times {}", text.empty() ? "" : ", ", adapter.weight,
+                        fs::weakly_canonical(adapter.source, ignored).string());
+  }
+  return text;
+}
+
 LoadedModel LoadModel(const ModelOptions& options, std::vector<Question> questions,
                       std::optional<size_t> pictures) {
   const WorkPlan plan = PlanWork(pictures, options.threads, options.workers);
   LoadedModel loaded;
-  loaded.engine = Engine::Load(FindModel(options.model), {options.compute, plan.session_threads});
+  loaded.engine = Engine::Load(FindModel(options.model),
+                               {options.compute, plan.session_threads, FindAdapters(options.lora)});
   PipelineOptions& pipeline = loaded.pipeline;
   pipeline.questions = std::move(questions);
   pipeline.generation = options.generation;

@@ -19,6 +19,7 @@ struct ModelOptions {
   std::vector<std::string> tasks, thens, prompts;
   std::vector<std::string> texts, regions, classes;
   std::string model;
+  std::vector<LoraSource> lora;
   Compute compute = Compute::kAuto;
   int threads = 0, workers = 0, batch = 0;
   bool no_exif = false, drop_alpha = false;
@@ -34,6 +35,7 @@ std::vector<Question> MakeQuestions(const CLI::App& command, const ModelOptions&
 // "od; caption; caption > grounding": for messages and to tell jobs apart.
 std::string Describe(const std::vector<Question>& questions);
 std::string Describe(const GenerationOptions& generation);
+std::string Describe(const std::vector<LoraSource>& lora);
 
 // Loads the model, with the threads of a session as planned for `pictures`.
 struct LoadedModel {

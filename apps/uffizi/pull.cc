@@ -32,6 +32,30 @@ std::filesystem::path FindModel(const std::string& named) {
   });
 }
 
+void AddLoraOption(CLI::App& command, std::vector<LoraSource>& lora) {
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--lora",
+          [&lora](const std::vector<std::string>& texts) {
+            for (const std::string& text : texts) {
+              try {
+                lora.push_back(LoraSource::Parse(text));
+              } catch (const Error& error) {
+                throw CLI::ValidationError("--lora", error.what());
+              }
+            }
+          },
+          "LoRA adapter to merge in, as peft saves it: folder or name, =WEIGHT after it if you "
+          "like; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("DIR[=WEIGHT]");
+}
+
+std::vector<LoraSource> FindAdapters(std::vector<LoraSource> lora) {
+  for (LoraSource& adapter : lora) adapter.source = FindModel(adapter.source.string());
+  return lora;
+}
+
 Command AddPull(CLI::App& app) {
   auto name = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("pull", "Download a model into the cache");

@@ -8,6 +8,7 @@
 
 #include "commands.h"
 #include "engine/calibrate.h"
+#include "engine/engine_impl.h"
 #include "model/quantize_folder.h"
 #include "uffizi/error.h"
 
@@ -18,6 +19,7 @@ namespace fs = std::filesystem;
 
 struct QuantizeCommandOptions {
   std::string model, out;
+  std::vector<LoraSource> lora;
   int bits = 4;
   size_t group_size = 64;
   bool asymmetric = false, force = false, json = false, quiet = false;
@@ -118,12 +120,14 @@ int RunQuantize(const QuantizeCommandOptions& options) {
   size_t failed = 0;
   CheckQuantizeTarget(options.out, options.force);
   const fs::path model = FindModel(options.model);
+  const std::vector<LoraSource> lora = FindAdapters(options.lora);
+  folder.adapters = LoadAdapters(lora);
   {
     const StatusLine status(!options.quiet);
     if (!options.calibrate.empty()) {
       const std::vector<fs::path> pictures = FindPictures(options.calibrate);
       size_t done = 0;
-      folder.importance = Calibrate(model, pictures, [&](const Error* error) {
+      folder.importance = Calibrate(model, lora, pictures, [&](const Error* error) {
         if (error != nullptr) {
           ++failed;
           fmt::print(stderr, "uffizi: {}\n", error->what());
@@ -153,6 +157,7 @@ Command AddQuantize(CLI::App& app) {
   CLI::App* command = app.add_subcommand("quantize", "Write a model folder in 4 or 8 bits");
   command->add_option("MODEL", options->model, "Model folder in full precision")->required();
   command->add_option("OUT", options->out, "Folder to make")->required();
+  AddLoraOption(*command, options->lora);
   command->add_option("--bits", options->bits, "Of a weight: 4 or 8")
       ->check(CLI::IsMember({4, 8}))
       ->capture_default_str();

@@ -55,6 +55,7 @@ int RunServe(ServeOptions options) {
   options.server.http.max_body_bytes = options.max_body_mb << 20;
   options.server.batcher.max_tokens = options.server.api.limits.max_tokens;
   const fs::path folder = options.model.empty() ? DefaultModel() : fs::path(options.model);
+  options.engine.lora = FindAdapters(options.engine.lora);
   const auto engine = Engine::Load(FindModel(folder.string()), options.engine);
   options.server.api.model_name =
       options.name.empty() ? fs::weakly_canonical(folder).filename().string() : options.name;
@@ -81,6 +82,7 @@ Command AddServe(CLI::App& app) {
   command->add_option(
       "--model", options->model,
       "Model folder, artifact or name (default: $UFFIZI_MODEL, else the one that came along)");
+  AddLoraOption(*command, options->engine.lora);
   command->add_option("--name", options->name, "What the API calls it (default: its folder's)");
   command->add_option("--host", http.host, "Address to listen on; 0.0.0.0 for all")
       ->capture_default_str();

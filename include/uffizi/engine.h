@@ -24,9 +24,19 @@ enum class Compute {
   kInt4,  // 4-bit weights times 8-bit activations; full-precision weights are quantized on loading
 };
 
+// A LoRA adapter that peft has saved: its folder, or its name on Hugging Face.
+struct LoraSource {
+  std::filesystem::path source;
+  double weight = 1;  // times what it adds to the model
+
+  // Of "SOURCE" or "SOURCE=WEIGHT". Throws Error(kInvalidArgument).
+  UFFIZI_API static LoraSource Parse(const std::string& text);
+};
+
 struct EngineOptions {
   Compute compute = Compute::kAuto;
-  int threads = 0;  // of one session; 0 = all that this process may use
+  int threads = 0;                    // of one session; 0 = all that this process may use
+  std::vector<LoraSource> lora = {};  // merged into the weights while loading; docs/models.md
 };
 
 // Search options given with a question. What is not set comes from the model folder. Names and
@@ -52,6 +62,7 @@ struct GenerationOptions {
 
 struct EngineInfo {
   std::string path;
+  std::vector<LoraSource> lora;
   std::string compute;    // "f32" or "int4"
   std::string kernels;    // instruction set in use, "AVX3_DL"
   std::string precision;  // of the stored weights, "f16"; several as "f16, i32"
@@ -113,7 +124,7 @@ class UFFIZI_API Engine : public std::enable_shared_from_this<Engine> {
  public:
   // Loads a Hugging Face folder, or whatever else ResolveModel (models.h) takes. Throws
   // Error(kInvalidModel), Error(kNotFound), or Error(kUnsupported) if this build cannot compute as
-  // asked.
+  // asked or an adapter is of a kind that cannot be merged.
   static std::shared_ptr<const Engine> Load(const std::filesystem::path& source,
                                             const EngineOptions& options = {});
   ~Engine();

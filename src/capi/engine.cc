@@ -11,7 +11,12 @@ namespace uffizi::capi {
 namespace {
 
 std::string InfoJson(const EngineInfo& info) {
+  nlohmann::ordered_json lora = nlohmann::ordered_json::array();
+  for (const LoraSource& adapter : info.lora) {
+    lora.push_back({{"source", adapter.source.string()}, {"weight", adapter.weight}});
+  }
   const nlohmann::ordered_json json = {{"path", info.path},
+                                       {"lora", std::move(lora)},
                                        {"compute", info.compute},
                                        {"kernels", info.kernels},
                                        {"precision", info.precision},

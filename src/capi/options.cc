@@ -41,6 +41,17 @@ void Read(const std::string& name, const std::string& value, std::vector<int>& o
   }
 }
 
+// A line each: paths may hold any other character.
+void Read(const std::string&, const std::string& value, std::vector<LoraSource>& out) {
+  out.clear();
+  size_t begin = 0;
+  while (begin < value.size()) {
+    const size_t end = std::min(value.find('\n', begin), value.size());
+    if (end > begin) out.push_back(LoraSource::Parse(value.substr(begin, end - begin)));
+    begin = end + 1;
+  }
+}
+
 void Read(const std::string& name, const std::string& value, AlphaMode& out) {
   if (value != "white" && value != "drop") Refuse(name, value, "white or drop");
   out = value == "white" ? AlphaMode::kWhite : AlphaMode::kDrop;
@@ -98,7 +109,11 @@ DecodeOptions ReadDecodeOptions(const uffizi_options* options) {
 
 EngineOptions ReadEngineOptions(const uffizi_options* options) {
   EngineOptions result;
-  Table().Add("compute", result.compute).Add("threads", result.threads).Fill(options);
+  Table()
+      .Add("compute", result.compute)
+      .Add("threads", result.threads)
+      .Add("lora", result.lora)
+      .Fill(options);
   return result;
 }
 

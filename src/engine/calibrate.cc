@@ -16,11 +16,13 @@ constexpr int kMaxAnswerTokens = 64;
 }  // namespace
 
 std::map<std::string, std::vector<float>> Calibrate(const std::filesystem::path& folder,
+                                                    const std::vector<LoraSource>& lora,
                                                     std::span<const std::filesystem::path> pictures,
                                                     const std::function<void(const Error*)>& seen) {
   InputStatistics statistics;
   EngineOptions options;
   options.compute = Compute::kF32;
+  options.lora = lora;
   Session session(EngineLoader::Load(folder, options, &statistics));
   GenerationOptions generation;
   generation.num_beams = 1;

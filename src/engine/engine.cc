@@ -1,6 +1,8 @@
 #include "uffizi/engine.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <set>
 #include <utility>
 
@@ -79,6 +81,26 @@ std::shared_ptr<const Engine> Engine::Load(const std::filesystem::path& source,
   return EngineLoader::Load(source, options, nullptr);
 }
 
+LoraSource LoraSource::Parse(const std::string& text) {
+  const size_t equals = text.rfind('=');
+  std::error_code ignored;
+  if (equals == std::string::npos || std::filesystem::exists(text, ignored)) return {text};
+  LoraSource lora{text.substr(0, equals)};
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data() + equals + 1, end, lora.weight);
+  if (error != std::errc() || stop != end || !std::isfinite(lora.weight)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "a weight must be a number: \"" + text + "\" (DIR or DIR=WEIGHT)");
+  }
+  return lora;
+}
+
+LoraAdapters LoadAdapters(std::span<const LoraSource> sources) {
+  LoraAdapters adapters;
+  for (const LoraSource& lora : sources) adapters.Add(ResolveModel(lora.source), lora.weight);
+  return adapters;
+}
+
 std::shared_ptr<const Engine> EngineLoader::Load(const std::filesystem::path& source,
                                                  const EngineOptions& options,
                                                  InputStatistics* statistics) {
@@ -90,7 +112,9 @@ std::shared_ptr<const Engine> EngineLoader::Load(const std::filesystem::path& so
                       (options.compute == Compute::kAuto && !ReadPackSchemes(folder).empty());
   const Arithmetic arithmetic = narrow ? Arithmetic::kInt4 : Arithmetic::kF32;
   Tokenizer tokenizer = Tokenizer::Load(folder);
-  std::shared_ptr<const Florence2> model = Florence2::Load(folder, arithmetic, statistics);
+  const LoraAdapters adapters = LoadAdapters(options.lora);
+  std::shared_ptr<const Florence2> model =
+      Florence2::Load(folder, arithmetic, adapters.empty() ? nullptr : &adapters, statistics);
   if (tokenizer.vocab_size() > model->config.text.vocab_size + 1) {
     // One more than the embedding is usual: transformers' <image> stands beyond the last row.
     throw Error(ErrorCode::kInvalidModel, folder.string() + ": the tokenizer has " +
@@ -107,6 +131,7 @@ EngineInfo Engine::info() const {
   const ModelConfig& config = impl_->model->config;
   EngineInfo info;
   info.path = impl_->folder.string();
+  info.lora = impl_->options.lora;
   info.compute = impl_->arithmetic == Arithmetic::kInt4 ? "int4" : "f32";
   info.kernels = KernelTarget();
   std::set<std::string> precisions;

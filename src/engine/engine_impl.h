@@ -3,10 +3,12 @@
 
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "generate/generation_config.h"
 #include "model/florence2.h"
+#include "model/lora.h"
 #include "text/tokenizer.h"
 #include "uffizi/engine.h"
 
@@ -26,6 +28,9 @@ struct Query::Impl {
   std::vector<int> input_ids;
   GenerationConfig generation;
 };
+
+// Finds and reads adapters. Throws as Engine::Load() does.
+LoraAdapters LoadAdapters(std::span<const LoraSource> sources);
 
 // Engine::Load() for the inside of the library.
 class EngineLoader {

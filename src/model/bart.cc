@@ -18,33 +18,21 @@ float HeadScale(size_t dim, size_t heads) {
 TokenEmbedding TokenEmbedding::Read(const WeightReader& reader, const ModelConfig& config) {
   const int vocab = config.text.vocab_size, dim = config.text.d_model;
   const std::string language = "model.language_model.";
-  const std::string shared = language + "shared.weight";
-  const std::string own = language + "decoder.embed_tokens.weight", head = "lm_head.weight";
-  // Files keep any of the tied matrices, and not always the same one.
-  const std::string candidates[] = {shared, language + "encoder.embed_tokens.weight", own, head};
-  const auto* found = std::find_if(std::begin(candidates), std::end(candidates),
-                                   [&](const std::string& name) { return reader.Has(name); });
-  if (found == std::end(candidates)) reader.Fail(shared, "missing");
+  const std::string prompt = reader.Holder(language + "shared.weight");
+  const std::string decoder = reader.Holder(language + "decoder.embed_tokens.weight");
+  const std::string head = reader.Holder("lm_head.weight");
   TokenEmbedding embedding;
   if (config.text.scale_embedding) embedding.scale = std::sqrt(static_cast<float>(dim));
-
-  // A matrix is untied if the file says so by holding one of other values, whatever the config
-  // says: uploads have been wrong about it.
-  const auto untied = [&](const std::string& name, const std::string& tied) {
-    return name != tied && reader.Has(name) && !reader.Equal(name, tied);
-  };
   const auto read = [&](const std::string& name) {
     return reader.Matrix(name, vocab, dim, WeightBits::kWide);
   };
-  embedding.prompt = read(*found);
-  const bool own_decoder = untied(own, *found);
-  embedding.decoder = own_decoder ? read(own) : embedding.prompt;
-  const bool own_head = untied(head, own_decoder ? own : *found);
+  embedding.prompt = read(prompt);
+  embedding.decoder = decoder == prompt ? embedding.prompt : read(decoder);
   FloatTensor bias;
   // Only Microsoft's files have one.
   const std::string bias_name = language + "final_logits_bias";
   if (reader.Has(bias_name)) bias = reader.Floats(bias_name, {1, vocab});
-  embedding.output = Linear(own_head ? read(head) : embedding.decoder, std::move(bias));
+  embedding.output = Linear(head == decoder ? embedding.decoder : read(head), std::move(bias));
   return embedding;
 }
 

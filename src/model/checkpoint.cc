@@ -146,6 +146,13 @@ Checkpoint Checkpoint::Open(const fs::path& folder) {
   return checkpoint;
 }
 
+Checkpoint Checkpoint::OpenFile(const fs::path& file) {
+  Checkpoint checkpoint;
+  checkpoint.folder_ = file.parent_path();
+  checkpoint.AddFile(file);
+  return checkpoint;
+}
+
 void Checkpoint::AddFile(const fs::path& path) {
   const std::string file = path.string();
   try {

@@ -38,6 +38,9 @@ class Checkpoint {
   // lengths, offsets and shapes are checked against the file before anything is used.
   static Checkpoint Open(const std::filesystem::path& folder);
 
+  // One safetensors file by itself. Throws likewise.
+  static Checkpoint OpenFile(const std::filesystem::path& file);
+
   // Null if there is none of that name.
   const TensorView* Find(const std::string& name) const;
   const std::map<std::string, TensorView>& tensors() const { return tensors_; }

@@ -7,11 +7,12 @@ namespace uffizi {
 
 std::shared_ptr<const Florence2> Florence2::Load(const std::filesystem::path& folder,
                                                  Arithmetic arithmetic,
+                                                 const LoraAdapters* adapters,
                                                  InputStatistics* statistics) {
   auto model = std::make_shared<Florence2>();
   model->config = LoadModelConfig(folder);
   model->checkpoint = Checkpoint::Open(folder);
-  WeightReader reader(model->checkpoint, arithmetic);
+  WeightReader reader(model->checkpoint, arithmetic, adapters);
   reader.Observe(statistics);
   model->vision = Davit::Read(reader, model->config);
   model->embedding = TokenEmbedding::Read(reader, model->config);

@@ -14,10 +14,12 @@ namespace uffizi {
 
 // The whole network, constant after loading and shared by all sessions.
 struct Florence2 {
-  // Throws Error(kInvalidModel) naming file and tensor. `statistics`, if given, must outlive the
-  // model, whose linear layers add to it what enters them in float32.
+  // Merges `adapters`, if given, into the weights. `statistics`, if given, must outlive the model,
+  // whose linear layers add to it what enters them in float32. Throws Error(kInvalidModel) naming
+  // file and tensor.
   static std::shared_ptr<const Florence2> Load(const std::filesystem::path& folder,
                                                Arithmetic arithmetic = Arithmetic::kF32,
+                                               const LoraAdapters* adapters = nullptr,
                                                InputStatistics* statistics = nullptr);
 
   // States for the decoder: the picture's tokens followed by the prompt's, through the encoder.

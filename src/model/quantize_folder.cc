@@ -25,6 +25,8 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr const char* kProjection = "model.multi_modal_projector.image_projection.weight";
+constexpr const char* kTokens = "model.language_model.shared.weight";
+constexpr const char* kHead = "lm_head.weight";
 constexpr const char* kLogitsBias = "model.language_model.final_logits_bias";
 
 [[noreturn]] void Refuse(const fs::path& path, const std::string& reason) {
@@ -95,7 +97,7 @@ double RelativeError(const FloatTensor& w, const QuantizedMatrix& matrix,
 class Writer {
  public:
   Writer(const Checkpoint& checkpoint, const QuantizeFolderOptions& options)
-      : reader_(checkpoint), options_(options) {}
+      : reader_(checkpoint, Arithmetic::kF32, Adapters(options)), options_(options) {}
 
   void Add(const std::string& stored_name, const TensorView& tensor) {
     const std::string name = NativeName(stored_name);
@@ -113,6 +115,15 @@ class Writer {
     Kept(name, tensor);
   }
 
+  // A head that only an adapter has.
+  void AddOwn() {
+    if (!options_.adapters.HasOwn(kHead) || reader_.Find(kHead) != nullptr) return;
+    const TensorView* tied = reader_.Find(reader_.Holder(kTokens));
+    if (tied == nullptr) reader_.Fail(kTokens, "missing");
+    PutHalf(kHead, reader_.Floats(kHead, tied->shape), *tied);
+    report_.layers.push_back({kHead, tied->shape, 16, 0.0});
+  }
+
   const std::vector<std::string>& ignored() const { return ignored_; }
 
   FolderReport Finish(const fs::path& file) {
@@ -121,6 +132,10 @@ class Writer {
   }
 
  private:
+  static const LoraAdapters* Adapters(const QuantizeFolderOptions& options) {
+    return options.adapters.empty() ? nullptr : &options.adapters;
+  }
+
   void Quantized(const std::string& name, const TensorView& tensor) {
     const FloatTensor w = reader_.Floats(name, tensor.shape);
     std::vector<float> importance;
@@ -144,9 +159,11 @@ class Writer {
           name,
           reader_.ImageProjection(static_cast<int>(kept.shape[0]), static_cast<int>(kept.shape[1])),
           kept);
-    } else if (tensor.shape.size() > 1 &&
-               (tensor.dtype == DType::kF32 || tensor.dtype == DType::kF64)) {
+    } else if (tensor.shape.size() > 1 && (tensor.dtype == DType::kF32 ||
+                                           tensor.dtype == DType::kF64 || reader_.Changed(name))) {
       PutHalf(name, reader_.Floats(name, tensor.shape), kept);
+    } else if (reader_.Changed(name)) {
+      PutFloats(name, reader_.Floats(name, tensor.shape), kept);
     } else if (name != kLogitsBias || !IsZero(tensor)) {  // transformers knows no such bias
       if (IsFloating(tensor.dtype)) reader_.Floats(name, tensor.shape);  // throws if it is damaged
       Put(name, kept);
@@ -175,12 +192,22 @@ class Writer {
       fits &= (half & 0x7c00u) != 0x7c00u;
       std::memcpy(bytes.data() + i * sizeof(half), &half, sizeof(half));
     }
-    kept.dtype = DType::kF16;
     if (!fits) {
-      kept.dtype = DType::kF32;
-      bytes.resize(values.size() * sizeof(float));
-      std::memcpy(bytes.data(), values.data(), bytes.size());
+      PutFloats(name, values, kept);
+      return;
     }
+    kept.dtype = DType::kF16;
+    PutBytes(name, std::move(bytes), kept);
+  }
+
+  void PutFloats(const std::string& name, const FloatTensor& values, TensorView kept) {
+    std::vector<uint8_t> bytes(values.size() * sizeof(float));
+    std::memcpy(bytes.data(), values.data(), bytes.size());
+    kept.dtype = DType::kF32;
+    PutBytes(name, std::move(bytes), kept);
+  }
+
+  void PutBytes(const std::string& name, std::vector<uint8_t> bytes, TensorView kept) {
     storage_.push_back(std::move(bytes));
     kept.data = storage_.back().data();
     kept.bytes = storage_.back().size();
@@ -259,6 +286,7 @@ FolderReport QuantizeFolder(const fs::path& from, const fs::path& to,
     writer.Add(name, tensor);
     done += tensor.bytes;
   }
+  writer.AddOwn();
   FolderReport report = writer.Finish(folder.part() / "model.safetensors");
   config = NativeConfig(std::move(config), model);
   config["quantization_config"] = QuantizationConfig(options.weights, writer.ignored());

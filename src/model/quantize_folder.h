@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "model/lora.h"
 #include "quant/quantize.h"
 
 namespace uffizi {
@@ -15,6 +16,7 @@ namespace uffizi {
 struct QuantizeFolderOptions {
   QuantizeOptions weights;
   bool overwrite = false;  // an existing model folder
+  LoraAdapters adapters;   // merged first
   // Mean squares of what enters a layer, [columns], by the weight's transformers-native name.
   // Layers that are not there are quantized with equal weights.
   std::map<std::string, std::vector<float>> importance;

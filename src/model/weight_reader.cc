@@ -125,11 +125,49 @@ std::string NativeName(const std::string& microsoft_name) {
   return "model." + name;
 }
 
-WeightReader::WeightReader(const Checkpoint& checkpoint, Arithmetic arithmetic)
+WeightReader::WeightReader(const Checkpoint& checkpoint, Arithmetic arithmetic,
+                           const LoraAdapters* adapters)
     : checkpoint_(checkpoint),
       arithmetic_(arithmetic),
+      adapters_(adapters),
       microsoft_layout_(checkpoint.Find("vision_tower.convs.0.proj.bias") != nullptr),
-      schemes_(ReadPackSchemes(checkpoint.folder())) {}
+      schemes_(ReadPackSchemes(checkpoint.folder())) {
+  FindHolders();
+  if (adapters_ != nullptr) FindChanges();
+}
+
+void WeightReader::FindHolders() {
+  const std::string language = "model.language_model.";
+  const std::string shared = language + "shared.weight";
+  const std::string encoder = language + "encoder.embed_tokens.weight";
+  const std::string decoder = language + "decoder.embed_tokens.weight", head = "lm_head.weight";
+  // Files keep any of the tied matrices, and not always the same one.
+  const std::string candidates[] = {shared, encoder, decoder, head};
+  const auto* found = std::find_if(std::begin(candidates), std::end(candidates),
+                                   [this](const std::string& name) { return IsStored(name); });
+  if (found == std::end(candidates)) return;
+  // A matrix is untied if the file says so by holding one of other values, whatever the config
+  // says: uploads have been wrong about it.
+  const auto holder = [&](const std::string& name, const std::string& tied) {
+    if (adapters_ != nullptr && adapters_->HasOwn(name)) return name;
+    return name == tied || !IsStored(name) || Equal(name, tied) ? tied : name;
+  };
+  holders_[shared] = holders_[encoder] = *found;
+  holders_[decoder] = holder(decoder, *found);
+  holders_[head] = holder(head, holders_[decoder]);
+}
+
+void WeightReader::FindChanges() {
+  for (const std::string& name : adapters_->names()) {
+    if (!Has(Holder(name))) adapters_->Fail(name, "the model has no " + StoredName(name));
+    changes_[Holder(name)].push_back(name);
+  }
+}
+
+const std::string& WeightReader::Holder(const std::string& name) const {
+  const auto found = holders_.find(name);
+  return found == holders_.end() ? name : found->second;
+}
 
 std::string WeightReader::StoredName(const std::string& name) const {
   return microsoft_layout_ ? MicrosoftName(name) : name;
@@ -139,13 +177,21 @@ const TensorView* WeightReader::Find(const std::string& name) const {
   return checkpoint_.Find(StoredName(name));
 }
 
-bool WeightReader::Has(const std::string& name) const {
+bool WeightReader::IsStored(const std::string& name) const {
   return Find(name) != nullptr || IsPacked(checkpoint_, StoredName(name));
+}
+
+bool WeightReader::Has(const std::string& name) const {
+  return IsStored(name) || (adapters_ != nullptr && adapters_->HasOwn(name));
 }
 
 std::optional<QuantizedMatrix> WeightReader::Quantized(const std::string& name, int rows,
                                                        int columns) const {
-  if (!IsPacked(checkpoint_, StoredName(name))) return std::nullopt;
+  if (!IsPacked(checkpoint_, StoredName(name)) || Changed(name)) return std::nullopt;
+  return StoredCodes(name, rows, columns);
+}
+
+QuantizedMatrix WeightReader::StoredCodes(const std::string& name, int rows, int columns) const {
   QuantizedMatrix matrix = ReadPacked(checkpoint_, StoredName(name), schemes_);
   if (matrix.rows != static_cast<size_t>(rows) || matrix.columns != static_cast<size_t>(columns)) {
     Fail(name + "_packed", "holds a matrix of the shape " +
@@ -163,14 +209,32 @@ void WeightReader::Fail(const std::string& name, const std::string& reason) cons
 }
 
 FloatTensor WeightReader::Floats(const std::string& name, const std::vector<int64_t>& shape) const {
+  if (!Changed(name)) return StoredFloats(name, shape);
+  // A head of an adapter's own stands where none may be stored.
+  const bool own = adapters_->HasOwn(name) && !IsStored(name);
+  return Merge(name, shape, own ? FloatTensor() : StoredFloats(name, shape));
+}
+
+FloatTensor WeightReader::Merge(const std::string& name, const std::vector<int64_t>& shape,
+                                FloatTensor values) const {
+  const auto found = changes_.find(Holder(name));
+  if (found == changes_.end()) return values;
+  FloatTensor merged = adapters_->Merge(found->second, shape, values);
+  if (!AllFinite(merged.data(), merged.size())) {
+    adapters_->Fail(found->second.front(), "merged into the model gives NaN or infinity");
+  }
+  return merged;
+}
+
+FloatTensor WeightReader::StoredFloats(const std::string& name,
+                                       const std::vector<int64_t>& shape) const {
   const TensorView* tensor = Find(name);
-  if (tensor == nullptr && shape.size() == 2) {
-    if (const auto matrix =
-            Quantized(name, static_cast<int>(shape[0]), static_cast<int>(shape[1]))) {
-      std::vector<float> values(matrix->rows * matrix->columns);
-      Dequantize(*matrix, values.data());
-      return FloatTensor(std::move(values));
-    }
+  if (tensor == nullptr && shape.size() == 2 && IsPacked(checkpoint_, StoredName(name))) {
+    const QuantizedMatrix matrix =
+        StoredCodes(name, static_cast<int>(shape[0]), static_cast<int>(shape[1]));
+    std::vector<float> values(matrix.rows * matrix.columns);
+    Dequantize(matrix, values.data());
+    return FloatTensor(std::move(values));
   }
   if (tensor == nullptr) Fail(name, "missing");
   if (tensor->shape != shape) {
@@ -238,14 +302,14 @@ bool WeightReader::Equal(const std::string& name, const std::string& other) cons
 FloatTensor WeightReader::ImageProjection(int out, int in) const {
   const std::string name = "model.multi_modal_projector.image_projection.weight";
   if (!microsoft_layout_) return Floats(name, {out, in});
-  const FloatTensor stored = Floats(name, {in, out});
+  const FloatTensor stored = StoredFloats(name, {in, out});
   std::vector<float> transposed(stored.size());
   for (int i = 0; i < in; ++i) {
     for (int o = 0; o < out; ++o) {
       transposed[static_cast<size_t>(o) * in + i] = stored.data()[static_cast<size_t>(i) * out + o];
     }
   }
-  return FloatTensor(std::move(transposed));
+  return Merge(name, {out, in}, FloatTensor(std::move(transposed)));
 }
 
 }  // namespace uffizi

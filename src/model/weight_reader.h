@@ -2,6 +2,7 @@
 #define UFFIZI_MODEL_WEIGHT_READER_H_
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "model/checkpoint.h"
 #include "model/input_statistics.h"
+#include "model/lora.h"
 #include "model/pack_quantized.h"
 #include "model/weight_matrix.h"
 
@@ -22,21 +24,31 @@ enum class WeightBits {
 };
 
 // Gives a checkpoint's tensors by their transformers-native names, whichever layout the file is in:
-// transformers' own ("model.vision_tower...") or Microsoft's original ("vision_tower...").
+// transformers' own ("model.vision_tower...") or Microsoft's original ("vision_tower..."). What
+// adapters change is merged in.
 class WeightReader {
  public:
-  // Throws Error(kInvalidModel) if config.json says that weights are quantized in a way that is not
-  // supported.
-  explicit WeightReader(const Checkpoint& checkpoint, Arithmetic arithmetic = Arithmetic::kF32);
+  // `adapters` may be null, else it must outlive the reader. Throws Error(kInvalidModel) if
+  // config.json says that weights are quantized in a way that is not supported, or if an adapter is
+  // for a tensor that is not there.
+  explicit WeightReader(const Checkpoint& checkpoint, Arithmetic arithmetic = Arithmetic::kF32,
+                        const LoraAdapters* adapters = nullptr);
 
   // Whether there is such a tensor, quantized or not.
   bool Has(const std::string& name) const;
 
-  // The tensor under its native name, or null.
+  // Whether an adapter changes it.
+  bool Changed(const std::string& name) const { return changes_.contains(Holder(name)); }
+
+  // Four names stand for the matrix of tokens, which files hold once or several times: the one
+  // whose values count for this name. Any other name is its own.
+  const std::string& Holder(const std::string& name) const;
+
+  // The stored tensor under its native name, or null.
   const TensorView* Find(const std::string& name) const;
 
-  // The matrix as the file's own codes, if it is stored quantized. Throws Error(kInvalidModel)
-  // naming file and tensor if it is of another shape or damaged.
+  // The matrix as the file's own codes, if it is stored quantized and not changed. Throws
+  // Error(kInvalidModel) naming file and tensor if it is of another shape or damaged.
   std::optional<QuantizedMatrix> Quantized(const std::string& name, int rows, int columns) const;
 
   // The tensor's values; of one that is stored quantized, what its codes stand for. Throws
@@ -49,9 +61,6 @@ class WeightReader {
 
   // The same of values that are read already.
   WeightMatrix Matrix(FloatTensor values, int rows, int columns, WeightBits bits) const;
-
-  // Whether two tensors are stored alike, value for value.
-  bool Equal(const std::string& name, const std::string& other) const;
 
   // Where to add up what enters the layer with this weight; null unless somebody observes.
   LayerInputs* Inputs(const std::string& name) const {
@@ -80,12 +89,24 @@ class WeightReader {
   const Checkpoint& checkpoint() const { return checkpoint_; }
 
  private:
+  // Whether two tensors are stored alike, value for value.
+  bool Equal(const std::string& name, const std::string& other) const;
+  void FindHolders();
+  void FindChanges();
+  bool IsStored(const std::string& name) const;
+  QuantizedMatrix StoredCodes(const std::string& name, int rows, int columns) const;
+  FloatTensor StoredFloats(const std::string& name, const std::vector<int64_t>& shape) const;
+  FloatTensor Merge(const std::string& name, const std::vector<int64_t>& shape,
+                    FloatTensor values) const;
   WeightMatrix Counted(WeightMatrix matrix) const;
 
   const Checkpoint& checkpoint_;
   Arithmetic arithmetic_;
+  const LoraAdapters* adapters_;
   bool microsoft_layout_;
   std::vector<PackScheme> schemes_;  // of quantized weights
+  std::map<std::string, std::string> holders_;
+  std::map<std::string, std::vector<std::string>> changes_;  // names in adapters, by their holder
   InputStatistics* statistics_ = nullptr;
   mutable size_t matrix_parameters_ = 0, matrix_bytes_ = 0;
 };

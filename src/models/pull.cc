@@ -49,7 +49,8 @@ std::optional<fs::path> FindInHubCache(const ModelName& name) {
   if (fs::is_regular_file(ref, ignored)) commit = ReadFile(ref, 4096);
   commit.erase(commit.find_last_not_of(" \r\n") + 1);
   const fs::path folder = model / "snapshots" / fs::path(commit).filename();
-  if (!commit.empty() && Exists(folder / "config.json") && IsWhole(folder)) return folder;
+  const bool known = Exists(folder / "config.json") || Exists(folder / "adapter_config.json");
+  if (!commit.empty() && known && IsWhole(folder)) return folder;
   return std::nullopt;
 }
 

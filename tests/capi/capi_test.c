@@ -144,6 +144,14 @@ static void TestLoading(const char* model, const char* data) {
   CHECK(strstr(uffizi_engine_info(engine), "uffizi-tiny") != NULL);
   uffizi_options_free(options);
   uffizi_engine_free(engine);
+  /* One adapter that is for another model, and one that is not there. */
+  options = Options("lora", Join(data, "lora/linear"));
+  CHECK_STATUS(uffizi_engine_load(model, options, &engine), UFFIZI_INVALID_MODEL, "[96, 32]");
+  CHECK_OK(uffizi_options_set(options, "lora", "no such adapter=0.5\nanother"));
+  CHECK_STATUS(uffizi_engine_load(model, options, &engine), UFFIZI_NOT_FOUND, "no such adapter:");
+  CHECK_OK(uffizi_options_set(options, "lora", "some=thing"));
+  CHECK_STATUS(uffizi_engine_load(model, options, &engine), UFFIZI_INVALID_ARGUMENT, "some=thing");
+  uffizi_options_free(options);
 }
 
 /* A result's regions against its JSON: as many numbers there as the accessors give. */

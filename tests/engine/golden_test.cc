@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -33,6 +34,21 @@ const json& QuantizedGoldens() {
   return goldens;
 }
 
+// What peft's merges of the adapters beside it compute (make_lora.py).
+const json& LoraGoldens() {
+  static const json goldens =
+      json::parse(testing::ReadGzip(UFFIZI_TEST_DATA "/lora/goldens.json.gz"));
+  return goldens;
+}
+
+LoraAdapters ReadAdapters(const json& golden, const std::filesystem::path& folder) {
+  LoraAdapters adapters;
+  for (const auto& [name, weight] : golden["adapters"].items()) {
+    adapters.Add(folder / name, weight.get<double>());
+  }
+  return adapters;
+}
+
 // max |difference| / max |expected|, over the golden's samples.
 double RelativeError(const json& golden, const float* values, size_t size) {
   const size_t step = golden["step"];
@@ -49,7 +65,8 @@ double RelativeError(const json& golden, const float* values, size_t size) {
 }
 
 std::shared_ptr<const Florence2> MakeModel(const json& golden, const std::filesystem::path& folder,
-                                           Arithmetic arithmetic = Arithmetic::kF32) {
+                                           Arithmetic arithmetic = Arithmetic::kF32,
+                                           const LoraAdapters* adapters = nullptr) {
   json config = golden["config"];
   const json& saved = golden["saved"];
   config["tie_word_embeddings"] = saved.value("tied", true);
@@ -72,7 +89,7 @@ std::shared_ptr<const Florence2> MakeModel(const json& golden, const std::filesy
   if (saved.value("dtype", "F32") == "F16") options.dtype = DType::kF16;
   if (saved.value("dtype", "F32") == "BF16") options.dtype = DType::kBF16;
   testing::WriteRandomWeights(folder, options);
-  return Florence2::Load(folder, arithmetic);
+  return Florence2::Load(folder, arithmetic, adapters);
 }
 
 GenerationConfig SearchConfig(const json& options) {
@@ -231,6 +248,111 @@ TEST_P(GoldenModel, Int4IsNearAndTheSameInAnyCompany) {
   for (const int threads : {1, 2, 5}) {
     oneapi::tbb::task_arena arena(threads);
     arena.execute([&] { EXPECT_EQ(Answer(*narrow, golden, true), alone) << threads; });
+  }
+}
+
+TEST(Lora, EqualsPeftsMerge) {
+  for (json golden : LoraGoldens()["models"]) {
+    const LoraAdapters adapters = ReadAdapters(golden, UFFIZI_TEST_DATA "/lora");
+    for (const char* layout : {"native", "microsoft"}) {
+      SCOPED_TRACE(layout);
+      golden["saved"]["layout"] = layout;
+      const testing::TemporaryFolder folder;
+      ExpectEqual(MakeModel(golden, folder.path(), Arithmetic::kF32, &adapters), golden, 1e-3);
+    }
+  }
+}
+
+// Adapters that were trained on Microsoft's code name its modules.
+TEST(Lora, NamesMayBeMicrosofts) {
+  const testing::TemporaryFolder folder;
+  std::vector<Checkpoint> checkpoints;
+  for (const char* name : {"linear", "convolutions"}) {
+    const std::filesystem::path from = std::filesystem::path(UFFIZI_TEST_DATA) / "lora" / name;
+    const std::filesystem::path to = folder.path() / name;
+    std::filesystem::create_directory(to);
+    json config = json::parse(std::ifstream(from / "adapter_config.json"));
+    if (config["alpha_pattern"].size() == 2) {
+      config["alpha_pattern"] = {{"qkv", 3}, {"model.encoder.layers.1.fc2", 12}};
+    }
+    testing::WriteText(to / "adapter_config.json", config.dump());
+    checkpoints.push_back(Checkpoint::OpenFile(from / "adapter_model.safetensors"));
+    std::map<std::string, TensorView> renamed;
+    const std::string prefix = "base_model.model.";
+    for (const auto& [key, tensor] : checkpoints.back().tensors()) {
+      const size_t part = key.find(".lora_");
+      const std::string native = key.substr(prefix.size(), part - prefix.size()) + ".weight";
+      if (native.find("image_projection") != std::string::npos) continue;  // no module there
+      const std::string microsoft = MicrosoftName(native);
+      renamed[prefix + microsoft.substr(0, microsoft.rfind('.')) + key.substr(part)] = tensor;
+    }
+    EXPECT_FALSE(renamed.contains(checkpoints.back().tensors().begin()->first));
+    WriteSafetensors(to / "adapter_model.safetensors", renamed);
+  }
+  for (const json& golden : LoraGoldens()["models"]) {
+    if (golden["name"] != "convolutions") continue;
+    const LoraAdapters adapters = ReadAdapters(golden, folder.path());
+    const testing::TemporaryFolder model;
+    ExpectEqual(MakeModel(golden, model.path(), Arithmetic::kF32, &adapters), golden, 1e-3);
+  }
+  LoraAdapters renamed, native;
+  renamed.Add(folder.path() / "linear", 1);
+  native.Add(UFFIZI_TEST_DATA "/lora/linear", 1);
+  std::vector<std::string> names = native.names();
+  std::erase(names, "model.multi_modal_projector.image_projection.weight");
+  EXPECT_EQ(renamed.names(), names);
+}
+
+// Whether quantized while loading, in a folder, or by both.
+TEST(Lora, Int4IsNearTheMergedModel) {
+  const json golden = LoraGoldens()["models"].at(0);
+  const LoraAdapters adapters = ReadAdapters(golden, UFFIZI_TEST_DATA "/lora");
+  const testing::TemporaryFolder folder;
+  const auto plain = MakeModel(golden, folder.path());
+  const json& one = golden["cases"][0];
+  const auto expected =
+      Encode(*Florence2::Load(folder.path(), Arithmetic::kF32, &adapters), golden, one);
+  EXPECT_LT(Cosine(Encode(*plain, golden, one), expected), 0.9);
+  QuantizeFolderOptions options;
+  options.weights = {4, 32, true};
+  QuantizeFolder(folder.path(), folder.path() / "plain", options);
+  options.adapters = adapters;
+  QuantizeFolder(folder.path(), folder.path() / "merged", options);
+  const auto near = [&](const char* name, Arithmetic arithmetic, const LoraAdapters* merge) {
+    const auto model = Florence2::Load(folder.path() / name, arithmetic, merge);
+    EXPECT_GT(Cosine(Encode(*model, golden, one), expected), 0.95) << name;
+  };
+  near("", Arithmetic::kInt4, &adapters);
+  near("merged", Arithmetic::kF32, nullptr);
+  near("merged", Arithmetic::kInt4, nullptr);
+  // On weights of 4 bits, what is changed is rounded anew.
+  near("plain", Arithmetic::kF32, &adapters);
+  near("plain", Arithmetic::kInt4, &adapters);
+}
+
+// Exactly what the merged model has, but for rounding, under transformers' names.
+TEST(Lora, AQuantizedFolderKeepsHeadsAndBiases) {
+  for (const json& golden : LoraGoldens()["models"]) {
+    const LoraAdapters adapters = ReadAdapters(golden, UFFIZI_TEST_DATA "/lora");
+    const testing::TemporaryFolder folder;
+    MakeModel(golden, folder.path());
+    QuantizeFolderOptions options;
+    options.weights = {8, 32, true};
+    options.adapters = adapters;
+    QuantizeFolder(folder.path(), folder.path() / "merged", options);
+    const auto model = Florence2::Load(folder.path() / "merged");
+    const auto expected = Florence2::Load(folder.path(), Arithmetic::kF32, &adapters);
+    const auto logits = [&](const Florence2& of) {
+      std::vector<float> head(of.embedding.output.out());
+      const std::vector<float> ones(of.embedding.output.in(), 1);
+      Arena arena;
+      of.embedding.output.Forward(ones.data(), 1, head.data(), arena);
+      return head;
+    };
+    EXPECT_GT(Cosine(logits(*model), logits(*expected)), 0.9999) << golden["name"];
+    const json& one = golden["cases"][0];
+    EXPECT_GT(Cosine(Encode(*model, golden, one), Encode(*expected, golden, one)), 0.995)
+        << golden["name"];
   }
 }
 

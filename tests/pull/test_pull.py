@@ -85,6 +85,17 @@ def test_model_by_name(environment, cache):
     assert uffizi(environment, "tokenize", "--model", REPOSITORY, input="a cat").stdout
 
 
+def test_adapter_by_name(environment, source, cache):
+    adapter = TREE / "tests" / "data" / "lora" / "linear"
+    source.files = {file.name: file.read_bytes() for file in adapter.iterdir()}
+    source.files["README.md"] = b"# An adapter"
+    # It is of another model, as only somebody who has read it can tell.
+    result = uffizi(environment, "info", MODEL, "--lora", REPOSITORY + "=0.5")
+    assert result.returncode == 3 and "[96, 32]" in result.stderr, result.stderr
+    names = {file.name for file in (cache / "models" / KEY).iterdir()}
+    assert names == {"adapter_config.json", "adapter_model.safetensors"}
+
+
 @pytest.mark.parametrize("name", ["florence_2_base_ft_int4", "florence_2_large_int4"])
 def test_artifact_by_name(environment, cache, name):
     # The large one is not in the list, but its address is known.
