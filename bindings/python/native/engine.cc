@@ -2,6 +2,7 @@
 
 #include <nanobind/stl/filesystem.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
@@ -41,11 +42,15 @@ Compute ComputeFromName(const std::string& name) {
 // at the same time.
 class Model {
  public:
-  Model(const std::filesystem::path& folder, const std::string& compute, int threads) {
+  using Adapters = std::vector<std::pair<std::filesystem::path, double>>;
+
+  Model(const std::filesystem::path& folder, const std::string& compute, int threads,
+        const Adapters& lora) {
     CheckProcess();
     EngineOptions options;
     options.threads = threads;
     options.compute = ComputeFromName(compute);
+    for (const auto& [source, weight] : lora) options.lora.push_back({source, weight});
     engine_ = Engine::Load(folder, options);
   }
 
@@ -154,6 +159,11 @@ std::vector<Result> Run(Model& model, const std::vector<Query>& queries, nb::obj
 nb::dict InfoDict(const EngineInfo& info) {
   nb::dict dict;
   dict["path"] = info.path;
+  nb::list lora;
+  for (const LoraSource& adapter : info.lora) {
+    lora.append(nb::make_tuple(adapter.source, adapter.weight));
+  }
+  dict["lora"] = lora;
   dict["compute"] = info.compute;
   dict["kernels"] = info.kernels;
   dict["precision"] = info.precision;
@@ -222,10 +232,13 @@ void BindEngine(nb::module_& module) {
       });
 
   nb::class_<Model>(module, "Engine", nb::is_weak_referenceable())
-      .def(nb::init<const std::filesystem::path&, const std::string&, int>(), nb::arg("folder"),
-           nb::arg("compute"), nb::arg("threads"), nb::call_guard<nb::gil_scoped_release>(),
-           nb::sig("def __init__(self, folder: str | os.PathLike[str], compute: str, "
-                   "threads: int) -> None"))
+      .def(
+          nb::init<const std::filesystem::path&, const std::string&, int, const Model::Adapters&>(),
+          nb::arg("folder"), nb::arg("compute"), nb::arg("threads"), nb::arg("lora"),
+          nb::call_guard<nb::gil_scoped_release>(),
+          nb::sig("def __init__(self, folder: str | os.PathLike[str], compute: str, "
+                  "threads: int, lora: collections.abc.Sequence[tuple[pathlib.Path, float]]) "
+                  "-> None"))
       .def(
           "info", [](const Model& model) { return InfoDict(model.engine().info()); },
           nb::sig("def info(self) -> dict[str, typing.Any]"))

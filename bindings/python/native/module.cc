@@ -5,5 +5,6 @@ NB_MODULE(_native, module) {
   BindErrors(module);
   BindAnswers(module);
   BindPictures(module);
+  BindModels(module);
   BindEngine(module);
 }

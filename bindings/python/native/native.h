@@ -15,6 +15,7 @@ namespace nb = nanobind;
 void BindErrors(nb::module_& module);
 void BindAnswers(nb::module_& module);
 void BindPictures(nb::module_& module);
+void BindModels(nb::module_& module);
 void BindEngine(nb::module_& module);
 
 // [height, width, 3] u8, rows any distance apart, pixels packed. Never a copy of what was given.

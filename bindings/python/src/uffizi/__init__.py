@@ -20,7 +20,7 @@ from ._errors import (
     ReadError,
     UnsupportedError,
 )
-from ._model import EncodedImage, Florence2
+from ._model import EncodedImage, Florence2, pull
 from ._results import Box, Region, Result, Timings
 from ._stream import Stream, Token
 from ._tasks import TASKS, TaskInfo
@@ -48,4 +48,5 @@ __all__ = [
     "UnsupportedError",
     "__version__",
     "annotate",
+    "pull",
 ]

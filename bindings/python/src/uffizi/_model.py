@@ -5,17 +5,16 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-import re
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Union, overload
 
 import numpy as np
 
 from . import _native
-from ._errors import ArgumentError, NotFoundError, PromptError
+from ._errors import ArgumentError, PromptError
 from ._generation import make_options
 from ._pictures import Picture, to_pixels
 from ._results import Result, make_result
@@ -31,11 +30,18 @@ Region = Union[str, Sequence[float]]
 #: A task that needs no input, a whole prompt, or a task with its input.
 Task = Union[str, "tuple[str, str | Sequence[float] | Sequence[str]]"]
 
+#: A LoRA adapter, as peft saves it: folder or name, or that and what it counts.
+Adapter = Union[str, "os.PathLike[str]", "tuple[str | os.PathLike[str], float]"]
+#: Is told a file's name, and the bytes done and to do. Returning False stops.
+Progress = Callable[[str, int, int], "bool | None"]
+Adapters = tuple[tuple[pathlib.Path, float], ...]
+
 #: The model that comes with the package.
 BUNDLED = "uffizi-tiny"
-_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")  # owner/model
 
-_engines: weakref.WeakValueDictionary[tuple[str, str, int], _native.Engine]
+_engines: weakref.WeakValueDictionary[
+    tuple[str, str, int, tuple[tuple[str, float], ...]], _native.Engine
+]
 _engines = weakref.WeakValueDictionary()
 _engines_lock = threading.Lock()
 
@@ -54,42 +60,40 @@ def _bundled_folder() -> pathlib.Path:
     return pathlib.Path(__file__).parent / "share" / "uffizi" / "models" / BUNDLED
 
 
+def pull(name: str | os.PathLike[str], *, progress: Progress | None = None) -> pathlib.Path:
+    """The folder of a model or adapter by name, downloaded into the cache unless it is there.
+
+    `name` is one of the Hugging Face Hub, such as "microsoft/Florence-2-large" or "owner/name@revision",
+    or of Spark NLP, "florence_2_large_int4". A Spark NLP or OpenVINO artifact is imported; a folder is
+    itself. `progress` is called with a file's name and the bytes done and to do in all; returning
+    False stops the download, which the next one takes up again.
+    """
+    return _native.resolve_model(name, progress)
+
+
 def _resolve(name_or_path: str | os.PathLike[str], revision: str | None) -> pathlib.Path:
-    path = pathlib.Path(name_or_path)
-    if path.exists():
-        return path
+    if os.path.exists(name_or_path):
+        return pull(name_or_path)
     if str(name_or_path) == BUNDLED:
         return _bundled_folder()
-    if isinstance(name_or_path, str) and _HUB_NAME.fullmatch(name_or_path):
-        return _from_hub(name_or_path, revision)
-    raise NotFoundError(f"{name_or_path}: no such model folder")
+    return pull(f"{name_or_path}@{revision}" if revision is not None else name_or_path)
 
 
-def _from_hub(name: str, revision: str | None) -> pathlib.Path:
-    """The folder of a checkpoint of the Hugging Face Hub: downloaded once, then from its cache."""
-    try:
-        import huggingface_hub
-    except ImportError:
-        raise NotFoundError(
-            f"{name}: no such model folder, and names of the Hugging Face Hub need "
-            "`pip install uffizi[hub]`"
-        ) from None
-    try:
-        folder = huggingface_hub.snapshot_download(
-            name, revision=revision, allow_patterns=["*.json", "*.safetensors", "merges.txt"]
-        )
-    except Exception as error:  # of the network, the name, the account: of many kinds
-        raise NotFoundError(f"{name}: not to be had from the Hugging Face Hub: {error}") from error
-    return pathlib.Path(folder)
+def _find_adapters(lora: Sequence[Adapter]) -> Adapters:
+    if isinstance(lora, (str, os.PathLike)):
+        raise TypeError("lora is a list of adapters")
+    pairs = [adapter if isinstance(adapter, tuple) else (adapter, 1.0) for adapter in lora]
+    return tuple((pull(source), float(weight)) for source, weight in pairs)
 
 
-def _load(folder: pathlib.Path, compute: str, threads: int) -> _native.Engine:
+def _load(folder: pathlib.Path, compute: str, threads: int, lora: Adapters) -> _native.Engine:
     """The engine of a folder; one for all that load the same while it is in use."""
-    key = (os.path.realpath(folder), compute, threads)
+    adapters = tuple((os.path.realpath(source), weight) for source, weight in lora)
+    key = (os.path.realpath(folder), compute, threads, adapters)
     with _engines_lock:
         engine = _engines.get(key)
         if engine is None:
-            engine = _engines[key] = _native.Engine(folder, compute, threads)
+            engine = _engines[key] = _native.Engine(folder, compute, threads, lora)
         return engine
 
 
@@ -143,25 +147,28 @@ class Florence2:
     """A Florence-2 model. Any number of threads may use it at the same time."""
 
     def __init__(
-        self, folder: str | os.PathLike[str], *, compute: str = "auto", threads: int = 0
-    ) -> None:
-        self._arguments = (os.fspath(folder), compute, threads)
-        self._engine = _load(pathlib.Path(folder), compute, threads)
+        self, folder: str | os.PathLike[str], *, compute: str = "auto", threads: int = 0,
+        lora: Sequence[Adapter] = (),
+    ) -> None:  # fmt: skip
+        adapters = _find_adapters(lora)
+        self._arguments = (os.fspath(folder), compute, threads, adapters)
+        self._engine = _load(pathlib.Path(folder), compute, threads, adapters)
         self.info: dict[str, Any] = self._engine.info()  #: sizes, precision, instruction set
 
     @classmethod
     def from_pretrained(
         cls, name_or_path: str | os.PathLike[str] = BUNDLED, *, compute: str = "auto",
-        threads: int = 0, revision: str | None = None,
+        threads: int = 0, revision: str | None = None, lora: Sequence[Adapter] = (),
     ) -> Florence2:  # fmt: skip
-        """Loads a Hugging Face folder, or the model that came with the package.
+        """Loads a Hugging Face folder, an artifact, or the model that came with the package.
 
         A name such as "microsoft/Florence-2-large" is that checkpoint of the Hugging Face Hub, at
-        `revision` if given (needs `uffizi[hub]`). `compute` is the arithmetic: "auto", "int4" (4-bit
+        `revision` if given: see `pull`. `lora` are adapters that peft has saved, folders or names, which
+        are merged into the weights; `(adapter, 0.5)` counts half. `compute` is the arithmetic: "auto", "int4" (4-bit
         weights; others are quantized while loading), or "f32" for the reference. `threads` are those
         of one call; 0 means all that this process may use. A folder that is loaded already is shared.
         """
-        return cls(_resolve(name_or_path, revision), compute=compute, threads=threads)
+        return cls(_resolve(name_or_path, revision), compute=compute, threads=threads, lora=lora)
 
     def encode(self, picture: Picture | EncodedImage) -> EncodedImage:
         """Encodes a picture, to be asked afterwards."""
@@ -284,15 +291,16 @@ class Florence2:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Another process loads the folder again.
-        folder, compute, threads = self._arguments
-        return _reload, (type(self), folder, compute, threads)
+        return _reload, (type(self), *self._arguments)
 
     def __repr__(self) -> str:
         return f"<uffizi.Florence2 {self.info['path']}>"
 
 
-def _reload(cls: type[Florence2], folder: str, compute: str, threads: int) -> Florence2:
-    return cls(folder, compute=compute, threads=threads)
+def _reload(
+    cls: type[Florence2], folder: str, compute: str, threads: int, lora: Adapters
+) -> Florence2:
+    return cls(folder, compute=compute, threads=threads, lora=lora)
 
 
 def _is_list(pictures: Any) -> bool:

@@ -1,0 +1,45 @@
+#include "uffizi/models.h"
+
+#include <nanobind/stl/filesystem.h>
+#include <nanobind/stl/string.h>
+
+#include <optional>
+
+#include "native.h"
+
+namespace uffizi::python {
+namespace {
+
+// Looks for Ctrl-C, and tells `progress`, unless that is None, how far a download is. A Python
+// exception stops it and is thrown when it has stopped.
+std::filesystem::path Resolve(const std::filesystem::path& source, const nb::object& progress) {
+  std::optional<nb::python_error> failure;
+  const auto tell = [&](const PullProgress& now) {
+    const nb::gil_scoped_acquire acquire;
+    try {
+      if (PyErr_CheckSignals() != 0) throw nb::python_error();
+      return progress.is_none() || progress(now.file, now.done, now.total).ptr() != Py_False;
+    } catch (const nb::python_error& error) {
+      failure.emplace(error);
+      return false;
+    }
+  };
+  try {
+    const nb::gil_scoped_release release;
+    return ResolveModel(source, tell);
+  } catch (const Error&) {
+    if (failure) throw nb::python_error(*failure);
+    throw;
+  }
+}
+
+}  // namespace
+
+void BindModels(nb::module_& module) {
+  module.def("resolve_model", &Resolve, nb::arg("source"), nb::arg("progress").none(),
+             nb::sig("def resolve_model(source: str | os.PathLike[str], "
+                     "progress: collections.abc.Callable[[str, int, int], bool | None] | None) "
+                     "-> pathlib.Path"));
+}
+
+}  // namespace uffizi::python
