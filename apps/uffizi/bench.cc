@@ -150,7 +150,7 @@ int RunBench(const CLI::App& command, const BenchOptions& options) {
   report.model = job.engine->info();
   report.workers = job.pipeline.workers;
   report.session_threads = report.model.threads;
-  report.threads = options.model.threads > 0 ? options.model.threads : MaxThreads();
+  report.threads = options.model.engine.threads > 0 ? options.model.engine.threads : MaxThreads();
   report.batch = job.pipeline.batch;
   const double cpu_before = CpuSeconds();
   const JobSummary summary = RunJob(job);

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "commands.h"
+#include "engine_options.h"
 
 namespace uffizi::cli {
 namespace {
@@ -133,14 +134,7 @@ void AddModelOptions(CLI::App& command, ModelOptions& options) {
   command.add_option(
       "--model", options.model,
       "Model folder, artifact or name (default: $UFFIZI_MODEL, else the one that came along)");
-  AddLoraOption(command, options.lora);
-  const std::map<std::string, Compute> computes = {
-      {"auto", Compute::kAuto}, {"f32", Compute::kF32}, {"int4", Compute::kInt4}};
-  command.add_option("--compute", options.compute, "Arithmetic: auto, f32 or int4")
-      ->transform(CLI::CheckedTransformer(computes).description(""))
-      ->type_name("KIND");
-  command.add_option("--threads", options.threads, "Threads (default: all cores)")
-      ->check(CLI::Range(0, 1024));
+  AddEngineOptions(command, options.engine);
   command
       .add_option("--workers", options.workers,
                   "Pictures at a time, which share the threads (default: one a thread)")
@@ -226,10 +220,11 @@ std::string Describe(const std::vector<LoraSource>& lora) {
 
 LoadedModel LoadModel(const ModelOptions& options, std::vector<Question> questions,
                       std::optional<size_t> pictures) {
-  const WorkPlan plan = PlanWork(pictures, options.threads, options.workers);
+  const WorkPlan plan = PlanWork(pictures, options.engine.threads, options.workers);
   LoadedModel loaded;
-  loaded.engine = Engine::Load(FindModel(options.model),
-                               {options.compute, plan.session_threads, FindAdapters(options.lora)});
+  EngineOptions engine = options.engine;
+  engine.threads = plan.session_threads;
+  loaded.engine = LoadEngine(options.model, engine);
   PipelineOptions& pipeline = loaded.pipeline;
   pipeline.questions = std::move(questions);
   pipeline.generation = options.generation;

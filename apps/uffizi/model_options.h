@@ -2,6 +2,7 @@
 #define UFFIZI_APPS_MODEL_OPTIONS_H_
 
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,9 +20,8 @@ struct ModelOptions {
   std::vector<std::string> tasks, thens, prompts;
   std::vector<std::string> texts, regions, classes;
   std::string model;
-  std::vector<LoraSource> lora;
-  Compute compute = Compute::kAuto;
-  int threads = 0, workers = 0, batch = 0;
+  EngineOptions engine;  // threads: of all workers together
+  int workers = 0, batch = 0;
   bool no_exif = false, drop_alpha = false;
   size_t max_pixels = DecodeOptions().max_pixels;
   GenerationOptions generation;

@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "core/mapped_file.h"
+#include "engine_options.h"
 #include "server/server.h"
 #include "uffizi/engine.h"
 
@@ -55,8 +56,7 @@ int RunServe(ServeOptions options) {
   options.server.http.max_body_bytes = options.max_body_mb << 20;
   options.server.batcher.max_tokens = options.server.api.limits.max_tokens;
   const fs::path folder = options.model.empty() ? DefaultModel() : fs::path(options.model);
-  options.engine.lora = FindAdapters(options.engine.lora);
-  const auto engine = Engine::Load(FindModel(folder.string()), options.engine);
+  const auto engine = LoadEngine(folder.string(), options.engine);
   options.server.api.model_name =
       options.name.empty() ? fs::weakly_canonical(folder).filename().string() : options.name;
   const std::string& host = options.server.http.host;
@@ -82,7 +82,6 @@ Command AddServe(CLI::App& app) {
   command->add_option(
       "--model", options->model,
       "Model folder, artifact or name (default: $UFFIZI_MODEL, else the one that came along)");
-  AddLoraOption(*command, options->engine.lora);
   command->add_option("--name", options->name, "What the API calls it (default: its folder's)");
   command->add_option("--host", http.host, "Address to listen on; 0.0.0.0 for all")
       ->capture_default_str();
@@ -91,12 +90,7 @@ Command AddServe(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--api-key-file", options->api_key_file,
                       "File with the key that clients must send (default: $UFFIZI_API_KEY)");
-  command->add_option("--threads", options->engine.threads, "Threads (default: all cores)")
-      ->check(CLI::Range(0, 1024));
-  const std::map<std::string, Compute> computes = {
-      {"auto", Compute::kAuto}, {"f32", Compute::kF32}, {"int4", Compute::kInt4}};
-  command->add_option("--compute", options->engine.compute, "Arithmetic: auto, f32 or int4")
-      ->transform(CLI::CheckedTransformer(computes).description(""));
+  AddEngineOptions(*command, options->engine);
   const std::string group = "Limits";
   const auto add = [&](const char* name, auto& value, int low, int high, const char* help) {
     command->add_option(name, value, help)

@@ -24,6 +24,12 @@ enum class Compute {
   kInt4,  // 4-bit weights times 8-bit activations; full-precision weights are quantized on loading
 };
 
+// Who computes the network.
+enum class EngineKind {
+  kNative,    // our own kernels
+  kOpenVino,  // OpenVINO, on an artifact's own IR graphs; only in builds with UFFIZI_OPENVINO
+};
+
 // A LoRA adapter that peft has saved: its folder, or its name on Hugging Face.
 struct LoraSource {
   std::filesystem::path source;
@@ -34,9 +40,11 @@ struct LoraSource {
 };
 
 struct EngineOptions {
-  Compute compute = Compute::kAuto;
+  Compute compute = Compute::kAuto;   // with OpenVINO, kAuto is what the device does by itself
   int threads = 0;                    // of one session; 0 = all that this process may use
   std::vector<LoraSource> lora = {};  // merged into the weights while loading; docs/models.md
+  EngineKind kind = EngineKind::kNative;
+  std::string device = "CPU";  // of OpenVINO, by OpenVINO's names: "CPU", "GPU", "GPU.1", "NPU"
 };
 
 // Search options given with a question. What is not set comes from the model folder. Names and
@@ -63,8 +71,8 @@ struct GenerationOptions {
 struct EngineInfo {
   std::string path;
   std::vector<LoraSource> lora;
-  std::string compute;    // "f32" or "int4"
-  std::string kernels;    // instruction set in use, "AVX3_DL"
+  std::string compute;    // "f32" or "int4"; with OpenVINO what the device computes in
+  std::string kernels;    // instruction set in use, "AVX3_DL", or "OpenVINO 2026.4.1 on CPU"
   std::string precision;  // of the stored weights, "f16"; several as "f16, i32"
   size_t parameters = 0;
   size_t weight_bytes = 0;    // on disk

@@ -130,7 +130,9 @@ UFFIZI_API uffizi_status uffizi_model_resolve(const char* source, uffizi_bytes**
  *   compute  "auto" (default), "f32" or "int4"; see engine.h
  *   threads  of one session; 0 (default): all that this process may use
  *   lora     LoRA adapters to merge in, a line each: a folder or a name, "=WEIGHT" after it to have
- *            what it adds counted that many times; see engine.h */
+ *            what it adds counted that many times; see engine.h
+ *   engine   "native" (default), or "openvino" where this build has it, for artifacts
+ *   device   of OpenVINO: "CPU" (default), "GPU", "NPU" */
 UFFIZI_API uffizi_status uffizi_engine_load(const char* folder, const uffizi_options* options,
                                             uffizi_engine** out);
 /* What was loaded, as one JSON object: the fields of EngineInfo in engine.h. */

@@ -65,6 +65,11 @@ void Read(const std::string& name, const std::string& value, Compute& out) {
   out = compute->second;
 }
 
+void Read(const std::string& name, const std::string& value, EngineKind& out) {
+  if (value != "native" && value != "openvino") Refuse(name, value, "native or openvino");
+  out = value == "native" ? EngineKind::kNative : EngineKind::kOpenVino;
+}
+
 template <typename T>
 void Read(const std::string& name, const std::string& value, std::optional<T>& out) {
   Read(name, value, out.emplace());
@@ -113,6 +118,8 @@ EngineOptions ReadEngineOptions(const uffizi_options* options) {
       .Add("compute", result.compute)
       .Add("threads", result.threads)
       .Add("lora", result.lora)
+      .Add("engine", result.kind)
+      .Add("device", result.device)
       .Fill(options);
   return result;
 }

@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <set>
 #include <utility>
 
 #include "core/parallel.h"
 #include "engine/engine_impl.h"
 #include "generate/search.h"
 #include "model/pack_quantized.h"
+#include "models/import.h"
+#ifdef UFFIZI_OPENVINO
+#include "openvino/openvino_network.h"
+#endif
 #include "uffizi/models.h"
 
 namespace uffizi {
@@ -67,6 +70,37 @@ GenerationConfig Merge(GenerationConfig config, const GenerationOptions& options
   return config;
 }
 
+std::shared_ptr<const Network> LoadNative(const std::filesystem::path& folder,
+                                          const EngineOptions& options,
+                                          InputStatistics* statistics) {
+  const bool narrow = options.compute == Compute::kInt4 ||
+                      (options.compute == Compute::kAuto && !ReadPackSchemes(folder).empty());
+  const LoraAdapters adapters = LoadAdapters(options.lora);
+  return Florence2::Load(folder, narrow ? Arithmetic::kInt4 : Arithmetic::kF32,
+                         adapters.empty() ? nullptr : &adapters, statistics);
+}
+
+std::shared_ptr<const Network> LoadOpenVino([[maybe_unused]] const std::filesystem::path& source,
+                                            [[maybe_unused]] const EngineOptions& options) {
+#ifdef UFFIZI_OPENVINO
+  if (options.compute == Compute::kInt4) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "OpenVINO computes as the graph says: with it, compute is auto or f32");
+  }
+  if (!options.lora.empty()) {
+    throw Error(ErrorCode::kUnsupported,
+                "OpenVINO runs the artifact's graphs as they are: adapters need the native engine");
+  }
+  const std::filesystem::path graphs = LocalGraphs(source);
+  return LoadOpenVinoNetwork(graphs, ResolveModel(source),
+                             {options.device, options.threads, options.compute == Compute::kF32});
+#else
+  throw Error(ErrorCode::kUnsupported,
+              "this build has no OpenVINO engine: ./run openvino makes one that has "
+              "(-DUFFIZI_OPENVINO=ON, docs/openvino.md)");
+#endif
+}
+
 }  // namespace
 
 const Prompt& Query::prompt() const { return impl_->prompt; }
@@ -107,14 +141,11 @@ std::shared_ptr<const Engine> EngineLoader::Load(const std::filesystem::path& so
   if (options.threads < 0) {
     throw Error(ErrorCode::kInvalidArgument, "threads must not be negative");
   }
+  std::shared_ptr<const Network> model;
+  if (options.kind == EngineKind::kOpenVino) model = LoadOpenVino(source, options);
   const std::filesystem::path folder = ResolveModel(source);
-  const bool narrow = options.compute == Compute::kInt4 ||
-                      (options.compute == Compute::kAuto && !ReadPackSchemes(folder).empty());
-  const Arithmetic arithmetic = narrow ? Arithmetic::kInt4 : Arithmetic::kF32;
   Tokenizer tokenizer = Tokenizer::Load(folder);
-  const LoraAdapters adapters = LoadAdapters(options.lora);
-  std::shared_ptr<const Florence2> model =
-      Florence2::Load(folder, arithmetic, adapters.empty() ? nullptr : &adapters, statistics);
+  if (!model) model = LoadNative(folder, options, statistics);
   if (tokenizer.vocab_size() > model->config.text.vocab_size + 1) {
     // One more than the embedding is usual: transformers' <image> stands beyond the last row.
     throw Error(ErrorCode::kInvalidModel, folder.string() + ": the tokenizer has " +
@@ -123,7 +154,7 @@ std::shared_ptr<const Engine> EngineLoader::Load(const std::filesystem::path& so
                                               std::to_string(model->config.text.vocab_size));
   }
   auto impl = std::unique_ptr<Engine::Impl>(
-      new Engine::Impl{folder, options, arithmetic, std::move(model), std::move(tokenizer)});
+      new Engine::Impl{folder, options, std::move(model), std::move(tokenizer)});
   return std::shared_ptr<const Engine>(new Engine(std::move(impl)));
 }
 
@@ -132,28 +163,7 @@ EngineInfo Engine::info() const {
   EngineInfo info;
   info.path = impl_->folder.string();
   info.lora = impl_->options.lora;
-  info.compute = impl_->arithmetic == Arithmetic::kInt4 ? "int4" : "f32";
-  info.kernels = KernelTarget();
-  std::set<std::string> precisions;
-  const Checkpoint& checkpoint = impl_->model->checkpoint;
-  for (const auto& [name, tensor] : checkpoint.tensors()) {
-    info.weight_bytes += tensor.bytes;
-    const std::string weight = name.substr(0, name.rfind('_'));
-    if (!IsPacked(checkpoint, weight)) {
-      info.parameters += tensor.elements();
-      precisions.insert(DTypeName(tensor.dtype));
-    } else if (name == weight + "_packed") {
-      const PackedSize size = ReadPackedSize(checkpoint, weight);
-      info.parameters += size.elements;
-      precisions.insert(size.bits == 4 ? "I4" : "I8");
-    }
-  }
-  for (const std::string& precision : precisions) {
-    info.precision += (info.precision.empty() ? "" : ", ") + precision;
-  }
-  const Florence2& model = *impl_->model;
-  const size_t others = info.parameters - std::min(info.parameters, model.matrix_parameters);
-  info.resident_bytes = model.matrix_bytes + others * sizeof(float);
+  impl_->model->Describe(info);
   info.image_width = config.preprocess.width;
   info.image_height = config.preprocess.height;
   info.image_tokens = config.image_tokens();

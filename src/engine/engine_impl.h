@@ -17,8 +17,7 @@ namespace uffizi {
 struct Engine::Impl {
   std::filesystem::path folder;
   EngineOptions options;
-  Arithmetic arithmetic;
-  std::shared_ptr<const Florence2> model;
+  std::shared_ptr<const Network> model;
   Tokenizer tokenizer;
 };
 

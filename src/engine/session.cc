@@ -65,7 +65,7 @@ Session& Session::operator=(Session&&) noexcept = default;
 const Engine& Session::engine() const { return *impl_->engine; }
 
 EncodedImage Session::Encode(ImageView image) {
-  const Florence2& model = *impl_->loaded().model;
+  const Network& model = *impl_->loaded().model;
   const PreprocessConfig& preprocess = model.config.preprocess;
   EncodedImage encoded;
   encoded.width_ = image.width;
@@ -81,7 +81,7 @@ EncodedImage Session::Encode(ImageView image) {
     const Stopwatch encode_time;
     std::vector<float> tokens(static_cast<size_t>(model.config.image_tokens()) *
                               static_cast<size_t>(model.config.text.d_model));
-    model.vision.Forward(pixels, tokens.data(), impl_->arena);
+    model.EncodeImage(pixels, tokens.data(), impl_->arena);
     encoded.tokens_ = std::make_shared<const std::vector<float>>(std::move(tokens));
     encoded.encode_seconds_ = encode_time.Seconds();
   });
@@ -109,7 +109,7 @@ Result Session::Impl::MakeResult(const Query::Impl& query, const Generated& gene
 std::vector<Result> Session::Run(std::span<const Query> queries, const ProgressCallback& progress) {
   std::vector<Result> results(queries.size());
   impl_->threads.execute([&] {
-    const Florence2& model = *impl_->loaded().model;
+    const Network& model = *impl_->loaded().model;
     const auto d_model = static_cast<size_t>(model.config.text.d_model);
     const auto tokens_of = [&](const Query::Impl& query) {
       return query.image.tokens().size() / d_model + query.input_ids.size();

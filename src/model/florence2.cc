@@ -1,7 +1,13 @@
 #include "model/florence2.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
 #include <vector>
+
+#include "kernels/kernels.h"
+#include "model/florence2_run.h"
+#include "model/pack_quantized.h"
 
 namespace uffizi {
 
@@ -11,6 +17,7 @@ std::shared_ptr<const Florence2> Florence2::Load(const std::filesystem::path& fo
                                                  InputStatistics* statistics) {
   auto model = std::make_shared<Florence2>();
   model->config = LoadModelConfig(folder);
+  model->arithmetic = arithmetic;
   model->checkpoint = Checkpoint::Open(folder);
   WeightReader reader(model->checkpoint, arithmetic, adapters);
   reader.Observe(statistics);
@@ -21,6 +28,10 @@ std::shared_ptr<const Florence2> Florence2::Load(const std::filesystem::path& fo
   model->matrix_parameters = reader.matrix_parameters();
   model->matrix_bytes = reader.matrix_bytes();
   return model;
+}
+
+void Florence2::EncodeImage(const float* pixels, float* tokens, Arena& arena) const {
+  vision.Forward(pixels, tokens, arena);
 }
 
 void Florence2::EncodeText(const float* image_tokens, std::span<const int> ids, float* states,
@@ -42,6 +53,37 @@ void Florence2::Decode(std::span<const BartDecoder::Row> rows, SelfCache& cache,
   embedding.Forward(embedding.decoder, {tokens, rows.size()}, hidden);
   decoder.Step(rows, cache, hidden, arena);
   embedding.output.Forward(hidden, rows.size(), logits, arena);
+}
+
+std::unique_ptr<DecoderRun> Florence2::StartDecoder(Arena& arena) const {
+  return std::make_unique<Florence2Run>(*this, arena);
+}
+
+void Florence2::Describe(EngineInfo& info) const {
+  DescribeCheckpoint(checkpoint, info);
+  info.compute = arithmetic == Arithmetic::kInt4 ? "int4" : "f32";
+  info.kernels = KernelTarget();
+  const size_t others = info.parameters - std::min(info.parameters, matrix_parameters);
+  info.resident_bytes = matrix_bytes + others * sizeof(float);
+}
+
+void DescribeCheckpoint(const Checkpoint& checkpoint, EngineInfo& info) {
+  std::set<std::string> precisions;
+  for (const auto& [name, tensor] : checkpoint.tensors()) {
+    info.weight_bytes += tensor.bytes;
+    const std::string weight = name.substr(0, name.rfind('_'));
+    if (!IsPacked(checkpoint, weight)) {
+      info.parameters += tensor.elements();
+      precisions.insert(DTypeName(tensor.dtype));
+    } else if (name == weight + "_packed") {
+      const PackedSize size = ReadPackedSize(checkpoint, weight);
+      info.parameters += size.elements;
+      precisions.insert(size.bits == 4 ? "I4" : "I8");
+    }
+  }
+  for (const std::string& precision : precisions) {
+    info.precision += (info.precision.empty() ? "" : ", ") + precision;
+  }
 }
 
 }  // namespace uffizi

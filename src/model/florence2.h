@@ -9,11 +9,12 @@
 #include "model/checkpoint.h"
 #include "model/config.h"
 #include "model/davit.h"
+#include "model/network.h"
 
 namespace uffizi {
 
-// The whole network, constant after loading and shared by all sessions.
-struct Florence2 {
+// The network on our own kernels.
+struct Florence2 : Network {
   // Merges `adapters`, if given, into the weights. `statistics`, if given, must outlive the model,
   // whose linear layers add to it what enters them in float32. Throws Error(kInvalidModel) naming
   // file and tensor.
@@ -22,17 +23,17 @@ struct Florence2 {
                                                const LoraAdapters* adapters = nullptr,
                                                InputStatistics* statistics = nullptr);
 
-  // States for the decoder: the picture's tokens followed by the prompt's, through the encoder.
-  // image_tokens: [config.image_tokens(), d_model] f32
-  // states: [config.image_tokens() + ids.size(), d_model] f32
+  void EncodeImage(const float* pixels, float* tokens, Arena& arena) const override;
   void EncodeText(const float* image_tokens, std::span<const int> ids, float* states,
-                  Arena& arena) const;
+                  Arena& arena) const override;
+  std::unique_ptr<DecoderRun> StartDecoder(Arena& arena) const override;
+  void Describe(EngineInfo& info) const override;
 
   // One decoder step. logits: [rows.size(), vocab_size] f32
   void Decode(std::span<const BartDecoder::Row> rows, SelfCache& cache, float* logits,
               Arena& arena) const;
 
-  ModelConfig config;
+  Arithmetic arithmetic = Arithmetic::kF32;
   size_t matrix_parameters = 0, matrix_bytes = 0;  // of its matrices, in memory
   Checkpoint checkpoint;                           // keeps mapped weights alive
   Davit vision;
@@ -40,6 +41,9 @@ struct Florence2 {
   BartEncoder encoder;
   BartDecoder decoder;
 };
+
+// Sets the parameters, their precision and their bytes on disk.
+void DescribeCheckpoint(const Checkpoint& checkpoint, EngineInfo& info);
 
 }  // namespace uffizi
 

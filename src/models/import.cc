@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -131,6 +132,19 @@ void ImportArtifact(const fs::path& artifact, const fs::path& shown, const fs::p
   WriteModelFolder(model, files, options.bits, folder);
 }
 
+// Moves or copies a file, with what stands beside it under the same name.
+void TakeGraph(const fs::path& xml, bool move, const fs::path& to) {
+  for (const char* extension : {".xml", ".bin"}) {
+    const fs::path from = fs::path(xml).replace_extension(extension);
+    const fs::path target = fs::path(to).replace_extension(extension);
+    if (move) {
+      fs::rename(from, target);
+    } else {
+      fs::copy_file(from, target);
+    }
+  }
+}
+
 // What tells one state of an artifact from another without reading it: names, sizes and times.
 std::string Fingerprint(const fs::path& source) {
   uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a
@@ -156,6 +170,24 @@ std::string Fingerprint(const fs::path& source) {
   std::string text(16, '0');
   for (size_t i = text.size(); i-- > 0; hash >>= 4) text[i] = kDigits[hash & 15];
   return text;
+}
+
+// The folder of the cache that `make` makes from an artifact, with `file` in it; made now if it is
+// not there. Processes may do this at the same time.
+fs::path InCache(const char* kind, const fs::path& source, const char* file,
+                 const std::function<void(const fs::path&)>& make) {
+  try {
+    std::string name = fs::weakly_canonical(source).filename().string();
+    name = name.substr(0, std::min(name.find('.'), size_t{60}));
+    const fs::path cache = CacheFolder() / kind;
+    const fs::path folder = cache / (name + "-" + Fingerprint(source));
+    if (fs::exists(folder / file)) return folder;
+    const FileLock lock(cache / (folder.filename().string() + ".lock"));
+    if (!fs::exists(folder / file)) make(folder);
+    return folder;
+  } catch (const fs::filesystem_error& error) {
+    throw Error(ErrorCode::kIo, error.path1().string() + ": " + error.code().message());
+  }
 }
 
 }  // namespace
@@ -196,18 +228,35 @@ void ImportModel(const fs::path& source, const fs::path& out, const ImportOption
 
 fs::path LocalModelFolder(const fs::path& source) {
   if (!IsImportable(source)) return source;
-  try {
-    std::string name = fs::weakly_canonical(source).filename().string();
-    name = name.substr(0, std::min(name.find('.'), size_t{60}));
-    const fs::path cache = CacheFolder() / "imported";
-    const fs::path folder = cache / (name + "-" + Fingerprint(source));
-    if (fs::exists(folder / "model.safetensors")) return folder;
-    const FileLock lock(cache / (folder.filename().string() + ".lock"));
-    if (!fs::exists(folder / "model.safetensors")) ImportModel(source, folder);
-    return folder;
-  } catch (const fs::filesystem_error& error) {
-    throw Error(ErrorCode::kIo, error.path1().string() + ": " + error.code().message());
+  return InCache("imported", source, "model.safetensors",
+                 [&](const fs::path& folder) { ImportModel(source, folder); });
+}
+
+fs::path LocalGraphs(const fs::path& source) {
+  if (!IsImportable(source)) {
+    throw Error(ErrorCode::kInvalidModel,
+                source.string() +
+                    ": is no artifact with OpenVINO IR graphs: a Spark NLP zip, its folder, or a "
+                    "folder of the exported models");
   }
+  const bool zip = fs::is_regular_file(source);
+  if (!zip && std::none_of(std::begin(kGraphs), std::end(kGraphs), [&](const std::string& name) {
+        return IsZip(source / (name + ".xml"));
+      })) {
+    return source;
+  }
+  return InCache("graphs", source, "decoder.xml", [&](const fs::path& folder) {
+    const ScratchFolder scratch(folder);
+    if (zip) Unzip(source, scratch.path() / "unpacked");
+    const fs::path artifact = FindArtifact(zip ? scratch.path() / "unpacked" : source, source);
+    const fs::path graphs = scratch.path() / "graphs";
+    fs::create_directory(graphs);
+    for (const std::string name : kGraphs) {
+      const fs::path file = UnpackGraph(artifact, name, scratch.path() / "zips");
+      TakeGraph(file, zip || file.parent_path() != artifact, graphs / (name + ".xml"));
+    }
+    fs::rename(graphs, folder);
+  });
 }
 
 }  // namespace uffizi

@@ -10,6 +10,12 @@ namespace uffizi {
 // ImportModel does.
 std::filesystem::path LocalModelFolder(const std::filesystem::path& source);
 
+// The folder with an artifact's four graphs that the network needs (image_embedding,
+// text_embedding, encoder, decoder) as X.xml and X.bin: the artifact itself, or where they were
+// unpacked to, in the cache. Throws as ImportModel does, and Error(kInvalidModel) if `source` is no
+// artifact.
+std::filesystem::path LocalGraphs(const std::filesystem::path& source);
+
 }  // namespace uffizi
 
 #endif  // UFFIZI_MODELS_IMPORT_H_

@@ -1,0 +1,37 @@
+#include "engine_options.h"
+
+#include <filesystem>
+#include <map>
+
+#include "commands.h"
+
+namespace uffizi::cli {
+
+void AddEngineOptions(CLI::App& command, EngineOptions& engine) {
+  AddLoraOption(command, engine.lora);
+  const std::map<std::string, Compute> computes = {
+      {"auto", Compute::kAuto}, {"f32", Compute::kF32}, {"int4", Compute::kInt4}};
+  command.add_option("--compute", engine.compute, "Arithmetic: auto, f32 or int4")
+      ->transform(CLI::CheckedTransformer(computes).description(""))
+      ->type_name("KIND");
+  command.add_option("--threads", engine.threads, "Threads (default: all cores)")
+      ->check(CLI::Range(0, 1024));
+  const std::map<std::string, EngineKind> kinds = {{"native", EngineKind::kNative},
+                                                   {"openvino", EngineKind::kOpenVino}};
+  command
+      .add_option("--engine", engine.kind,
+                  "Who computes: native, or openvino, which takes artifacts with IR graphs")
+      ->transform(CLI::CheckedTransformer(kinds).description(""))
+      ->type_name("NAME");
+  command.add_option("--device", engine.device, "Of --engine openvino: CPU, GPU, NPU, GPU.1, ...")
+      ->capture_default_str();
+}
+
+std::shared_ptr<const Engine> LoadEngine(const std::string& model, EngineOptions options) {
+  options.lora = FindAdapters(options.lora);
+  if (options.kind == EngineKind::kNative) return Engine::Load(FindModel(model), options);
+  // The artifact itself: what it is imported to has no graphs.
+  return Engine::Load(model.empty() ? DefaultModel() : std::filesystem::path(model), options);
+}
+
+}  // namespace uffizi::cli

@@ -1,0 +1,44 @@
+#ifndef UFFIZI_MODEL_FLORENCE2_RUN_H_
+#define UFFIZI_MODEL_FLORENCE2_RUN_H_
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/arena.h"
+#include "model/florence2.h"
+#include "model/network.h"
+
+namespace uffizi {
+
+// The decoder's caches for some sequences: each step runs the rows of all of them at once, so that
+// the weights are read once for all. None influences another.
+class Florence2Run : public DecoderRun {
+ public:
+  Florence2Run(const Florence2& model, Arena& arena) : model_(model), arena_(arena) {}
+
+  void Add(const float* states, size_t tokens, size_t rows, size_t positions) override;
+  void Step(std::span<const DecoderRow> rows, float* logits) override;
+  void Drop(size_t sequence) override;
+
+ private:
+  struct Sequence {
+    std::unique_ptr<const CrossCache> cross;  // rows point at it while sequences move
+    size_t first_slot = 0;
+    std::vector<std::vector<int>> histories;  // of each row of the last step: slots by position
+  };
+
+  const Florence2& model_;
+  Arena& arena_;
+  std::vector<Sequence> sequences_;
+  std::optional<SelfCache> cache_;
+  size_t slots_ = 0;
+  size_t max_positions_ = 0;
+  std::vector<BartDecoder::Row> rows_;
+  std::vector<std::vector<int>> next_histories_;
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_MODEL_FLORENCE2_RUN_H_

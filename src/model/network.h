@@ -1,0 +1,66 @@
+#ifndef UFFIZI_MODEL_NETWORK_H_
+#define UFFIZI_MODEL_NETWORK_H_
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <utility>
+
+#include "core/arena.h"
+#include "model/config.h"
+#include "uffizi/engine.h"
+
+namespace uffizi {
+
+// One row (beam) of a decoder step. The rows of one sequence stand side by side.
+struct DecoderRow {
+  size_t sequence;  // as DecoderRun::Add() called it
+  int parent;       // the row of that sequence's previous step whose past it continues; -1 at first
+  int token;
+};
+
+// The decoder at work on some sequences, with what it remembers of them.
+class DecoderRun {
+ public:
+  virtual ~DecoderRun() = default;
+
+  // Adds a sequence of at most `rows` rows a step and `positions` steps. All join before the first
+  // step; they are numbered from 0. states: [tokens, d_model] f32, needed only during the call
+  virtual void Add(const float* states, size_t tokens, size_t rows, size_t positions) = 0;
+
+  // One step of the sequences that still have rows. logits: [rows.size(), vocab_size] f32
+  virtual void Step(std::span<const DecoderRow> rows, float* logits) = 0;
+
+  // No more rows of this sequence will come.
+  virtual void Drop(size_t sequence) = 0;
+};
+
+// The whole network, whoever computes it: constant after loading and shared by all sessions.
+struct Network {
+  Network() = default;
+  explicit Network(ModelConfig sizes) : config(std::move(sizes)) {}
+  virtual ~Network() = default;
+
+  // pixels: [height, width, 3] f32, normalized, of the size in the preprocessor's config
+  // tokens: [config.image_tokens(), d_model] f32
+  virtual void EncodeImage(const float* pixels, float* tokens, Arena& arena) const = 0;
+
+  // States for the decoder: the picture's tokens followed by the prompt's, through the encoder.
+  // image_tokens: [config.image_tokens(), d_model] f32
+  // states: [config.image_tokens() + ids.size(), d_model] f32
+  virtual void EncodeText(const float* image_tokens, std::span<const int> ids, float* states,
+                          Arena& arena) const = 0;
+
+  // What the run remembers may lie in the arena: no scope that was open before may end while the
+  // run lives. The network outlives it.
+  virtual std::unique_ptr<DecoderRun> StartDecoder(Arena& arena) const = 0;
+
+  // Sets what depends on weights and arithmetic: compute, kernels, precision, parameters, bytes.
+  virtual void Describe(EngineInfo& info) const = 0;
+
+  ModelConfig config;
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_MODEL_NETWORK_H_

@@ -1,0 +1,28 @@
+#ifndef UFFIZI_OPENVINO_OPENVINO_NETWORK_H_
+#define UFFIZI_OPENVINO_OPENVINO_NETWORK_H_
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "model/network.h"
+
+namespace uffizi {
+
+struct OpenVinoOptions {
+  std::string device;  // by OpenVINO's names
+  int threads = 0;     // of one session; 0 = all that this process may use. Of the CPU only
+  bool exact = false;  // float32 throughout, else what the device does by itself
+};
+
+// The network of an artifact's graphs (LocalGraphs), computed by OpenVINO on one of its devices.
+// `folder` is the model folder that was imported from it, for everything but the graphs. Throws
+// Error: kInvalidArgument for a device that is not there, with those that are; kInvalidModel naming
+// the graph.
+std::shared_ptr<const Network> LoadOpenVinoNetwork(const std::filesystem::path& graphs,
+                                                   const std::filesystem::path& folder,
+                                                   const OpenVinoOptions& options);
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_OPENVINO_OPENVINO_NETWORK_H_

@@ -1,0 +1,76 @@
+#ifndef UFFIZI_OPENVINO_STAGE_H_
+#define UFFIZI_OPENVINO_STAGE_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <openvino/openvino.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace uffizi {
+
+// What every stage is compiled for.
+struct OpenVinoTarget {
+  ov::Core core;
+  std::string device;
+  ov::AnyMap properties;
+};
+
+// One graph of the artifact, compiled. Shared by all sessions: each call works on a request of its
+// own, and hands it on to the next.
+class Stage {
+ public:
+  class Call;
+
+  // Throws Error(kInvalidModel) naming the file.
+  Stage(OpenVinoTarget& target, const std::filesystem::path& file);
+  // Likewise, of the graph as `adapt` changes it.
+  Stage(OpenVinoTarget& target, const std::filesystem::path& file,
+        const std::function<std::shared_ptr<ov::Model>(std::shared_ptr<ov::Model>)>& adapt);
+
+  const std::string& name() const { return name_; }  // its file, for messages
+  const ov::CompiledModel& compiled() const { return compiled_; }
+  size_t weight_bytes() const { return weight_bytes_; }  // on disk
+
+ private:
+  std::string name_;
+  size_t weight_bytes_ = 0;
+  ov::CompiledModel compiled_;
+  mutable std::mutex mutex_;
+  mutable std::vector<ov::InferRequest> idle_;
+};
+
+// Inputs in, one inference or many, the output out. Throws Error(kInvalidModel) naming the graph if
+// it has no such input, or takes or gives something else, and Error(kInternal) if OpenVINO fails.
+class Stage::Call {
+ public:
+  explicit Call(const Stage& stage);
+  ~Call();
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  // Values that must live until the last Run().
+  void Set(const std::string& input, const float* values, const ov::Shape& shape);
+  // Whole numbers, in the type that the graph wants; taken over at once.
+  void Set(const std::string& input, std::span<const int64_t> values, const ov::Shape& shape);
+  // The graph's only, or first, output, [size] f32; valid until the next Run().
+  const float* Run(size_t size);
+  // Forgets what the graph remembers from run to run.
+  void Reset();
+
+ private:
+  ov::element::Type TypeOf(const std::string& input) const;
+  void Set(const std::string& input, const ov::Tensor& tensor);
+  [[noreturn]] void Fail(const std::string& reason) const;
+
+  const Stage& stage_;
+  ov::InferRequest request_;
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_OPENVINO_STAGE_H_
