@@ -31,7 +31,8 @@ UFFIZI_API const char* ErrorCodeName(ErrorCode code);
 // concerned, and is meant for the person who made the call.
 class UFFIZI_API Error : public std::runtime_error {
  public:
-  Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  // Control characters in `message`, which quotes files, become '?'.
+  Error(ErrorCode code, std::string message);
   ErrorCode code() const { return code_; }
 
  private:

@@ -7,14 +7,44 @@ namespace uffizi {
 
 using nlohmann::json;
 
+namespace {
+
+bool NestsTooDeep(std::string_view text) {
+  constexpr int kMaxDepth = 100;
+  int depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kMaxDepth) return true;
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+json ParseJson(std::string_view text) {
+  if (NestsTooDeep(text)) return json(json::value_t::discarded);
+  return json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
+
 JsonReader JsonReader::Open(const std::filesystem::path& path) {
   json parsed;
   try {
-    parsed = json::parse(ReadFile(path));
-  } catch (const json::exception&) {
-    throw Error(ErrorCode::kInvalidModel, path.string() + ": not valid JSON");
+    parsed = ParseJson(ReadFile(path));
   } catch (const Error& error) {
     throw Error(ErrorCode::kInvalidModel, error.what());
+  }
+  if (parsed.is_discarded()) {
+    throw Error(ErrorCode::kInvalidModel, path.string() + ": not valid JSON");
   }
   if (!parsed.is_object()) {
     throw Error(ErrorCode::kInvalidModel, path.string() + ": not a JSON object");

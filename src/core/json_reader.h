@@ -6,9 +6,14 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace uffizi {
+
+// The value of a JSON text; discarded (is_discarded()) if it is not valid JSON in UTF-8, or nests
+// over 100 lists and objects, which no file of ours does: copies and dumps go down by recursion.
+nlohmann::json ParseJson(std::string_view text);
 
 // A JSON object of a model folder, read with errors that name the file and the key.
 class JsonReader {

@@ -14,13 +14,6 @@ namespace {
 
 using Decoder = Raster (*)(const EncodedFile&);
 
-// Messages are one line, whatever a file is called.
-std::string OneLine(std::string name) {
-  std::replace_if(
-      name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }, '?');
-  return name;
-}
-
 bool HasAt(std::span<const uint8_t> bytes, size_t at, std::string_view magic) {
   return bytes.size() >= at + magic.size() &&
          std::memcmp(bytes.data() + at, magic.data(), magic.size()) == 0;
@@ -111,7 +104,7 @@ void CheckFileSize(uint64_t bytes, const std::string& name, const DecodeOptions&
 }  // namespace
 
 void EncodedFile::Fail(const std::string& reason) const {
-  throw Error(ErrorCode::kInvalidImage, name + ": " + OneLine(reason));
+  throw Error(ErrorCode::kInvalidImage, name + ": " + reason);
 }
 
 void EncodedFile::CheckSize(uint64_t width, uint64_t height) const {
@@ -126,7 +119,7 @@ void EncodedFile::CheckSize(uint64_t width, uint64_t height) const {
 
 Image DecodeImage(std::span<const uint8_t> bytes, const std::string& name,
                   const DecodeOptions& options) {
-  const EncodedFile file{bytes, OneLine(name), options};
+  const EncodedFile file{bytes, name, options};
   CheckFileSize(bytes.size(), file.name, options);
   try {
     Raster raster = FindDecoder(file)(file);
@@ -141,7 +134,7 @@ Image DecodeImage(std::span<const uint8_t> bytes, const std::string& name,
 Image ReadImage(const std::filesystem::path& path, const DecodeOptions& options) {
   std::error_code ignored;  // whatever is wrong with the path, ReadFile says it better
   const uint64_t size = std::filesystem::file_size(path, ignored);
-  if (!ignored) CheckFileSize(size, OneLine(path.string()), options);
+  if (!ignored) CheckFileSize(size, path.string(), options);
   // Read rather than mapped: a mapped file that another program cuts would end this process.
   const std::string content = ReadFile(path, options.max_file_bytes);
   return DecodeImage({reinterpret_cast<const uint8_t*>(content.data()), content.size()},

@@ -15,7 +15,7 @@ namespace uffizi {
 // A picture file in memory, with what its decoder needs to know.
 struct EncodedFile {
   std::span<const uint8_t> bytes;
-  std::string name;  // for messages, already one line
+  std::string name;  // for messages
   const DecodeOptions& options;
 
   // Throws Error(kInvalidImage) with the file's name and `reason`.

@@ -168,7 +168,7 @@ void Checkpoint::AddFile(const fs::path& path) {
     Fail(file, "the header's length is larger than the file, which is damaged or cut off");
   }
   const auto* begin = reinterpret_cast<const char*>(bytes.data()) + kLengthBytes;
-  const json header = json::parse(begin, begin + length, nullptr, /*allow_exceptions=*/false);
+  const json header = ParseJson({begin, length});
   if (!header.is_object()) Fail(file, "the header is not a JSON object");
   const std::span<const uint8_t> data = bytes.subspan(kLengthBytes + length);
   for (const auto& [name, entry] : header.items()) {

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "core/json_reader.h"
 #include "core/mapped_file.h"
 #include "models/environment.h"
 #include "uffizi/error.h"
@@ -134,7 +135,7 @@ std::vector<RemoteFile> ListHuggingFace(const ModelName& name, const fs::path& s
                           Escaped(name.revision()) + "?blobs=true";
   const fs::path listing = scratch / "listing.json";
   DownloadFile({api, token, std::nullopt, ""}, listing, nullptr);
-  const json model = json::parse(ReadFile(listing, kMaxListing), nullptr, false);
+  const json model = ParseJson(ReadFile(listing, kMaxListing));
   fs::remove(listing);
   if (!model.is_object() || !model.contains("siblings") || !model["siblings"].is_array()) {
     throw Error(ErrorCode::kIo, api + ": does not answer as Hugging Face does");
@@ -174,7 +175,7 @@ std::vector<RemoteFile> ListSparkNlp(const ModelName& name, const fs::path& scra
   const std::string wanted = json(name.text()).dump();
   for (std::string line; std::getline(lines, line);) {
     if (line.find(wanted) == std::string::npos) continue;
-    const json entry = json::parse(line, nullptr, false);
+    const json entry = ParseJson(line);
     if (!entry.is_object() || TextOr(entry, "name") != name.text()) continue;
     // "name_language_5.5.1_3.0_TIME.zip"
     const auto version = [&](const char* key) {

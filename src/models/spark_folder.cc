@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/json_reader.h"
 #include "core/mapped_file.h"
 #include "models/java_stream.h"
 #include "text/tokenizer_spec.h"
@@ -156,7 +157,7 @@ json ReadTokenizer(const fs::path& folder) {
 json ReadParameters(const fs::path& folder) {
   const fs::path file = Parts(folder / "metadata").front();
   const std::string text = ReadFile(file, size_t{16} << 20);
-  const json metadata = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const json metadata = ParseJson(text);
   if (!metadata.is_object() || !metadata.value("paramMap", json()).is_object()) {
     Fail(file, "is no Spark stage's metadata");
   }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/json_reader.h"
 #include "tasks/json_writer.h"
 #include "uffizi/error.h"
 
@@ -152,8 +153,7 @@ std::string ErrorToJson(std::string_view image, std::string_view code, std::stri
 ParsedLine ParseAnswerLine(Task task, std::string_view line) {
   std::optional<std::string> image;
   try {
-    // Without exceptions: a parse error of the library would quote the line.
-    const json parsed = json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const json parsed = ParseJson(line);
     if (!parsed.is_object()) Fail("the line is not a JSON object");
     image = StringMember(parsed, "image");
     std::string out = "{";

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Fuzzes the targets of tests/fuzz, all or those named, one after another:
+#   fuzz.sh [TARGET...] [--seconds N]
+# The corpus grows in build/fuzz/corpus/TARGET; what is found lies in build/fuzz/findings/TARGET-*.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+seconds=60
+targets=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --seconds) seconds=$2; shift ;;
+    *) targets+=("$1") ;;
+  esac
+  shift
+done
+[ ${#targets[@]} -gt 0 ] || targets=($(sed -nE 's/^uffizi_fuzz\((\w+) .*/\1/p' tests/fuzz/CMakeLists.txt))
+cmake --build --preset fuzz -j "$(nproc)" --target "${targets[@]/#/fuzz_}"
+
+work=build/fuzz
+mkdir -p $work/findings
+# Inputs go through files: in memory, if there is such a place.
+if [ -d /dev/shm ] && [ -w /dev/shm ]; then export TMPDIR=/dev/shm; fi
+failed=()
+for target in "${targets[@]}"; do
+  echo "== $target"
+  corpus=$work/corpus/$target
+  known=tests/fuzz/regressions/$target
+  mkdir -p "$corpus"
+  dictionary=()
+  [ -f "tests/fuzz/$target.dict" ] && dictionary=("-dict=tests/fuzz/$target.dict")
+  "$work/bin/fuzz_$target" "$corpus" $work/tests/fuzz/seeds/"$target" $([ -d "$known" ] && echo "$known") \
+    -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=1000000 \
+    -artifact_prefix="$work/findings/$target-" -print_final_stats=1 -verbosity=0 \
+    "${dictionary[@]}" || failed+=("$target")
+done
+[ ${#failed[@]} -eq 0 ] || { echo "findings in ${failed[*]}: see $work/findings" >&2; exit 1; }

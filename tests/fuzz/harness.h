@@ -1,0 +1,80 @@
+#ifndef UFFIZI_TESTS_FUZZ_HARNESS_H_
+#define UFFIZI_TESTS_FUZZ_HARNESS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <new>
+#include <string>
+#include <string_view>
+
+#include "uffizi/error.h"
+
+namespace uffizi::fuzz {
+
+// Says what is wrong and ends the program, which is how a fuzzer learns of a finding.
+inline void Require(bool good, const char* what) {
+  if (good) return;
+  std::fprintf(stderr, "finding: %s\n", what);
+  std::abort();
+}
+
+// Whatever the input is, it may be read or refused with an Error of one line. Any other exception
+// leaves here and is a finding.
+template <typename Action>
+void Guard(const Action& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    const std::string_view message = error.what();
+    Require(!message.empty(), "an Error without a message");
+    Require(message.find('\n') == std::string_view::npos, "an Error of two lines");
+    Require(error.code() != ErrorCode::kInternal, "an Error that blames ourselves");
+  }
+}
+
+inline std::string_view AsText(const uint8_t* data, size_t size) {
+  return {reinterpret_cast<const char*>(data), size};
+}
+
+// Takes what stands before the next NUL, and that NUL, from the front of `input`.
+inline std::string_view TakePart(std::string_view& input) {
+  const size_t end = input.find('\0');
+  const std::string_view part = input.substr(0, end);
+  input.remove_prefix(end == std::string_view::npos ? input.size() : end + 1);
+  return part;
+}
+
+// One folder for all inputs of a process, below TMPDIR, gone when the process ends.
+inline const std::filesystem::path& Scratch() {
+  struct Folder {
+    Folder() {
+      std::string pattern = (std::filesystem::temp_directory_path() / "fuzz-XXXXXX").string();
+      Require(mkdtemp(pattern.data()) != nullptr, "no temporary folder can be made");
+      path = pattern;
+    }
+    ~Folder() {
+      std::error_code ignored;
+      std::filesystem::remove_all(path, ignored);
+    }
+    std::filesystem::path path;
+  };
+  static const Folder folder;
+  return folder.path;
+}
+
+inline std::filesystem::path WriteScratch(const char* name, std::string_view content) {
+  const std::filesystem::path file = Scratch() / name;
+  std::ofstream(file, std::ios::binary).write(content.data(), std::ssize(content));
+  return file;
+}
+
+}  // namespace uffizi::fuzz
+
+// What each harness defines: libFuzzer calls it with inputs that it makes up, replay.cc with files.
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+
+#endif  // UFFIZI_TESTS_FUZZ_HARNESS_H_

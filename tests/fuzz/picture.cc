@@ -1,0 +1,20 @@
+// A picture of any format. Small limits: what is refused in time needs no memory.
+
+#include <span>
+
+#include "fuzz/harness.h"
+#include "uffizi/image.h"
+
+using namespace uffizi;
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  DecodeOptions options;
+  options.max_pixels = 1 << 20;
+  fuzz::Guard([&] {
+    const Image image = DecodeImage(std::span(data, size), "picture", options);
+    const auto width = static_cast<size_t>(image.width), height = static_cast<size_t>(image.height);
+    fuzz::Require(width > 0 && height > 0 && width * height <= options.max_pixels, "a size");
+    fuzz::Require(image.pixels.size() == width * height * 3, "pixels that do not fit the size");
+  });
+  return 0;
+}

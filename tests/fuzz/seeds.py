@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""Makes the fuzzers' seeds, small real files, from the tests' data: seeds.py FOLDER."""
+
+import base64
+import gzip
+import io
+import json
+import math
+import pathlib
+import re
+import sys
+import tarfile
+import zipfile
+from xml.etree import ElementTree
+
+DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
+OUT = pathlib.Path(sys.argv[1])
+
+
+def write(target, name, content):
+    folder = OUT / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+
+
+def gunzip(name):
+    return gzip.decompress((DATA / name).read_bytes())
+
+
+def zipped(members, method):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def smaller(extent):
+    return -(-int(extent) // 16) if int(extent) >= 16 else int(extent)
+
+
+def shrink(xml, bin_):
+    """The same graph with extents a sixteenth, and of each constant as much as it then has."""
+    bits = {"f64": 64, "f32": 32, "f16": 16, "i64": 64, "i32": 32, "i8": 8, "u8": 8, "i4": 4,
+            "u4": 4, "boolean": 8}
+    net = ElementTree.fromstring(xml)
+    for note in list(net):
+        if note.tag not in ("layers", "edges"):
+            net.remove(note)
+    kept = b""
+    for layer in net.find("layers"):
+        layer.set("name", "n" + layer.get("id"))
+        for part in list(layer):
+            if part.tag == "rt_info":
+                layer.remove(part)
+        for port in layer.iter("port"):
+            port.attrib = {"id": port.get("id")}
+            for dim in port.iter("dim"):
+                dim.text = str(smaller(dim.text))
+        if layer.get("type") != "Const":
+            continue
+        data = layer.find("data")
+        shape = [smaller(extent) for extent in data.get("shape").split(",") if extent]
+        size = (math.prod(shape) * bits[data.get("element_type")] + 7) // 8
+        begin = int(data.get("offset"))
+        data.attrib.update(shape=",".join(map(str, shape)), offset=str(len(kept)), size=str(size))
+        kept += bin_[begin:begin + size]
+    text = ElementTree.tostring(net)
+    return re.sub(rb">\s+<", b"><", text), kept
+
+
+def graphs(artifact):
+    """The seeds of ir_xml, and in artifact/ the whole artifact with these graphs."""
+    for name in artifact.namelist():
+        if name.startswith(("fields/", "metadata/")):
+            artifact.extract(name, OUT / "artifact")
+    metadata = OUT / "artifact/metadata/part-00000"
+    metadata.write_text(metadata.read_text().replace('"size":384', '"size":24'))
+    letters = {"text_embedding": b"t", "encoder": b"e", "decoder": b"d", "image_embedding": b"v"}
+    for name, letter in letters.items():
+        with zipfile.ZipFile(io.BytesIO(artifact.read(name + ".xml"))) as graph:
+            xml, bin_ = shrink(graph.read(name + ".xml"), graph.read(name + ".bin"))
+        write("ir_xml", name, letter + xml + b"\0" + bin_)
+        write("artifact", name + ".xml", xml)
+        write("artifact", name + ".bin", bin_)
+        if name == "text_embedding":
+            write("zip", "graph", zipped([(name + ".xml", xml), (name + ".bin", bin_[:99])],
+                                         zipfile.ZIP_DEFLATED))
+
+
+def zips():
+    write("zip", "stored", zipped([("a/b", b"text"), ("c/", b"")], zipfile.ZIP_STORED))
+    write("zip", "bzip2", zipped([("a", b"text " * 99)], zipfile.ZIP_BZIP2))
+    write("zip", "lzma", zipped([("a", b"text " * 99)], zipfile.ZIP_LZMA))
+
+
+def sequence_files(artifact):
+    for name in ("merges/part-00000", "addedTokens/part-00001", "generationConfig/part-00001"):
+        content = artifact.read("fields/" + name)
+        target_name = name.replace("/", "-")
+        write("sequence_file", target_name, content)
+        write("sequence_file", target_name + "-stream", content[content.find(b"\xac\xed\0\5"):])
+
+
+def safetensors():
+    config = json.loads((DATA / "quant/config.json").read_text())
+    weights = (DATA / "quant/model.safetensors").read_bytes()
+    only = {"quantization_config": config["quantization_config"]}
+    write("safetensors", "packed", json.dumps(only).encode() + b"\0" + weights)
+    header = {"__metadata__": {"format": "pt"}}
+    data = b""
+    for dtype, size in (("F64", 8), ("F32", 4), ("F16", 2), ("BF16", 2), ("I8", 1)):
+        header["a." + dtype] = {"dtype": dtype, "shape": [2, 3],
+                                "data_offsets": [len(data), len(data) + 6 * size]}
+        data += b"\0" * 6 * size
+    text = json.dumps(header).encode()
+    write("safetensors", "plain", b"{}\0" + len(text).to_bytes(8, "little") + text + data)
+
+
+def tokenizers():
+    whole = json.loads(gunzip("text/tiny_tokenizer.json.gz"))
+    text = "a cat <loc_1> and <mask> the dog".encode()
+    write("tokenizer_json", "tiny", text + b"\0" + json.dumps(whole).encode())
+    model = whole["model"]
+    kept = {token: i for token, i in model["vocab"].items() if i < 280}
+    merges = [pair for pair in model["merges"]
+              if all(part in kept for part in (*pair, "".join(pair)))][:9]
+    small = dict(whole, added_tokens=whole["added_tokens"][:5],
+                 model=dict(model, vocab=kept, merges=merges))
+    write("tokenizer_json", "small", text + b"\0" + json.dumps(small).encode())
+    files = [text, b"", json.dumps(kept).encode(),
+             ("#version: 0.2\n" + "\n".join(" ".join(pair) for pair in merges)).encode(),
+             b'{"<x>": 300}']
+    write("tokenizer_json", "files", b"\0".join(files))
+
+
+def pictures():
+    for picture in (DATA / "image").iterdir():
+        if picture.is_file() and picture.suffix != ".txt" and picture.stat().st_size < 20_000:
+            write("picture", picture.name, picture.read_bytes())
+
+
+def collections():
+    picture = min((DATA / "image").glob("*.png"), key=lambda file: file.stat().st_size).read_bytes()
+    encoded = base64.b64encode(picture)
+    write("collection", "paths", b'cpath,label\na.jpg,"x ""y"""\n\n"b/c.png",\n')
+    write("collection", "bytes", b"c\xef\xbb\xbfid;bytes\n1;" + encoded + b"\r\n2;\n")
+    write("collection", "uri", b"cimage\tx\ndata:image/png;base64," + encoded + b"\ty\n")
+    for name, mode, kind in (("ustar", "w", tarfile.USTAR_FORMAT), ("gnu", "w", tarfile.GNU_FORMAT),
+                             ("pax", "w", tarfile.PAX_FORMAT), ("gz", "w:gz", tarfile.PAX_FORMAT),
+                             ("bz2", "w:bz2", tarfile.GNU_FORMAT),
+                             ("xz", "w:xz", tarfile.GNU_FORMAT)):
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode=mode, format=kind) as archive:
+            for member in ("a.png", "d/" + "long" * 20 + "/" + "name" * 20 + "é.png", "d/b.txt"):
+                info = tarfile.TarInfo(member)
+                info.size = len(picture)
+                archive.addfile(info, io.BytesIO(picture))
+        write("collection", "tar-" + name, b"t" + buffer.getvalue())
+
+
+def answers():
+    lines = gunzip("tasks/answers.jsonl.gz").decode().strip().split("\n")
+    for i, line in enumerate(lines[::len(lines) // 60]):
+        case = json.loads(line)
+        write("answers", f"text-{i}", case["text"].encode())
+    write("answers", "line", json.dumps({"image": "a.jpg", "size": [640, 480], "task": "<OD>",
+                                         "text": "cat<loc_1><loc_2><loc_3><loc_4>",
+                                         "location_logprobs": [-1, -0.5, 0, -2]}).encode())
+    write("answers", "prompt", b"<REGION_TO_SEGMENTATION><loc_1><loc_2><loc_3><loc_4>")
+    write("answers", "numbers", b"1.5,2,300,400")
+
+
+with zipfile.ZipFile(DATA / "models/florence_2_tiny_int4.zip") as golden:
+    graphs(golden)
+    sequence_files(golden)
+zips()
+safetensors()
+tokenizers()
+pictures()
+collections()
+answers()
