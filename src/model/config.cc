@@ -102,8 +102,10 @@ PreprocessConfig ReadPreprocess(const JsonReader& json) {
 
 // Token ids may be one number or a list of them.
 std::vector<int> ReadIds(const JsonReader& json, const std::string& key) {
-  if (json.value().at(key).is_array()) return json.Ints(key);
-  return {json.Int(key)};
+  if (!json.value().at(key).is_array()) return {json.Int(key)};
+  std::vector<int> ids = json.Ints(key);
+  if (ids.empty() && key != "suppress_tokens") json.Fail(key, "must not be empty");
+  return ids;
 }
 
 // Takes over every generation option that `json` has. Called for the least specific file first.

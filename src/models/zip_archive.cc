@@ -118,6 +118,7 @@ class Unzipper {
     const std::unique_ptr<zip_file_t, CloseMember> member(zip_fopen_index(archive, index, 0));
     if (!member) Fail(zip_, raw + ": " + zip_strerror(archive));
     std::array<char, 1 << 16> buffer;
+    const uint64_t begin = unpacked_;
     while (true) {
       const zip_int64_t got = zip_fread(member.get(), buffer.data(), buffer.size());
       if (got < 0) Fail(zip_, raw + " is damaged: " + zip_file_strerror(member.get()));
@@ -125,6 +126,10 @@ class Unzipper {
       unpacked_ += static_cast<uint64_t>(got);
       CheckTotal(unpacked_);  // the declared sizes may lie
       out.write(buffer.data(), got);
+    }
+    zip_stat_t stat;
+    if (zip_stat_index(archive, index, 0, &stat) != 0 || unpacked_ - begin != stat.size) {
+      Fail(zip_, raw + " is damaged: it is of another size than the archive says");
     }
     out.close();
     if (!out) throw Error(ErrorCode::kIo, path.string() + ": cannot be written");

@@ -1,5 +1,6 @@
 // Artifacts made to harm: whatever is in the files, the answer is a model or an Error.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <zip.h>
 
@@ -8,6 +9,8 @@
 #include <map>
 #include <random>
 
+#include "core/json_reader.h"
+#include "model/checkpoint.h"
 #include "models/artifact.h"
 #include "models/ir_roles.h"
 #include "models/java_stream.h"
@@ -21,6 +24,7 @@ namespace uffizi {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::HasSubstr;
 using testing::ReadBytes;
 using testing::TemporaryFolder;
 using testing::WriteText;
@@ -58,44 +62,125 @@ TEST(HostileZip, NamesThatLeadOutAreRefused) {
        {"../evil", "a/../../evil", "/evil", "..", "a\\..\\..\\evil", "c:evil", "a\nb"}) {
     const TemporaryFolder folder;
     WriteZip(folder.path() / "x.zip", {{"good", "1"}, {name, "2"}});
-    EXPECT_NE(MessageOf([&] { Unzip(folder.path() / "x.zip", folder.path() / "deep/out"); }), "")
+    EXPECT_THAT(MessageOf([&] { Unzip(folder.path() / "x.zip", folder.path() / "deep/out"); }),
+                HasSubstr("leads out of the archive"))
         << name;
     EXPECT_FALSE(fs::exists(folder.path() / "deep"));
     EXPECT_FALSE(fs::exists(folder.path() / "evil"));
   }
 }
 
-TEST(HostileZip, LinksAreRefused) {
+TEST(HostileZip, LinksAndDevicesAreRefused) {
+  for (const zip_uint32_t mode : {0120777u, 0020666u, 0010644u}) {  // link, device, pipe
+    const TemporaryFolder folder;
+    WriteZip(folder.path() / "x.zip", {{"a", "/etc/passwd", mode}, {"a/b", "through the link"}});
+    EXPECT_THAT(MessageOf([&] { Unzip(folder.path() / "x.zip", folder.path() / "out"); }),
+                HasSubstr("link or special file"));
+    EXPECT_FALSE(fs::exists(folder.path() / "out"));
+  }
+}
+
+// The graphs of an artifact are zips themselves.
+TEST(HostileZip, ZipsInsideAreNoBetter) {
   const TemporaryFolder folder;
-  WriteZip(folder.path() / "x.zip", {{"link", "/etc/passwd", 0120777}});
-  EXPECT_NE(MessageOf([&] { Unzip(folder.path() / "x.zip", folder.path() / "out"); }).find("link"),
-            std::string::npos);
-  EXPECT_FALSE(fs::exists(folder.path() / "out"));
+  const auto import = [&](const std::vector<Member>& members) {
+    WriteZip(folder.path() / "x.zip", members);
+    const std::string graph = ReadBytes(folder.path() / "x.zip");
+    WriteZip(folder.path() / "x.zip", {{"image_embedding.xml", graph},
+                                       {"text_embedding.xml", graph},
+                                       {"encoder.xml", graph},
+                                       {"decoder.xml", graph}});
+    return MessageOf([&] { ImportModel(folder.path() / "x.zip", folder.path() / "out"); });
+  };
+  EXPECT_THAT(import({{"../../evil.xml", "<net/>"}}), HasSubstr("leads out of the archive"));
+  EXPECT_THAT(import({{"a.xml", "/etc/passwd", 0120777}}), HasSubstr("link or special file"));
+  EXPECT_THAT(import({{"a.xml", ""}, {"b.xml", ""}}), HasSubstr("holds two graphs"));
+  EXPECT_THAT(import({{"a.bin", ""}}), HasSubstr("holds no graph"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1);
 }
 
 TEST(HostileZip, BombsAreRefused) {
   const TemporaryFolder folder;
   const fs::path file = folder.path() / "x.zip";
   WriteZip(file, {{"zeros", std::string(80 << 20, '\0')}});
-  EXPECT_NE(MessageOf([&] { Unzip(file, folder.path() / "out"); }).find("unpacks to far more"),
-            std::string::npos);
+  EXPECT_THAT(MessageOf([&] { Unzip(file, folder.path() / "out"); }),
+              HasSubstr("unpacks to far more"));
   // The same with a declared size that lies, in the member's header and in the directory.
   std::string bytes = ReadBytes(file);
-  const uint32_t size = 80 << 20, lie = 100;
+  const uint32_t size = 80 << 20;
+  uint32_t lie = 100;
   const std::string from(reinterpret_cast<const char*>(&size), 4);
   for (size_t at = bytes.find(from); at != std::string::npos; at = bytes.find(from, at + 1)) {
     std::memcpy(&bytes[at], &lie, 4);
   }
   WriteText(file, bytes);
-  EXPECT_NE(MessageOf([&] { Unzip(file, folder.path() / "out"); }), "");
+  EXPECT_THAT(MessageOf([&] { Unzip(file, folder.path() / "out"); }), HasSubstr("is damaged"));
   WriteZip(file, {{"a", "1"}, {"b", std::string(2000, 'x')}});
-  EXPECT_NE(MessageOf([&] { Unzip(file, folder.path() / "out", 1000); }), "");
+  EXPECT_THAT(MessageOf([&] { Unzip(file, folder.path() / "out", 1000); }),
+              HasSubstr("unpacks to far more"));
+  // Many members that share one limit.
+  WriteZip(file, std::vector<Member>{
+                     {"a", std::string(30 << 20, '\0')},
+                     {"b", std::string(30 << 20, '\0')},
+                     {"c", std::string(30 << 20, '\0')},
+                 });
+  EXPECT_THAT(MessageOf([&] { Unzip(file, folder.path() / "new"); }),
+              HasSubstr("unpacks to far more"));
+  EXPECT_FALSE(fs::exists(folder.path() / "new"));
 }
 
-TEST(HostileZip, EncryptedAndTwiceNamedMembersAreRefused) {
+// A member of 2000 bytes that says it has 4 GiB, or 10 bytes.
+TEST(HostileZip, SizesThatLieAreRefused) {
+  for (const uint32_t lie : {0xfffffff0u, 10u}) {
+    const TemporaryFolder folder;
+    const fs::path file = folder.path() / "x.zip";
+    WriteZip(file, {{"a", std::string(2000, 'x')}});
+    std::string bytes = ReadBytes(file);
+    const std::string from("\xd0\x07\0\0", 4);
+    for (size_t at = bytes.find(from); at != std::string::npos; at = bytes.find(from, at + 1)) {
+      std::memcpy(&bytes[at], &lie, 4);
+    }
+    WriteText(file, bytes);
+    EXPECT_THAT(MessageOf([&] { Unzip(file, folder.path() / "out"); }),
+                HasSubstr(lie == 10 ? "is damaged" : "unpacks to far more"));
+  }
+}
+
+TEST(HostileZip, MembersOfOneNameAreRefused) {
   const TemporaryFolder folder;
   WriteZip(folder.path() / "x.zip", {{"a", "1"}, {"./a", "2"}});
-  EXPECT_NE(MessageOf([&] { Unzip(folder.path() / "x.zip", folder.path() / "out"); }), "");
+  EXPECT_THAT(MessageOf([&] { Unzip(folder.path() / "x.zip", folder.path() / "out"); }),
+              HasSubstr("two members of the name a"));
+}
+
+TEST(HostileZip, EncryptedMembersAreRefused) {
+  const TemporaryFolder folder;
+  WriteZip(folder.path() / "x.zip", {{"a", "1"}});
+  std::string bytes = ReadBytes(folder.path() / "x.zip");
+  bytes[6] |= 1;                         // the flags of the member's header
+  bytes[bytes.find("PK\1\2") + 8] |= 1;  // and in the directory
+  WriteText(folder.path() / "x.zip", bytes);
+  EXPECT_THAT(MessageOf([&] { Unzip(folder.path() / "x.zip", folder.path() / "out"); }),
+              HasSubstr("encrypted"));
+}
+
+TEST(HostileJson, DoesNotNestWithoutEnd) {
+  const TemporaryFolder folder;
+  const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  fs::create_directories(folder.path() / "metadata");
+  fs::create_directories(folder.path() / "fields");
+  WriteText(folder.path() / "metadata/part-00000", "{\"paramMap\": {\"size\": " + deep + "}}");
+  EXPECT_THAT(MessageOf([&] { ReadSparkFolder(folder.path()); }),
+              HasSubstr("is no Spark stage's metadata"));
+  WriteText(folder.path() / "config.json", "{\"text_config\": " + deep + "}");
+  EXPECT_THAT(MessageOf([&] { JsonReader::Open(folder.path() / "config.json"); }),
+              HasSubstr("config.json: not valid JSON"));
+  const std::string header = "{\"a\": {\"dtype\": " + deep + "}}";
+  const uint64_t length = header.size();
+  WriteText(folder.path() / "model.safetensors",
+            std::string(reinterpret_cast<const char*>(&length), 8) + header);
+  EXPECT_THAT(MessageOf([&] { Checkpoint::Open(folder.path()); }),
+              HasSubstr("the header is not a JSON object"));
 }
 
 // What each part of an import makes of changed bytes.
@@ -214,6 +299,9 @@ class Graph : public ::testing::Test {
     WriteText(folder_.path() / "g.bin", std::string(64, '\1'));
     WriteText(folder_.path() / "g.xml", "<?xml version=\"1.0\"?><net><layers>" + layers +
                                             "</layers><edges>" + edges + "</edges></net>");
+    return Read();
+  }
+  std::string Read() {
     return MessageOf([&] {
       const IrGraph graph = IrGraph::Open(folder_.path() / "g.xml");
       ImportedModel model;
@@ -275,8 +363,52 @@ TEST_F(Graph, CyclesAndLooseEndsAreRefused) {
                             "<edge from-layer='9' from-port='0' to-layer='3' to-port='0'/>")
                 .find("does not exist"),
             std::string::npos);
-  EXPECT_NE(Open("", "").find("table"), std::string::npos);
-  EXPECT_NE(Open("<layer", ""), "");
+  EXPECT_THAT(Open(table + "<layer id='7' name='a' type='Add'><input><port id='0'/></input><output>"
+                           "<port id='1'/></output></layer>",
+                   std::string(kLookupEdges) +
+                       "<edge from-layer='7' from-port='1' to-layer='7' to-port='0'/>"),
+              HasSubstr("cycle"));
+  EXPECT_THAT(Open(table, std::string(kLookupEdges) +
+                              "<edge from-layer='1' from-port='0' to-layer='3' to-port='0'/>"),
+              HasSubstr("two edges"));
+  EXPECT_THAT(Open(table, std::string(kLookupEdges) +
+                              "<edge from-layer='1' from-port='4' to-layer='3' to-port='0'/>"),
+              HasSubstr("a port that does not exist"));
+  EXPECT_THAT(Open(table + table, kLookupEdges), HasSubstr("no number of its own"));
+  EXPECT_THAT(Open("", ""), HasSubstr("table"));
+  EXPECT_THAT(Open("<layer", ""), HasSubstr("is not XML"));
+}
+
+// Entities would multiply, were they read; elements may nest as deep as they like.
+TEST_F(Graph, XmlDoesNotMultiply) {
+  Open("", "");
+  std::string entities = "<!ENTITY a0 'aaaaaaaaaa'>";
+  for (int i = 1; i < 30; ++i) {
+    const std::string below = "&a" + std::to_string(i - 1) + ";";
+    entities += "<!ENTITY a" + std::to_string(i) + " '" + below + below + below + "'>";
+  }
+  const std::string graph =
+      "<layers><layer id='0' name='&a29;' type='Parameter'/></layers><edges/></net>";
+  WriteText(folder_.path() / "g.xml", "<!DOCTYPE net [" + entities + "]><net>" + graph);
+  EXPECT_THAT(Read(), HasSubstr("table"));
+  std::string deep = "<net>";
+  for (int i = 0; i < 1'000'000; ++i) deep += "<a>";
+  for (int i = 0; i < 1'000'000; ++i) deep += "</a>";
+  WriteText(folder_.path() / "g.xml", deep + graph);
+  EXPECT_THAT(Read(), HasSubstr("table"));
+}
+
+// Shapes that the graph only declares, for what no constant stands behind.
+TEST_F(Graph, DeclaredShapesCostNothing) {
+  std::string layers = Table("element_type='f32' shape='4,4' offset='0' size='64'");
+  const std::string honest = "<dim>4</dim><dim>4</dim>";
+  for (const char* extents :
+       {"<dim>1099511627776</dim><dim>1099511627776</dim>", "<dim>-5</dim><dim>4</dim>",
+        "<dim>99999999999999999999</dim><dim>4</dim>", "<dim>x</dim><dim/>"}) {
+    std::string changed = layers;
+    changed.replace(changed.rfind(honest), honest.size(), extents);
+    EXPECT_EQ(Open(changed, kLookupEdges), "") << extents;  // the constant's own shape counts
+  }
 }
 
 // Each layer of constants would double the memory, were there no limit.
