@@ -13,8 +13,10 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[ ${#targets[@]} -gt 0 ] || targets=($(sed -nE 's/^uffizi_fuzz\((\w+) .*/\1/p' tests/fuzz/CMakeLists.txt))
-cmake --build --preset fuzz -j "$(nproc)" --target "${targets[@]/#/fuzz_}"
+if [ ${#targets[@]} -eq 0 ]; then
+  mapfile -t targets < <(sed -nE 's/^uffizi_fuzz\((\w+) .*/\1/p' tests/fuzz/CMakeLists.txt)
+fi
+cmake --build build/fuzz -j "$(nproc)" --target "${targets[@]/#/fuzz_}"
 
 work=build/fuzz
 mkdir -p $work/findings
@@ -24,13 +26,14 @@ failed=()
 for target in "${targets[@]}"; do
   echo "== $target"
   corpus=$work/corpus/$target
-  known=tests/fuzz/regressions/$target
+  inputs=("$corpus" "$work/tests/fuzz/seeds/$target")
   mkdir -p "$corpus"
-  dictionary=()
-  [ -f "tests/fuzz/$target.dict" ] && dictionary=("-dict=tests/fuzz/$target.dict")
-  "$work/bin/fuzz_$target" "$corpus" $work/tests/fuzz/seeds/"$target" $([ -d "$known" ] && echo "$known") \
-    -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=1000000 \
-    -artifact_prefix="$work/findings/$target-" -print_final_stats=1 -verbosity=0 \
-    "${dictionary[@]}" || failed+=("$target")
+  if [ -d "tests/fuzz/regressions/$target" ]; then inputs+=("tests/fuzz/regressions/$target"); fi
+  "$work/bin/fuzz_$target" "${inputs[@]}" -max_total_time="$seconds" -timeout=10 \
+    -rss_limit_mb=2048 -max_len=1000000 -artifact_prefix="$work/findings/$target-" \
+    -print_final_stats=1 -verbosity=0 || failed+=("$target")
 done
-[ ${#failed[@]} -eq 0 ] || { echo "findings in ${failed[*]}: see $work/findings" >&2; exit 1; }
+if [ ${#failed[@]} -gt 0 ]; then
+  echo "findings in ${failed[*]}: see $work/findings" >&2
+  exit 1
+fi

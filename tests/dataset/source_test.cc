@@ -121,6 +121,15 @@ TEST_F(SourceTest, CutTarsGiveTheSamePicturesReadOrPassed) {
               ElementsAre("none.tar!io_error"));
 }
 
+// libarchive would run lrzip to read this.
+TEST_F(SourceTest, TarsRunNoPrograms) {
+  WriteText(root / "x.tar", std::string("LRZI\0\6", 6) + std::string(100, '\0'));
+  PictureRef picture;
+  ASSERT_TRUE(OpenTar(root / "x.tar")->Next(picture));
+  ASSERT_TRUE(picture.error);
+  EXPECT_THAT(picture.error->what(), HasSubstr("Unrecognized archive format"));
+}
+
 TEST_F(SourceTest, CsvColumns) {
   WriteText(root / "list.csv", "id,image\n1,a/2.PNG\n2,\"z.jpg\"\n\n3,\n4,gone.png\n");
   EXPECT_THAT(

@@ -262,6 +262,7 @@ TEST_F(ModelFolder, ConfigsThatCannotBe) {
       {with("text_config", "max_position_embeddings", 10), "positions"},
       {with("text_config", "activation_function", "relu"), "activation_function"},
       {with("text_config", "eos_token_id", 4000), "special token"},
+      {with("text_config", "forced_eos_token_id", json::array()), "must not be empty"},
       {with("vision_config", "image_pos_embed", {{"max_pos_embeddings", 2}}), "position table"},
   };
   for (const auto& [config, expected] : cases) {
