@@ -44,7 +44,7 @@ JsonReader JsonReader::Open(const std::filesystem::path& path) {
     throw Error(ErrorCode::kInvalidModel, error.what());
   }
   if (parsed.is_discarded()) {
-    throw Error(ErrorCode::kInvalidModel, path.string() + ": not valid JSON");
+    throw Error(ErrorCode::kInvalidModel, path.string() + ": not valid JSON, or nested too deep");
   }
   if (!parsed.is_object()) {
     throw Error(ErrorCode::kInvalidModel, path.string() + ": not a JSON object");

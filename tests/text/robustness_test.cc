@@ -127,8 +127,9 @@ TEST(TokenizerErrors, WrongValues) {
 
 TEST(TokenizerErrors, DeepNesting) {
   const std::string open(200000, '['), close(200000, ']');
-  EXPECT_EQ(LoadError(open), ErrorCode::kInvalidModel);
-  EXPECT_EQ(LoadError(R"({"model": )" + open + close + "}"), ErrorCode::kUnsupported);
+  EXPECT_EQ(LoadError(open, "nested too deep"), ErrorCode::kInvalidModel);
+  EXPECT_EQ(LoadError(R"({"model": )" + open + close + "}", "nested too deep"),
+            ErrorCode::kInvalidModel);
 }
 
 TEST(TokenizerErrors, FlippedBytes) {
