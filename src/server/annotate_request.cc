@@ -40,7 +40,7 @@ std::string ReadRegionField(const json& value, const std::string& field) {
 }
 
 // {"task", "text" or "region"} or {"prompt"}.
-Question ReadQuestionObject(const json& object, const std::string& name) {
+RequestedTask ReadQuestionObject(const json& object, const std::string& name) {
   JsonFields fields(object, name);
   const auto task = fields.String("task");
   const auto prompt = fields.String("prompt");
@@ -105,7 +105,7 @@ AnnotateRequest ReadJson(const HttpRequest& http) {
   for (size_t i = 0; i < tasks.size(); ++i) {
     const std::string name = "tasks[" + std::to_string(i) + "]";
     request.questions.push_back(tasks[i].is_string()
-                                    ? Question{TaskNamed(tasks[i].get<std::string>()), ""}
+                                    ? RequestedTask{TaskNamed(tasks[i].get<std::string>()), ""}
                                     : ReadQuestionObject(tasks[i], name));
   }
   if (const json& options = fields.Any("options"); !options.is_null()) {
@@ -222,7 +222,7 @@ void ApplyLimits(const RequestLimits& limits, AnnotateRequest& request) {
   }
   request.decode.max_pixels = limits.max_pixels;
   // What is wrong with a question whatever the picture is: say so before any work.
-  for (const Question& question : request.questions) question.For(1000, 1000);
+  for (const RequestedTask& question : request.questions) question.For(1000, 1000);
 }
 
 AnnotateRequest ReadAnnotateRequest(const HttpRequest& http, const RequestLimits& limits) {

@@ -15,7 +15,7 @@
 namespace uffizi {
 
 // One question about a picture, as the client asked it.
-struct Question {
+struct RequestedTask {
   std::optional<Task> task;  // none: `input` is a prompt as the original processor takes it
   std::string input;
 
@@ -37,7 +37,7 @@ struct AnnotateRequest {
   std::string image;       // a picture file's bytes
   std::string image_name;  // in records and messages
   DecodeOptions decode;
-  std::vector<Question> questions;
+  std::vector<RequestedTask> questions;
   GenerationOptions generation;
   bool stream = false;
 };

@@ -136,7 +136,7 @@ void Batcher::Prepare(const std::shared_ptr<Job>& job, std::vector<Asked>& asked
   const double decode_seconds = SecondsSince(start);
   // The questions first: what is wrong with them needs no encoding.
   std::vector<Prompt> prompts;
-  for (const Question& question : request.questions) {
+  for (const RequestedTask& question : request.questions) {
     prompts.push_back(question.For(image.width, image.height));
   }
   const EncodedImage encoded = session_.Encode(image.view());
