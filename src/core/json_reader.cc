@@ -1,5 +1,7 @@
 #include "core/json_reader.h"
 
+#include <algorithm>
+
 #include "core/mapped_file.h"
 #include "uffizi/error.h"
 
@@ -7,10 +9,8 @@ namespace uffizi {
 
 using nlohmann::json;
 
-namespace {
-
-bool NestsTooDeep(std::string_view text) {
-  constexpr int kMaxDepth = 100;
+JsonExtent MeasureJson(std::string_view text) {
+  JsonExtent extent;
   int depth = 0;
   bool in_string = false;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -18,21 +18,19 @@ bool NestsTooDeep(std::string_view text) {
     if (in_string) {
       if (c == '\\') ++i;
       if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '[' || c == '{') {
-      if (++depth > kMaxDepth) return true;
-    } else if (c == ']' || c == '}') {
-      --depth;
+      continue;
     }
+    if (c == '"') in_string = true;
+    if (c == '[' || c == '{') extent.depth = std::max(extent.depth, ++depth);
+    if (c == ']' || c == '}') --depth;
+    if (c == '[' || c == '{' || c == ',') ++extent.values;
   }
-  return false;
+  return extent;
 }
 
-}  // namespace
-
 json ParseJson(std::string_view text) {
-  if (NestsTooDeep(text)) return json(json::value_t::discarded);
+  constexpr int kMaxDepth = 100;
+  if (MeasureJson(text).depth > kMaxDepth) return json(json::value_t::discarded);
   return json::parse(text, nullptr, /*allow_exceptions=*/false);
 }
 

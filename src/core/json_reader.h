@@ -11,6 +11,15 @@
 
 namespace uffizi {
 
+// How deep the lists and objects of a JSON text nest, and how many lists, objects and commas it
+// has: known in one pass, before a parser spends stack and memory on it. Of other text it tells
+// something.
+struct JsonExtent {
+  int depth = 0;
+  size_t values = 0;
+};
+JsonExtent MeasureJson(std::string_view text);
+
 // The value of a JSON text; discarded (is_discarded()) if it is not valid JSON in UTF-8, or nests
 // over 100 lists and objects, which no file of ours does: copies and dumps go down by recursion.
 nlohmann::json ParseJson(std::string_view text);

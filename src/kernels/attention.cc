@@ -30,12 +30,6 @@ HWY_INLINE void TransposeKeys(const float* k, size_t stride, size_t count, size_
   }
 }
 
-HWY_INLINE void ScaleRow(float* x, size_t count, float factor) {
-  ForEachVector(count, [&](auto d, size_t i) HWY_ATTR {
-    hn::StoreU(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, factor)), d, x + i);
-  });
-}
-
 // out[i] = x[i] of `count` rows of `dim` side by side. Rows of all heads lie a power of two apart,
 // which the caches cannot hold many of.
 HWY_INLINE void GatherRows(const float* x, size_t stride, size_t count, size_t dim,

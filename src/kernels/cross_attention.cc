@@ -113,9 +113,7 @@ void AttendCrossRows(const CrossAttentionJob& job, const CrossShape& shape, size
     if (job.cross.is_i8()) MultiplyRow(row, job.cross.key_scales + head * tokens, tokens);
     const float factor = 1.0f / ExpOfRow(row, tokens);
     if (job.cross.is_i8()) MultiplyRow(row, job.cross.value_scales + head * tokens, tokens);
-    ForEachVector(tokens, [&](auto d, size_t j) HWY_ATTR {
-      hn::StoreU(hn::Mul(hn::LoadU(d, row + j), hn::Set(d, factor)), d, row + j);
-    });
+    ScaleRow(row, tokens, factor);
   }
   const T* values = static_cast<const T*>(job.cross.values) + head * tokens * dim;
   MultiplyColumns<kRows>(scores, padded, values, dim, tokens, dim,

@@ -36,6 +36,13 @@ HWY_INLINE void ForEachVector(size_t count, const Body& body) {
   for (; i < count; ++i) body(d1, i);
 }
 
+// x[i] *= factor
+HWY_INLINE void ScaleRow(float* x, size_t count, float factor) {
+  ForEachVector(count, [&](auto d, size_t i) HWY_ATTR {
+    hn::StoreU(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, factor)), d, x + i);
+  });
+}
+
 template <class D>
 HWY_INLINE float Sum(D d, hn::Vec<D> v) {
   return hn::GetLane(hn::SumOfLanes(d, v));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/json_reader.h"
 #include "server/problem.h"
 
 namespace uffizi {
@@ -19,23 +20,9 @@ namespace {
 void CheckSize(std::string_view text) {
   constexpr int kMaxDepth = 16;
   constexpr size_t kMaxValues = 10'000;
-  int depth = 0;
-  size_t values = 0;
-  bool in_string = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-      continue;
-    }
-    if (c == '"') in_string = true;
-    if (c == '[' || c == '{') ++depth;
-    if (c == ']' || c == '}') --depth;
-    if (c == '[' || c == '{' || c == ',') ++values;
-    if (depth > kMaxDepth || values > kMaxValues) {
-      RefuseRequest("the JSON is nested too deep or has too many values");
-    }
+  const JsonExtent extent = MeasureJson(text);
+  if (extent.depth > kMaxDepth || extent.values > kMaxValues) {
+    RefuseRequest("the JSON is nested too deep or has too many values");
   }
 }
 
