@@ -13,6 +13,7 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "kernels/quad_dot-inl.h"
 #include "kernels/quantize_rows-inl.h"
+#include "kernels/tile_dot-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace uffizi {
@@ -339,11 +340,54 @@ HWY_INLINE void MultiplyPanel(const QuantizedMatMulArgs& args, const QuantizedPr
   }
 }
 
+#if UFFIZI_TILES
+// The same with all rows, in tiles.
+void MultiplyPanelInTiles(const QuantizedMatMulArgs& args, const QuantizedProduct& product,
+                          size_t panel, size_t row, size_t end) {
+  const PackedMatrix& w = *product.w;
+  const QuantizedRows& x = args.x;
+  const size_t groups = w.groups(), padded = PackedMatrix::PaddedGroup(w.group_size());
+  const uint8_t* data = w.panel(panel);
+  const size_t panel_codes = groups * padded * kPanel, of_tile = kTileRows * groups;
+  auto* bytes = static_cast<uint8_t*>(ThreadScratch(panel_codes + of_tile * 8));
+  auto* scales = reinterpret_cast<float*>(bytes + panel_codes);
+  auto* code_sums = reinterpret_cast<int32_t*>(scales + of_tile);
+  SignPanel(w, data, bytes);
+  alignas(64) float sums[kTileRows * kPanel] = {};
+  while (row < end) {
+    // One setting of the tiles for all that are full, one for the rest.
+    const size_t count = std::min(kTileRows, end - row);
+    const size_t stop = count < kTileRows ? end : row + (end - row) / kTileRows * kTileRows;
+    const TileScope tiles(count, padded);
+    for (; row < stop; row += count) {
+      TurnToTile(x.scales + row * groups, count, groups, scales);
+      if (!w.symmetric()) TurnToTile(x.sums + row * groups, count, groups, code_sums);
+      const TileOfRows rows{x.codes + row * x.padded_columns(), x.padded_columns(), scales,
+                            code_sums};
+      if (w.symmetric()) {
+        DotTile<true>(rows, w, bytes, data, sums);
+      } else {
+        DotTile<false>(rows, w, bytes, data, sums);
+      }
+      for (size_t r = 0; r < count; ++r) {
+        FinishRow(product, args.out, row + r, panel, sums + r * kPanel);
+      }
+    }
+  }
+}
+constexpr size_t kLeastRowsForTiles = 12;
+#endif  // UFFIZI_TILES
+
 // Rows [row, end) times one panel, counted over all products.
 void MultiplyTile(const QuantizedMatMulArgs& args, size_t panel, size_t row, size_t end) {
   const QuantizedProduct* product = args.products.data();
   for (; panel >= product->w->panels(); ++product) panel -= product->w->panels();
   const PackedMatrix& w = *product->w;
+#if UFFIZI_TILES
+  if (UseTiles() && end - row >= kLeastRowsForTiles) {
+    return MultiplyPanelInTiles(args, *product, panel, row, end);
+  }
+#endif
   const size_t padded = PackedMatrix::PaddedGroup(w.group_size());
   const uint8_t* data = w.panel(panel);
   PanelView view{data,
@@ -365,11 +409,18 @@ void MultiplyTile(const QuantizedMatMulArgs& args, size_t panel, size_t row, siz
 }
 
 // Rows of activations that stay in a core's second cache while panels pass by.
-constexpr size_t kTileBytes = size_t{256} << 10;
+size_t RowsOfTile(size_t row_bytes) {
+#if UFFIZI_TILES
+  if (UseTiles()) {  // which do so little with each panel that they want more rows for it
+    return std::clamp((size_t{1} << 20) / row_bytes, size_t{64}, size_t{512}) / kTileRows *
+           kTileRows;
+  }
+#endif
+  return std::clamp((size_t{256} << 10) / row_bytes / kMaxRows, size_t{4}, size_t{32}) * kMaxRows;
+}
 
 void MultiplyAll(const QuantizedMatMulArgs& args) {
-  const size_t fitting = kTileBytes / args.x.padded_columns() / kMaxRows * kMaxRows;
-  const size_t tile = std::max(std::min(fitting, 32 * kMaxRows), 4 * kMaxRows);
+  const size_t tile = RowsOfTile(args.x.padded_columns());
   const size_t down = (args.rows + tile - 1) / tile;
   size_t panels = 0;
   for (const QuantizedProduct& product : args.products) panels += product.w->panels();

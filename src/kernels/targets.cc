@@ -5,6 +5,12 @@
 #include <cstdlib>
 #include <string>
 
+#if defined(__x86_64__) && defined(__linux__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include "kernels/kernels.h"
 #include "uffizi/error.h"
 
@@ -36,16 +42,38 @@ std::string LowerCase(std::string text) {
   return text;
 }
 
-// Disables all targets better than the named one, so that it becomes the best.
+// Whether there are tiles of bytes. Linux saves their 8 KB only for processes that ask.
+bool HaveTiles() {
+#if defined(__x86_64__) && defined(__linux__) && defined(SYS_arch_prctl)
+  constexpr unsigned kAmxTile = 1u << 24, kAmxInt8 = 1u << 25;  // CPUID 7.0, EDX
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+  if ((d & kAmxTile) == 0 || (d & kAmxInt8) == 0) return false;
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // Linux' arch/x86/include/uapi/asm
+  return hwy::SupportedTargets() & HWY_AVX3_DL &&
+         syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
+constexpr const char* kTilesName = "AMX";
+
+// Disables all targets better than the named one, so that it becomes the best. Returns whether
+// tiles are to be used.
 bool ForceTargetFromEnvironment() {
   const char* wanted = std::getenv("UFFIZI_TARGET");
-  if (wanted == nullptr || *wanted == '\0') return false;
+  if (wanted == nullptr || *wanted == '\0') return HaveTiles();
   std::string choices;
+  if (HaveTiles()) {
+    choices = LowerCase(kTilesName);
+    if (LowerCase(wanted) == choices) return true;
+  }
   for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
     const std::string name = LowerCase(hwy::TargetName(target));
     if (name == LowerCase(wanted)) {
       hwy::DisableTargets(target - 1);  // better targets are lower bits
-      return true;
+      return false;
     }
     choices += (choices.empty() ? "" : ", ") + name;
   }
@@ -56,13 +84,16 @@ bool ForceTargetFromEnvironment() {
 
 }  // namespace
 
-void ChooseKernelTarget() {
+bool UseTiles() {
   // Initialised once; if it throws, the next call tries again and throws again.
-  [[maybe_unused]] static const bool forced = ForceTargetFromEnvironment();
+  static const bool tiles = ForceTargetFromEnvironment();
+  return tiles;
 }
 
+void ChooseKernelTarget() { UseTiles(); }
+
 const char* KernelTarget() {
-  ChooseKernelTarget();
+  if (UseTiles()) return kTilesName;
   return HWY_DYNAMIC_DISPATCH(NameOfThisTarget)();
 }
 

@@ -14,6 +14,10 @@ namespace uffizi {
 // that this machine has.
 void ChooseKernelTarget();
 
+// Whether kernels for AVX3_DL may use tiles of bytes (AMX): the processor has them, Linux lets this
+// process use them, and UFFIZI_TARGET is not set or "amx".
+bool UseTiles();
+
 }  // namespace uffizi
 
 #endif  // UFFIZI_KERNELS_TARGETS_H_

@@ -1,0 +1,221 @@
+// Products of 16 rows and 16 columns at a time on Intel's matrix extension (AMX), which has eight
+// registers ("tiles") of 16 rows of 64 bytes, and an instruction that multiplies two of them.
+
+#if defined(UFFIZI_KERNELS_TILE_DOT_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef UFFIZI_KERNELS_TILE_DOT_INL_H_
+#undef UFFIZI_KERNELS_TILE_DOT_INL_H_
+#else
+#define UFFIZI_KERNELS_TILE_DOT_INL_H_
+#endif
+
+#include <cstring>
+
+#include "kernels/kernels.h"
+#include "kernels/simd-inl.h"
+
+#undef UFFIZI_TILES
+#if HWY_ARCH_X86_64 && HWY_TARGET <= HWY_AVX3_DL
+#define UFFIZI_TILES 1
+#else
+#define UFFIZI_TILES 0
+#endif
+
+#if UFFIZI_TILES
+HWY_BEFORE_NAMESPACE();
+namespace uffizi {
+namespace HWY_NAMESPACE {
+
+constexpr size_t kTileRows = 16;
+constexpr size_t kTileColumns = 16;  // 32-bit sums
+constexpr size_t kTileDepth = 64;    // bytes of a row, the activations' columns
+
+// What the eight tiles hold. Two of each, so that one product need not wait for the one before.
+enum Tile {
+  kSums0,
+  kSums1,
+  kRows0,
+  kRows1,
+  kWeights0,
+  kWeights1,
+  kLastRows,  // the rest of a group that kTileDepth does not divide
+  kLastWeights,
+};
+
+// Not the intrinsics: those want a target that Highway does not name.
+template <Tile kTile>
+HWY_INLINE void LoadTile(const void* from, size_t stride) {
+  asm volatile("tileloadd (%1,%2,1), %%tmm%c0" ::"i"(kTile), "r"(from), "r"(stride) : "memory");
+}
+template <Tile kTile>
+HWY_INLINE void StoreTile(void* to, size_t stride) {
+  asm volatile("tilestored %%tmm%c0, (%1,%2,1)" ::"i"(kTile), "r"(to), "r"(stride) : "memory");
+}
+template <Tile kTile>
+HWY_INLINE void ZeroTile() {
+  asm volatile("tilezero %%tmm%c0" ::"i"(kTile));
+}
+// sums += rows * weights, both signed
+template <Tile kSums, Tile kRows, Tile kWeights>
+HWY_INLINE void MultiplyTiles() {
+  asm volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kSums), "i"(kRows), "i"(kWeights));
+}
+
+// Sets up this thread's tiles for some rows and groups of so many bytes, for as long as it lives.
+class TileScope {
+ public:
+  TileScope(size_t rows, size_t group) {
+    struct alignas(64) {
+      uint8_t palette = 1, start_row = 0, reserved[14] = {};
+      uint16_t bytes[16] = {};
+      uint8_t rows[16] = {};
+    } config;
+    const auto set = [&](Tile tile, size_t count, size_t bytes) {
+      config.rows[tile] = static_cast<uint8_t>(count);
+      config.bytes[tile] = static_cast<uint16_t>(bytes);
+    };
+    const size_t rest = group % kTileDepth;
+    for (const Tile tile : {kSums0, kSums1}) set(tile, rows, kTileColumns * 4);
+    for (const Tile tile : {kRows0, kRows1}) set(tile, rows, kTileDepth);
+    for (const Tile tile : {kWeights0, kWeights1}) set(tile, kTileDepth / 4, kTileColumns * 4);
+    if (rest != 0) {
+      set(kLastRows, rows, rest);
+      set(kLastWeights, rest / 4, kTileColumns * 4);
+    }
+    asm volatile("ldtilecfg %0" ::"m"(config));
+  }
+  ~TileScope() { asm volatile("tilerelease" ::); }
+  TileScope(const TileScope&) = delete;
+  TileScope& operator=(const TileScope&) = delete;
+};
+
+// The codes of a panel as signed bytes, less the zero point of symmetric ones, in the order of
+// tiles. bytes: [64 / kTileColumns, groups, padded group / 4, kTileColumns, 4]
+HWY_INLINE void SignPanel(const PackedMatrix& w, const uint8_t* HWY_RESTRICT panel,
+                          uint8_t* HWY_RESTRICT bytes) {
+  const hn::ScalableTag<uint8_t> d8;  // 64 bytes, a quad of columns of a tile
+  const hn::Repartition<uint16_t, decltype(d8)> d16;
+  constexpr size_t kQuad = kTileColumns * 4, kBlock = PackedMatrix::kBlockBytes;
+  const size_t of_column = w.groups() * PackedMatrix::PaddedGroup(w.group_size()) * kTileColumns;
+  const auto low = hn::Set(d8, 15), middle = hn::Set(d8, w.bits() == 4 ? 8 : 128);
+  for (size_t g = 0; g < w.groups(); ++g, panel += w.group_bytes()) {
+    for (size_t block = 0; block < w.code_bytes(); block += kBlock) {
+      for (size_t column = 0; column < kBlock / kQuad; ++column) {
+        uint8_t* out = bytes + column * of_column;
+        const auto codes = hn::Load(d8, panel + block + column * kQuad);
+        if (w.bits() == 8) {
+          hn::Store(hn::Sub(codes, middle), d8, out);
+        } else {
+          const auto high = hn::BitCast(d8, hn::ShiftRight<4>(hn::BitCast(d16, codes)));
+          hn::Store(hn::Sub(hn::And(codes, low), middle), d8, out);
+          hn::Store(hn::Sub(hn::And(high, low), middle), d8, out + kQuad);
+        }
+      }
+      bytes += w.bits() == 8 ? kQuad : 2 * kQuad;
+    }
+  }
+}
+
+// Up to kTileRows rows of activations. Scales and sums of a group's rows lie side by side, and are
+// there for kTileRows of them.
+struct TileOfRows {
+  const int8_t* codes;
+  size_t stride;        // bytes from row to row
+  const float* scales;  // [groups, kTileRows]
+  const int32_t* sums;  // [groups, kTileRows]
+};
+
+// in: [rows, groups] -> out: [groups, kTileRows], zeros where there is no row
+template <class T>
+HWY_INLINE void TurnToTile(const T* HWY_RESTRICT in, size_t rows, size_t groups,
+                           T* HWY_RESTRICT out) {
+  for (size_t g = 0; g < groups; ++g, out += kTileRows) {
+    for (size_t r = 0; r < rows; ++r) out[r] = in[r * groups + g];
+    std::fill(out + rows, out + kTileRows, T{0});
+  }
+}
+
+// The integer sums of one group. weights: [depth / 4, kTileColumns, 4]
+template <Tile kSums, Tile kRows, Tile kWeights>
+HWY_INLINE void SumGroupInTile(const int8_t* rows, size_t stride, const uint8_t* weights,
+                               size_t depth, int32_t* out) {
+  constexpr size_t kQuad = kTileColumns * 4;
+  ZeroTile<kSums>();
+  for (; depth >= kTileDepth; depth -= kTileDepth) {
+    LoadTile<kRows>(rows, stride);
+    LoadTile<kWeights>(weights, kQuad);
+    MultiplyTiles<kSums, kRows, kWeights>();
+    rows += kTileDepth;
+    weights += kTileDepth / 4 * kQuad;
+  }
+  if (depth != 0) {
+    LoadTile<kLastRows>(rows, stride);
+    LoadTile<kLastWeights>(weights, kQuad);
+    MultiplyTiles<kSums, kLastRows, kLastWeights>();
+  }
+  StoreTile<kSums>(out, kTileColumns * 4);
+}
+
+// Adds a group's sums, scaled, to the total, as DotBlock() does.
+template <bool kSymmetric>
+HWY_INLINE void AddScaled(const int32_t* HWY_RESTRICT sums, const float* HWY_RESTRICT row_scales,
+                          const int32_t* HWY_RESTRICT row_sums, const uint8_t* scales, int middle,
+                          hn::Vec<FloatTag> (&total)[kTileRows]) {
+  const FloatTag d;
+  const hn::RebindToSigned<FloatTag> di;
+  const auto scale = hn::Load(d, reinterpret_cast<const float*>(scales));
+  auto own = hn::Zero(di);
+  if constexpr (!kSymmetric) {
+    const auto* zeros = reinterpret_cast<const int32_t*>(scales + PackedMatrix::kBlockBytes);
+    own = hn::Sub(hn::Set(di, middle), hn::Load(di, zeros));
+  }
+  UFFIZI_UNROLL for (size_t r = 0; r < kTileRows; ++r) {
+    auto sum = hn::Load(di, sums + r * kTileColumns);
+    if constexpr (!kSymmetric) {
+      sum = hn::Add(sum, hn::Mul(own, hn::Set(di, row_sums[r])));
+    }
+    const auto both = hn::Mul(scale, hn::Set(d, row_scales[r]));
+    total[r] = hn::MulAdd(both, hn::ConvertTo(d, sum), total[r]);
+  }
+}
+
+// A tile's rows times one panel. bytes: of SignPanel(); panel: as packed, for its scales.
+// out: [kTileRows, kPanelRows] f32
+template <bool kSymmetric>
+HWY_INLINE void DotTile(const TileOfRows& rows, const PackedMatrix& w, const uint8_t* bytes,
+                        const uint8_t* panel, float* HWY_RESTRICT out) {
+  const FloatTag d;
+  const size_t groups = w.groups(), depth = PackedMatrix::PaddedGroup(w.group_size());
+  const size_t group_codes = depth * kTileColumns;
+  alignas(64) int32_t sums[2][kTileRows * kTileColumns];
+  for (size_t column = 0; column < PackedMatrix::kPanelRows; column += kTileColumns) {
+    hn::Vec<FloatTag> total[kTileRows];
+    UFFIZI_UNROLL for (size_t r = 0; r < kTileRows; ++r) total[r] = hn::Zero(d);
+    const uint8_t* scales = panel + w.code_bytes() + column * 4;
+    const auto sum_group = [&](size_t g) HWY_ATTR {
+      const int8_t* codes = rows.codes + g * depth;
+      const uint8_t* weights =
+          bytes + column / kTileColumns * groups * group_codes + g * group_codes;
+      if (g % 2 == 0) {
+        SumGroupInTile<kSums0, kRows0, kWeights0>(codes, rows.stride, weights, depth, sums[0]);
+      } else {
+        SumGroupInTile<kSums1, kRows1, kWeights1>(codes, rows.stride, weights, depth, sums[1]);
+      }
+    };
+    sum_group(0);
+    for (size_t g = 0; g < groups; ++g) {
+      if (g + 1 < groups) sum_group(g + 1);
+      AddScaled<kSymmetric>(sums[g % 2], rows.scales + g * kTileRows, rows.sums + g * kTileRows,
+                            scales + g * w.group_bytes(), w.symmetric_zero(), total);
+    }
+    UFFIZI_UNROLL for (size_t r = 0; r < kTileRows; ++r) {
+      hn::Store(total[r], d, out + r * PackedMatrix::kPanelRows + column);
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace uffizi
+HWY_AFTER_NAMESPACE();
+#endif  // UFFIZI_TILES
+
+#endif  // UFFIZI_KERNELS_TILE_DOT_INL_H_
