@@ -358,7 +358,7 @@ void MultiplyPanelInTiles(const QuantizedMatMulArgs& args, const QuantizedProduc
     // One setting of the tiles for all that are full, one for the rest.
     const size_t count = std::min(kTileRows, end - row);
     const size_t stop = count < kTileRows ? end : row + (end - row) / kTileRows * kTileRows;
-    const TileScope tiles(count, padded);
+    const TileScope tiles(ShapesOfGroup(count, padded));
     for (; row < stop; row += count) {
       TurnToTile(x.scales + row * groups, count, groups, scales);
       if (!w.symmetric()) TurnToTile(x.sums + row * groups, count, groups, code_sums);

@@ -1,5 +1,4 @@
-// Products of 16 rows and 16 columns at a time on Intel's matrix extension (AMX), which has eight
-// registers ("tiles") of 16 rows of 64 bytes, and an instruction that multiplies two of them.
+// Products of 16 rows of 8-bit activations and 16 rows of a packed matrix, in tiles.
 
 #if defined(UFFIZI_KERNELS_TILE_DOT_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UFFIZI_KERNELS_TILE_DOT_INL_H_
@@ -8,85 +7,40 @@
 #define UFFIZI_KERNELS_TILE_DOT_INL_H_
 #endif
 
-#include <cstring>
-
 #include "kernels/kernels.h"
 #include "kernels/simd-inl.h"
-
-#undef UFFIZI_TILES
-#if HWY_ARCH_X86_64 && HWY_TARGET <= HWY_AVX3_DL
-#define UFFIZI_TILES 1
-#else
-#define UFFIZI_TILES 0
-#endif
+#include "kernels/tiles-inl.h"
 
 #if UFFIZI_TILES
 HWY_BEFORE_NAMESPACE();
 namespace uffizi {
 namespace HWY_NAMESPACE {
 
-constexpr size_t kTileRows = 16;
-constexpr size_t kTileColumns = 16;  // 32-bit sums
-constexpr size_t kTileDepth = 64;    // bytes of a row, the activations' columns
-
-// What the eight tiles hold. Two of each, so that one product need not wait for the one before.
-enum Tile {
+// Of the eight tiles two hold each thing, so that one product need not wait for the one before.
+enum GroupTile {
   kSums0,
   kSums1,
   kRows0,
   kRows1,
   kWeights0,
   kWeights1,
-  kLastRows,  // the rest of a group that kTileDepth does not divide
+  kLastRows,  // the rest of a group that is no multiple of kTileBytes
   kLastWeights,
 };
 
-// Not the intrinsics: those want a target that Highway does not name.
-template <Tile kTile>
-HWY_INLINE void LoadTile(const void* from, size_t stride) {
-  asm volatile("tileloadd (%1,%2,1), %%tmm%c0" ::"i"(kTile), "r"(from), "r"(stride) : "memory");
-}
-template <Tile kTile>
-HWY_INLINE void StoreTile(void* to, size_t stride) {
-  asm volatile("tilestored %%tmm%c0, (%1,%2,1)" ::"i"(kTile), "r"(to), "r"(stride) : "memory");
-}
-template <Tile kTile>
-HWY_INLINE void ZeroTile() {
-  asm volatile("tilezero %%tmm%c0" ::"i"(kTile));
-}
-// sums += rows * weights, both signed
-template <Tile kSums, Tile kRows, Tile kWeights>
-HWY_INLINE void MultiplyTiles() {
-  asm volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kSums), "i"(kRows), "i"(kWeights));
-}
-
-// Sets up this thread's tiles for some rows and groups of so many bytes, for as long as it lives.
-class TileScope {
- public:
-  TileScope(size_t rows, size_t group) {
-    struct alignas(64) {
-      uint8_t palette = 1, start_row = 0, reserved[14] = {};
-      uint16_t bytes[16] = {};
-      uint8_t rows[16] = {};
-    } config;
-    const auto set = [&](Tile tile, size_t count, size_t bytes) {
-      config.rows[tile] = static_cast<uint8_t>(count);
-      config.bytes[tile] = static_cast<uint16_t>(bytes);
-    };
-    const size_t rest = group % kTileDepth;
-    for (const Tile tile : {kSums0, kSums1}) set(tile, rows, kTileColumns * 4);
-    for (const Tile tile : {kRows0, kRows1}) set(tile, rows, kTileDepth);
-    for (const Tile tile : {kWeights0, kWeights1}) set(tile, kTileDepth / 4, kTileColumns * 4);
-    if (rest != 0) {
-      set(kLastRows, rows, rest);
-      set(kLastWeights, rest / 4, kTileColumns * 4);
-    }
-    asm volatile("ldtilecfg %0" ::"m"(config));
+// rows: of a tile; group: its columns, in bytes
+HWY_INLINE TileShapes ShapesOfGroup(size_t rows, size_t group) {
+  TileShapes shapes;
+  const size_t rest = group % kTileBytes;
+  for (const int tile : {kSums0, kSums1}) shapes.Set(tile, rows, kTileColumns * 4);
+  for (const int tile : {kRows0, kRows1}) shapes.Set(tile, rows, kTileBytes);
+  for (const int tile : {kWeights0, kWeights1}) shapes.Set(tile, kTileBytes / 4, kTileColumns * 4);
+  if (rest != 0) {
+    shapes.Set(kLastRows, rows, rest);
+    shapes.Set(kLastWeights, rest / 4, kTileColumns * 4);
   }
-  ~TileScope() { asm volatile("tilerelease" ::); }
-  TileScope(const TileScope&) = delete;
-  TileScope& operator=(const TileScope&) = delete;
-};
+  return shapes;
+}
 
 // The codes of a panel as signed bytes, less the zero point of symmetric ones, in the order of
 // tiles. bytes: [64 / kTileColumns, groups, padded group / 4, kTileColumns, 4]
@@ -135,22 +89,22 @@ HWY_INLINE void TurnToTile(const T* HWY_RESTRICT in, size_t rows, size_t groups,
 }
 
 // The integer sums of one group. weights: [depth / 4, kTileColumns, 4]
-template <Tile kSums, Tile kRows, Tile kWeights>
+template <int kSums, int kRows, int kWeights>
 HWY_INLINE void SumGroupInTile(const int8_t* rows, size_t stride, const uint8_t* weights,
                                size_t depth, int32_t* out) {
   constexpr size_t kQuad = kTileColumns * 4;
   ZeroTile<kSums>();
-  for (; depth >= kTileDepth; depth -= kTileDepth) {
+  for (; depth >= kTileBytes; depth -= kTileBytes) {
     LoadTile<kRows>(rows, stride);
     LoadTile<kWeights>(weights, kQuad);
-    MultiplyTiles<kSums, kRows, kWeights>();
-    rows += kTileDepth;
-    weights += kTileDepth / 4 * kQuad;
+    MultiplyBytes<kSums, kRows, kWeights>();
+    rows += kTileBytes;
+    weights += kTileBytes / 4 * kQuad;
   }
   if (depth != 0) {
     LoadTile<kLastRows>(rows, stride);
     LoadTile<kLastWeights>(weights, kQuad);
-    MultiplyTiles<kSums, kLastRows, kLastWeights>();
+    MultiplyBytes<kSums, kLastRows, kLastWeights>();
   }
   StoreTile<kSums>(out, kTileColumns * 4);
 }
