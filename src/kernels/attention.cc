@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "core/parallel.h"
 #include "kernels/arguments.h"
 #include "kernels/kernels.h"
@@ -7,6 +9,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/attention.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "kernels/bf16_product-inl.h"
 #include "kernels/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -65,7 +68,56 @@ void AttendChunk(const AttentionJob& job, const AttentionShape& shape, size_t he
   ComputeOuterProduct({scores, padded, 1, v, dim, keys, out, shape.out_stride, 1.0f}, count, dim);
 }
 
+#if UFFIZI_BF16
+// The same with products of bfloat16.
+void AttendChunkInBf16(const AttentionJob& job, const AttentionShape& shape, size_t head,
+                       size_t first, size_t count) {
+  const size_t dim = shape.head_dim, keys = job.keys;
+  const size_t padded = (keys + kBf16Depth - 1) / kBf16Depth * kBf16Depth;
+  auto* scores = static_cast<float*>(
+      ThreadScratch(4 * (count * padded + dim * padded) + 2 * (count + 1) * dim));
+  auto* k = reinterpret_cast<uint32_t*>(scores + count * padded);  // [dim / 2, padded]
+  uint32_t* v = k + dim / 2 * padded;                              // [padded / 2, dim]
+  auto* q = reinterpret_cast<uint16_t*>(v + padded / 2 * dim);     // [count, dim]
+  uint16_t* key = q + count * dim;                                 // [dim]
+  const size_t at = head * dim;
+  for (size_t i = 0; i < count; ++i) {
+    RowToBf16(job.q + (first + i) * shape.q_stride + at, dim, dim, shape.scale, q + i * dim);
+  }
+  std::fill_n(k, dim / 2 * padded, 0u);
+  for (size_t j = 0; j < keys; ++j) {
+    RowToBf16(job.k + j * shape.kv_stride + at, dim, dim, 1.0f, key);
+    for (size_t i = 0; i < dim / 2; ++i) std::memcpy(k + i * padded + j, key + 2 * i, 4);
+  }
+  alignas(64) static constexpr float kNothing[64] = {};
+  for (size_t j = 0; j < padded; j += 2, v += dim) {
+    const float* row = job.v + j * shape.kv_stride + at;
+    for (size_t i = 0; i < dim; i += kBf16Depth) {
+      RowsToPairs(j < keys ? row + i : kNothing,
+                  j + 1 < keys ? row + shape.kv_stride + i : kNothing, kBf16Depth, v + i);
+    }
+  }
+  v -= padded / 2 * dim;
+  MultiplyBf16({q, dim, k, dim, padded, scores, padded}, count);
+  float factors[kQueryChunk];
+  for (size_t i = 0; i < count; ++i) {
+    float* row = scores + i * padded;
+    factors[i] = 1.0f / ExpOfRow(row, keys);
+    RowToBf16(row, keys, padded, 1.0f, reinterpret_cast<uint16_t*>(row));
+  }
+  float* out = job.out + first * shape.out_stride + at;
+  MultiplyBf16({reinterpret_cast<const uint16_t*>(scores), 2 * padded, v, padded, dim, out,
+                shape.out_stride},
+               count);
+  for (size_t i = 0; i < count; ++i) ScaleRow(out + i * shape.out_stride, dim, factors[i]);
+}
+#endif  // UFFIZI_BF16
+
 void AttendAll(std::span<const AttentionJob> jobs, const AttentionShape& shape) {
+  auto* attend = AttendChunk;
+#if UFFIZI_BF16
+  if (shape.bf16 && UseBfloat16() && shape.head_dim % kBf16Depth == 0) attend = AttendChunkInBf16;
+#endif
   size_t most = 0;
   for (const AttentionJob& job : jobs) most = std::max(most, job.queries);
   const size_t chunks = (most + kQueryChunk - 1) / kQueryChunk;
@@ -75,8 +127,7 @@ void AttendAll(std::span<const AttentionJob> jobs, const AttentionShape& shape) 
       const AttentionJob& job = jobs[i / per_job];
       const size_t first = i % chunks * kQueryChunk;
       if (first >= job.queries) continue;
-      AttendChunk(job, shape, i % per_job / chunks, first,
-                  std::min(kQueryChunk, job.queries - first));
+      attend(job, shape, i % per_job / chunks, first, std::min(kQueryChunk, job.queries - first));
     }
   });
 }

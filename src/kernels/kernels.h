@@ -103,6 +103,7 @@ struct AttentionShape {
   size_t heads, head_dim;
   size_t q_stride, kv_stride, out_stride;  // elements from one token to the next
   float scale;
+  bool bf16 = false;  // allows products of bfloat16, summed in f32, where they are faster
 };
 // Independent jobs of one shape: the windows of a picture, or the sequences of a batch.
 void Attention(std::span<const AttentionJob> jobs, const AttentionShape& shape);

@@ -5,8 +5,10 @@
 #include <cstdlib>
 #include <string>
 
-#if defined(__x86_64__) && defined(__linux__)
+#if defined(__x86_64__)
 #include <cpuid.h>
+#endif
+#if defined(__x86_64__) && defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -42,13 +44,13 @@ std::string LowerCase(std::string text) {
   return text;
 }
 
-// Whether there are tiles of bytes. Linux saves their 8 KB only for processes that ask.
+// Whether there are tiles of bytes and bfloat16. Linux saves their 8 KB only for processes that
+// ask.
 bool HaveTiles() {
 #if defined(__x86_64__) && defined(__linux__) && defined(SYS_arch_prctl)
-  constexpr unsigned kAmxTile = 1u << 24, kAmxInt8 = 1u << 25;  // CPUID 7.0, EDX
+  constexpr unsigned kAmx = 1u << 22 | 1u << 24 | 1u << 25;  // CPUID 7.0, EDX: bf16, tile, int8
   unsigned a = 0, b = 0, c = 0, d = 0;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
-  if ((d & kAmxTile) == 0 || (d & kAmxInt8) == 0) return false;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kAmx) != kAmx) return false;
   constexpr long kRequestPermission = 0x1023, kTileData = 18;  // Linux' arch/x86/include/uapi/asm
   return hwy::SupportedTargets() & HWY_AVX3_DL &&
          syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
@@ -88,6 +90,19 @@ bool UseTiles() {
   // Initialised once; if it throws, the next call tries again and throws again.
   static const bool tiles = ForceTargetFromEnvironment();
   return tiles;
+}
+
+bool UseBfloat16() {
+#if defined(__x86_64__)
+  static const bool has = [] {
+    constexpr unsigned kAvx512Bf16 = 1u << 5;  // CPUID 7.1, EAX
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & kAvx512Bf16) != 0;
+  }();
+  return has;
+#else
+  return false;
+#endif
 }
 
 void ChooseKernelTarget() { UseTiles(); }

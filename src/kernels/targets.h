@@ -14,9 +14,12 @@ namespace uffizi {
 // that this machine has.
 void ChooseKernelTarget();
 
-// Whether kernels for AVX3_DL may use tiles of bytes (AMX): the processor has them, Linux lets this
-// process use them, and UFFIZI_TARGET is not set or "amx".
+// Whether kernels for AVX3_DL may use tiles of bytes and bfloat16 (AMX): the processor has them,
+// Linux lets this process use them, and UFFIZI_TARGET is not set or "amx".
 bool UseTiles();
+
+// Whether kernels for AVX3_DL may multiply pairs of bfloat16 (AVX-512 BF16), or tiles of them.
+bool UseBfloat16();
 
 }  // namespace uffizi
 

@@ -1,6 +1,6 @@
-// Intel's matrix extension (AMX): eight registers ("tiles") of 16 rows of 64 bytes, and instructions
-// that multiply two of them. UFFIZI_TILES says whether the code is compiled; UseTiles(), whether the
-// machine has them.
+// Intel's matrix extension (AMX): eight registers ("tiles") of 16 rows of 64 bytes, and
+// instructions that multiply two of them. UFFIZI_TILES says whether the code is compiled;
+// UseTiles(), whether the machine has them.
 
 #if defined(UFFIZI_KERNELS_TILES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UFFIZI_KERNELS_TILES_INL_H_

@@ -69,6 +69,7 @@ BartEncoder BartEncoder::Read(const WeightReader& reader, const ModelConfig& con
   const std::string prefix = "model.language_model.encoder.";
   BartEncoder encoder;
   encoder.heads_ = static_cast<size_t>(text.encoder_heads);
+  encoder.bf16_attention_ = reader.arithmetic() != Arithmetic::kF32;
   encoder.positions_ = PositionEmbedding::Read(reader, prefix + "embed_positions.weight", text);
   encoder.embedding_norm_ = Norm::Read(reader, prefix + "layernorm_embedding", text.d_model);
   for (int i = 0; i < text.encoder_layers; ++i) {
@@ -90,7 +91,8 @@ void BartEncoder::Forward(float* states, size_t tokens, Arena& arena) const {
   float* k = arena.Take<float>(tokens * dim);
   float* v = arena.Take<float>(tokens * dim);
   float* attended = arena.Take<float>(tokens * dim);
-  const AttentionShape shape{heads_, dim / heads_, dim, dim, dim, HeadScale(dim, heads_)};
+  const AttentionShape shape{heads_,         dim / heads_, dim, dim, dim, HeadScale(dim, heads_),
+                             bf16_attention_};
   for (const Layer& layer : layers_) {
     const Linear::Output projections[] = {
         {&layer.attention.q, q}, {&layer.attention.k, k}, {&layer.attention.v, v}};

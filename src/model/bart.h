@@ -60,6 +60,7 @@ class BartEncoder {
     Norm mlp_norm;
   };
   size_t heads_ = 0;
+  bool bf16_attention_ = false;
   PositionEmbedding positions_{};
   Norm embedding_norm_;
   std::vector<Layer> layers_;

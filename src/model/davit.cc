@@ -149,7 +149,8 @@ void DavitBlock::WindowAttention(const FeatureMap& x, Arena& arena) const {
                              3 * dim,
                              3 * dim,
                              dim,
-                             1.0f / std::sqrt(static_cast<float>(dim / Size(config.heads)))};
+                             1.0f / std::sqrt(static_cast<float>(dim / Size(config.heads))),
+                             qkv.packed() != nullptr};
   for (size_t first_row = 0; first_row < down; first_row += group) {
     const size_t rows = std::min(group, down - first_row), tokens = rows * row_tokens;
     // Calls visit(token of the map or null, row in window order) for a slice of the rows.

@@ -113,6 +113,32 @@ TEST(Kernels, Attention) {
   }
 }
 
+// Rounding operands to bfloat16 moves each by at most 2^-9 of itself.
+TEST(Kernels, AttentionInBfloat16) {
+  for (const size_t queries : {1, 15, 16, 44, 144, 150}) {
+    for (const size_t keys : {1, 2, 25, 63, 64, 65, 144, 583}) {
+      for (const size_t dim : {12, 32, 64, 96}) {
+        const size_t heads = 3, width = heads * dim;
+        const auto q = RandomValues(queries * width, 1), k = RandomValues(keys * width, 2),
+                   v = RandomValues(keys * width, 3);
+        std::vector<float> out(queries * width), expected(queries * width), alone(width);
+        AttentionShape shape{heads, dim, width, width, width, 0.2f, true};
+        AttentionJob job{q.data(), k.data(), v.data(), out.data(), queries, keys};
+        Attention({&job, 1}, shape);
+        job.out = expected.data();
+        reference::Attention({&job, 1}, shape);
+        SCOPED_TRACE(::testing::Message() << queries << " " << keys << " " << dim);
+        ExpectNear(out, expected, 3e-2);
+        // A query's answer does not depend on those beside it.
+        const size_t last = (queries - 1) * width;
+        job = {q.data() + last, k.data(), v.data(), alone.data(), 1, keys};
+        Attention({&job, 1}, shape);
+        EXPECT_EQ(alone, std::vector<float>(out.begin() + static_cast<ptrdiff_t>(last), out.end()));
+      }
+    }
+  }
+}
+
 TEST(Kernels, CachedAttention) {
   const size_t heads = 3, slots = 4, most = 20;
   for (const size_t dim : {12, 16, 64}) {
