@@ -340,54 +340,83 @@ HWY_INLINE void MultiplyPanel(const QuantizedMatMulArgs& args, const QuantizedPr
   }
 }
 
+// A panel, counted over all products.
+struct PanelOfProduct {
+  const QuantizedProduct* product;
+  size_t panel;
+};
+PanelOfProduct FindPanel(const QuantizedMatMulArgs& args, size_t panel) {
+  const QuantizedProduct* product = args.products.data();
+  for (; panel >= product->w->panels(); ++product) panel -= product->w->panels();
+  return {product, panel};
+}
+
 #if UFFIZI_TILES
-// The same with all rows, in tiles.
-void MultiplyPanelInTiles(const QuantizedMatMulArgs& args, const QuantizedProduct& product,
-                          size_t panel, size_t row, size_t end) {
-  const PackedMatrix& w = *product.w;
+// Fewer rows than this are faster without tiles, for which weights must be spread to bytes first.
+constexpr size_t kLeastRowsForTiles = 12;
+// Panels that are spread at a time, and stay in a core's second cache while rows pass by.
+constexpr size_t kSpreadBytes = size_t{1} << 20;
+constexpr size_t kMostSpreadPanels = 8;
+constexpr size_t kRowsPerSpread = 32 * kTileRows;
+
+// Rows [row, end) times `count` panels from `first` on.
+void MultiplyInTiles(const QuantizedMatMulArgs& args, size_t first, size_t count, size_t row,
+                     size_t end) {
   const QuantizedRows& x = args.x;
-  const size_t groups = w.groups(), padded = PackedMatrix::PaddedGroup(w.group_size());
-  const uint8_t* data = w.panel(panel);
-  const size_t panel_codes = groups * padded * kPanel, of_tile = kTileRows * groups;
-  auto* bytes = static_cast<uint8_t*>(ThreadScratch(panel_codes + of_tile * 8));
-  auto* scales = reinterpret_cast<float*>(bytes + panel_codes);
-  auto* code_sums = reinterpret_cast<int32_t*>(scales + of_tile);
-  SignPanel(w, data, bytes);
+  const size_t padded = PackedMatrix::PaddedGroup(x.group_size);
+  const size_t panel_bytes = x.padded_columns() * kPanel;
+  auto* bytes = static_cast<uint8_t*>(ThreadScratch(count * panel_bytes + TileOfRows::Bytes(x)));
+  const TileOfRows rows = TileOfRows::In(bytes + count * panel_bytes, x);
+  PanelOfProduct panels[kMostSpreadPanels];
+  for (size_t i = 0; i < count; ++i) {
+    panels[i] = FindPanel(args, first + i);
+    const PackedMatrix& w = *panels[i].product->w;
+    SignPanel(w, w.panel(panels[i].panel), bytes + i * panel_bytes);
+  }
   alignas(64) float sums[kTileRows * kPanel] = {};
   while (row < end) {
     // One setting of the tiles for all that are full, one for the rest.
-    const size_t count = std::min(kTileRows, end - row);
-    const size_t stop = count < kTileRows ? end : row + (end - row) / kTileRows * kTileRows;
-    const TileScope tiles(ShapesOfGroup(count, padded));
-    for (; row < stop; row += count) {
-      TurnToTile(x.scales + row * groups, count, groups, scales);
-      if (!w.symmetric()) TurnToTile(x.sums + row * groups, count, groups, code_sums);
-      const TileOfRows rows{x.codes + row * x.padded_columns(), x.padded_columns(), scales,
-                            code_sums};
-      if (w.symmetric()) {
-        DotTile<true>(rows, w, bytes, data, sums);
-      } else {
-        DotTile<false>(rows, w, bytes, data, sums);
-      }
-      for (size_t r = 0; r < count; ++r) {
-        FinishRow(product, args.out, row + r, panel, sums + r * kPanel);
+    const size_t of_tile = std::min(kTileRows, end - row);
+    const size_t stop = row + (end - row) / of_tile * of_tile;
+    const TileScope tiles(ShapesOfGroup(of_tile, padded));
+    for (; row < stop; row += of_tile) {
+      rows.Take(x, row, of_tile);
+      for (size_t i = 0; i < count; ++i) {
+        const auto& [product, panel] = panels[i];
+        const PackedMatrix& w = *product->w;
+        const uint8_t* codes = bytes + i * panel_bytes;
+        if (w.symmetric()) {
+          DotTile<true>(rows, w, codes, w.panel(panel), sums);
+        } else {
+          DotTile<false>(rows, w, codes, w.panel(panel), sums);
+        }
+        for (size_t r = 0; r < of_tile; ++r) {
+          FinishRow(*product, args.out, row + r, panel, sums + r * kPanel);
+        }
       }
     }
   }
 }
-constexpr size_t kLeastRowsForTiles = 12;
+
+void MultiplyAllInTiles(const QuantizedMatMulArgs& args, size_t panels) {
+  const size_t fitting = kSpreadBytes / (args.x.padded_columns() * kPanel);
+  const size_t together = std::clamp(fitting, size_t{1}, kMostSpreadPanels);
+  const size_t across = (panels + together - 1) / together;
+  const size_t down = (args.rows + kRowsPerSpread - 1) / kRowsPerSpread;
+  ParallelFor(down * across, 1, [&](size_t begin, size_t end) HWY_ATTR {
+    for (size_t i = begin; i < end; ++i) {
+      const size_t row = i / across * kRowsPerSpread, first = i % across * together;
+      MultiplyInTiles(args, first, std::min(together, panels - first), row,
+                      std::min(args.rows, row + kRowsPerSpread));
+    }
+  });
+}
 #endif  // UFFIZI_TILES
 
 // Rows [row, end) times one panel, counted over all products.
-void MultiplyTile(const QuantizedMatMulArgs& args, size_t panel, size_t row, size_t end) {
-  const QuantizedProduct* product = args.products.data();
-  for (; panel >= product->w->panels(); ++product) panel -= product->w->panels();
+void MultiplyTile(const QuantizedMatMulArgs& args, size_t number, size_t row, size_t end) {
+  const auto [product, panel] = FindPanel(args, number);
   const PackedMatrix& w = *product->w;
-#if UFFIZI_TILES
-  if (UseTiles() && end - row >= kLeastRowsForTiles) {
-    return MultiplyPanelInTiles(args, *product, panel, row, end);
-  }
-#endif
   const size_t padded = PackedMatrix::PaddedGroup(w.group_size());
   const uint8_t* data = w.panel(panel);
   PanelView view{data,
@@ -409,21 +438,17 @@ void MultiplyTile(const QuantizedMatMulArgs& args, size_t panel, size_t row, siz
 }
 
 // Rows of activations that stay in a core's second cache while panels pass by.
-size_t RowsOfTile(size_t row_bytes) {
-#if UFFIZI_TILES
-  if (UseTiles()) {  // which do so little with each panel that they want more rows for it
-    return std::clamp((size_t{1} << 20) / row_bytes, size_t{64}, size_t{512}) / kTileRows *
-           kTileRows;
-  }
-#endif
-  return std::clamp((size_t{256} << 10) / row_bytes / kMaxRows, size_t{4}, size_t{32}) * kMaxRows;
-}
+constexpr size_t kRowBytes = size_t{256} << 10;
 
 void MultiplyAll(const QuantizedMatMulArgs& args) {
-  const size_t tile = RowsOfTile(args.x.padded_columns());
-  const size_t down = (args.rows + tile - 1) / tile;
   size_t panels = 0;
   for (const QuantizedProduct& product : args.products) panels += product.w->panels();
+#if UFFIZI_TILES
+  if (UseTiles() && args.rows >= kLeastRowsForTiles) return MultiplyAllInTiles(args, panels);
+#endif
+  const size_t fitting = kRowBytes / args.x.padded_columns() / kMaxRows;
+  const size_t tile = std::clamp(fitting, size_t{4}, size_t{32}) * kMaxRows;
+  const size_t down = (args.rows + tile - 1) / tile;
   ParallelFor(down * panels, 1, [&](size_t begin, size_t end) HWY_ATTR {
     for (size_t i = begin; i < end; ++i) {
       const size_t row = i / panels * tile;

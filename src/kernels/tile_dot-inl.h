@@ -69,29 +69,53 @@ HWY_INLINE void SignPanel(const PackedMatrix& w, const uint8_t* HWY_RESTRICT pan
   }
 }
 
-// Up to kTileRows rows of activations. Scales and sums of a group's rows lie side by side, and are
-// there for kTileRows of them.
-struct TileOfRows {
-  const int8_t* codes;
-  size_t stride;        // bytes from row to row
-  const float* scales;  // [groups, kTileRows]
-  const int32_t* sums;  // [groups, kTileRows]
-};
-
-// in: [rows, groups] -> out: [groups, kTileRows], zeros where there is no row
-template <class T>
-HWY_INLINE void TurnToTile(const T* HWY_RESTRICT in, size_t rows, size_t groups,
-                           T* HWY_RESTRICT out) {
-  for (size_t g = 0; g < groups; ++g, out += kTileRows) {
-    for (size_t r = 0; r < rows; ++r) out[r] = in[r * groups + g];
-    std::fill(out + rows, out + kTileRows, T{0});
-  }
+// count: a multiple of 8
+HWY_INLINE void CopyBytes(const int8_t* HWY_RESTRICT from, size_t count, int8_t* HWY_RESTRICT to) {
+  const hn::ScalableTag<int8_t> d;
+  const hn::CappedTag<int8_t, 8> d8;
+  size_t i = 0;
+  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
+  for (; i < count; i += 8) hn::StoreU(hn::LoadU(d8, from + i), d8, to + i);
 }
 
-// The integer sums of one group. weights: [depth / 4, kTileColumns, 4]
+// Up to kTileRows rows of activations in the order of tiles: codes [groups, kTileRows, padded
+// group], scales and sums [groups, kTileRows]. Where there is no row, scales and sums are zero.
+struct TileOfRows {
+  int8_t* codes;
+  float* scales;
+  int32_t* sums;
+
+  static size_t Bytes(const QuantizedRows& x) {
+    return kTileRows * (x.padded_columns() + x.groups() * (sizeof(float) + sizeof(int32_t)));
+  }
+  static TileOfRows In(void* memory, const QuantizedRows& x) {
+    auto* codes = static_cast<int8_t*>(memory);
+    auto* scales = reinterpret_cast<float*>(codes + kTileRows * x.padded_columns());
+    return {codes, scales, reinterpret_cast<int32_t*>(scales + kTileRows * x.groups())};
+  }
+
+  HWY_INLINE void Take(const QuantizedRows& x, size_t row, size_t count) const {
+    const size_t groups = x.groups(), depth = x.padded_columns() / groups;
+    if (count < kTileRows) {
+      std::fill_n(scales, kTileRows * groups, 0.0f);
+      std::fill_n(sums, kTileRows * groups, 0);
+    }
+    for (size_t r = 0; r < count; ++r) {
+      const int8_t* HWY_RESTRICT from = x.codes + (row + r) * x.padded_columns();
+      for (size_t g = 0; g < groups; ++g) {
+        CopyBytes(from + g * depth, depth, codes + (g * kTileRows + r) * depth);
+        scales[g * kTileRows + r] = x.scales[(row + r) * groups + g];
+        sums[g * kTileRows + r] = x.sums[(row + r) * groups + g];
+      }
+    }
+  }
+};
+
+// The integer sums of one group. rows: [kTileRows, depth]; weights: [depth / 4, kTileColumns, 4]
 template <int kSums, int kRows, int kWeights>
-HWY_INLINE void SumGroupInTile(const int8_t* rows, size_t stride, const uint8_t* weights,
-                               size_t depth, int32_t* out) {
+HWY_INLINE void SumGroupInTile(const int8_t* rows, const uint8_t* weights, size_t depth,
+                               int32_t* out) {
+  const size_t stride = depth;
   constexpr size_t kQuad = kTileColumns * 4;
   ZeroTile<kSums>();
   for (; depth >= kTileBytes; depth -= kTileBytes) {
@@ -139,27 +163,40 @@ HWY_INLINE void DotTile(const TileOfRows& rows, const PackedMatrix& w, const uin
                         const uint8_t* panel, float* HWY_RESTRICT out) {
   const FloatTag d;
   const size_t groups = w.groups(), depth = PackedMatrix::PaddedGroup(w.group_size());
-  const size_t group_codes = depth * kTileColumns;
+  const size_t group_codes = depth * kTileColumns, row_codes = depth * kTileRows;
+  const size_t group_bytes = w.group_bytes();
+  const int middle = w.symmetric_zero();
   alignas(64) int32_t sums[2][kTileRows * kTileColumns];
   for (size_t column = 0; column < PackedMatrix::kPanelRows; column += kTileColumns) {
     hn::Vec<FloatTag> total[kTileRows];
     UFFIZI_UNROLL for (size_t r = 0; r < kTileRows; ++r) total[r] = hn::Zero(d);
     const uint8_t* scales = panel + w.code_bytes() + column * 4;
-    const auto sum_group = [&](size_t g) HWY_ATTR {
-      const int8_t* codes = rows.codes + g * depth;
-      const uint8_t* weights =
-          bytes + column / kTileColumns * groups * group_codes + g * group_codes;
-      if (g % 2 == 0) {
-        SumGroupInTile<kSums0, kRows0, kWeights0>(codes, rows.stride, weights, depth, sums[0]);
-      } else {
-        SumGroupInTile<kSums1, kRows1, kWeights1>(codes, rows.stride, weights, depth, sums[1]);
+    const int8_t* codes = rows.codes;
+    const uint8_t* weights = bytes + column / kTileColumns * groups * group_codes;
+    const float* row_scales = rows.scales;
+    const int32_t* row_sums = rows.sums;
+    // The sums of a group are added while the tiles are at the next one. No lambdas here: GCC
+    // keeps what they capture in memory.
+    SumGroupInTile<kSums0, kRows0, kWeights0>(codes, weights, depth, sums[0]);
+    for (size_t g = 0; g < groups; g += 2) {
+      const bool has_next = g + 1 < groups;
+      if (has_next) {
+        codes += row_codes;
+        weights += group_codes;
+        SumGroupInTile<kSums1, kRows1, kWeights1>(codes, weights, depth, sums[1]);
       }
-    };
-    sum_group(0);
-    for (size_t g = 0; g < groups; ++g) {
-      if (g + 1 < groups) sum_group(g + 1);
-      AddScaled<kSymmetric>(sums[g % 2], rows.scales + g * kTileRows, rows.sums + g * kTileRows,
-                            scales + g * w.group_bytes(), w.symmetric_zero(), total);
+      AddScaled<kSymmetric>(sums[0], row_scales, row_sums, scales, middle, total);
+      if (!has_next) break;
+      if (g + 2 < groups) {
+        codes += row_codes;
+        weights += group_codes;
+        SumGroupInTile<kSums0, kRows0, kWeights0>(codes, weights, depth, sums[0]);
+      }
+      AddScaled<kSymmetric>(sums[1], row_scales + kTileRows, row_sums + kTileRows,
+                            scales + group_bytes, middle, total);
+      row_scales += 2 * kTileRows;
+      row_sums += 2 * kTileRows;
+      scales += 2 * group_bytes;
     }
     UFFIZI_UNROLL for (size_t r = 0; r < kTileRows; ++r) {
       hn::Store(total[r], d, out + r * PackedMatrix::kPanelRows + column);
