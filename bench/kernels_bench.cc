@@ -92,21 +92,24 @@ void MatMulF32(benchmark::State& state) {
 }
 BENCHMARK(MatMulF32)->ArgNames({"rows", "n", "k"})->Args({2304, 1024, 1024})->UseRealTime();
 
-// Arguments: queries, keys, head_dim; 16 heads.
+// Arguments: queries, keys, head_dim, whether in bfloat16; 16 heads.
 void Attention(benchmark::State& state) {
   const size_t queries = Arg(state, 0), keys = Arg(state, 1), dim = Arg(state, 2), heads = 16;
   const size_t width = heads * dim;
+  const bool bf16 = state.range(3) != 0;
   const auto q = RandomValues(queries * width), k = RandomValues(keys * width),
              v = RandomValues(keys * width);
   std::vector<float> out(queries * width);
   const AttentionJob job{q.data(), k.data(), v.data(), out.data(), queries, keys};
-  Run(state, [&] { uffizi::Attention({&job, 1}, {heads, dim, width, width, width, 0.1f}); });
+  Run(state, [&] { uffizi::Attention({&job, 1}, {heads, dim, width, width, width, 0.1f, bf16}); });
   SetWork(state, 4.0 * static_cast<double>(queries * keys * width));
 }
 BENCHMARK(Attention)
-    ->ArgNames({"queries", "keys", "head_dim"})
-    ->Args({144, 144, 32})
-    ->Args({590, 590, 64})
+    ->ArgNames({"queries", "keys", "head_dim", "bf16"})
+    ->Args({144, 144, 32, 0})
+    ->Args({144, 144, 32, 1})
+    ->Args({590, 590, 64, 0})
+    ->Args({590, 590, 64, 1})
     ->UseRealTime();
 
 // Arguments: queries, whether keys and values are i8.

@@ -68,66 +68,91 @@ void AttendChunk(const AttentionJob& job, const AttentionShape& shape, size_t he
   ComputeOuterProduct({scores, padded, 1, v, dim, keys, out, shape.out_stride, 1.0f}, count, dim);
 }
 
-#if UFFIZI_BF16
-// The same with products of bfloat16.
-void AttendChunkInBf16(const AttentionJob& job, const AttentionShape& shape, size_t head,
-                       size_t first, size_t count) {
-  const size_t dim = shape.head_dim, keys = job.keys;
-  const size_t padded = (keys + kBf16Depth - 1) / kBf16Depth * kBf16Depth;
-  auto* scores = static_cast<float*>(
-      ThreadScratch(4 * (count * padded + dim * padded) + 2 * (count + 1) * dim));
-  auto* k = reinterpret_cast<uint32_t*>(scores + count * padded);  // [dim / 2, padded]
-  uint32_t* v = k + dim / 2 * padded;                              // [padded / 2, dim]
-  auto* q = reinterpret_cast<uint16_t*>(v + padded / 2 * dim);     // [count, dim]
-  uint16_t* key = q + count * dim;                                 // [dim]
-  const size_t at = head * dim;
-  for (size_t i = 0; i < count; ++i) {
-    RowToBf16(job.q + (first + i) * shape.q_stride + at, dim, dim, shape.scale, q + i * dim);
-  }
-  std::fill_n(k, dim / 2 * padded, 0u);
+#if UFFIZI_TILES
+// What a head's queries read, in bfloat16: keys [head_dim / 2, padded keys] and values
+// [padded keys / 2, head_dim], pairs of neighbours in a lane.
+struct Bf16Head {
+  size_t padded;
+  uint32_t *k, *v;
+};
+
+HWY_INLINE void TakeKeys(const float* k, size_t stride, size_t keys, size_t dim,
+                         const Bf16Head& head, uint16_t* HWY_RESTRICT key) {
+  std::fill_n(head.k, dim / 2 * head.padded, 0u);
   for (size_t j = 0; j < keys; ++j) {
-    RowToBf16(job.k + j * shape.kv_stride + at, dim, dim, 1.0f, key);
-    for (size_t i = 0; i < dim / 2; ++i) std::memcpy(k + i * padded + j, key + 2 * i, 4);
+    RowToBf16(k + j * stride, dim, dim, 1.0f, key);
+    for (size_t i = 0; i < dim / 2; ++i) std::memcpy(head.k + i * head.padded + j, key + 2 * i, 4);
   }
-  alignas(64) static constexpr float kNothing[64] = {};
-  for (size_t j = 0; j < padded; j += 2, v += dim) {
-    const float* row = job.v + j * shape.kv_stride + at;
+}
+
+HWY_INLINE void TakeValues(const float* v, size_t stride, size_t keys, size_t dim,
+                           const Bf16Head& head) {
+  alignas(64) static constexpr float kNothing[kBf16Depth] = {};
+  for (size_t j = 0; j < head.padded; j += 2) {
+    const float* row = v + j * stride;
     for (size_t i = 0; i < dim; i += kBf16Depth) {
-      RowsToPairs(j < keys ? row + i : kNothing,
-                  j + 1 < keys ? row + shape.kv_stride + i : kNothing, kBf16Depth, v + i);
+      RowsToPairs(j < keys ? row + i : kNothing, j + 1 < keys ? row + stride + i : kNothing,
+                  kBf16Depth, head.v + j / 2 * dim + i);
     }
   }
-  v -= padded / 2 * dim;
-  MultiplyBf16({q, dim, k, dim, padded, scores, padded}, count);
-  float factors[kQueryChunk];
-  for (size_t i = 0; i < count; ++i) {
-    float* row = scores + i * padded;
-    factors[i] = 1.0f / ExpOfRow(row, keys);
-    RowToBf16(row, keys, padded, 1.0f, reinterpret_cast<uint16_t*>(row));
-  }
-  float* out = job.out + first * shape.out_stride + at;
-  MultiplyBf16({reinterpret_cast<const uint16_t*>(scores), 2 * padded, v, padded, dim, out,
-                shape.out_stride},
-               count);
-  for (size_t i = 0; i < count; ++i) ScaleRow(out + i * shape.out_stride, dim, factors[i]);
 }
-#endif  // UFFIZI_BF16
+
+// Queries that share what is made of a head's keys and values.
+constexpr size_t kQueriesInBf16 = 3 * kQueryChunk;
+
+// The same with products of bfloat16.
+void AttendInBf16(const AttentionJob& job, const AttentionShape& shape, size_t head, size_t first,
+                  size_t count) {
+  const size_t dim = shape.head_dim, at = head * dim, end = first + count;
+  const size_t padded = (job.keys + kBf16Depth - 1) / kBf16Depth * kBf16Depth;
+  const size_t rows = std::min(count, kQueryChunk);
+  // Scores [rows, padded], whose memory the weights take.
+  auto* scores =
+      static_cast<float*>(ThreadScratch(4 * (rows + dim) * padded + 2 * (rows + 1) * dim));
+  auto* k = reinterpret_cast<uint32_t*>(scores + rows * padded);
+  const Bf16Head keys_values{padded, k, k + dim / 2 * padded};
+  auto* q = reinterpret_cast<uint16_t*>(k + dim * padded);  // [rows, dim]
+  TakeKeys(job.k + at, shape.kv_stride, job.keys, dim, keys_values, q + rows * dim);
+  TakeValues(job.v + at, shape.kv_stride, job.keys, dim, keys_values);
+  for (; first < end; first += rows) {
+    count = std::min(rows, end - first);
+    for (size_t i = 0; i < count; ++i) {
+      RowToBf16(job.q + (first + i) * shape.q_stride + at, dim, dim, shape.scale, q + i * dim);
+    }
+    MultiplyBf16({q, dim, keys_values.k, dim, padded, scores, padded}, count);
+    float sums[kQueryChunk];
+    for (size_t i = 0; i < count; ++i) {
+      float* row = scores + i * padded;
+      sums[i] = ExpOfRowToBf16(row, job.keys, padded, reinterpret_cast<uint16_t*>(row));
+    }
+    float* out = job.out + first * shape.out_stride + at;
+    MultiplyBf16({reinterpret_cast<const uint16_t*>(scores), 2 * padded, keys_values.v, padded, dim,
+                  out, shape.out_stride},
+                 count);
+    for (size_t i = 0; i < count; ++i) ScaleRow(out + i * shape.out_stride, dim, 1.0f / sums[i]);
+  }
+}
+#endif  // UFFIZI_TILES
 
 void AttendAll(std::span<const AttentionJob> jobs, const AttentionShape& shape) {
   auto* attend = AttendChunk;
-#if UFFIZI_BF16
-  if (shape.bf16 && UseBfloat16() && shape.head_dim % kBf16Depth == 0) attend = AttendChunkInBf16;
+  size_t chunk = kQueryChunk;
+#if UFFIZI_TILES
+  if (shape.bf16 && UseTiles() && shape.head_dim % kBf16Depth == 0) {
+    attend = AttendInBf16;
+    chunk = kQueriesInBf16;
+  }
 #endif
   size_t most = 0;
   for (const AttentionJob& job : jobs) most = std::max(most, job.queries);
-  const size_t chunks = (most + kQueryChunk - 1) / kQueryChunk;
+  const size_t chunks = (most + chunk - 1) / chunk;
   const size_t per_job = chunks * shape.heads;
   ParallelFor(jobs.size() * per_job, 1, [&](size_t begin, size_t end) HWY_ATTR {
     for (size_t i = begin; i < end; ++i) {
       const AttentionJob& job = jobs[i / per_job];
-      const size_t first = i % chunks * kQueryChunk;
+      const size_t first = i % chunks * chunk;
       if (first >= job.queries) continue;
-      attend(job, shape, i % per_job / chunks, first, std::min(kQueryChunk, job.queries - first));
+      attend(job, shape, i % per_job / chunks, first, std::min(chunk, job.queries - first));
     }
   });
 }

@@ -1,6 +1,6 @@
-// Small matrix products of bfloat16, summed in f32: in tiles (AMX), or pairs in a lane (AVX-512
-// BF16). UFFIZI_BF16 says whether the code is compiled; UseBfloat16(), whether the machine has
-// them.
+// Small matrix products of bfloat16 in tiles, summed in f32, and what makes bfloat16 of floats.
+// (AVX-512's own instruction for bfloat16 was slower than f32 on the one machine with tiles that
+// was measured.)
 
 #if defined(UFFIZI_KERNELS_BF16_PRODUCT_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UFFIZI_KERNELS_BF16_PRODUCT_INL_H_
@@ -12,14 +12,7 @@
 #include "kernels/simd-inl.h"
 #include "kernels/tiles-inl.h"
 
-#undef UFFIZI_BF16
-#if HWY_ARCH_X86_64 && HWY_TARGET <= HWY_AVX3_DL
-#define UFFIZI_BF16 1
-#else
-#define UFFIZI_BF16 0
-#endif
-
-#if UFFIZI_BF16
+#if UFFIZI_TILES
 HWY_BEFORE_NAMESPACE();
 namespace uffizi {
 namespace HWY_NAMESPACE {
@@ -67,6 +60,47 @@ HWY_INLINE void RowToBf16(const float* x, size_t count, size_t padded, float fac
   for (; i < padded; i += lanes) hn::StoreU(hn::Zero(d16), d16, out + i);
 }
 
+// e^x for -50 <= x <= 0, within 3e-6 of itself: 2^n 2^f, the latter by a minimax fit of our own.
+// 0 for less than -50, which is too little to be seen beside a 1.
+HWY_INLINE hn::Vec<FloatTag> QuickExp(hn::Vec<FloatTag> x) {
+  const FloatTag d;
+  const auto t = hn::Mul(x, hn::Set(d, 1.44269504f));
+  const auto n = hn::Round(t), f = hn::Sub(t, n);
+  auto p = hn::Set(d, 0.009570101553237212f);
+  p = hn::MulAdd(p, f, hn::Set(d, 0.055917862196434936f));
+  p = hn::MulAdd(p, f, hn::Set(d, 0.24024744853265553f));
+  p = hn::MulAdd(p, f, hn::Set(d, 0.6931218145108802f));
+  p = hn::MulAdd(p, f, hn::Set(d, 0.9999992614328992f));
+  const hn::RebindToSigned<FloatTag> di;
+  const auto exponent = hn::ShiftLeft<23>(hn::ConvertTo(di, n));
+  const auto e = hn::BitCast(d, hn::Add(hn::BitCast(di, p), exponent));
+  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -50.0f)), e);
+}
+
+// Softmax without the division: out[i] = e^(x[i] - max(x)) for [0, count), zeros up to `padded`, a
+// multiple of 16. Returns the sum of what is written. out may be x.
+HWY_INLINE float ExpOfRowToBf16(const float* x, size_t count, size_t padded, uint16_t* out) {
+  const FloatTag d;
+  const hn::RebindToSigned<FloatTag> di;
+  const hn::Rebind<uint16_t, FloatTag> d16;
+  const size_t lanes = hn::Lanes(d), whole = count / lanes * lanes;
+  const auto rest = hn::FirstN(d, count - whole);
+  auto most = hn::Set(d, x[0]);
+  for (size_t i = 0; i < whole; i += lanes) most = hn::Max(most, hn::LoadU(d, x + i));
+  if (whole < count) most = hn::IfThenElse(rest, hn::Max(most, hn::LoadU(d, x + whole)), most);
+  const auto shift = hn::MaxOfLanes(d, most);
+  auto sums = hn::Zero(d);
+  for (size_t i = 0; i < padded; i += lanes) {
+    auto e = hn::Zero(d);
+    if (i < count) e = QuickExp(hn::Sub(hn::LoadU(d, x + i), shift));
+    if (i == whole) e = hn::IfThenElseZero(rest, e);
+    const auto high = hn::ShiftRight<16>(RoundToBf16(e));
+    sums = hn::Add(sums, hn::BitCast(d, hn::ShiftLeft<16>(high)));
+    hn::StoreU(hn::DemoteTo(d16, hn::BitCast(di, high)), d16, out + i);
+  }
+  return Sum(d, sums);
+}
+
 // Rows x and y, of `count` columns, as one row of pairs. count: a multiple of 16
 HWY_INLINE void RowsToPairs(const float* x, const float* y, size_t count,
                             uint32_t* HWY_RESTRICT out) {
@@ -77,51 +111,6 @@ HWY_INLINE void RowsToPairs(const float* x, const float* y, size_t count,
     const auto low = hn::ShiftRight<16>(RoundToBf16(hn::LoadU(d, x + i)));
     hn::StoreU(hn::Or(low, hn::And(RoundToBf16(hn::LoadU(d, y + i)), high)), du, out + i);
   }
-}
-
-template <size_t kRows, size_t kVectors>
-HWY_INLINE void Bf16PairBlock(const Bf16Product& p, size_t row, size_t column) {
-  const FloatTag d;
-  const hn::RebindToUnsigned<FloatTag> du;
-  const size_t lanes = hn::Lanes(d);
-  hn::Vec<FloatTag> sum[kRows][kVectors];
-  UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
-    UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(d);
-  }
-  const uint16_t* HWY_RESTRICT a = p.a + row * p.a_stride;
-  const uint32_t* HWY_RESTRICT b = p.b + column;
-  for (size_t s = 0; s < p.depth; s += 2, b += p.columns) {
-    hn::Vec<decltype(du)> line[kVectors];
-    UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) line[v] = hn::LoadU(du, b + v * lanes);
-    UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
-      uint32_t pair;
-      __builtin_memcpy(&pair, a + r * p.a_stride + s, 4);
-      const auto factor = hn::Set(du, pair);
-      UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) {
-        // Highway knows this instruction for targets only that it does not name here.
-        asm("vdpbf16ps %2, %1, %0" : "+v"(sum[r][v].raw) : "v"(factor.raw), "v"(line[v].raw));
-      }
-    }
-  }
-  UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
-    float* c = p.c + (row + r) * p.c_stride + column;
-    UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) hn::StoreU(sum[r][v], d, c + v * lanes);
-  }
-}
-
-template <size_t kVectors>
-HWY_INLINE void Bf16PairColumns(const Bf16Product& p, size_t rows, size_t column) {
-  constexpr size_t kRows = 6;
-  size_t row = 0;
-  for (; row + kRows <= rows; row += kRows) Bf16PairBlock<kRows, kVectors>(p, row, column);
-  for (; row < rows; ++row) Bf16PairBlock<1, kVectors>(p, row, column);
-}
-
-HWY_INLINE void MultiplyBf16InPairs(const Bf16Product& p, size_t rows) {
-  const size_t lanes = hn::Lanes(FloatTag());
-  size_t j = 0;
-  for (; j + 4 * lanes <= p.columns; j += 4 * lanes) Bf16PairColumns<4>(p, rows, j);
-  for (; j < p.columns; j += lanes) Bf16PairColumns<1>(p, rows, j);
 }
 
 // One or two tiles of rows times one or two of columns: sums in tiles 0 to 3, a in 4 and 5, b in 6
@@ -175,7 +164,7 @@ HWY_INLINE TileShapes ShapesOfBf16(size_t rows) {
   return shapes;
 }
 
-HWY_INLINE void MultiplyBf16InTiles(const Bf16Product& p, size_t rows) {
+HWY_INLINE void MultiplyBf16(const Bf16Product& p, size_t rows) {
   size_t row = 0;
   if (rows >= kTileRows) {
     const TileScope tiles(ShapesOfBf16(kTileRows));
@@ -188,17 +177,9 @@ HWY_INLINE void MultiplyBf16InTiles(const Bf16Product& p, size_t rows) {
   }
 }
 
-HWY_INLINE void MultiplyBf16(const Bf16Product& p, size_t rows) {
-  if (UseTiles()) {
-    MultiplyBf16InTiles(p, rows);
-  } else {
-    MultiplyBf16InPairs(p, rows);
-  }
-}
-
 }  // namespace HWY_NAMESPACE
 }  // namespace uffizi
 HWY_AFTER_NAMESPACE();
-#endif  // UFFIZI_BF16
+#endif  // UFFIZI_TILES
 
 #endif  // UFFIZI_KERNELS_BF16_PRODUCT_INL_H_

@@ -5,10 +5,8 @@
 #include <cstdlib>
 #include <string>
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
 #if defined(__x86_64__) && defined(__linux__)
+#include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -90,19 +88,6 @@ bool UseTiles() {
   // Initialised once; if it throws, the next call tries again and throws again.
   static const bool tiles = ForceTargetFromEnvironment();
   return tiles;
-}
-
-bool UseBfloat16() {
-#if defined(__x86_64__)
-  static const bool has = [] {
-    constexpr unsigned kAvx512Bf16 = 1u << 5;  // CPUID 7.1, EAX
-    unsigned a = 0, b = 0, c = 0, d = 0;
-    return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & kAvx512Bf16) != 0;
-  }();
-  return has;
-#else
-  return false;
-#endif
 }
 
 void ChooseKernelTarget() { UseTiles(); }

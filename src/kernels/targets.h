@@ -18,9 +18,6 @@ void ChooseKernelTarget();
 // Linux lets this process use them, and UFFIZI_TARGET is not set or "amx".
 bool UseTiles();
 
-// Whether kernels for AVX3_DL may multiply pairs of bfloat16 (AVX-512 BF16), or tiles of them.
-bool UseBfloat16();
-
 }  // namespace uffizi
 
 #endif  // UFFIZI_KERNELS_TARGETS_H_

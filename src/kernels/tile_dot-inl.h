@@ -74,7 +74,8 @@ HWY_INLINE void CopyBytes(const int8_t* HWY_RESTRICT from, size_t count, int8_t*
   const hn::ScalableTag<int8_t> d;
   const hn::CappedTag<int8_t, 8> d8;
   size_t i = 0;
-  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
+  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d))
+    hn::StoreU(hn::LoadU(d, from + i), d, to + i);
   for (; i < count; i += 8) hn::StoreU(hn::LoadU(d8, from + i), d8, to + i);
 }
 
@@ -113,8 +114,7 @@ struct TileOfRows {
 
 // The integer sums of one group. rows: [kTileRows, depth]; weights: [depth / 4, kTileColumns, 4]
 template <int kSums, int kRows, int kWeights>
-HWY_INLINE void SumGroupInTile(const int8_t* rows, const uint8_t* weights, size_t depth,
-                               int32_t* out) {
+HWY_INLINE void SumGroupInTile(const int8_t* rows, const uint8_t* weights, size_t depth) {
   const size_t stride = depth;
   constexpr size_t kQuad = kTileColumns * 4;
   ZeroTile<kSums>();
@@ -130,7 +130,6 @@ HWY_INLINE void SumGroupInTile(const int8_t* rows, const uint8_t* weights, size_
     LoadTile<kLastWeights>(weights, kQuad);
     MultiplyBytes<kSums, kLastRows, kLastWeights>();
   }
-  StoreTile<kSums>(out, kTileColumns * 4);
 }
 
 // Adds a group's sums, scaled, to the total, as DotBlock() does.
@@ -177,26 +176,34 @@ HWY_INLINE void DotTile(const TileOfRows& rows, const PackedMatrix& w, const uin
     const int32_t* row_sums = rows.sums;
     // The sums of a group are added while the tiles are at the next one. No lambdas here: GCC
     // keeps what they capture in memory.
-    SumGroupInTile<kSums0, kRows0, kWeights0>(codes, weights, depth, sums[0]);
+    SumGroupInTile<kSums0, kRows0, kWeights0>(codes, weights, depth);
     for (size_t g = 0; g < groups; g += 2) {
-      const bool has_next = g + 1 < groups;
-      if (has_next) {
+      if (g + 1 < groups) {
         codes += row_codes;
         weights += group_codes;
-        SumGroupInTile<kSums1, kRows1, kWeights1>(codes, weights, depth, sums[1]);
+        SumGroupInTile<kSums1, kRows1, kWeights1>(codes, weights, depth);
+      }
+      StoreTile<kSums0>(sums[0], kTileColumns * 4);
+      if (g > 0) {
+        AddScaled<kSymmetric>(sums[1], row_scales - kTileRows, row_sums - kTileRows,
+                              scales - group_bytes, middle, total);
+      }
+      if (g + 1 < groups) {
+        if (g + 2 < groups) {
+          codes += row_codes;
+          weights += group_codes;
+          SumGroupInTile<kSums0, kRows0, kWeights0>(codes, weights, depth);
+        }
+        StoreTile<kSums1>(sums[1], kTileColumns * 4);
       }
       AddScaled<kSymmetric>(sums[0], row_scales, row_sums, scales, middle, total);
-      if (!has_next) break;
-      if (g + 2 < groups) {
-        codes += row_codes;
-        weights += group_codes;
-        SumGroupInTile<kSums0, kRows0, kWeights0>(codes, weights, depth, sums[0]);
-      }
-      AddScaled<kSymmetric>(sums[1], row_scales + kTileRows, row_sums + kTileRows,
-                            scales + group_bytes, middle, total);
       row_scales += 2 * kTileRows;
       row_sums += 2 * kTileRows;
       scales += 2 * group_bytes;
+    }
+    if (groups % 2 == 0) {
+      AddScaled<kSymmetric>(sums[1], row_scales - kTileRows, row_sums - kTileRows,
+                            scales - group_bytes, middle, total);
     }
     UFFIZI_UNROLL for (size_t r = 0; r < kTileRows; ++r) {
       hn::Store(total[r], d, out + r * PackedMatrix::kPanelRows + column);
