@@ -105,7 +105,11 @@ void AttendCrossRows(const CrossAttentionJob& job, const CrossShape& shape, size
     for (size_t i = 0; i < dim; ++i) q[r * dim + i] = from[i] * shape.scale;
   }
   const T* keys = static_cast<const T*>(job.cross.keys) + head * dim * padded;
+  const T* values = static_cast<const T*>(job.cross.values) + head * tokens * dim;
+  constexpr size_t kTileBytes = kTile * sizeof(T);  // of a dimension
   for (size_t first_key = 0; first_key < padded; first_key += kTile, keys += dim * kTile) {
+    PrefetchBytes(keys + 2 * dim * kTile, dim * kTileBytes);  // at last, of the next head
+    PrefetchBytes(values + first_key * dim, dim * kTileBytes);
     MultiplyColumns<kRows>(q, dim, keys, kTile, dim, kTile, scores + first_key, padded);
   }
   for (size_t r = 0; r < kRows; ++r) {
@@ -115,7 +119,6 @@ void AttendCrossRows(const CrossAttentionJob& job, const CrossShape& shape, size
     if (job.cross.is_i8()) MultiplyRow(row, job.cross.value_scales + head * tokens, tokens);
     ScaleRow(row, tokens, factor);
   }
-  const T* values = static_cast<const T*>(job.cross.values) + head * tokens * dim;
   MultiplyColumns<kRows>(scores, padded, values, dim, tokens, dim,
                          job.out + first * width + head * dim, width);
 }

@@ -147,6 +147,8 @@ HWY_INLINE void SumGroup(const uint8_t* HWY_RESTRICT codes, size_t blocks,
   AddBlocks<Source, AtOnce>(codes, blocks, a, stride, sum);
 }
 
+constexpr size_t kAhead = 8192;  // bytes
+
 // Rows [row, row + kRows) times kVectors vectors of a panel's columns, from `first` on.
 // out: [kRows, kPanel] f32
 template <class Source, size_t kRows, size_t kVectors>
@@ -167,6 +169,9 @@ HWY_INLINE void DotBlock(const QuantizedRows& x, size_t row, const PanelView& pa
   const uint8_t* codes = panel.codes + at;
   const uint8_t* scales = panel.scales + at;
   for (size_t g = 0; g < groups; ++g) {
+    // A few rows wait for memory. On the first of them, which takes whole panels, ask for more of
+    // it at a time than the processor does by itself.
+    if constexpr (kVectors == kPanel / kLanes) PrefetchBytes(codes + kAhead, panel.code_stride);
     Int32Vector sum[kRows][kVectors];
     UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
       UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) {
@@ -364,16 +369,20 @@ void MultiplyInTiles(const QuantizedMatMulArgs& args, size_t first, size_t count
                      size_t end) {
   const QuantizedRows& x = args.x;
   const size_t padded = PackedMatrix::PaddedGroup(x.group_size);
-  const size_t panel_bytes = x.padded_columns() * kPanel;
-  auto* bytes = static_cast<uint8_t*>(ThreadScratch(count * panel_bytes + TileOfRows::Bytes(x)));
-  const TileOfRows rows = TileOfRows::In(bytes + count * panel_bytes, x);
+  const size_t column_bytes = x.padded_columns() * kTileColumns, per_panel = kPanel / kTileColumns;
+  const size_t spread = count * per_panel * column_bytes;
+  auto* bytes = static_cast<uint8_t*>(ThreadScratch(spread + TileOfRows::Bytes(x)));
+  const TileOfRows rows = TileOfRows::In(bytes + spread, x);
   PanelOfProduct panels[kMostSpreadPanels];
   for (size_t i = 0; i < count; ++i) {
     panels[i] = FindPanel(args, first + i);
     const PackedMatrix& w = *panels[i].product->w;
-    SignPanel(w, w.panel(panels[i].panel), bytes + i * panel_bytes);
+    for (size_t c = 0; c < per_panel; ++c) {
+      SignColumns(w, w.panel(panels[i].panel), c * kTileColumns,
+                  bytes + (i * per_panel + c) * column_bytes);
+    }
   }
-  alignas(64) float sums[kTileRows * kPanel] = {};
+  alignas(64) float sums[kTileRows * kPanel];
   while (row < end) {
     // One setting of the tiles for all that are full, one for the rest.
     const size_t of_tile = std::min(kTileRows, end - row);
@@ -383,12 +392,9 @@ void MultiplyInTiles(const QuantizedMatMulArgs& args, size_t first, size_t count
       rows.Take(x, row, of_tile);
       for (size_t i = 0; i < count; ++i) {
         const auto& [product, panel] = panels[i];
-        const PackedMatrix& w = *product->w;
-        const uint8_t* codes = bytes + i * panel_bytes;
-        if (w.symmetric()) {
-          DotTile<true>(rows, w, codes, w.panel(panel), sums);
-        } else {
-          DotTile<false>(rows, w, codes, w.panel(panel), sums);
+        for (size_t c = 0; c < per_panel; ++c) {
+          DotTile(rows, *product->w, bytes + (i * per_panel + c) * column_bytes,
+                  product->w->panel(panel), c * kTileColumns, sums);
         }
         for (size_t r = 0; r < of_tile; ++r) {
           FinishRow(*product, args.out, row + r, panel, sums + r * kPanel);

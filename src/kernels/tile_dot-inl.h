@@ -42,29 +42,29 @@ HWY_INLINE TileShapes ShapesOfGroup(size_t rows, size_t group) {
   return shapes;
 }
 
-// The codes of a panel as signed bytes, less the zero point of symmetric ones, in the order of
-// tiles. bytes: [64 / kTileColumns, groups, padded group / 4, kTileColumns, 4]
-HWY_INLINE void SignPanel(const PackedMatrix& w, const uint8_t* HWY_RESTRICT panel,
-                          uint8_t* HWY_RESTRICT bytes) {
+// The codes of kTileColumns columns of a panel, from `column` on, as signed bytes in the order of
+// tiles, less the zero point of symmetric ones. bytes: [groups, padded group / 4, kTileColumns, 4]
+HWY_INLINE void SignColumns(const PackedMatrix& w, const uint8_t* HWY_RESTRICT panel, size_t column,
+                            uint8_t* HWY_RESTRICT bytes) {
   const hn::ScalableTag<uint8_t> d8;  // 64 bytes, a quad of columns of a tile
   const hn::Repartition<uint16_t, decltype(d8)> d16;
   constexpr size_t kQuad = kTileColumns * 4, kBlock = PackedMatrix::kBlockBytes;
-  const size_t of_column = w.groups() * PackedMatrix::PaddedGroup(w.group_size()) * kTileColumns;
   const auto low = hn::Set(d8, 15), middle = hn::Set(d8, w.bits() == 4 ? 8 : 128);
-  for (size_t g = 0; g < w.groups(); ++g, panel += w.group_bytes()) {
-    for (size_t block = 0; block < w.code_bytes(); block += kBlock) {
-      for (size_t column = 0; column < kBlock / kQuad; ++column) {
-        uint8_t* out = bytes + column * of_column;
-        const auto codes = hn::Load(d8, panel + block + column * kQuad);
-        if (w.bits() == 8) {
-          hn::Store(hn::Sub(codes, middle), d8, out);
-        } else {
-          const auto high = hn::BitCast(d8, hn::ShiftRight<4>(hn::BitCast(d16, codes)));
-          hn::Store(hn::Sub(hn::And(codes, low), middle), d8, out);
-          hn::Store(hn::Sub(hn::And(high, low), middle), d8, out + kQuad);
-        }
+  const size_t groups = w.groups(), group_bytes = w.group_bytes(), code_bytes = w.code_bytes();
+  const bool is_nibbles = w.bits() == 4;
+  panel += column * 4;
+  for (size_t g = 0; g < groups; ++g, panel += group_bytes) {
+    for (size_t block = 0; block < code_bytes; block += kBlock) {
+      const auto codes = hn::Load(d8, panel + block);
+      if (is_nibbles) {
+        const auto high = hn::BitCast(d8, hn::ShiftRight<4>(hn::BitCast(d16, codes)));
+        hn::Store(hn::Sub(hn::And(codes, low), middle), d8, bytes);
+        hn::Store(hn::Sub(hn::And(high, low), middle), d8, bytes + kQuad);
+        bytes += 2 * kQuad;
+      } else {
+        hn::Store(hn::Sub(codes, middle), d8, bytes);
+        bytes += kQuad;
       }
-      bytes += w.bits() == 8 ? kQuad : 2 * kQuad;
     }
   }
 }
@@ -155,59 +155,66 @@ HWY_INLINE void AddScaled(const int32_t* HWY_RESTRICT sums, const float* HWY_RES
   }
 }
 
-// A tile's rows times one panel. bytes: of SignPanel(); panel: as packed, for its scales.
-// out: [kTileRows, kPanelRows] f32
+// A tile's rows times kTileColumns columns of a panel, from `column` on. bytes: of
+// SignColumns(); panel: as packed, for its scales. out: [kTileRows, kPanelRows] f32, from `column`
+// on
 template <bool kSymmetric>
-HWY_INLINE void DotTile(const TileOfRows& rows, const PackedMatrix& w, const uint8_t* bytes,
-                        const uint8_t* panel, float* HWY_RESTRICT out) {
+HWY_INLINE void DotTileOf(const TileOfRows& rows, const PackedMatrix& w, const uint8_t* bytes,
+                          const uint8_t* panel, size_t column, float* HWY_RESTRICT out) {
   const FloatTag d;
   const size_t groups = w.groups(), depth = PackedMatrix::PaddedGroup(w.group_size());
   const size_t group_codes = depth * kTileColumns, row_codes = depth * kTileRows;
   const size_t group_bytes = w.group_bytes();
   const int middle = w.symmetric_zero();
   alignas(64) int32_t sums[2][kTileRows * kTileColumns];
-  for (size_t column = 0; column < PackedMatrix::kPanelRows; column += kTileColumns) {
-    hn::Vec<FloatTag> total[kTileRows];
-    UFFIZI_UNROLL for (size_t r = 0; r < kTileRows; ++r) total[r] = hn::Zero(d);
-    const uint8_t* scales = panel + w.code_bytes() + column * 4;
-    const int8_t* codes = rows.codes;
-    const uint8_t* weights = bytes + column / kTileColumns * groups * group_codes;
-    const float* row_scales = rows.scales;
-    const int32_t* row_sums = rows.sums;
-    // The sums of a group are added while the tiles are at the next one. No lambdas here: GCC
-    // keeps what they capture in memory.
-    SumGroupInTile<kSums0, kRows0, kWeights0>(codes, weights, depth);
-    for (size_t g = 0; g < groups; g += 2) {
-      if (g + 1 < groups) {
-        codes += row_codes;
-        weights += group_codes;
-        SumGroupInTile<kSums1, kRows1, kWeights1>(codes, weights, depth);
-      }
-      StoreTile<kSums0>(sums[0], kTileColumns * 4);
-      if (g > 0) {
-        AddScaled<kSymmetric>(sums[1], row_scales - kTileRows, row_sums - kTileRows,
-                              scales - group_bytes, middle, total);
-      }
-      if (g + 1 < groups) {
-        if (g + 2 < groups) {
-          codes += row_codes;
-          weights += group_codes;
-          SumGroupInTile<kSums0, kRows0, kWeights0>(codes, weights, depth);
-        }
-        StoreTile<kSums1>(sums[1], kTileColumns * 4);
-      }
-      AddScaled<kSymmetric>(sums[0], row_scales, row_sums, scales, middle, total);
-      row_scales += 2 * kTileRows;
-      row_sums += 2 * kTileRows;
-      scales += 2 * group_bytes;
+  hn::Vec<FloatTag> total[kTileRows];
+  UFFIZI_UNROLL for (size_t r = 0; r < kTileRows; ++r) total[r] = hn::Zero(d);
+  const uint8_t* scales = panel + w.code_bytes() + column * 4;
+  const int8_t* codes = rows.codes;
+  const float* row_scales = rows.scales;
+  const int32_t* row_sums = rows.sums;
+  // Tiles are at the next group while the sums of one are stored and those of the one before are
+  // added. No lambdas here: GCC keeps what they capture in memory.
+  SumGroupInTile<kSums0, kRows0, kWeights0>(codes, bytes, depth);
+  for (size_t g = 0; g < groups; g += 2) {
+    if (g + 1 < groups) {
+      codes += row_codes;
+      bytes += group_codes;
+      SumGroupInTile<kSums1, kRows1, kWeights1>(codes, bytes, depth);
     }
-    if (groups % 2 == 0) {
+    StoreTile<kSums0>(sums[0], kTileColumns * 4);
+    if (g > 0) {
       AddScaled<kSymmetric>(sums[1], row_scales - kTileRows, row_sums - kTileRows,
                             scales - group_bytes, middle, total);
     }
-    UFFIZI_UNROLL for (size_t r = 0; r < kTileRows; ++r) {
-      hn::Store(total[r], d, out + r * PackedMatrix::kPanelRows + column);
+    if (g + 1 < groups) {
+      if (g + 2 < groups) {
+        codes += row_codes;
+        bytes += group_codes;
+        SumGroupInTile<kSums0, kRows0, kWeights0>(codes, bytes, depth);
+      }
+      StoreTile<kSums1>(sums[1], kTileColumns * 4);
     }
+    AddScaled<kSymmetric>(sums[0], row_scales, row_sums, scales, middle, total);
+    row_scales += 2 * kTileRows;
+    row_sums += 2 * kTileRows;
+    scales += 2 * group_bytes;
+  }
+  if (groups % 2 == 0) {
+    AddScaled<kSymmetric>(sums[1], row_scales - kTileRows, row_sums - kTileRows,
+                          scales - group_bytes, middle, total);
+  }
+  UFFIZI_UNROLL for (size_t r = 0; r < kTileRows; ++r) {
+    hn::Store(total[r], d, out + r * PackedMatrix::kPanelRows + column);
+  }
+}
+
+HWY_INLINE void DotTile(const TileOfRows& rows, const PackedMatrix& w, const uint8_t* bytes,
+                        const uint8_t* panel, size_t column, float* out) {
+  if (w.symmetric()) {
+    DotTileOf<true>(rows, w, bytes, panel, column, out);
+  } else {
+    DotTileOf<false>(rows, w, bytes, panel, column, out);
   }
 }
 
