@@ -1,7 +1,8 @@
 """Measures Uffizi beside OpenVINO and ONNX Runtime on Florence-2-large's sizes with random weights,
 all in turn, several times, on the same cores. `./run bench` prepares what it needs.
 
-    python bench.py --build BUILD --work FOLDER [--threads N] [--rounds N] [--avx2] [--json FILE]
+    python bench.py --build BUILD --work FOLDER [--openvino-build BUILD] [--threads N] [--rounds N] [--avx2]
+                    [--json FILE]
 """
 
 import argparse
@@ -25,6 +26,10 @@ GOALS = {  # of DESIGN: times faster than the peer; GB and seconds at most
                     "INT4 GEMM 2304 x 4096 x 1024": 1.3},
 }  # fmt: skip
 LIMITS = {"peak memory": 0.8, "load": 1.0}
+STAGES = {"vision encoder": "vision", "text encoder": "encoder", "decoder, a token": "token",
+          "picture, one task": "picture"}  # fmt: skip
+RESOURCES = {"peak memory": ("peak_gb", "GB"), "load": ("load", "s")}
+OPENVINO = ("--engine", "openvino")
 LARGE = {
     "model_type": "florence2",
     "vision_config": {
@@ -72,9 +77,19 @@ def make_models(build: pathlib.Path, work: pathlib.Path, source: pathlib.Path) -
         run([build / "bin" / "uffizi", "quantize", large, quantized], stderr=subprocess.DEVNULL)
 
 
-def measure_uffizi(build, model, pictures, threads) -> dict:
+def make_artifact(build: pathlib.Path, work: pathlib.Path) -> pathlib.Path:
+    """The model in the form that Spark NLP has it in, also imported into the cache."""
+    artifact = work / "artifact"
+    if not (artifact / "assets" / "tokenizer.json").exists():
+        print("exporting it as Spark NLP's artifact", file=sys.stderr)
+        run([sys.executable, HERE / "artifact.py", work / "large", artifact])
+    run([build / "bin" / "uffizi", "info", artifact, *OPENVINO])
+    return artifact
+
+
+def measure_uffizi(build, model, pictures, threads, *engine) -> dict:
     """Of the second of two pictures: the peer, too, has answered once before its clock starts."""
-    command = [build / "bin" / "uffizi", "annotate", *pictures, "--model", model, "--threads", threads,
+    command = [build / "bin" / "uffizi", "annotate", *pictures, "--model", model, *engine, "--threads", threads,
                "--workers", 1, "--batch", 1, "--format", "jsonl", "--beams", 1, "--no-repeat-ngram", 0, "--forced-bos", "off",
                "--min-length", TOKENS + 1, "--max-length", TOKENS + 1]  # fmt: skip
     out, _, peak = run([*command, "--task", "od"])
@@ -83,7 +98,7 @@ def measure_uffizi(build, model, pictures, threads) -> dict:
     tasks = ["--task", "od", "--task", "caption", "--task", "ocr"]
     out, _, _ = run([*command, *tasks])
     three = [json.loads(line)["timings"] for line in out.splitlines()[-3:]]
-    _, load, _ = run([build / "bin" / "uffizi", "info", model])
+    _, load, _ = run([build / "bin" / "uffizi", "info", model, *engine])
     return {
         "vision": timings["vision_encoder"], "encoder": timings["text_encoder"],
         "token": timings["decoder"] / len(answer["token_ids"]), "picture": timings["total"],
@@ -119,6 +134,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=pathlib.Path, required=True)
     parser.add_argument("--work", type=pathlib.Path, required=True)
+    parser.add_argument("--openvino-build", type=pathlib.Path,
+                        help="a build with --engine openvino, to measure that engine, too")  # fmt: skip
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=pathlib.Path)
@@ -129,14 +146,19 @@ def main() -> None:
         os.environ |= {"UFFIZI_TARGET": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
     source = HERE.parent
     make_models(args.build, args.work, source)
+    if args.openvino_build:
+        os.environ["UFFIZI_CACHE"] = str((args.work / "cache").resolve())
+        artifact = make_artifact(args.openvino_build, args.work)
     pictures = [source / "samples" / name for name in ("village.jpg", "shop.jpg")]
     peers = [sys.executable, HERE / "peers.py"]
-    ours, openvino, onnx, gemm = [], [], [], []
+    ours, openvino, engine, onnx, gemm = [], [], [], [], []
     for i in range(args.rounds):
         print(f"round {i + 1} of {args.rounds}", file=sys.stderr)
         ours.append(measure_uffizi(args.build, args.work / "large-int4", pictures, args.threads))
         threads = ["--threads", args.threads, "--repeats", 1]
         openvino.append(json.loads(run([*peers, "openvino", args.work / "ir", *threads])[0]))
+        if args.openvino_build:
+            engine.append(measure_uffizi(args.openvino_build, artifact, pictures, args.threads, *OPENVINO))
         if args.avx2:
             continue
         gemm.append(measure_gemm(args.build, args.threads))
@@ -148,27 +170,31 @@ def main() -> None:
     goals = GOALS.get(isa(), {})
     rows = []
 
-    def add(name, uffizi, peer, peer_name, unit):
-        limit = LIMITS.get(name)
+    def add(name, uffizi, peer, peer_name, unit, goal=None):
         rows.append({"name": name, "uffizi": round(uffizi, 4), "peer": round(peer, 4), "peer_name": peer_name,
-                     "unit": unit, "ratio": round(peer / uffizi, 3),
-                     "goal": limit if limit else goals.get(name)})  # fmt: skip
+                     "unit": unit, "ratio": round(peer / uffizi, 3), "goal": goal})  # fmt: skip
 
-    for name, key in (("vision encoder", "vision"), ("text encoder", "encoder"),
-                      ("decoder, a token", "token"), ("picture, one task", "picture")):  # fmt: skip
-        add(name, median(ours, key), median(openvino, key), "OpenVINO INT4", "s")
+    for name, key in STAGES.items():
+        add(name, median(ours, key), median(openvino, key), "OpenVINO INT4", "s", goals.get(name))
     add("picture, three tasks", median(ours, "three"), 3 * median(openvino, "picture"),
-        "OpenVINO INT4, three times", "s")  # fmt: skip
+        "OpenVINO INT4, three times", "s", goals.get("picture, three tasks"))  # fmt: skip
     if gemm:
-        add("INT4 GEMM 2304 x 4096 x 1024", statistics.median(gemm), statistics.median(onnx),
-            "ONNX Runtime MatMulNBits", "s")  # fmt: skip
-    add("peak memory", median(ours, "peak_gb"), median(openvino, "peak_gb"), "OpenVINO INT4", "GB")
-    add("load", median(ours, "load"), median(openvino, "load"), "OpenVINO INT4", "s")
+        name = "INT4 GEMM 2304 x 4096 x 1024"
+        add(name, statistics.median(gemm), statistics.median(onnx), "ONNX Runtime MatMulNBits", "s", goals.get(name))
+    for name, (key, unit) in RESOURCES.items():
+        add(name, median(ours, key), median(openvino, key), "OpenVINO INT4", unit, LIMITS[name])
+    if engine:
+        for name, key in (STAGES | {"picture, three tasks": "three"}).items():
+            add(name, median(ours, key), median(engine, key), "OpenVINO engine", "s")
+        for name, (key, unit) in RESOURCES.items():
+            add(name, median(ours, key), median(engine, key), "OpenVINO engine", unit)
 
     print(f"{machine()}, {isa()}, {args.threads} threads, medians of {args.rounds} rounds")
     print(f"{'':<30} {'uffizi':>9} {'peer':>9}    {'ratio':>6}  goal")
     for row in rows:
-        goal = f"{row['goal']} {row['unit']} at most" if row["name"] in LIMITS else f"{row['goal']}x"
+        goal = row["goal"] or ""
+        if goal:
+            goal = f"{goal} {row['unit']} at most" if row["name"] in LIMITS else f"{goal}x"
         print(f"{row['name']:<30} {row['uffizi']:>9.3f} {row['peer']:>9.3f} {row['unit']:<3}"
               f"{row['ratio']:>5.2f}x  {goal}  ({row['peer_name']})")  # fmt: skip
     if args.json:

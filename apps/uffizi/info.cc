@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
+#include "engine_options.h"
 #include "uffizi/engine.h"
 
 namespace uffizi::cli {
@@ -10,17 +11,14 @@ namespace {
 
 struct InfoOptions {
   std::string model;
-  std::vector<LoraSource> lora;
+  EngineOptions engine;
   bool json = false;
 };
 
 constexpr double kMega = 1e6;
 
 int RunInfo(const InfoOptions& options) {
-  EngineOptions engine_options;
-  engine_options.lora = FindAdapters(options.lora);
-  const auto engine = Engine::Load(FindModel(options.model), engine_options);
-  const EngineInfo info = engine->info();
+  const EngineInfo info = LoadEngine(options.model, options.engine)->info();
   std::vector<std::string> tasks;
   for (const TaskInfo& task : AllTasks()) tasks.emplace_back(task.name);
   if (options.json) {
@@ -74,7 +72,7 @@ Command AddInfo(CLI::App& app) {
   CLI::App* command = app.add_subcommand("info", "Tell a model's size, precision, tasks, memory");
   command->add_option("MODEL", options->model,
                       "Model folder, artifact or name (default: the one that came along)");
-  AddLoraOption(*command, options->lora);
+  AddEngineOptions(*command, options->engine);
   command->add_flag("--json", options->json, "One JSON object instead of a table");
   return [options] { return RunInfo(*options); };
 }

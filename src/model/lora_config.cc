@@ -93,8 +93,8 @@ LoraConfig LoraConfig::Read(const fs::path& file) {
   config.rank_ = reader.NumberOr("r", config.rank_);
   config.alpha_ = reader.NumberOr("lora_alpha", config.alpha_);
   config.rank_stabilized_ = reader.BoolOr("use_rslora", false);
-  // fan_in_fan_out is for layers that keep [in, out], which Florence-2 has none of: peft ignores it
-  // for all others.
+  // fan_in_fan_out is for layers that keep [in, out], which Florence-2 has none of: for all others
+  // peft sets it back to false (dispatch_default in its tuners/lora/layer.py).
   config.rank_patterns_ = ReadPatterns(reader, "rank_pattern");
   config.alpha_patterns_ = ReadPatterns(reader, "alpha_pattern");
   if (!reader.Has("modules_to_save")) return config;

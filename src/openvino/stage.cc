@@ -6,17 +6,6 @@
 #include "uffizi/error.h"
 
 namespace uffizi {
-namespace {
-
-// OpenVINO's messages run over many lines; ours are one.
-std::string Reason(const std::exception& error) {
-  std::string text = error.what();
-  text.erase(text.find_last_not_of(" \r\n\t") + 1);
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  return text;
-}
-
-}  // namespace
 
 Stage::Stage(OpenVinoTarget& target, const std::filesystem::path& file)
     : Stage(target, file, [](std::shared_ptr<ov::Model> model) { return model; }) {}
@@ -31,7 +20,7 @@ Stage::Stage(OpenVinoTarget& target, const std::filesystem::path& file,
                                           target.properties);
   } catch (const std::exception& error) {
     throw Error(ErrorCode::kInvalidModel,
-                name_ + ": OpenVINO cannot take it on " + target.device + ": " + Reason(error));
+                name_ + ": OpenVINO cannot take it on " + target.device + ": " + error.what());
   }
   if (compiled_.outputs().empty() || compiled_.output(0).get_element_type() != ov::element::f32) {
     throw Error(ErrorCode::kInvalidModel, name_ + ": its first output is not f32");
@@ -50,7 +39,7 @@ Stage::Call::Call(const Stage& stage) : stage_(stage) {
   try {
     request_ = const_cast<ov::CompiledModel&>(stage.compiled_).create_infer_request();
   } catch (const std::exception& error) {
-    throw Error(ErrorCode::kInternal, stage.name_ + ": " + Reason(error));
+    throw Error(ErrorCode::kInternal, stage.name_ + ": " + error.what());
   }
 }
 
@@ -95,7 +84,7 @@ void Stage::Call::Set(const std::string& input, const ov::Tensor& tensor) {
   try {
     request_.set_tensor(input, tensor);
   } catch (const std::exception& error) {
-    Fail("does not take its input " + input + ": " + Reason(error));
+    Fail("does not take its input " + input + ": " + error.what());
   }
 }
 
@@ -105,7 +94,7 @@ const float* Stage::Call::Run(size_t size) {
     request_.infer();
     output = request_.get_output_tensor(0);
   } catch (const std::exception& error) {
-    throw Error(ErrorCode::kInternal, stage_.name() + ": " + Reason(error));
+    throw Error(ErrorCode::kInternal, stage_.name() + ": " + error.what());
   }
   if (output.get_size() != size) {
     Fail("gives " + std::to_string(output.get_size()) + " values where " + std::to_string(size) +

@@ -100,17 +100,20 @@ def test_info_names_them(adapters, options):
     assert stored == [{"source": str(adapters[0][0]), "weight": 1}, {"source": str(adapters[1][0]), "weight": 0.5}]
 
 
-def test_a_merged_folder_in_4_bits(tmp_path, merged, options):
+@pytest.mark.parametrize("more", [(), ("--calibrate", PICTURE)], ids=["", "calibrated"])
+def test_a_merged_folder_in_4_bits(tmp_path, merged, options, more):
     for out, arguments in (("one", [MODEL, *options]), ("other", [merged])):
-        run("quantize", arguments[0], tmp_path / out, *arguments[1:], "--quiet")
+        run("quantize", arguments[0], tmp_path / out, *arguments[1:], *more, "--quiet")
     one, other = (read_safetensors(tmp_path / out / "model.safetensors") for out in ("one", "other"))
     assert one.keys() == other.keys()
     for name in one:  # codes may differ where a sum was rounded the other way
         if name.endswith("_packed"):
             assert np.mean(np.frombuffer(one[name][2], np.uint8) != np.frombuffer(other[name][2], np.uint8)) < 1e-3
-    # On top of 4 bits, too: the changed layers are rounded again.
+
+
+def test_on_top_of_4_bits(tmp_path, options):
     run("quantize", MODEL, tmp_path / "plain", "--quiet")
-    run("info", tmp_path / "plain", *options)
+    run("info", tmp_path / "plain", *options)  # the changed layers are rounded again
 
 
 def test_a_job_does_not_go_on_with_other_adapters(tmp_path, options):

@@ -42,6 +42,9 @@ ADAPTERS = {
     "tied": dict(r=2, lora_alpha=4, target_modules=["decoder.embed_tokens"]),
     "head": dict(r=2, lora_alpha=4, bias="all", target_modules=["out_proj"], modules_to_save=["lm_head"]),
 }  # fmt: skip
+# Adapters whose config says that layers keep [in, out], as Conv1D does. None of Florence-2 is such a layer: peft
+# corrects it when it saves, and warns and goes by the layer when it loads.
+FAN_IN_FAN_OUT = ["linear", "dora"]
 # Adapters that are merged together, and what each counts.
 CASES = [{name: 1.0} for name in ADAPTERS] + [{"linear": 0.5, "stabilized": -1.25}, {"stabilized": 1.0, "dora": 1.0}]
 
@@ -69,6 +72,9 @@ def save(base, name: str, seed: int) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     model.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
+    if name in FAN_IN_FAN_OUT:
+        file = folder / "adapter_config.json"
+        file.write_text(file.read_text().replace('"fan_in_fan_out": false', '"fan_in_fan_out": true'))
 
 
 @torch.no_grad()

@@ -100,11 +100,6 @@ TEST_F(LoraFolder, PatternsAreTheEndOfAPath) {
   EXPECT_EQ(scale({{"(.*.*)*x", 4}}), 4);  // takes no time
 }
 
-TEST_F(LoraFolder, FanInFanOutIsIgnoredAsPeftDoes) {
-  config_["fan_in_fan_out"] = true;
-  EXPECT_EQ(Read(), "nothing thrown");
-}
-
 TEST_F(LoraFolder, OtherKindsAreRefused) {
   const json kinds[] = {{{"peft_type", "LOHA"}},
                         {{"peft_type", nullptr}},

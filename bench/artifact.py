@@ -1,0 +1,175 @@
+"""Exports a float Hugging Face folder as Spark NLP has Florence-2: five OpenVINO graphs with 4-bit weights (nncf)
+and assets/. `uffizi import` takes that folder, and so does `--engine openvino`.
+
+    python artifact.py MODEL_FOLDER ARTIFACT_FOLDER
+"""
+
+import json
+import pathlib
+import shutil
+import sys
+
+import nncf
+import numpy as np
+import openvino as ov
+import torch
+from openvino import op, opset13
+from openvino.op.util import Variable, VariableInfo
+from transformers import Florence2ForConditionalGeneration
+
+GROUP = 128
+attention = torch.nn.functional.scaled_dot_product_attention
+
+
+class ImageEmbedding(torch.nn.Module):
+    """pixel_values [n, 3, side, side] to image tokens [n, tokens, d_model]."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model.model
+
+    def forward(self, pixel_values):
+        return self.model.get_image_features(pixel_values).pooler_output
+
+
+class Merger(torch.nn.Module):
+    def forward(self, vision_embeds, inputs_embeds):
+        return torch.cat([vision_embeds, inputs_embeds], 1)
+
+
+class Bart(torch.nn.Module):
+    """What encoder and decoder share."""
+
+    def __init__(self, stack, heads):
+        super().__init__()
+        self.stack, self.heads = stack, heads
+
+    def split(self, x):
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def begin(self, embeds, first_position):
+        offset = 2  # rows before position 0
+        positions = torch.arange(embeds.shape[1]) + first_position + offset
+        table = self.stack.embed_positions.weight
+        return self.stack.layernorm_embedding(embeds + torch.nn.functional.embedding(positions, table))
+
+    def attend(self, layer, x, keys, values, mask=None):
+        mixed = attention(self.split(layer.q_proj(x)), keys, values, mask)
+        return layer.out_proj(mixed.transpose(1, 2).flatten(2))
+
+    def finish(self, layer, x):
+        return layer.final_layer_norm(x + layer.fc2(torch.nn.functional.gelu(layer.fc1(x))))
+
+    def mask(self, kept):
+        """kept [n, tokens], 1 or 0, as what is added to scores, [n, 1, 1, tokens]."""
+        return (1 - kept[:, None, None].float()) * torch.finfo(torch.float32).min
+
+
+class Encoder(Bart):
+    """inputs_embeds [n, tokens, d_model] and attention_mask [n, tokens] to states of the embeddings' shape."""
+
+    def forward(self, inputs_embeds, attention_mask):
+        mask = self.mask(attention_mask)
+        x = self.begin(inputs_embeds, 0)
+        for layer in self.stack.layers:
+            own = layer.self_attn
+            mixed = self.attend(own, x, self.split(own.k_proj(x)), self.split(own.v_proj(x)), mask)
+            x = self.finish(layer, layer.self_attn_layer_norm(x + mixed))
+        return x
+
+
+class Decoder(Bart):
+    """decoder_input_ids [n, 1], encoder states and mask, beam_idx [n] (the rows that each row continues), and for
+    each layer past keys and values, cross keys and values, [n, heads, tokens, width]. Returns logits
+    [n, 1, vocabulary], and what each of the caches is set to: past ones after each token, cross ones
+    once."""
+
+    def __init__(self, stack, heads, lm_head):
+        super().__init__(stack, heads)
+        self.lm_head = lm_head
+
+    def forward(self, decoder_input_ids, encoder_hidden_states, encoder_attention_mask, beam_idx, *caches):
+        mask = self.mask(encoder_attention_mask)
+        x = self.begin(self.stack.embed_tokens(decoder_input_ids), caches[0].shape[2])
+        present = []
+        for i, layer in enumerate(self.stack.layers):
+            past_keys, past_values, cross_keys, cross_values = caches[4 * i : 4 * i + 4]
+            own, other = layer.self_attn, layer.encoder_attn
+            keys = torch.cat([past_keys.index_select(0, beam_idx), self.split(own.k_proj(x))], 2)
+            values = torch.cat([past_values.index_select(0, beam_idx), self.split(own.v_proj(x))], 2)
+            x = layer.self_attn_layer_norm(x + self.attend(own, x, keys, values))
+            mixed = self.attend(other, x, cross_keys, cross_values, mask)
+            x = self.finish(layer, layer.encoder_attn_layer_norm(x + mixed))
+            cross = (other.k_proj(encoder_hidden_states), other.v_proj(encoder_hidden_states))
+            present += [keys, values, *map(self.split, cross)]
+        return (self.lm_head(x), *present)
+
+
+def remember_caches(decoder: ov.Model, heads: int, width: int) -> None:
+    """Makes the caches of a converted Decoder variables that it keeps to itself."""
+    rows = opset13.gather(opset13.shape_of(decoder.input("decoder_input_ids")), [0], 0)
+    nothing = opset13.broadcast(np.float32(0), opset13.concat([rows, np.array([heads, 0, width])], 0))
+    for i, (cache, result) in enumerate(zip(decoder.get_parameters()[4:], decoder.get_results()[1:])):
+        info = VariableInfo()
+        info.variable_id = f"{('past', 'cross')[i // 2 % 2]}.{i // 4}.{('key', 'value')[i % 2]}"
+        info.data_type, info.data_shape = ov.Type.f32, ov.PartialShape([-1, heads, -1, width])
+        variable = Variable(info)
+        present = result.input_value(0).get_node()
+        is_cross = "cross" in info.variable_id
+        state = op.read_value(present if is_cross else nothing, variable)
+        for user in cache.output(0).get_target_inputs():
+            user.replace_source_output(state.output(0))
+        decoder.add_sinks([op.assign(state if is_cross else present, variable)])
+        decoder.remove_parameter(cache)
+        decoder.remove_result(result)
+    decoder.validate_nodes_and_infer_types()
+
+
+@torch.no_grad()
+def export(folder: pathlib.Path, out: pathlib.Path) -> None:
+    model = Florence2ForConditionalGeneration.from_pretrained(folder).float().eval().requires_grad_(False)
+    text, config = model.model.language_model, model.config.text_config
+    heads = config.decoder_attention_heads
+    width = config.d_model // heads
+    out.mkdir(parents=True, exist_ok=True)
+
+    def convert(module, inputs: dict, caches=(), shape=None) -> ov.Model:
+        options = {"input": shape} if shape else {}
+        graph = ov.convert_model(module.eval(), example_input=(*inputs.values(), *caches), **options)
+        for port, name in zip(graph.inputs, inputs):
+            port.get_tensor().set_names({name})
+            port.get_node().set_friendly_name(name)
+        return graph
+
+    def save(name, graph, mode=nncf.CompressWeightsMode.INT4_SYM, group=GROUP) -> None:
+        if mode is not None:
+            graph = nncf.compress_weights(graph, mode=mode, group_size=group)
+        ov.save_model(graph, out / f"{name}.xml")
+
+    side = json.loads((folder / "preprocessor_config.json").read_text())["size"]["height"]
+    pixels = torch.zeros(1, 3, side, side)
+    save("image_embedding", convert(ImageEmbedding(model), {"pixel_values": pixels}, shape=[-1, 3, side, side]))
+    ids = torch.arange(4, 10)[None]
+    save("text_embedding", convert(text.encoder.embed_tokens, {"input": ids}),
+         nncf.CompressWeightsMode.INT8_ASYM, None)  # fmt: skip
+    embeds = torch.zeros(1, 6, config.d_model)
+    save("merger_model", convert(Merger(), {"vision_embeds": embeds, "inputs_embeds": embeds}), None)
+    mask = torch.ones(1, 6, dtype=torch.int64)
+    encoder = Encoder(text.encoder, config.encoder_attention_heads)
+    save("encoder", convert(encoder, {"inputs_embeds": embeds, "attention_mask": mask}))
+    inputs = {"decoder_input_ids": torch.tensor([[2]]), "encoder_hidden_states": embeds,
+              "encoder_attention_mask": mask, "beam_idx": torch.tensor([0], dtype=torch.int32)}  # fmt: skip
+    past, cross = torch.zeros(1, heads, 3, width), torch.zeros(1, heads, 6, width)
+    caches = (past, past, cross, cross) * config.decoder_layers
+    decoder = convert(Decoder(text.decoder, heads, model.lm_head), inputs, caches)
+    remember_caches(decoder, heads, width)
+    save("decoder", decoder)
+
+    assets = out / "assets"
+    assets.mkdir(exist_ok=True)
+    for name in ("config.json", "preprocessor_config.json", "tokenizer.json"):
+        shutil.copy(folder / name, assets / name)
+
+
+if __name__ == "__main__":
+    export(*map(pathlib.Path, sys.argv[1:]))
