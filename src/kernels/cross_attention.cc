@@ -32,6 +32,9 @@ HWY_INLINE hn::Vec<D> LoadFloats(D d, const int8_t* from) {
   return hn::ConvertTo(d, hn::PromoteTo(integers, hn::LoadU(bytes, from)));
 }
 
+// How far ahead of what is read memory is asked for, in bytes: at last for the next head's.
+constexpr size_t kAhead = 8192;
+
 // c[r, j] = sum_s a[r, s] b[s, j] for kRows rows and kVectors vectors of j. Rows of a and of c are
 // a_row and c_row apart.
 template <size_t kRows, size_t kVectors, class D, class T>
@@ -44,6 +47,7 @@ HWY_INLINE void MultiplyBlock(D d, const float* HWY_RESTRICT a, size_t a_row,
     UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(d);
   }
   for (size_t s = 0; s < steps; ++s, b += b_step) {
+    PrefetchBytes(b + kAhead / sizeof(T), kVectors * lanes * sizeof(T));
     hn::Vec<D> line[kVectors];
     UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) line[v] = LoadFloats(d, b + v * lanes);
     UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
@@ -105,11 +109,7 @@ void AttendCrossRows(const CrossAttentionJob& job, const CrossShape& shape, size
     for (size_t i = 0; i < dim; ++i) q[r * dim + i] = from[i] * shape.scale;
   }
   const T* keys = static_cast<const T*>(job.cross.keys) + head * dim * padded;
-  const T* values = static_cast<const T*>(job.cross.values) + head * tokens * dim;
-  constexpr size_t kTileBytes = kTile * sizeof(T);  // of a dimension
   for (size_t first_key = 0; first_key < padded; first_key += kTile, keys += dim * kTile) {
-    PrefetchBytes(keys + 2 * dim * kTile, dim * kTileBytes);  // at last, of the next head
-    PrefetchBytes(values + first_key * dim, dim * kTileBytes);
     MultiplyColumns<kRows>(q, dim, keys, kTile, dim, kTile, scores + first_key, padded);
   }
   for (size_t r = 0; r < kRows; ++r) {
@@ -119,6 +119,7 @@ void AttendCrossRows(const CrossAttentionJob& job, const CrossShape& shape, size
     if (job.cross.is_i8()) MultiplyRow(row, job.cross.value_scales + head * tokens, tokens);
     ScaleRow(row, tokens, factor);
   }
+  const T* values = static_cast<const T*>(job.cross.values) + head * tokens * dim;
   MultiplyColumns<kRows>(scores, padded, values, dim, tokens, dim,
                          job.out + first * width + head * dim, width);
 }
