@@ -38,6 +38,7 @@ READING_TASKS = ("<OCR>", "<OCR_WITH_REGION>", "<REGION_TO_OCR>")
 NOTHING_TO_READ_WEIGHT = 0.15
 # Pictures seen -> how many things a scene may have.
 CURRICULUM = ((0, 1), (12_000, 2), (30_000, 4), (60_000, 6))
+PAGE = Limits(most_things=2, most_signs=8, sign_chance=0.95)
 
 
 @dataclass
@@ -77,7 +78,7 @@ def dense_targets(scene: Scene) -> tuple[Tensor, Tensor]:
     labels = np.full((GRID, GRID), len(DENSE_LABELS))
     boxes = np.zeros((GRID, GRID, 4), np.float32)
     scale = np.array([scene.picture.width, scene.picture.height] * 2)
-    named = [(t.name, t.box) for t in scene.things] + [(s.text.upper(), s.box) for s in scene.signs]
+    named = [(t.name, t.box) for t in scene.things] + [(s.text, s.box) for s in scene.signs]
     found = [(DENSE_LABELS.index(name), np.array(box) / scale) for name, box in named]
     found.sort(key=lambda item: -(item[1][2] - item[1][0]) * (item[1][3] - item[1][1]))
     centers = (np.arange(GRID) + 0.5) / GRID
@@ -93,13 +94,17 @@ def dense_targets(scene: Scene) -> tuple[Tensor, Tensor]:
 @dataclass(frozen=True)
 class Plan:
     """Which examples to draw: from picture number `first` on, `tasks_each` questions about each, those about words
-    `reading` times as often as usual."""
+    `reading` times as often as usual. A share `pages` of the pictures is full of words, for the dense head to learn
+    many words from one picture."""
 
     first: int
     tasks_each: int
     reading: float
+    pages: float
 
-    def limits(self, picture: int) -> Limits:
+    def limits(self, picture: int, rng: random.Random) -> Limits:
+        if rng.random() < self.pages:
+            return PAGE
         most = max(things for start, things in CURRICULUM if picture >= start)
         return Limits(most_things=most, sign_chance=1 - 0.55 / max(1.0, self.reading))
 
@@ -136,7 +141,7 @@ class SceneStream(IterableDataset):
 
     def _example(self, studio: Studio, index: int) -> Example:
         rng = random.Random(f"training {index}")
-        scene = studio.scene(rng, self._plan.limits(index))
+        scene = studio.scene(rng, self._plan.limits(index, rng))
         pairs = []
         for task in draw_tasks(scene, rng, self._plan):
             prompt, answer = ask(task, scene, rng)

@@ -18,7 +18,8 @@ WIDTH = 192
 MAX_POSITIONS = 256
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
-DENSE_LABELS = (*CLASS_NAMES, *WORDS)  # the label after the last one means: nothing here
+# The label after the last one means: nothing here.
+DENSE_LABELS = (*CLASS_NAMES, *WORDS, *(word.capitalize() for word in WORDS))
 
 
 def small_config(tokenizer: Tokenizer) -> Florence2Config:

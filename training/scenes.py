@@ -60,6 +60,7 @@ class Limits:
     """How rich a scene may be, and how long its longer side is in pixels."""
 
     most_things: int = 6
+    most_signs: int = 3
     sides: tuple[int, int] = (288, 416)
     sign_chance: float = 0.45
 
@@ -85,7 +86,7 @@ class Studio:
             name = rng.choice(things).name if repeat else rng.choice(list(self._sprites))
             self._add_thing(rng, picture, things, name, count)
         signs: list[Sign] = []
-        while len(signs) < 3 and rng.random() < limits.sign_chance:
+        while len(signs) < limits.most_signs and rng.random() < limits.sign_chance:
             self._add_sign(rng, picture, things, signs)
         for thing in things:
             describe_place(thing, width, height)

@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from transformers import Florence2ForConditionalGeneration
 
 from data import CURRICULUM, Batch, Plan, batches
 from model import DenseHead, answer_states, exported_model, fresh_model, image_features, text_losses
+from rounding import rounded
 from scenes import Studio
 from tokens import PAD, load_or_train
 
@@ -54,6 +56,9 @@ class Trainer:
         self.model = exported_model(options.start) if options.start else fresh_model(self.tokenizer)
         self.head = DenseHead()
         matrices, others = split_parameters(self.model)
+        # INT4 holds the projector in 8 bits, as it does all that is not a Linear.
+        projector = set(self.model.model.multi_modal_projector.parameters())
+        self.int4_matrices = [matrix for matrix in matrices if matrix not in projector]
         self.optimizers = [
             torch.optim.Muon(matrices, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW([*others, *self.head.parameters()], betas=(0.9, 0.98), weight_decay=0.01),
@@ -108,8 +113,8 @@ class Trainer:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
-        loss = self.losses(batch)
-        loss.backward()
+        with rounded(self.int4_matrices) if self.options.rounded else nullcontext():
+            self.losses(batch).backward()
         nn.utils.clip_grad_norm_([*self.model.parameters(), *self.head.parameters()], 1.0)
         for optimizer in self.optimizers:
             optimizer.step()
@@ -175,6 +180,8 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--tasks", type=int, default=2, help="questions a picture")
     parser.add_argument("--reading", type=float, default=1.0, help="how much more to ask about words than usual")
+    parser.add_argument("--pages", type=float, default=0.0, help="share of pictures that are full of words")
+    parser.add_argument("--rounded", action="store_true", help="learn with the weights rounded as INT4 rounds them")
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--spread", type=float, default=6.0, help="of a location's target, in bins")
     parser.add_argument("--threads", type=int, default=1)
@@ -186,7 +193,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     trainer = Trainer(options)
     print(f"{sum(p.numel() for p in trainer.model.parameters()) / 1e6:.2f} M parameters, step {trainer.step}", flush=True)
-    plan = Plan(trainer.pictures_seen, options.tasks, options.reading)
+    plan = Plan(trainer.pictures_seen, options.tasks, options.reading, options.pages)
     stream = batches(options.data, trainer.tokenizer, plan, options.batch)
     began, first = time.monotonic(), trainer.step
     saved = began

@@ -1,0 +1,39 @@
+"""Weights as INT4 will round them, so that training gets used to it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+GROUP = 64  # weights that share a scale, as `uffizi` takes it
+LEAST_CODE, LARGEST_CODE = -8, 7
+CLIPS = (1.0, 0.93, 0.86, 0.79)  # scales tried, of the one that spans the group
+
+
+def round_groups(groups: Tensor) -> Tensor:
+    """groups: [n, GROUP]. Each on the grid of 16 values, of those tried, that leaves the least squared error."""
+    span = groups.abs().amax(1, keepdim=True).clamp(min=1e-12) * (2 / 15)
+    best, least = groups, torch.full_like(span, torch.inf)
+    for clip in CLIPS:
+        scale = span * clip
+        on_grid = (groups / scale).round_().clamp_(LEAST_CODE, LARGEST_CODE).mul_(scale)
+        error = (on_grid - groups).square_().sum(1, keepdim=True)
+        best = torch.where(error < least, on_grid, best)
+        least = torch.minimum(least, error)
+    return best
+
+
+@contextmanager
+def rounded(matrices: list[Tensor]) -> Iterator[None]:
+    """Inside, the matrices hold rounded values; gradients of those go to the exact ones (straight through)."""
+    with torch.no_grad():
+        exact = torch.cat([matrix.reshape(-1) for matrix in matrices])
+        values = round_groups(exact.view(-1, GROUP)).view(-1)
+        sizes = [matrix.numel() for matrix in matrices]
+        for matrix, part in zip(matrices, values.split(sizes), strict=True):
+            matrix.copy_(part.view_as(matrix))
+    yield
+    with torch.no_grad():
+        for matrix, part in zip(matrices, exact.split(sizes), strict=True):
+            matrix.copy_(part.view_as(matrix))
