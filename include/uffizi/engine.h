@@ -72,7 +72,7 @@ struct EngineInfo {
   std::string path;
   std::vector<LoraSource> lora;
   std::string compute;    // "f32" or "int4"; with OpenVINO what the device computes in
-  std::string kernels;    // instruction set in use, "AVX3_DL", or "OpenVINO 2026.4.1 on CPU"
+  std::string kernels;    // instruction set in use, "AMX", "AVX3_DL", or "OpenVINO 2026.4.1 on CPU"
   std::string precision;  // of the stored weights, "f16"; several as "f16, i32"
   size_t parameters = 0;
   size_t weight_bytes = 0;    // on disk
