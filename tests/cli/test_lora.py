@@ -53,7 +53,7 @@ def adapters(tmp_path_factory, base):
         for layer in LAYERS[number:]:
             rows, columns = base[layer + ".weight"][1]
             a = random.normal(0, 1 / np.sqrt(columns), (4, columns)).astype(np.float32)
-            b = random.normal(0, 0.5, (rows, 4)).astype(np.float32)
+            b = random.normal(0, 1, (rows, 4)).astype(np.float32)
             for part, values in (("A", a), ("B", b)):
                 tensors[f"base_model.model.{layer}.lora_{part}.weight"] = ("F32", values.shape, values.tobytes())
             deltas[layer] = alpha / 4 * b @ a
