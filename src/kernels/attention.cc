@@ -80,7 +80,7 @@ HWY_INLINE void TakeKeys(const float* k, size_t stride, size_t keys, size_t dim,
                          const Bf16Head& head, uint16_t* HWY_RESTRICT key) {
   std::fill_n(head.k, dim / 2 * head.padded, 0u);
   for (size_t j = 0; j < keys; ++j) {
-    RowToBf16(k + j * stride, dim, dim, 1.0f, key);
+    RowToBf16(k + j * stride, dim, 1.0f, key);
     for (size_t i = 0; i < dim / 2; ++i) std::memcpy(head.k + i * head.padded + j, key + 2 * i, 4);
   }
 }
@@ -117,7 +117,7 @@ void AttendInBf16(const AttentionJob& job, const AttentionShape& shape, size_t h
   for (; first < end; first += rows) {
     count = std::min(rows, end - first);
     for (size_t i = 0; i < count; ++i) {
-      RowToBf16(job.q + (first + i) * shape.q_stride + at, dim, dim, shape.scale, q + i * dim);
+      RowToBf16(job.q + (first + i) * shape.q_stride + at, dim, shape.scale, q + i * dim);
     }
     MultiplyBf16({q, dim, keys_values.k, dim, padded, scores, padded}, count);
     float sums[kQueryChunk];

@@ -39,29 +39,23 @@ HWY_INLINE hn::Vec<hn::RebindToUnsigned<FloatTag>> RoundToBf16(hn::Vec<FloatTag>
   return hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fff)));
 }
 
-// out[i] = factor * x[i] for [0, count), zeros up to `padded`, a multiple of 16. out may be x.
-HWY_INLINE void RowToBf16(const float* x, size_t count, size_t padded, float factor,
-                          uint16_t* out) {
-  const FloatTag d;
+// The high halves of RoundToBf16() as bfloat16.
+HWY_INLINE void StoreBf16(hn::Vec<hn::RebindToUnsigned<FloatTag>> rounded, uint16_t* out) {
+  const hn::RebindToSigned<FloatTag> di;
   const hn::Rebind<uint16_t, FloatTag> d16;
-  const size_t lanes = hn::Lanes(d);
-  const auto scale = hn::Set(d, factor);
-  const auto convert = [&](hn::Vec<FloatTag> v, size_t i) HWY_ATTR {
-    const auto rounded = hn::ShiftRight<16>(RoundToBf16(hn::Mul(v, scale)));
-    hn::StoreU(hn::DemoteTo(d16, hn::BitCast(hn::RebindToSigned<FloatTag>(), rounded)), d16,
-               out + i);
-  };
-  size_t i = 0;
-  for (; i + lanes <= count; i += lanes) convert(hn::LoadU(d, x + i), i);
-  if (i < count) {
-    convert(hn::MaskedLoad(hn::FirstN(d, count - i), d, x + i), i);
-    i += lanes;
-  }
-  for (; i < padded; i += lanes) hn::StoreU(hn::Zero(d16), d16, out + i);
+  hn::StoreU(hn::DemoteTo(d16, hn::BitCast(di, hn::ShiftRight<16>(rounded))), d16, out);
 }
 
-// e^x for -50 <= x <= 0, within 3e-6 of itself: 2^n 2^f, the latter by a minimax fit of our own.
-// 0 for less than -50, which is too little to be seen beside a 1.
+// out[i] = factor * x[i]. count: a multiple of 16
+HWY_INLINE void RowToBf16(const float* HWY_RESTRICT x, size_t count, float factor,
+                          uint16_t* HWY_RESTRICT out) {
+  const FloatTag d;
+  for (size_t i = 0; i < count; i += hn::Lanes(d)) {
+    StoreBf16(RoundToBf16(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, factor))), out + i);
+  }
+}
+
+// ExpOrNothing() within 3e-6 of itself: 2^n 2^f, the latter by a minimax fit of our own.
 HWY_INLINE hn::Vec<FloatTag> QuickExp(hn::Vec<FloatTag> x) {
   const FloatTag d;
   const auto t = hn::Mul(x, hn::Set(d, 1.44269504f));
@@ -74,15 +68,15 @@ HWY_INLINE hn::Vec<FloatTag> QuickExp(hn::Vec<FloatTag> x) {
   const hn::RebindToSigned<FloatTag> di;
   const auto exponent = hn::ShiftLeft<23>(hn::ConvertTo(di, n));
   const auto e = hn::BitCast(d, hn::Add(hn::BitCast(di, p), exponent));
-  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -50.0f)), e);
+  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, kLeastExponent)), e);
 }
 
 // Softmax without the division: out[i] = e^(x[i] - max(x)) for [0, count), zeros up to `padded`, a
 // multiple of 16. Returns the sum of what is written. out may be x.
 HWY_INLINE float ExpOfRowToBf16(const float* x, size_t count, size_t padded, uint16_t* out) {
   const FloatTag d;
-  const hn::RebindToSigned<FloatTag> di;
-  const hn::Rebind<uint16_t, FloatTag> d16;
+  const hn::RebindToUnsigned<FloatTag> du;
+  const auto high = hn::Set(du, 0xffff0000u);
   const size_t lanes = hn::Lanes(d), whole = count / lanes * lanes;
   const auto rest = hn::FirstN(d, count - whole);
   auto most = hn::Set(d, x[0]);
@@ -94,9 +88,9 @@ HWY_INLINE float ExpOfRowToBf16(const float* x, size_t count, size_t padded, uin
     auto e = hn::Zero(d);
     if (i < count) e = QuickExp(hn::Sub(hn::LoadU(d, x + i), shift));
     if (i == whole) e = hn::IfThenElseZero(rest, e);
-    const auto high = hn::ShiftRight<16>(RoundToBf16(e));
-    sums = hn::Add(sums, hn::BitCast(d, hn::ShiftLeft<16>(high)));
-    hn::StoreU(hn::DemoteTo(d16, hn::BitCast(di, high)), d16, out + i);
+    const auto rounded = RoundToBf16(e);
+    sums = hn::Add(sums, hn::BitCast(d, hn::And(rounded, high)));
+    StoreBf16(rounded, out + i);
   }
   return Sum(d, sums);
 }

@@ -32,9 +32,6 @@ HWY_INLINE hn::Vec<D> LoadFloats(D d, const int8_t* from) {
   return hn::ConvertTo(d, hn::PromoteTo(integers, hn::LoadU(bytes, from)));
 }
 
-// How far ahead of what is read memory is asked for, in bytes: at last for the next head's.
-constexpr size_t kAhead = 8192;
-
 // c[r, j] = sum_s a[r, s] b[s, j] for kRows rows and kVectors vectors of j. Rows of a and of c are
 // a_row and c_row apart.
 template <size_t kRows, size_t kVectors, class D, class T>

@@ -147,8 +147,6 @@ HWY_INLINE void SumGroup(const uint8_t* HWY_RESTRICT codes, size_t blocks,
   AddBlocks<Source, AtOnce>(codes, blocks, a, stride, sum);
 }
 
-constexpr size_t kAhead = 8192;  // bytes
-
 // Rows [row, row + kRows) times kVectors vectors of a panel's columns, from `first` on.
 // out: [kRows, kPanel] f32
 template <class Source, size_t kRows, size_t kVectors>

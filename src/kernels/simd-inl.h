@@ -36,6 +36,9 @@ HWY_INLINE void ForEachVector(size_t count, const Body& body) {
   for (; i < count; ++i) body(d1, i);
 }
 
+// How far ahead of what is read memory is asked for, in bytes.
+constexpr size_t kAhead = 8192;
+
 // Asks for memory that will be read soon, into the second cache. It may reach over the end.
 HWY_INLINE void PrefetchBytes(const void* from, size_t bytes) {
   const auto* line = static_cast<const char*>(from);
@@ -166,11 +169,13 @@ HWY_INLINE void ComputeOuterProduct(const OuterProduct& p, size_t rows, size_t c
   for (; j < columns; ++j) OuterProductColumns<1>(d1, p, rows, j);
 }
 
+constexpr float kLeastExponent = -50.0f;
+
 // e^x for x <= 0, and 0 where that is too little to be seen beside a 1: numbers near the smallest
 // there are cost some processors a hundred cycles each.
 template <class D>
 HWY_INLINE hn::Vec<D> ExpOrNothing(D d, hn::Vec<D> x) {
-  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -50.0f)), hn::Exp(d, x));
+  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, kLeastExponent)), hn::Exp(d, x));
 }
 
 // Softmax without the division: x[i] becomes exp(x[i] - max(x)), and their sum is returned.

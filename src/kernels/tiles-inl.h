@@ -64,7 +64,6 @@ class TileShapes {
   }
 
  private:
-  friend class TileScope;
   alignas(64) uint8_t palette_ = 1;  // the order of what follows is the processor's
   uint8_t start_row_ = 0, reserved_[14] = {};
   uint16_t bytes_[16] = {};
