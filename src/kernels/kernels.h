@@ -37,7 +37,13 @@ struct QuantizedRows {
   int8_t* codes = nullptr;  // [rows, groups, padded group]
   float* scales = nullptr;  // [rows, groups]
   int32_t* sums = nullptr;  // [rows, groups], of codes
+  // [rows, groups, pair_chunks()], where kernels sum in 16 bits (quad_dot-inl.h): -8 times the sums
+  // of codes of a chunk's columns, of the first two of each four in the low half, of the last two
+  // in the high half.
+  int32_t* pair_starts = nullptr;
 
+  static constexpr size_t kPairColumns = 64;  // of a chunk
+  size_t pair_chunks() const { return (group_size + kPairColumns - 1) / kPairColumns; }
   size_t groups() const { return columns / group_size; }
   size_t padded_columns() const { return groups() * PackedMatrix::PaddedGroup(group_size); }
   // Memory for `rows` rows, and the view on it. `memory` is aligned to 64 bytes.

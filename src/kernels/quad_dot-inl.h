@@ -1,8 +1,11 @@
 // Sums of four products of bytes in each 32-bit lane, as each instruction set does them best.
 //
-// kQuadDot says that one instruction does it all. Otherwise kPairDot says that one instruction
-// multiplies and adds pairs into 16 bits, which holds eight quads of 4-bit codes. Else there is
-// neither, and the kernels are plain code.
+// UFFIZI_QUAD_DOT says that one instruction does it all. Otherwise UFFIZI_PAIR_DOT says that one
+// multiplies and adds pairs into 16 bits. Else there is neither, and the kernels are plain code.
+//
+// Of 64 columns 32 products come into a sum of 16 bits. With 4-bit codes less 8 their sum fits, as
+// 32 * 8 * 127 < 2^15; what is summed are the codes themselves, so it starts from -8 times the
+// sum of the activations, and wherever it goes on its way, it ends modulo 2^16 at what fits.
 
 #if defined(UFFIZI_KERNELS_QUAD_DOT_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UFFIZI_KERNELS_QUAD_DOT_INL_H_
@@ -115,6 +118,44 @@ HWY_INLINE Int32Vector QuadDotSigned(Int32Vector sum, Int8Vector w, Int8Vector a
 #endif
   return hn::Add(sum, SumOfPairs(PairDot(magnitude, turned)));
 }
+
+// Signed weights that many rows share.
+#if HWY_MAX_BYTES == 32
+class SignedWeights {
+ public:
+  SignedWeights() = default;
+  explicit SignedWeights(const uint8_t* at)
+      : w_(reinterpret_cast<const __m256i*>(at)), magnitude_(_mm256_abs_epi8(*w_)) {}
+
+  // QuadDotSigned(). In one piece, with w and the ones in memory, because of registers again.
+  HWY_INLINE Int32Vector AddQuadDot(Int32Vector sum, Int8Vector a) const {
+    alignas(32) static constexpr int16_t kOnes[16] = {1, 1, 1, 1, 1, 1, 1, 1,
+                                                      1, 1, 1, 1, 1, 1, 1, 1};
+    __m256i products;
+    asm("vpsignb %4, %2, %1\n\tvpmaddubsw %1, %3, %1\n\tvpmaddwd %5, %1, %1\n\tvpaddd %1, %0, %0"
+        : "+x"(sum.raw), "=&x"(products)
+        : "x"(a.raw), "x"(magnitude_), "m"(*w_), "m"(kOnes));
+    return sum;
+  }
+
+ private:
+  const __m256i* w_;
+  __m256i magnitude_;
+};
+#else
+class SignedWeights {
+ public:
+  SignedWeights() = default;
+  explicit SignedWeights(const uint8_t* at)
+      : w_(hn::BitCast(Int8Tag(), hn::Load(Uint8Tag(), at))) {}
+  HWY_INLINE Int32Vector AddQuadDot(Int32Vector sum, Int8Vector a) const {
+    return QuadDotSigned(sum, w_, a);
+  }
+
+ private:
+  Int8Vector w_;
+};
+#endif
 
 #endif
 

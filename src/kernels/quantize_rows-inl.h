@@ -7,6 +7,7 @@
 #define UFFIZI_KERNELS_QUANTIZE_ROWS_INL_H_
 #endif
 
+#include "kernels/quad_dot-inl.h"
 #include "kernels/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -50,6 +51,23 @@ HWY_INLINE int32_t RoundGroup(const float* HWY_RESTRICT x, size_t count, float i
   return sum;
 }
 
+#if UFFIZI_PAIR_DOT
+// Where the sums of a chunk's products start. codes: [count], a multiple of 8
+HWY_INLINE int32_t PairStart(const int8_t* HWY_RESTRICT codes, size_t count) {
+  const hn::CappedTag<int8_t, 8> d8;
+  const hn::Rebind<int16_t, decltype(d8)> d16;
+  auto sums = hn::Zero(d16);  // of columns that are the same modulo 8
+  for (size_t i = 0; i < count; i += 8) {
+    sums = hn::Add(sums, hn::PromoteTo(d16, hn::LoadU(d8, codes + i)));
+  }
+  alignas(16) int16_t sum[8];
+  hn::Store(sums, d16, sum);
+  const int first = sum[0] + sum[1] + sum[4] + sum[5], last = sum[2] + sum[3] + sum[6] + sum[7];
+  return static_cast<int32_t>((static_cast<uint32_t>(-8 * first) & 0xffffu) |
+                              static_cast<uint32_t>(-8 * last) << 16);
+}
+#endif
+
 // Quantizes groups [first, first + count) of row `row` of `out`. x: their columns, f32
 HWY_INLINE void QuantizeGroups(const float* HWY_RESTRICT x, const QuantizedRows& out, size_t row,
                                size_t first, size_t count) {
@@ -63,6 +81,12 @@ HWY_INLINE void QuantizeGroups(const float* HWY_RESTRICT x, const QuantizedRows&
     const float inverse = largest > 1e-30f ? 127.0f / largest : 0.0f;
     out.sums[at + g] = RoundGroup(x, size, inverse, codes);
     std::fill_n(codes + size, padded - size, int8_t{0});
+#if UFFIZI_PAIR_DOT
+    int32_t* start = out.pair_starts + (at + g) * out.pair_chunks();
+    for (size_t i = 0; i < padded; i += QuantizedRows::kPairColumns) {
+      *start++ = PairStart(codes + i, std::min(QuantizedRows::kPairColumns, padded - i));
+    }
+#endif
   }
 }
 

@@ -36,7 +36,8 @@ size_t RoundUp(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 size_t QuantizedRows::Bytes(size_t rows, size_t columns, size_t group_size) {
   const QuantizedRows view{columns, group_size};
-  return RoundUp(rows * view.padded_columns()) + 2 * RoundUp(rows * view.groups() * 4);
+  return RoundUp(rows * view.padded_columns()) +
+         rows * view.groups() * (2 + view.pair_chunks()) * sizeof(int32_t);
 }
 
 QuantizedRows QuantizedRows::In(void* memory, size_t rows, size_t columns, size_t group_size) {
@@ -45,7 +46,8 @@ QuantizedRows QuantizedRows::In(void* memory, size_t rows, size_t columns, size_
   view.codes = reinterpret_cast<int8_t*>(bytes);
   bytes += RoundUp(rows * view.padded_columns());
   view.scales = reinterpret_cast<float*>(bytes);
-  view.sums = reinterpret_cast<int32_t*>(bytes + RoundUp(rows * view.groups() * 4));
+  view.sums = reinterpret_cast<int32_t*>(view.scales + rows * view.groups());
+  view.pair_starts = view.sums + rows * view.groups();
   return view;
 }
 

@@ -113,19 +113,29 @@ TEST(Quantized, MatMulEqualsItsTwin) {
   }
 }
 
-// Sums of the largest products there are: nothing may saturate.
+// Sums of the largest products there are: nothing may saturate. Rows for every kernel: few, enough
+// for tiles, enough to spread a panel for them.
 TEST(Quantized, ExtremesDoNotOverflow) {
   for (const int bits : {4, 8}) {
-    for (const uint8_t code : {0x00, 0xff}) {
-      for (const float sign : {1.0f, -1.0f}) {
-        QuantizedMatrix w = RandomMatrix(64, 4096, bits, 4096, true);
-        std::fill(w.codes.begin(), w.codes.end(), code);
-        const std::vector<float> x(2 * 4096, sign);
-        const Quantized quantized(x, 2, 4096, 4096);
-        std::vector<float> y(2 * 64), expected(2 * 64);
-        MatMulQuantized(quantized.view, 2, PackedMatrix(w), {}, y.data());
-        reference::MatMulQuantized(quantized.view, 2, w, {}, expected.data());
-        ExpectNear(y, expected, 4e-6 * LargestOf(expected));
+    for (const size_t group : {64, 128, 4096}) {
+      for (const bool symmetric : {true, false}) {
+        for (const uint8_t code : {0x00, 0xff}) {
+          for (const float sign : {1.0f, -1.0f}) {
+            for (const size_t rows : {1, 2, 13, 31}) {
+              SCOPED_TRACE(::testing::Message() << bits << " bits, groups of " << group << ", code "
+                                                << int{code} << ", " << rows << " rows");
+              QuantizedMatrix w = RandomMatrix(64, 4096, bits, group, symmetric);
+              std::fill(w.codes.begin(), w.codes.end(), code);
+              for (uint8_t& zero : w.zeros) zero = code == 0 ? (bits == 4 ? 15 : 255) : 0;
+              const std::vector<float> x(rows * 4096, sign);
+              const Quantized quantized(x, rows, 4096, group);
+              std::vector<float> y(rows * 64), expected(rows * 64);
+              MatMulQuantized(quantized.view, rows, PackedMatrix(w), {}, y.data());
+              reference::MatMulQuantized(quantized.view, rows, w, {}, expected.data());
+              ASSERT_NO_FATAL_FAILURE(ExpectNear(y, expected, 4e-6 * LargestOf(expected)));
+            }
+          }
+        }
       }
     }
   }
