@@ -128,6 +128,7 @@ HWY_INLINE void AddBlocks(const uint8_t* HWY_RESTRICT codes, size_t blocks,
                           const int8_t* HWY_RESTRICT a, size_t stride,
                           Sum (&sum)[kRows][kVectors]) {
   for (size_t block = 0; block < blocks; ++block) {
+    if (kRows > 2) __builtin_prefetch(codes + 4 * kBlockBytes);  // from the second cache
     AddQuad<Source, 0>(codes, a, stride, sum);
     if constexpr (Source::kColumns == 8) AddQuad<Source, 1>(codes, a, stride, sum);
     codes += kBlockBytes;
