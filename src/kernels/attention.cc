@@ -33,13 +33,6 @@ HWY_INLINE void TransposeKeys(const float* k, size_t stride, size_t count, size_
   }
 }
 
-// out[i] = x[i] of `count` rows of `dim` side by side. Rows of all heads lie a power of two apart,
-// which the caches cannot hold many of.
-HWY_INLINE void GatherRows(const float* x, size_t stride, size_t count, size_t dim,
-                           float* HWY_RESTRICT out) {
-  for (size_t i = 0; i < count; ++i) std::copy_n(x + i * stride, dim, out + i * dim);
-}
-
 // One head of `count` queries from `first` on.
 void AttendChunk(const AttentionJob& job, const AttentionShape& shape, size_t head, size_t first,
                  size_t count) {
@@ -53,19 +46,18 @@ void AttendChunk(const AttentionJob& job, const AttentionShape& shape, size_t he
   float* v = q + count * dim;          // [keys, dim]
   float* scores = v + keys * dim;      // [count, padded]
   GatherRows(job.q + first * shape.q_stride + head * dim, shape.q_stride, count, dim, q);
+  ScaleRow(q, count * dim, shape.scale);
   GatherRows(job.v + head * dim, shape.kv_stride, keys, dim, v);
   for (size_t j = 0; j < keys; j += kKeyTile) {
     const size_t tile = std::min(kKeyTile, keys - j);
     TransposeKeys(job.k + j * shape.kv_stride + head * dim, shape.kv_stride, tile, dim, turned);
-    ComputeOuterProduct({q, dim, 1, turned, kKeyTile, dim, scores + j, padded, shape.scale}, count,
-                        pad(tile));
+    ComputeOuterProduct({q, dim, 1, turned, kKeyTile, dim, scores + j, padded}, count, pad(tile));
   }
-  for (size_t i = 0; i < count; ++i) {
-    const float sum = ExpOfRow(scores + i * padded, keys);
-    ScaleRow(scores + i * padded, keys, 1.0f / sum);
-  }
+  float sums[kQueryChunk];
+  for (size_t i = 0; i < count; ++i) sums[i] = ExpOfRow(scores + i * padded, keys);
   float* out = job.out + first * shape.out_stride + head * dim;
-  ComputeOuterProduct({scores, padded, 1, v, dim, keys, out, shape.out_stride, 1.0f}, count, dim);
+  ComputeOuterProduct({scores, padded, 1, v, dim, keys, out, shape.out_stride}, count, dim);
+  for (size_t i = 0; i < count; ++i) ScaleRow(out + i * shape.out_stride, dim, 1.0f / sums[i]);
 }
 
 #if UFFIZI_TILES

@@ -55,22 +55,6 @@ HWY_INLINE void RowToBf16(const float* HWY_RESTRICT x, size_t count, float facto
   }
 }
 
-// ExpOrNothing() within 3e-6 of itself: 2^n 2^f, the latter by a minimax fit of our own.
-HWY_INLINE hn::Vec<FloatTag> QuickExp(hn::Vec<FloatTag> x) {
-  const FloatTag d;
-  const auto t = hn::Mul(x, hn::Set(d, 1.44269504f));
-  const auto n = hn::Round(t), f = hn::Sub(t, n);
-  auto p = hn::Set(d, 0.009570101553237212f);
-  p = hn::MulAdd(p, f, hn::Set(d, 0.055917862196434936f));
-  p = hn::MulAdd(p, f, hn::Set(d, 0.24024744853265553f));
-  p = hn::MulAdd(p, f, hn::Set(d, 0.6931218145108802f));
-  p = hn::MulAdd(p, f, hn::Set(d, 0.9999992614328992f));
-  const hn::RebindToSigned<FloatTag> di;
-  const auto exponent = hn::ShiftLeft<23>(hn::ConvertTo(di, n));
-  const auto e = hn::BitCast(d, hn::Add(hn::BitCast(di, p), exponent));
-  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, kLeastExponent)), e);
-}
-
 // Softmax without the division: out[i] = e^(x[i] - max(x)) for [0, count), zeros up to `padded`, a
 // multiple of 16. Returns the sum of what is written. out may be x.
 HWY_INLINE float ExpOfRowToBf16(const float* x, size_t count, size_t padded, uint16_t* out) {
@@ -86,7 +70,7 @@ HWY_INLINE float ExpOfRowToBf16(const float* x, size_t count, size_t padded, uin
   auto sums = hn::Zero(d);
   for (size_t i = 0; i < padded; i += lanes) {
     auto e = hn::Zero(d);
-    if (i < count) e = QuickExp(hn::Sub(hn::LoadU(d, x + i), shift));
+    if (i < count) e = ExpOrNothing(d, hn::Sub(hn::LoadU(d, x + i), shift));
     if (i == whole) e = hn::IfThenElseZero(rest, e);
     const auto rounded = RoundToBf16(e);
     sums = hn::Add(sums, hn::BitCast(d, hn::And(rounded, high)));

@@ -17,7 +17,16 @@ namespace uffizi {
 namespace HWY_NAMESPACE {
 
 // Tokens whose products one piece of work sums. Fixed, so that the order of the sum is fixed too.
-constexpr size_t kTokenChunk = 1152;
+constexpr size_t kTokenChunk = 512;
+
+// The products of `tokens` tokens of one group. q: of the first of them; part: [dim, dim]
+void ChannelProducts(const ChannelArgs& args, const float* q, size_t tokens, float* part) {
+  const size_t dim = args.dim, size = tokens * dim;
+  auto* own = static_cast<float*>(ThreadScratch(2 * size * sizeof(float)));
+  GatherRows(q, args.stride(), tokens, dim, own);
+  GatherRows(q + args.groups * dim, args.stride(), tokens, dim, own + size);
+  ComputeOuterProduct({own, 1, dim, own + size, dim, tokens, part, dim}, dim, dim);
+}
 
 // The attention matrix of one group, turned: weights[d, c] = A[c, d]. parts: [chunks, dim, dim]
 void ChannelWeights(const ChannelArgs& args, float* parts, size_t chunks, float* weights) {
@@ -28,6 +37,7 @@ void ChannelWeights(const ChannelArgs& args, float* parts, size_t chunks, float*
                  parts + i);
     });
   }
+  ScaleRow(parts, area, 1.0f / std::sqrt(static_cast<float>(args.tokens)));
   for (size_t c = 0; c < dim; ++c) {
     float* row = parts + c * dim;
     const float sum = ExpOfRow(row, dim);
@@ -38,16 +48,14 @@ void ChannelWeights(const ChannelArgs& args, float* parts, size_t chunks, float*
 void ChannelAttend(const ChannelArgs& args) {
   const size_t dim = args.dim, area = dim * dim, width = args.groups * dim;
   const size_t chunks = (args.tokens + kTokenChunk - 1) / kTokenChunk;
-  const float scale = 1.0f / std::sqrt(static_cast<float>(args.tokens));
   std::vector<float> parts(args.groups * chunks * area), weights(args.groups * area);
   ParallelFor(args.groups * chunks, 1, [&](size_t begin, size_t end) HWY_ATTR {
     for (size_t i = begin; i < end; ++i) {
-      const size_t group = i / chunks, first = i % chunks * kTokenChunk;
-      const float* q = args.qkv + first * args.stride() + group * dim;
-      ComputeOuterProduct(
-          {q, 1, args.stride(), q + width, args.stride(),
-           std::min(kTokenChunk, args.tokens - first), parts.data() + i * area, dim, scale},
-          dim, dim);
+      // Groups of one token are neighbours in memory.
+      const size_t group = i % args.groups, chunk = i / args.groups, first = chunk * kTokenChunk;
+      ChannelProducts(args, args.qkv + first * args.stride() + group * dim,
+                      std::min(kTokenChunk, args.tokens - first),
+                      parts.data() + (group * chunks + chunk) * area);
     }
   });
   ParallelFor(args.groups, 1, [&](size_t begin, size_t end) HWY_ATTR {
@@ -60,7 +68,7 @@ void ChannelAttend(const ChannelArgs& args) {
     for (size_t group = 0; group < args.groups; ++group) {
       const float* v = args.qkv + begin * args.stride() + 2 * width + group * dim;
       ComputeOuterProduct({v, args.stride(), 1, weights.data() + group * area, dim, dim,
-                           args.out + begin * width + group * dim, width, 1.0f},
+                           args.out + begin * width + group * dim, width},
                           end - begin, dim);
     }
   });

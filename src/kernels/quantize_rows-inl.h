@@ -7,7 +7,8 @@
 #define UFFIZI_KERNELS_QUANTIZE_ROWS_INL_H_
 #endif
 
-#include "kernels/quad_dot-inl.h"
+#include <cmath>
+
 #include "kernels/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -26,47 +27,49 @@ HWY_INLINE float LargestMagnitude(const float* HWY_RESTRICT x, size_t count) {
   return largest;
 }
 
-// Rounds one group, and returns the sum of its codes.
-HWY_INLINE int32_t RoundGroup(const float* HWY_RESTRICT x, size_t count, float inverse,
-                              int8_t* HWY_RESTRICT codes) {
+// Sums of a chunk's codes: of the first two of each four columns, and of the last two.
+struct PairSums {
+  int32_t first = 0, last = 0;
+
+  HWY_INLINE void Add(size_t column, int32_t code) { (column % 4 < 2 ? first : last) += code; }
+  // QuantizedRows::pair_starts
+  HWY_INLINE int32_t Start() const {
+    return static_cast<int32_t>((static_cast<uint32_t>(-8 * first) & 0xffffu) |
+                                static_cast<uint32_t>(-8 * last) << 16);
+  }
+};
+
+// Rounds x * factor, which is below 2^21, to the nearest integers. x: [count]
+HWY_INLINE PairSums RoundChunk(const float* HWY_RESTRICT x, size_t count, float factor,
+                               int8_t* HWY_RESTRICT codes) {
   const FloatTag d;
   const hn::RebindToSigned<FloatTag> di;
   const hn::Rebind<int8_t, FloatTag> d8;
-  const size_t lanes = hn::Lanes(d);
-  const auto factor = hn::Set(d, inverse);
-  auto sums = hn::Zero(di);
+  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: the last bits of a sum are the integer
+  constexpr int32_t kRoundBits = 0x4b400000;
+  constexpr size_t kLanes = HWY_MAX_BYTES / 4;
+  PairSums all;
   size_t i = 0;
-  for (; i + lanes <= count; i += lanes) {
-    const auto rounded = hn::NearestInt(hn::Mul(hn::LoadU(d, x + i), factor));
-    hn::StoreU(hn::DemoteTo(d8, rounded), d8, codes + i);
-    sums = hn::Add(sums, rounded);
+  if constexpr (kLanes >= 4) {
+    auto sums = hn::Zero(di);
+    for (; i + kLanes <= count; i += kLanes) {
+      const auto sum =
+          hn::Add(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, factor)), hn::Set(d, kRound));
+      const auto rounded = hn::Sub(hn::BitCast(di, sum), hn::Set(di, kRoundBits));
+      hn::StoreU(hn::DemoteTo(d8, rounded), d8, codes + i);
+      sums = hn::Add(sums, rounded);
+    }
+    alignas(64) int32_t lane[kLanes];
+    hn::Store(sums, di, lane);
+    for (size_t j = 0; j < kLanes; ++j) all.Add(j, lane[j]);
   }
-  int32_t sum = hn::GetLane(hn::SumOfLanes(di, sums));
-  const hn::CappedTag<float, 1> d1;
   for (; i < count; ++i) {
-    const int32_t rounded = hn::GetLane(hn::NearestInt(hn::Set(d1, x[i] * inverse)));
+    const auto rounded = static_cast<int32_t>(std::nearbyint(x[i] * factor));
     codes[i] = static_cast<int8_t>(rounded);
-    sum += rounded;
+    all.Add(i, rounded);
   }
-  return sum;
+  return all;
 }
-
-#if UFFIZI_PAIR_DOT
-// Where the sums of a chunk's products start. codes: [count], a multiple of 8
-HWY_INLINE int32_t PairStart(const int8_t* HWY_RESTRICT codes, size_t count) {
-  const hn::CappedTag<int8_t, 8> d8;
-  const hn::Rebind<int16_t, decltype(d8)> d16;
-  auto sums = hn::Zero(d16);  // of columns that are the same modulo 8
-  for (size_t i = 0; i < count; i += 8) {
-    sums = hn::Add(sums, hn::PromoteTo(d16, hn::LoadU(d8, codes + i)));
-  }
-  alignas(16) int16_t sum[8];
-  hn::Store(sums, d16, sum);
-  const int first = sum[0] + sum[1] + sum[4] + sum[5], last = sum[2] + sum[3] + sum[6] + sum[7];
-  return static_cast<int32_t>((static_cast<uint32_t>(-8 * first) & 0xffffu) |
-                              static_cast<uint32_t>(-8 * last) << 16);
-}
-#endif
 
 // Quantizes groups [first, first + count) of row `row` of `out`. x: their columns, f32
 HWY_INLINE void QuantizeGroups(const float* HWY_RESTRICT x, const QuantizedRows& out, size_t row,
@@ -74,19 +77,21 @@ HWY_INLINE void QuantizeGroups(const float* HWY_RESTRICT x, const QuantizedRows&
   const size_t size = out.group_size, padded = PackedMatrix::PaddedGroup(size);
   const size_t at = row * out.groups() + first;
   int8_t* codes = out.codes + at * padded;
+  int32_t* start = out.pair_starts + at * out.pair_chunks();
   for (size_t g = 0; g < count; ++g, x += size, codes += padded) {
     const float largest = LargestMagnitude(x, size);
     out.scales[at + g] = largest / 127.0f;
     // What is next to nothing becomes nothing: its inverse could be infinite.
     const float inverse = largest > 1e-30f ? 127.0f / largest : 0.0f;
-    out.sums[at + g] = RoundGroup(x, size, inverse, codes);
-    std::fill_n(codes + size, padded - size, int8_t{0});
-#if UFFIZI_PAIR_DOT
-    int32_t* start = out.pair_starts + (at + g) * out.pair_chunks();
-    for (size_t i = 0; i < padded; i += QuantizedRows::kPairColumns) {
-      *start++ = PairStart(codes + i, std::min(QuantizedRows::kPairColumns, padded - i));
+    int32_t sum = 0;
+    for (size_t i = 0; i < size; i += QuantizedRows::kPairColumns) {
+      const size_t columns = std::min(QuantizedRows::kPairColumns, size - i);
+      const PairSums sums = RoundChunk(x + i, columns, inverse, codes + i);
+      sum += sums.first + sums.last;
+      *start++ = sums.Start();
     }
-#endif
+    out.sums[at + g] = sum;
+    std::fill_n(codes + size, padded - size, int8_t{0});
   }
 }
 
