@@ -36,6 +36,20 @@ HWY_INLINE void FinishRow(const QuantizedProduct& product, const QuantizedRows& 
   }
 }
 
+// Asks for the memory that FinishRow() will read and write, which may be far away.
+HWY_INLINE void PrefetchResults(const QuantizedProduct& product, size_t row, size_t rows,
+                                size_t panel) {
+  if (product.y == nullptr) return;
+  const size_t n = product.w->rows(), column = panel * kPanel;
+  const size_t bytes = std::min(kPanel, n - column) * sizeof(float);
+  for (size_t r = row; r < row + rows; ++r) {
+    PrefetchBytes(product.y + r * n + column, bytes);
+    if (product.epilogue.residual != nullptr && product.epilogue.residual != product.y) {
+      PrefetchBytes(product.epilogue.residual + r * n + column, bytes);
+    }
+  }
+}
+
 template <class Source>
 HWY_INLINE void MultiplyPanel(const QuantizedMatMulArgs& args, const QuantizedProduct& product,
                               const PanelView& view, size_t panel, size_t row, size_t end) {
@@ -44,6 +58,7 @@ HWY_INLINE void MultiplyPanel(const QuantizedMatMulArgs& args, const QuantizedPr
     // The odd rows first: few rows take a panel in one go, which suits memory, and leave it in the
     // cache to the others.
     const size_t rows = (end - row - 1) % kMaxRows + 1;
+    PrefetchResults(product, row, rows, panel);
     DotSomeRows<Source>(args.x, row, rows, view, sums);
     for (size_t r = 0; r < rows; ++r) {
       FinishRow(product, args.out, row + r, panel, sums + r * kPanel);
