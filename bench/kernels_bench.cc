@@ -136,18 +136,21 @@ BENCHMARK(CrossAttention)
     ->ArgsProduct({{1, 3}, {0, 1}})
     ->UseRealTime();
 
-// Arguments: tokens, channels; 32 channels a group.
+// Arguments: tokens, channels; 32 channels a group. Both kernels that touch all tokens.
 void ChannelAttention(benchmark::State& state) {
-  const size_t tokens = Arg(state, 0), channels = Arg(state, 1);
-  const auto qkv = RandomValues(tokens * channels * 3);
-  std::vector<float> out(tokens * channels);
-  Run(state, [&] { uffizi::ChannelAttention(qkv.data(), tokens, channels / 32, 32, out.data()); });
+  const size_t tokens = Arg(state, 0), channels = Arg(state, 1), groups = channels / 32;
+  const auto qkv = RandomValues(tokens * channels * 3), v = RandomValues(tokens * channels);
+  std::vector<float> sums(channels * 32), out(tokens * channels);
+  Run(state, [&] {
+    AddChannelProducts(qkv.data(), tokens, groups, 32, sums.data());
+    MixChannels(v.data(), tokens, groups, 32, sums.data(), out.data());
+  });
   SetWork(state, 4.0 * static_cast<double>(tokens * channels * 32));
 }
 BENCHMARK(ChannelAttention)
     ->ArgNames({"tokens", "channels"})
-    ->Args({36864, 256})
-    ->Args({2304, 1024})
+    ->Args({1024, 256})
+    ->Args({1024, 1024})
     ->UseRealTime();
 
 void LayerNormQuantize(benchmark::State& state) {

@@ -33,11 +33,9 @@ struct ConvArgs {
   float* y;
 };
 
-struct ChannelArgs {
-  const float* qkv;
+struct ChannelShape {
   size_t tokens, groups, dim;
-  float* out;
-  size_t stride() const { return 3 * groups * dim; }
+  size_t width() const { return groups * dim; }
 };
 
 struct CrossShape {

@@ -1,5 +1,4 @@
 #include <cmath>
-#include <vector>
 
 #include "core/parallel.h"
 #include "kernels/arguments.h"
@@ -16,60 +15,55 @@ HWY_BEFORE_NAMESPACE();
 namespace uffizi {
 namespace HWY_NAMESPACE {
 
-// Tokens whose products one piece of work sums. Fixed, so that the order of the sum is fixed too.
+// Tokens whose queries and keys of one group lie side by side in a core's second cache.
 constexpr size_t kTokenChunk = 512;
 
-// The products of `tokens` tokens of one group. q: of the first of them; part: [dim, dim]
-void ChannelProducts(const ChannelArgs& args, const float* q, size_t tokens, float* part) {
-  const size_t dim = args.dim, size = tokens * dim;
-  auto* own = static_cast<float*>(ThreadScratch(2 * size * sizeof(float)));
-  GatherRows(q, args.stride(), tokens, dim, own);
-  GatherRows(q + args.groups * dim, args.stride(), tokens, dim, own + size);
-  ComputeOuterProduct({own, 1, dim, own + size, dim, tokens, part, dim}, dim, dim);
-}
-
-// The attention matrix of one group, turned: weights[d, c] = A[c, d]. parts: [chunks, dim, dim]
-void ChannelWeights(const ChannelArgs& args, float* parts, size_t chunks, float* weights) {
-  const size_t dim = args.dim, area = dim * dim;
-  for (size_t chunk = 1; chunk < chunks; ++chunk) {
-    ForEachVector(area, [&](auto d, size_t i) HWY_ATTR {
-      hn::StoreU(hn::Add(hn::LoadU(d, parts + i), hn::LoadU(d, parts + chunk * area + i)), d,
-                 parts + i);
-    });
-  }
-  ScaleRow(parts, area, 1.0f / std::sqrt(static_cast<float>(args.tokens)));
-  for (size_t c = 0; c < dim; ++c) {
-    float* row = parts + c * dim;
-    const float sum = ExpOfRow(row, dim);
-    for (size_t d = 0; d < dim; ++d) weights[d * dim + c] = row[d] / sum;
-  }
-}
-
-void ChannelAttend(const ChannelArgs& args) {
-  const size_t dim = args.dim, area = dim * dim, width = args.groups * dim;
-  const size_t chunks = (args.tokens + kTokenChunk - 1) / kTokenChunk;
-  std::vector<float> parts(args.groups * chunks * area), weights(args.groups * area);
-  ParallelFor(args.groups * chunks, 1, [&](size_t begin, size_t end) HWY_ATTR {
-    for (size_t i = begin; i < end; ++i) {
-      // Groups of one token are neighbours in memory.
-      const size_t group = i % args.groups, chunk = i / args.groups, first = chunk * kTokenChunk;
-      ChannelProducts(args, args.qkv + first * args.stride() + group * dim,
-                      std::min(kTokenChunk, args.tokens - first),
-                      parts.data() + (group * chunks + chunk) * area);
-    }
-  });
-  ParallelFor(args.groups, 1, [&](size_t begin, size_t end) HWY_ATTR {
+void AddProducts(const float* qkv, const ChannelShape& shape, float* products) {
+  const size_t dim = shape.dim, area = dim * dim, stride = 3 * shape.width();
+  const size_t chunk = std::min(kTokenChunk, shape.tokens);
+  ParallelFor(shape.groups, 1, [&](size_t begin, size_t end) HWY_ATTR {
+    auto* q = static_cast<float*>(ThreadScratch((2 * chunk * dim + area) * sizeof(float)));
+    float* k = q + chunk * dim;
+    float* part = k + chunk * dim;
     for (size_t group = begin; group < end; ++group) {
-      ChannelWeights(args, parts.data() + group * chunks * area, chunks,
-                     weights.data() + group * area);
+      float* sums = products + group * area;
+      for (size_t first = 0; first < shape.tokens; first += chunk) {
+        const size_t count = std::min(chunk, shape.tokens - first);
+        const float* rows = qkv + first * stride + group * dim;
+        GatherRows(rows, stride, count, dim, q);
+        GatherRows(rows + shape.width(), stride, count, dim, k);
+        ComputeOuterProduct({q, 1, dim, k, dim, count, part, dim}, dim, dim);
+        ForEachVector(area, [&](auto d, size_t i) HWY_ATTR {
+          hn::StoreU(hn::Add(hn::LoadU(d, sums + i), hn::LoadU(d, part + i)), d, sums + i);
+        });
+      }
     }
   });
-  ParallelFor(args.tokens, 64, [&](size_t begin, size_t end) HWY_ATTR {
-    for (size_t group = 0; group < args.groups; ++group) {
-      const float* v = args.qkv + begin * args.stride() + 2 * width + group * dim;
-      ComputeOuterProduct({v, args.stride(), 1, weights.data() + group * area, dim, dim,
-                           args.out + begin * width + group * dim, width},
-                          end - begin, dim);
+}
+
+void WeighChannels(const float* products, const ChannelShape& shape, float* weights) {
+  const size_t dim = shape.dim, area = dim * dim;
+  const float scale = 1.0f / std::sqrt(static_cast<float>(shape.tokens));
+  ParallelFor(shape.groups, 1, [&](size_t begin, size_t end) HWY_ATTR {
+    auto* row = static_cast<float*>(ThreadScratch(dim * sizeof(float)));
+    for (size_t at = begin * dim; at < end * dim; ++at) {
+      std::copy_n(products + at * dim, dim, row);
+      ScaleRow(row, dim, scale);
+      const float sum = ExpOfRow(row, dim);
+      float* column = weights + at / dim * area + at % dim;
+      for (size_t d = 0; d < dim; ++d) column[d * dim] = row[d] / sum;
+    }
+  });
+}
+
+void Mix(const float* v, const ChannelShape& shape, const float* weights, float* out) {
+  const size_t dim = shape.dim, width = shape.width();
+  ParallelFor(shape.tokens, 64, [&](size_t begin, size_t end) HWY_ATTR {
+    for (size_t group = 0; group < shape.groups; ++group) {
+      const size_t at = begin * width + group * dim;
+      ComputeOuterProduct(
+          {v + at, width, 1, weights + group * dim * dim, dim, dim, out + at, width}, end - begin,
+          dim);
     }
   });
 }
@@ -81,13 +75,27 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace uffizi {
 namespace {
-HWY_EXPORT(ChannelAttend);
+HWY_EXPORT(AddProducts);
+HWY_EXPORT(WeighChannels);
+HWY_EXPORT(Mix);
 }  // namespace
 
-void ChannelAttention(const float* qkv, size_t tokens, size_t groups, size_t group_dim,
-                      float* out) {
+void AddChannelProducts(const float* qkv, size_t tokens, size_t groups, size_t group_dim,
+                        float* products) {
   ChooseKernelTarget();
-  HWY_DYNAMIC_DISPATCH(ChannelAttend)({qkv, tokens, groups, group_dim, out});
+  HWY_DYNAMIC_DISPATCH(AddProducts)(qkv, {tokens, groups, group_dim}, products);
+}
+
+void ChannelWeights(const float* products, size_t tokens, size_t groups, size_t group_dim,
+                    float* weights) {
+  ChooseKernelTarget();
+  HWY_DYNAMIC_DISPATCH(WeighChannels)(products, {tokens, groups, group_dim}, weights);
+}
+
+void MixChannels(const float* v, size_t tokens, size_t groups, size_t group_dim,
+                 const float* weights, float* out) {
+  ChooseKernelTarget();
+  HWY_DYNAMIC_DISPATCH(Mix)(v, {tokens, groups, group_dim}, weights, out);
 }
 
 }  // namespace uffizi

@@ -156,10 +156,18 @@ struct CrossAttentionJob {
 void CrossAttention(std::span<const CrossAttentionJob> jobs, size_t heads, size_t head_dim,
                     float scale);
 
-// DaViT's channel attention. For each group: softmax over the second index of
-// A[c, d] = tokens^-0.5 * sum_t q[t, c] k[t, d], then out[t, c] = sum_d A[c, d] v[t, d].
-// qkv: [tokens, 3, groups, group_dim] f32, out: [tokens, groups, group_dim] f32
-void ChannelAttention(const float* qkv, size_t tokens, size_t groups, size_t group_dim, float* out);
+// DaViT's channel attention, for tokens that come a block at a time. For each group
+//   A[c, d] = softmax_d(tokens^-0.5 * sum_t q[t, c] k[t, d]), out[t, c] = sum_d A[c, d] v[t, d].
+// First the sums: products[g, c, d] += sum_t q[t, g, c] k[t, g, d].
+// qkv: [tokens, 3, groups, group_dim] f32; products: [groups, group_dim, group_dim] f32
+void AddChannelProducts(const float* qkv, size_t tokens, size_t groups, size_t group_dim,
+                        float* products);
+// Then their softmax, turned: weights[g, d, c] is A[c, d] of group g. tokens: all of them
+void ChannelWeights(const float* products, size_t tokens, size_t groups, size_t group_dim,
+                    float* weights);
+// v, out: [tokens, groups, group_dim] f32
+void MixChannels(const float* v, size_t tokens, size_t groups, size_t group_dim,
+                 const float* weights, float* out);
 
 // The instruction set in use: "AVX2", "AVX3_DL", ... UFFIZI_TARGET=avx2 in the environment forces
 // one.

@@ -12,8 +12,8 @@ namespace {
 
 // Patches gathered at a time: enough rows for a good matrix product, little memory.
 constexpr size_t kPatchBlockRows = 1024;
-// Windows are taken in groups of at least this many tokens.
-constexpr size_t kWindowBlockTokens = 1024;
+// Tokens whose queries, keys and values are there at a time: whole rows of windows, at least one.
+constexpr size_t kBlockTokens = 1024;
 
 size_t Size(int value) { return static_cast<size_t>(value); }
 
@@ -139,7 +139,7 @@ void DavitBlock::WindowAttention(const FeatureMap& x, Arena& arena) const {
   const size_t width = Size(x.width), height = Size(x.height);
   const size_t across = (width + side - 1) / side, down = (height + side - 1) / side;
   const size_t row_tokens = across * side * side;
-  const size_t group = std::min(down, std::max<size_t>(1, kWindowBlockTokens / row_tokens));
+  const size_t group = std::min(down, std::max<size_t>(1, kBlockTokens / row_tokens));
   const size_t block = group * row_tokens;
   float* windows = arena.Take<float>(block * dim);
   float* qkv_rows = arena.Take<float>(block * 3 * dim);
@@ -188,21 +188,46 @@ void DavitBlock::WindowAttention(const FeatureMap& x, Arena& arena) const {
   }
 }
 
+// Every token counts in the weights of all, so that there are two turns, a block of tokens at a
+// time: in the first only the values are kept, in `scratch`.
 void DavitBlock::AttendAcrossChannels(const FeatureMap& x, float* scratch, Arena& arena) const {
   const Arena::Scope scope(arena);
-  const size_t dim = Size(x.channels), groups = Size(config.groups);
-  float* qkv_rows = arena.Take<float>(3 * x.size());
-  if (qkv.packed() != nullptr) {
-    const Arena::Scope input_scope(arena);
-    const QuantizedRows input = qkv.TakeInput(x.tokens(), arena);
-    norm1.Forward(x.data, x.tokens(), input);
-    qkv.Forward(input, x.tokens(), qkv_rows);
-  } else {
-    norm1.Forward(x.data, x.tokens(), scratch);
-    qkv.Forward(scratch, x.tokens(), qkv_rows, arena);
-  }
-  ChannelAttention(qkv_rows, x.tokens(), groups, dim / groups, scratch);
-  projection.Forward(scratch, x.tokens(), x.data, arena, Activation::kNone, x.data);
+  const size_t dim = Size(x.channels), groups = Size(config.groups), group_dim = dim / groups;
+  const size_t tokens = x.tokens(), block = std::min(tokens, kBlockTokens);
+  const auto for_each_block = [&](const auto& visit) {
+    for (size_t first = 0; first < tokens; first += block) {
+      visit(first, std::min(block, tokens - first));
+    }
+  };
+  float* products = arena.Take<float>(dim * group_dim);
+  float* weights = arena.Take<float>(dim * group_dim);
+  float* rows = arena.Take<float>(block * dim);
+  float* qkv_rows = arena.Take<float>(block * 3 * dim);
+  std::fill_n(products, dim * group_dim, 0.0f);
+  for_each_block([&](size_t first, size_t count) {
+    const float* in = x.data + first * dim;
+    if (qkv.packed() != nullptr) {
+      const Arena::Scope input_scope(arena);
+      const QuantizedRows input = qkv.TakeInput(count, arena);
+      norm1.Forward(in, count, input);
+      qkv.Forward(input, count, qkv_rows);
+    } else {
+      norm1.Forward(in, count, rows);
+      qkv.Forward(rows, count, qkv_rows, arena);
+    }
+    AddChannelProducts(qkv_rows, count, groups, group_dim, products);
+    ParallelFor(count, 64, [&](size_t begin, size_t end) {
+      for (size_t i = begin; i < end; ++i) {
+        std::copy_n(qkv_rows + (3 * i + 2) * dim, dim, scratch + (first + i) * dim);
+      }
+    });
+  });
+  ChannelWeights(products, tokens, groups, group_dim, weights);
+  for_each_block([&](size_t first, size_t count) {
+    float* out = x.data + first * dim;
+    MixChannels(scratch + first * dim, count, groups, group_dim, weights, rows);
+    projection.Forward(rows, count, out, arena, Activation::kNone, out);
+  });
 }
 
 Davit Davit::Read(const WeightReader& reader, const ModelConfig& config) {

@@ -239,12 +239,23 @@ TEST(Kernels, CrossKeysInEightBitsAreNear) {
 }
 
 TEST(Kernels, ChannelAttention) {
+  const size_t groups = 3;
   for (const size_t tokens : {1, 9, 150, 1200}) {
     for (const size_t dim : {8, 13, 32}) {
-      const auto qkv = RandomValues(tokens * 9 * dim, 1);
-      std::vector<float> out(tokens * 3 * dim), expected(out.size());
-      ChannelAttention(qkv.data(), tokens, 3, dim, out.data());
-      reference::ChannelAttention(qkv.data(), tokens, 3, dim, expected.data());
+      const size_t width = groups * dim, block = 700;
+      const auto qkv = RandomValues(tokens * 3 * width, 1);
+      std::vector<float> products(width * dim), weights(width * dim), v(tokens * width),
+          out(tokens * width), expected(tokens * width);
+      for (size_t first = 0; first < tokens; first += block) {
+        AddChannelProducts(qkv.data() + first * 3 * width, std::min(block, tokens - first), groups,
+                           dim, products.data());
+      }
+      ChannelWeights(products.data(), tokens, groups, dim, weights.data());
+      for (size_t t = 0; t < tokens; ++t) {
+        std::copy_n(qkv.data() + (3 * t + 2) * width, width, v.data() + t * width);
+      }
+      MixChannels(v.data(), tokens, groups, dim, weights.data(), out.data());
+      reference::ChannelAttention(qkv.data(), tokens, groups, dim, expected.data());
       ExpectNear(out, expected, 1e-4);
     }
   }
