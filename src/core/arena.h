@@ -41,7 +41,7 @@ class Arena {
 
  private:
   struct Free {
-    void operator()(std::byte* memory) const;
+    void operator()(void* memory) const;
   };
   struct Block {
     std::unique_ptr<std::byte, Free> memory;

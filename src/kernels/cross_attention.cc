@@ -85,11 +85,12 @@ HWY_INLINE void MultiplyColumns(const float* a, size_t a_row, const T* b, size_t
 
 constexpr size_t kTile = CrossKeysValues::kKeyTile;
 
-// x[i] *= factors[i]
-HWY_INLINE void MultiplyRow(float* HWY_RESTRICT x, const float* HWY_RESTRICT factors,
-                            size_t count) {
+// x[i] *= factors[i] * factor
+HWY_INLINE void MultiplyRow(float* HWY_RESTRICT x, const float* HWY_RESTRICT factors, size_t count,
+                            float factor) {
   ForEachVector(count, [&](auto d, size_t i) HWY_ATTR {
-    hn::StoreU(hn::Mul(hn::LoadU(d, x + i), hn::LoadU(d, factors + i)), d, x + i);
+    const auto both = hn::Mul(hn::LoadU(d, factors + i), hn::Set(d, factor));
+    hn::StoreU(hn::Mul(hn::LoadU(d, x + i), both), d, x + i);
   });
 }
 
@@ -111,10 +112,13 @@ void AttendCrossRows(const CrossAttentionJob& job, const CrossShape& shape, size
   }
   for (size_t r = 0; r < kRows; ++r) {
     float* row = scores + r * padded;
-    if (job.cross.is_i8()) MultiplyRow(row, job.cross.key_scales + head * tokens, tokens);
+    if (job.cross.is_i8()) MultiplyRow(row, job.cross.key_scales + head * tokens, tokens, 1.0f);
     const float factor = 1.0f / ExpOfRow(row, tokens);
-    if (job.cross.is_i8()) MultiplyRow(row, job.cross.value_scales + head * tokens, tokens);
-    ScaleRow(row, tokens, factor);
+    if (job.cross.is_i8()) {
+      MultiplyRow(row, job.cross.value_scales + head * tokens, tokens, factor);
+    } else {
+      ScaleRow(row, tokens, factor);
+    }
   }
   const T* values = static_cast<const T*>(job.cross.values) + head * tokens * dim;
   MultiplyColumns<kRows>(scores, padded, values, dim, tokens, dim,

@@ -28,6 +28,12 @@ struct PanelView {
   size_t blocks;  // in a group
   int zero;       // of a symmetric matrix
   bool symmetric;
+  size_t ahead;  // bytes from what is read to what is asked for; 0 for nothing
+};
+
+// Some of the groups that a product sums.
+struct GroupRange {
+  size_t begin, end;
 };
 
 #if UFFIZI_QUAD_DOT || UFFIZI_PAIR_DOT
@@ -107,6 +113,10 @@ struct SignedBytes {
 };
 #endif
 
+// So few rows do nothing but wait for memory, and ask for a whole group at once, the first of their
+// vectors for all. More ask for what they read themselves, further on.
+constexpr size_t kWaitingRows = 2;
+
 // Adds the products of one quad of columns of a block, for kRows rows. No lambdas here: GCC keeps
 // what they capture in memory.
 template <class Source, size_t kQuad, size_t kRows, size_t kVectors, class Sum>
@@ -125,10 +135,14 @@ HWY_INLINE void AddQuad(const uint8_t* HWY_RESTRICT block, const int8_t* HWY_RES
 
 template <class Source, size_t kRows, size_t kVectors, class Sum>
 HWY_INLINE void AddBlocks(const uint8_t* HWY_RESTRICT codes, size_t blocks,
-                          const int8_t* HWY_RESTRICT a, size_t stride,
+                          const int8_t* HWY_RESTRICT a, size_t stride, size_t ahead,
                           Sum (&sum)[kRows][kVectors]) {
   for (size_t block = 0; block < blocks; ++block) {
-    if (kRows > 2) __builtin_prefetch(codes + 4 * kBlockBytes);  // from the second cache
+    if constexpr (kRows > kWaitingRows) {
+      UFFIZI_UNROLL for (size_t i = 0; i < kVectors * HWY_MAX_BYTES; i += 64) {
+        __builtin_prefetch(codes + ahead + i);
+      }
+    }
     AddQuad<Source, 0>(codes, a, stride, sum);
     if constexpr (Source::kColumns == 8) AddQuad<Source, 1>(codes, a, stride, sum);
     codes += kBlockBytes;
@@ -142,14 +156,14 @@ HWY_INLINE void AddBlocks(const uint8_t* HWY_RESTRICT codes, size_t blocks,
 template <class Source, size_t kRows, size_t kVectors>
 HWY_INLINE void SumInPairs(const uint8_t* HWY_RESTRICT codes, size_t blocks,
                            const int8_t* HWY_RESTRICT a, size_t stride,
-                           const int32_t* HWY_RESTRICT starts, size_t row_starts,
+                           const int32_t* HWY_RESTRICT starts, size_t row_starts, size_t ahead,
                            Int32Vector (&sum)[kRows][kVectors]) {
   Int16Vector pairs[kRows][kVectors];
   UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
     const auto start = hn::BitCast(Int16Tag(), hn::Set(Int32Tag(), starts[r * row_starts]));
     UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) pairs[r][v] = start;
   }
-  AddBlocks<Source>(codes, blocks, a, stride, pairs);
+  AddBlocks<Source>(codes, blocks, a, stride, ahead, pairs);
   UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
     UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) sum[r][v] = SumOfPairs(pairs[r][v]);
   }
@@ -160,7 +174,7 @@ template <class Source, size_t kRows, size_t kVectors>
 HWY_INLINE void SumChunksInPairs(const uint8_t* HWY_RESTRICT codes, size_t blocks,
                                  const int8_t* HWY_RESTRICT a, size_t stride,
                                  const int32_t* HWY_RESTRICT starts, size_t row_starts,
-                                 Int32Vector (&sum)[kRows][kVectors]) {
+                                 size_t ahead, Int32Vector (&sum)[kRows][kVectors]) {
   constexpr size_t kChunk = QuantizedRows::kPairColumns / Source::kColumns;  // blocks
   UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
     UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(Int32Tag());
@@ -169,7 +183,7 @@ HWY_INLINE void SumChunksInPairs(const uint8_t* HWY_RESTRICT codes, size_t block
     Int32Vector part[kRows][kVectors];
     SumInPairs<Source>(codes + first * kBlockBytes, std::min(kChunk, blocks - first),
                        a + first * Source::kColumns, stride, starts + first / kChunk, row_starts,
-                       part);
+                       ahead, part);
     UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
       UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) {
         sum[r][v] = hn::Add(sum[r][v], part[r][v]);
@@ -183,7 +197,7 @@ HWY_INLINE void SumChunksInPairs(const uint8_t* HWY_RESTRICT codes, size_t block
 // kUsual: of a symmetric matrix, in groups of a chunk at most. out: [kRows, kPanel] f32
 template <class Source, bool kUsual, size_t kRows, size_t kVectors>
 HWY_INLINE void DotBlock(const QuantizedRows& x, size_t row, const PanelView& panel, size_t first,
-                         float* HWY_RESTRICT out) {
+                         GroupRange range, float* HWY_RESTRICT out) {
   const FloatTag d;
   const Int32Tag di;
   const size_t groups = x.groups(), padded = PackedMatrix::PaddedGroup(x.group_size);
@@ -193,14 +207,17 @@ HWY_INLINE void DotBlock(const QuantizedRows& x, size_t row, const PanelView& pa
   const int32_t* x_sums = x.sums + row * groups;
   hn::Vec<FloatTag> total[kRows][kVectors];
   UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
-    UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) total[r][v] = hn::Zero(d);
+    UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) {
+      total[r][v] =
+          range.begin == 0 ? hn::Zero(d) : hn::LoadU(d, out + r * kPanel + (first + v) * kLanes);
+    }
   }
-  const uint8_t* codes = panel.codes + at;
-  const uint8_t* scales = panel.scales + at;
-  for (size_t g = 0; g < groups; ++g) {
-    // A few rows wait for memory. The first of their vectors ask for more of it, for all of them,
-    // than the processor does by itself.
-    if (kRows <= 2 && first == 0) PrefetchBytes(codes + kAhead, panel.code_stride);
+  const uint8_t* codes = panel.codes + at + range.begin * panel.code_stride;
+  const uint8_t* scales = panel.scales + at + range.begin * panel.scale_stride;
+  for (size_t g = range.begin; g < range.end; ++g) {
+    if (kRows <= kWaitingRows && first == 0 && panel.ahead != 0) {
+      PrefetchBytes(codes + panel.ahead, panel.code_stride);
+    }
     Int32Vector sum[kRows][kVectors];
     if constexpr (Source::kInPairs) {
 #if UFFIZI_PAIR_DOT
@@ -208,9 +225,10 @@ HWY_INLINE void DotBlock(const QuantizedRows& x, size_t row, const PanelView& pa
       const size_t chunks = kUsual ? 1 : x.pair_chunks();
       const int32_t* starts = x.pair_starts + (row * groups + g) * chunks;
       if constexpr (kUsual) {
-        SumInPairs<Source>(codes, panel.blocks, group, stride, starts, groups, sum);
+        SumInPairs<Source>(codes, panel.blocks, group, stride, starts, groups, panel.ahead, sum);
       } else {
-        SumChunksInPairs<Source>(codes, panel.blocks, group, stride, starts, groups * chunks, sum);
+        SumChunksInPairs<Source>(codes, panel.blocks, group, stride, starts, groups * chunks,
+                                 panel.ahead, sum);
       }
 #endif
     } else {
@@ -219,7 +237,7 @@ HWY_INLINE void DotBlock(const QuantizedRows& x, size_t row, const PanelView& pa
         const auto start = hn::Set(di, -zero * x_sums[r * groups + g]);
         UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) sum[r][v] = start;
       }
-      AddBlocks<Source>(codes, panel.blocks, a + g * padded, stride, sum);
+      AddBlocks<Source>(codes, panel.blocks, a + g * padded, stride, panel.ahead, sum);
     }
     if (!kUsual && !panel.symmetric) {
       const auto* zeros = reinterpret_cast<const int32_t*>(scales + kBlockBytes);
@@ -250,15 +268,16 @@ HWY_INLINE void DotBlock(const QuantizedRows& x, size_t row, const PanelView& pa
 // As many sums as the registers hold beside weights and factors; with few rows more columns, so
 // that enough sums are under way at a time.
 template <class Source, size_t kRows>
-HWY_INLINE void DotRows(const QuantizedRows& x, size_t row, const PanelView& panel, float* out) {
+HWY_INLINE void DotRows(const QuantizedRows& x, size_t row, const PanelView& panel,
+                        GroupRange range, float* out) {
   constexpr size_t kAll = kPanel / kLanes;
   constexpr size_t kVectors = std::min<size_t>(kAll, kRows == 1 ? 8 : kRows == 2 ? 4 : 2);
   const bool usual = panel.symmetric && x.pair_chunks() == 1;
   for (size_t v = 0; v < kAll; v += kVectors) {
     if (usual) {
-      DotBlock<Source, true, kRows, kVectors>(x, row, panel, v, out);
+      DotBlock<Source, true, kRows, kVectors>(x, row, panel, v, range, out);
     } else {
-      DotBlock<Source, false, kRows, kVectors>(x, row, panel, v, out);
+      DotBlock<Source, false, kRows, kVectors>(x, row, panel, v, range, out);
     }
   }
 }
@@ -267,20 +286,20 @@ constexpr size_t kMaxRows = 6;
 
 template <class Source>
 void DotSomeRows(const QuantizedRows& x, size_t row, size_t rows, const PanelView& panel,
-                 float* out) {
+                 GroupRange range, float* out) {
   switch (rows) {
     case 1:
-      return DotRows<Source, 1>(x, row, panel, out);
+      return DotRows<Source, 1>(x, row, panel, range, out);
     case 2:
-      return DotRows<Source, 2>(x, row, panel, out);
+      return DotRows<Source, 2>(x, row, panel, range, out);
     case 3:
-      return DotRows<Source, 3>(x, row, panel, out);
+      return DotRows<Source, 3>(x, row, panel, range, out);
     case 4:
-      return DotRows<Source, 4>(x, row, panel, out);
+      return DotRows<Source, 4>(x, row, panel, range, out);
     case 5:
-      return DotRows<Source, 5>(x, row, panel, out);
+      return DotRows<Source, 5>(x, row, panel, range, out);
     default:
-      return DotRows<Source, 6>(x, row, panel, out);
+      return DotRows<Source, 6>(x, row, panel, range, out);
   }
 }
 
@@ -317,6 +336,7 @@ PanelView SpreadPanel(const PackedMatrix& w, PanelView panel, uint8_t* HWY_RESTR
   panel.codes = bytes;
   panel.code_stride = group;
   panel.blocks = group / kBlockBytes;
+  panel.ahead = 4 * kBlockBytes;  // from the second cache
   return panel;
 }
 
@@ -325,6 +345,7 @@ PanelView SpreadPanel(const PackedMatrix& w, PanelView panel, uint8_t* HWY_RESTR
 constexpr bool kSpreadPays = false;
 constexpr size_t kSpreadRows = 0;
 constexpr size_t kMaxRows = 4;
+constexpr size_t kWaitingRows = 0;
 struct Nibbles {
   static constexpr size_t kColumns = 8;
 };
@@ -338,11 +359,11 @@ size_t SpreadBytes(const PackedMatrix&) { return 0; }
 PanelView SpreadPanel(const PackedMatrix&, const PanelView& panel, uint8_t*) { return panel; }
 
 template <class Source>
-void DotOneRow(const QuantizedRows& x, size_t row, const PanelView& panel,
+void DotOneRow(const QuantizedRows& x, size_t row, const PanelView& panel, GroupRange range,
                float* HWY_RESTRICT out) {
   const size_t groups = x.groups(), padded = PackedMatrix::PaddedGroup(x.group_size);
-  std::fill_n(out, kPanel, 0.0f);
-  for (size_t g = 0; g < groups; ++g) {
+  if (range.begin == 0) std::fill_n(out, kPanel, 0.0f);
+  for (size_t g = range.begin; g < range.end; ++g) {
     int32_t sum[kPanel] = {};
     const int8_t* a = x.codes + (row * groups + g) * padded;
     const uint8_t* codes = panel.codes + g * panel.code_stride;
@@ -367,8 +388,8 @@ void DotOneRow(const QuantizedRows& x, size_t row, const PanelView& panel,
 
 template <class Source>
 void DotSomeRows(const QuantizedRows& x, size_t row, size_t rows, const PanelView& panel,
-                 float* out) {
-  for (size_t r = 0; r < rows; ++r) DotOneRow<Source>(x, row + r, panel, out + r * kPanel);
+                 GroupRange range, float* out) {
+  for (size_t r = 0; r < rows; ++r) DotOneRow<Source>(x, row + r, panel, range, out + r * kPanel);
 }
 
 #endif

@@ -36,6 +36,8 @@ HWY_INLINE void FinishRow(const QuantizedProduct& product, const QuantizedRows& 
   }
 }
 
+constexpr size_t kFewRows = 2 * kMaxRows;
+
 // Asks for the memory that FinishRow() will read and write, which may be far away.
 HWY_INLINE void PrefetchResults(const QuantizedProduct& product, size_t row, size_t rows,
                                 size_t panel) {
@@ -53,13 +55,26 @@ HWY_INLINE void PrefetchResults(const QuantizedProduct& product, size_t row, siz
 template <class Source>
 HWY_INLINE void MultiplyPanel(const QuantizedMatMulArgs& args, const QuantizedProduct& product,
                               const PanelView& view, size_t panel, size_t row, size_t end) {
-  alignas(64) float sums[kMaxRows * kPanel];
+  // Few rows go through a panel together, some groups at a time; the last of them ask for the
+  // groups that come next. More go one block after the other, and find the panel in the cache.
+  const size_t count = end - row, groups = args.x.groups();
+  const size_t most = count <= kFewRows ? kFewRows : kMaxRows;
+  const bool in_steps = count > kWaitingRows && count <= kFewRows;
+  const size_t step = in_steps ? std::max<size_t>(1, kAhead / view.code_stride) : groups;
+  alignas(64) float sums[kFewRows * kPanel];
   while (row < end) {
-    // The odd rows first: few rows take a panel in one go, which suits memory, and leave it in the
-    // cache to the others.
-    const size_t rows = (end - row - 1) % kMaxRows + 1;
+    const size_t rows = (end - row - 1) % most + 1;
     PrefetchResults(product, row, rows, panel);
-    DotSomeRows<Source>(args.x, row, rows, view, sums);
+    for (size_t g = 0; g < groups; g += step) {
+      const GroupRange range{g, std::min(g + step, groups)};
+      for (size_t r = 0; r < rows;) {
+        const size_t some = (rows - r - 1) % kMaxRows + 1;
+        PanelView part = view;
+        if (in_steps) part.ahead = r + some == rows ? step * view.code_stride : 0;
+        DotSomeRows<Source>(args.x, row + r, some, part, range, sums + r * kPanel);
+        r += some;
+      }
+    }
     for (size_t r = 0; r < rows; ++r) {
       FinishRow(product, args.out, row + r, panel, sums + r * kPanel);
     }
@@ -153,7 +168,8 @@ void MultiplyTile(const QuantizedMatMulArgs& args, size_t number, size_t row, si
                  w.group_bytes(),
                  padded / (w.bits() == 4 ? Nibbles::kColumns : WideBytes::kColumns),
                  w.symmetric_zero(),
-                 w.symmetric()};
+                 w.symmetric(),
+                 end - row <= kWaitingRows ? kAhead : 0};
   if (kSpreadPays && end - row >= kSpreadRows) {
     view = SpreadPanel(w, view, static_cast<uint8_t*>(ThreadScratch(SpreadBytes(w))));
     if (w.bits() == 4) return MultiplyPanel<SmallBytes>(args, *product, view, panel, row, end);
