@@ -336,7 +336,6 @@ PanelView SpreadPanel(const PackedMatrix& w, PanelView panel, uint8_t* HWY_RESTR
   panel.codes = bytes;
   panel.code_stride = group;
   panel.blocks = group / kBlockBytes;
-  panel.ahead = 4 * kBlockBytes;  // from the second cache
   return panel;
 }
 

@@ -36,7 +36,9 @@ HWY_INLINE void FinishRow(const QuantizedProduct& product, const QuantizedRows& 
   }
 }
 
+// So few rows wait for a panel's memory longer than they compute.
 constexpr size_t kFewRows = 2 * kMaxRows;
+constexpr size_t kNear = 4 * kBlockBytes;  // ahead, of a panel that is in the second cache
 
 // Asks for the memory that FinishRow() will read and write, which may be far away.
 HWY_INLINE void PrefetchResults(const QuantizedProduct& product, size_t row, size_t rows,
@@ -169,7 +171,7 @@ void MultiplyTile(const QuantizedMatMulArgs& args, size_t number, size_t row, si
                  padded / (w.bits() == 4 ? Nibbles::kColumns : WideBytes::kColumns),
                  w.symmetric_zero(),
                  w.symmetric(),
-                 end - row <= kWaitingRows ? kAhead : 0};
+                 end - row <= kWaitingRows ? kAhead : kNear};
   if (kSpreadPays && end - row >= kSpreadRows) {
     view = SpreadPanel(w, view, static_cast<uint8_t*>(ThreadScratch(SpreadBytes(w))));
     if (w.bits() == 4) return MultiplyPanel<SmallBytes>(args, *product, view, panel, row, end);
