@@ -24,16 +24,20 @@ def round_groups(groups: Tensor) -> Tensor:
     return best
 
 
+def fill(matrices: list[Tensor], values: Tensor) -> None:
+    """values: [all elements], those of one matrix after those of the other"""
+    for matrix, part in zip(matrices, values.split([matrix.numel() for matrix in matrices]), strict=True):
+        matrix.copy_(part.view_as(matrix))
+
+
 @contextmanager
 def rounded(matrices: list[Tensor]) -> Iterator[None]:
     """Inside, the matrices hold rounded values; gradients of those go to the exact ones (straight through)."""
     with torch.no_grad():
         exact = torch.cat([matrix.reshape(-1) for matrix in matrices])
-        values = round_groups(exact.view(-1, GROUP)).view(-1)
-        sizes = [matrix.numel() for matrix in matrices]
-        for matrix, part in zip(matrices, values.split(sizes), strict=True):
-            matrix.copy_(part.view_as(matrix))
-    yield
-    with torch.no_grad():
-        for matrix, part in zip(matrices, exact.split(sizes), strict=True):
-            matrix.copy_(part.view_as(matrix))
+        fill(matrices, round_groups(exact.view(-1, GROUP)).view(-1))
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            fill(matrices, exact)
