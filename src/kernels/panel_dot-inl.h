@@ -46,12 +46,12 @@ HWY_INLINE Int8Vector BroadcastQuad(const int8_t* a) {
   return hn::BitCast(Int8Tag(), hn::Set(Int32Tag(), quad));
 }
 
-// What a panel's codes may be. kColumns: of a block; kOffset: what Load() takes off them; kInPairs:
-// summed in 16 bits first. Load() gives a block's weights for one quad of columns, Add() adds their
-// products with four activations.
+// What a panel's codes may be. kColumns: of a block; 2^kZeroBits: the zero point of Load()'s
+// weights, none if 0; kInPairs: summed in 16 bits first. Load() gives a block's weights for one
+// quad of columns, Add() adds their products with four activations.
 struct SmallBytes {  // below 16
   static constexpr size_t kColumns = 4;
-  static constexpr int kOffset = 0;
+  static constexpr int kZeroBits = 3;
   static constexpr bool kInPairs = UFFIZI_PAIR_DOT;
   template <size_t kQuad>
   HWY_INLINE static Uint8Vector Load(const uint8_t* at) {
@@ -82,7 +82,7 @@ struct Nibbles : SmallBytes {
 };
 struct WideBytes {
   static constexpr size_t kColumns = 4;
-  static constexpr int kOffset = kByteOffset;
+  static constexpr int kZeroBits = kByteOffset == 0 ? 7 : 0;
   static constexpr bool kInPairs = false;
   template <size_t kQuad>
   HWY_INLINE static Uint8Vector Load(const uint8_t* at) {
@@ -101,7 +101,7 @@ struct WideBytes {
 #if UFFIZI_PAIR_DOT
 struct SignedBytes {
   static constexpr size_t kColumns = 4;
-  static constexpr int kOffset = kByteOffset;
+  static constexpr int kZeroBits = kByteOffset == 0 ? 7 : 0;
   static constexpr bool kInPairs = false;
   template <size_t kQuad>
   HWY_INLINE static SignedWeights Load(const uint8_t* at) {
@@ -113,9 +113,34 @@ struct SignedBytes {
 };
 #endif
 
+#if UFFIZI_BYTE_DOT
+// The same for processors that have more than the target says.
+struct DotNibbles : Nibbles {
+  static constexpr bool kInPairs = false;
+  HWY_INLINE static void Add(Int32Vector& sum, Uint8Vector w, Int8Vector a) {
+    sum = ByteDot(sum, w, a);
+  }
+};
+struct DotBytes : DotNibbles {
+  static constexpr size_t kColumns = 4;
+  static constexpr int kZeroBits = 7;
+  template <size_t kQuad>
+  HWY_INLINE static Uint8Vector Load(const uint8_t* at) {
+    return hn::Load(Uint8Tag(), at);
+  }
+};
+#endif
+
 // So few rows do nothing but wait for memory, and ask for a whole group at once, the first of their
 // vectors for all. More ask for what they read themselves, further on.
 constexpr size_t kWaitingRows = 2;
+
+// What weights with a zero point of 2^kBits must have less: -2^kBits times the sum of activations.
+template <int kBits>
+HWY_INLINE Int32Vector StartOfSum(int32_t sum) {
+  const Int32Tag di;
+  return kBits == 0 ? hn::Zero(di) : hn::Neg(hn::ShiftLeft<kBits>(hn::Set(di, sum)));
+}
 
 // Adds the products of one quad of columns of a block, for kRows rows. No lambdas here: GCC keeps
 // what they capture in memory.
@@ -232,9 +257,8 @@ HWY_INLINE void DotBlock(const QuantizedRows& x, size_t row, const PanelView& pa
       }
 #endif
     } else {
-      const int zero = panel.zero - Source::kOffset;
       UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
-        const auto start = hn::Set(di, -zero * x_sums[r * groups + g]);
+        const auto start = StartOfSum<Source::kZeroBits>(x_sums[r * groups + g]);
         UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) sum[r][v] = start;
       }
       AddBlocks<Source>(codes, panel.blocks, a + g * padded, stride, panel.ahead, sum);

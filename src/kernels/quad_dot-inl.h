@@ -19,6 +19,7 @@
 
 #undef UFFIZI_QUAD_DOT
 #undef UFFIZI_PAIR_DOT
+#undef UFFIZI_BYTE_DOT
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL
 #define UFFIZI_QUAD_DOT 1
 #define UFFIZI_PAIR_DOT 0
@@ -31,6 +32,13 @@
 #else
 #define UFFIZI_QUAD_DOT 0
 #define UFFIZI_PAIR_DOT 0
+#endif
+
+// Whether, above the target's own instructions, there may be AVX-VNNI: UseByteDot() says so.
+#if HWY_ARCH_X86_64 && HWY_TARGET == HWY_AVX2
+#define UFFIZI_BYTE_DOT 1
+#else
+#define UFFIZI_BYTE_DOT 0
 #endif
 
 #if UFFIZI_QUAD_DOT || UFFIZI_PAIR_DOT
@@ -118,6 +126,14 @@ HWY_INLINE Int32Vector QuadDotSigned(Int32Vector sum, Int8Vector w, Int8Vector a
 #endif
   return hn::Add(sum, SumOfPairs(PairDot(magnitude, turned)));
 }
+
+#if UFFIZI_BYTE_DOT
+// sum + w . a in one instruction.
+HWY_INLINE Int32Vector ByteDot(Int32Vector sum, Uint8Vector w, Int8Vector a) {
+  asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum.raw) : "x"(w.raw), "x"(a.raw));
+  return sum;
+}
+#endif
 
 // Signed weights that many rows share.
 #if HWY_MAX_BYTES == 32

@@ -172,6 +172,12 @@ void MultiplyTile(const QuantizedMatMulArgs& args, size_t number, size_t row, si
                  w.symmetric_zero(),
                  w.symmetric(),
                  end - row <= kWaitingRows ? kAhead : kNear};
+#if UFFIZI_BYTE_DOT
+  if (UseByteDot()) {
+    if (w.bits() == 4) return MultiplyPanel<DotNibbles>(args, *product, view, panel, row, end);
+    return MultiplyPanel<DotBytes>(args, *product, view, panel, row, end);
+  }
+#endif
   if (kSpreadPays && end - row >= kSpreadRows) {
     view = SpreadPanel(w, view, static_cast<uint8_t*>(ThreadScratch(SpreadBytes(w))));
     if (w.bits() == 4) return MultiplyPanel<SmallBytes>(args, *product, view, panel, row, end);

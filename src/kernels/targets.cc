@@ -42,58 +42,93 @@ std::string LowerCase(std::string text) {
   return text;
 }
 
-// Whether there are tiles of bytes and bfloat16. Linux saves their 8 KB only for processes that
-// ask.
-bool HaveTiles() {
-#if defined(__x86_64__) && defined(__linux__) && defined(SYS_arch_prctl)
-  constexpr unsigned kAmx = 1u << 22 | 1u << 24 | 1u << 25;  // CPUID 7.0, EDX: bf16, tile, int8
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kAmx) != kAmx) return false;
+// A step above one of Highway's targets: the same code with instructions that Highway does not
+// name.
+enum class Step { kNone, kTiles, kByteDot };
+
+struct StepAbove {
+  Step step;
+  const char* name;
+  int64_t target;
+};
+constexpr StepAbove kSteps[] = {{Step::kTiles, "AMX", HWY_AVX3_DL},
+                                {Step::kByteDot, "AVX2_VNNI", HWY_AVX2}};
+
+// Linux saves the 8 KB of tiles only for processes that ask.
+bool MayUseTiles() {
+#if defined(__linux__) && defined(SYS_arch_prctl)
   constexpr long kRequestPermission = 0x1023, kTileData = 18;  // Linux' arch/x86/include/uapi/asm
-  return hwy::SupportedTargets() & HWY_AVX3_DL &&
-         syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 #else
   return false;
 #endif
 }
 
-constexpr const char* kTilesName = "AMX";
-
-// Disables all targets better than the named one, so that it becomes the best. Returns whether
-// tiles are to be used.
-bool ForceTargetFromEnvironment() {
-  const char* wanted = std::getenv("UFFIZI_TARGET");
-  if (wanted == nullptr || *wanted == '\0') return HaveTiles();
-  std::string choices;
-  if (HaveTiles()) {
-    choices = LowerCase(kTilesName);
-    if (LowerCase(wanted) == choices) return true;
+bool Have(const StepAbove& above) {
+#if defined(__x86_64__)
+  if ((hwy::SupportedTargets() & above.target) == 0) return false;
+  constexpr unsigned kAmx = 1u << 22 | 1u << 24 | 1u << 25;  // CPUID 7.0, EDX: bf16, tile, int8
+  constexpr unsigned kAvxVnni = 1u << 4;                     // CPUID 7.1, EAX
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (above.step == Step::kTiles) {
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kAmx) == kAmx && MayUseTiles();
   }
-  for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
-    const std::string name = LowerCase(hwy::TargetName(target));
-    if (name == LowerCase(wanted)) {
-      hwy::DisableTargets(target - 1);  // better targets are lower bits
-      return false;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & kAvxVnni) != 0;
+#else
+  static_cast<void>(above);
+  return false;
+#endif
+}
+
+// Disables all targets better than `target`: those are lower bits.
+void MakeBest(int64_t target) { hwy::DisableTargets(target - 1); }
+
+// Makes the named target the best, or leaves the best there is; returns the step above it.
+Step ForceTargetFromEnvironment() {
+  const char* wanted = std::getenv("UFFIZI_TARGET");
+  const bool any = wanted == nullptr || *wanted == '\0';
+  const int64_t best = hwy::SupportedAndGeneratedTargets().front();
+  std::string choices;
+  const auto fits = [&](const char* name) {
+    choices += (choices.empty() ? "" : ", ") + LowerCase(name);
+    return !any && LowerCase(wanted) == LowerCase(name);
+  };
+  for (const StepAbove& above : kSteps) {
+    if (!Have(above)) continue;
+    if (fits(above.name) || (any && above.target == best)) {
+      MakeBest(above.target);
+      return above.step;
     }
-    choices += (choices.empty() ? "" : ", ") + name;
+  }
+  if (any) return Step::kNone;
+  for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
+    if (!fits(hwy::TargetName(target))) continue;
+    MakeBest(target);
+    return Step::kNone;
   }
   throw Error(ErrorCode::kInvalidArgument, "UFFIZI_TARGET: this machine cannot run \"" +
                                                std::string(wanted) + "\" (it can run " + choices +
                                                ")");
 }
 
-}  // namespace
-
-bool UseTiles() {
+Step ChosenStep() {
   // Initialised once; if it throws, the next call tries again and throws again.
-  static const bool tiles = ForceTargetFromEnvironment();
-  return tiles;
+  static const Step step = ForceTargetFromEnvironment();
+  return step;
 }
 
-void ChooseKernelTarget() { UseTiles(); }
+}  // namespace
+
+bool UseTiles() { return ChosenStep() == Step::kTiles; }
+
+bool UseByteDot() { return ChosenStep() == Step::kByteDot; }
+
+void ChooseKernelTarget() { ChosenStep(); }
 
 const char* KernelTarget() {
-  if (UseTiles()) return kTilesName;
+  for (const StepAbove& above : kSteps) {
+    if (above.step == ChosenStep()) return above.name;
+  }
   return HWY_DYNAMIC_DISPATCH(NameOfThisTarget)();
 }
 

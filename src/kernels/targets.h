@@ -18,6 +18,10 @@ void ChooseKernelTarget();
 // Linux lets this process use them, and UFFIZI_TARGET is not set or "amx".
 bool UseTiles();
 
+// Whether kernels for AVX2 may use AVX-VNNI's dot product of bytes, which processors without
+// AVX-512 have: nothing better is there, and UFFIZI_TARGET is not set, or it is set to "avx2_vnni".
+bool UseByteDot();
+
 }  // namespace uffizi
 
 #endif  // UFFIZI_KERNELS_TARGETS_H_
