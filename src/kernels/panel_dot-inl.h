@@ -99,10 +99,7 @@ struct WideBytes {
   }
 };
 #if UFFIZI_PAIR_DOT
-struct SignedBytes {
-  static constexpr size_t kColumns = 4;
-  static constexpr int kZeroBits = kByteOffset == 0 ? 7 : 0;
-  static constexpr bool kInPairs = false;
+struct SignedBytes : WideBytes {
   template <size_t kQuad>
   HWY_INLINE static SignedWeights Load(const uint8_t* at) {
     return SignedWeights(at);
@@ -124,10 +121,7 @@ struct DotNibbles : Nibbles {
 struct DotBytes : DotNibbles {
   static constexpr size_t kColumns = 4;
   static constexpr int kZeroBits = 7;
-  template <size_t kQuad>
-  HWY_INLINE static Uint8Vector Load(const uint8_t* at) {
-    return hn::Load(Uint8Tag(), at);
-  }
+  using SmallBytes::Load;
 };
 #endif
 
