@@ -18,9 +18,9 @@ python_tests() {
     "$folder/bin/pip" install --quiet --disable-pip-version-check "$@"
     echo "$*" >"$folder/requirements"
   fi
-  "$folder/bin/python" -m pytest -q -p no:cacheprovider --timeout 400 --durations 5 tests/spark
+  "$folder/bin/python" -m pytest -q -p no:cacheprovider --timeout 400 --durations 5 tests/system/spark
 }
-requirements=$(grep -v '^#' tests/spark/requirements.txt)
+requirements=$(grep -v '^#' tests/system/spark/requirements.txt)
 
 case $2 in
   jar) jar ;;

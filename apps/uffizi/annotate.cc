@@ -22,7 +22,7 @@ enum class Format { kTable, kJson, kJsonl, kCsv };
 
 struct AnnotateOptions {
   std::vector<std::string> pictures;
-  CollectionOptions collection;
+  dataset::CollectionOptions collection;
   ModelOptions model;
   std::optional<Format> format;
   std::string output, csv, coco, yolo, label_studio, sidecar_folder, draw;
@@ -49,18 +49,18 @@ Format OutputFormat(const AnnotateOptions& options) {
   return Format::kJsonl;
 }
 
-std::unique_ptr<Sink> MakeOutputSink(const AnnotateOptions& options) {
+std::unique_ptr<dataset::Sink> MakeOutputSink(const AnnotateOptions& options) {
   switch (OutputFormat(options)) {
     case Format::kTable:
       return MakeTableSink(options.output);
     case Format::kJson:
-      return MakeJsonSink(options.output, JsonLayout::kList);
+      return dataset::MakeJsonSink(options.output, dataset::JsonLayout::kList);
     case Format::kCsv:
-      return MakeCsvSink(options.output);
+      return dataset::MakeCsvSink(options.output);
     case Format::kJsonl:
       break;
   }
-  return MakeJsonSink(options.output, JsonLayout::kLines);
+  return dataset::MakeJsonSink(options.output, dataset::JsonLayout::kLines);
 }
 
 // Whether answers go to standard output: not if files were asked for instead.
@@ -83,33 +83,34 @@ fs::path JobFolder(const AnnotateOptions& options) {
     if (!path.has_filename()) path = path.parent_path();  // "drawn/"
     const bool is_file =
         output != &options.yolo && output != &options.sidecar_folder && output != &options.draw;
-    if (is_file && !CanResume(path)) continue;
+    if (is_file && !dataset::CanResume(path)) continue;
     return path += ".job";
   }
   return options.sidecar ? "uffizi-sidecars.job" : "";
 }
 
-std::vector<std::unique_ptr<Sink>> MakeSinks(const AnnotateOptions& options,
-                                             const fs::path& job_folder) {
-  std::vector<std::unique_ptr<Sink>> sinks;
+std::vector<std::unique_ptr<dataset::Sink>> MakeSinks(const AnnotateOptions& options,
+                                                      const fs::path& job_folder) {
+  std::vector<std::unique_ptr<dataset::Sink>> sinks;
   if (!options.output.empty() || UsesStandardOutput(options)) {
     sinks.push_back(MakeOutputSink(options));
   }
-  if (!options.csv.empty()) sinks.push_back(MakeCsvSink(options.csv));
-  if (!options.coco.empty()) sinks.push_back(MakeCocoSink(options.coco, job_folder));
-  if (!options.yolo.empty()) sinks.push_back(MakeYoloSink(options.yolo));
-  if (!options.label_studio.empty()) sinks.push_back(MakeLabelStudioSink(options.label_studio));
+  if (!options.csv.empty()) sinks.push_back(dataset::MakeCsvSink(options.csv));
+  if (!options.coco.empty()) sinks.push_back(dataset::MakeCocoSink(options.coco, job_folder));
+  if (!options.yolo.empty()) sinks.push_back(dataset::MakeYoloSink(options.yolo));
+  if (!options.label_studio.empty())
+    sinks.push_back(dataset::MakeLabelStudioSink(options.label_studio));
   if (options.sidecar || !options.sidecar_folder.empty()) {
-    sinks.push_back(MakeSidecarSink(options.sidecar_folder));
+    sinks.push_back(dataset::MakeSidecarSink(options.sidecar_folder));
   }
-  if (!options.draw.empty()) sinks.push_back(MakeDrawingSink(options.draw));
+  if (!options.draw.empty()) sinks.push_back(dataset::MakeDrawingSink(options.draw));
   return sinks;
 }
 
 // Sinks of regions alone would stay empty without a task that finds some.
-void CheckShapes(const AnnotateOptions& options, const std::vector<Question>& questions) {
+void CheckShapes(const AnnotateOptions& options, const std::vector<dataset::Question>& questions) {
   const bool regions =
-      std::any_of(questions.begin(), questions.end(), [](const Question& question) {
+      std::any_of(questions.begin(), questions.end(), [](const dataset::Question& question) {
         // A raw prompt may hold a task.
         return !question.task || GetTaskInfo(*question.task).shape != AnswerShape::kText;
       });
@@ -124,15 +125,18 @@ void CheckShapes(const AnnotateOptions& options, const std::vector<Question>& qu
   }
 }
 
-JobOptions Fingerprint(const AnnotateOptions& options, const std::vector<Question>& questions,
-                       const EngineInfo& info, const std::vector<std::unique_ptr<Sink>>& sinks) {
+dataset::JobOptions Fingerprint(const AnnotateOptions& options,
+                                const std::vector<dataset::Question>& questions,
+                                const EngineInfo& info,
+                                const std::vector<std::unique_ptr<dataset::Sink>>& sinks) {
   const ModelOptions& model = options.model;
   std::string pictures;
   for (const std::string& picture : options.pictures) {
     pictures += (pictures.empty() ? "" : " ") + picture;
   }
   if (pictures.size() > 1000) {
-    pictures = fmt::format("{} inputs, {:016x}", options.pictures.size(), HashText(pictures));
+    pictures =
+        fmt::format("{} inputs, {:016x}", options.pictures.size(), dataset::HashText(pictures));
   }
   std::string outputs;
   for (const auto& sink : sinks) outputs += (outputs.empty() ? "" : ", ") + sink->description();
@@ -160,8 +164,9 @@ ProgressDisplay::Style ProgressStyle(const AnnotateOptions& options) {
   return mixed ? ProgressDisplay::Style::kNone : ProgressDisplay::Style::kBar;
 }
 
-int Conclude(const JobSummary& summary, std::optional<size_t> total, bool resumable, bool quiet) {
-  const JobProgress& progress = summary.progress;
+int Conclude(const dataset::JobSummary& summary, std::optional<size_t> total, bool resumable,
+             bool quiet) {
+  const dataset::JobProgress& progress = summary.progress;
   if (!summary.finished) {
     const std::string of = total ? fmt::format(" of {}", *total) : "";
     fmt::print(stderr, "uffizi: stopped after {}{} pictures; {}\n", progress.done, of,
@@ -175,25 +180,25 @@ int Conclude(const JobSummary& summary, std::optional<size_t> total, bool resuma
 }
 
 int RunAnnotate(const CLI::App& command, AnnotateOptions& options) {
-  const std::vector<Question> questions = MakeQuestions(command, options.model);
+  const std::vector<dataset::Question> questions = MakeQuestions(command, options.model);
   CheckShapes(options, questions);
   for (const std::string* folder : {&options.draw, &options.yolo}) {
     if (!folder->empty()) options.collection.skipped_folders.push_back(*folder);
   }
-  const Collection collection(options.pictures, options.collection);
+  const dataset::Collection collection(options.pictures, options.collection);
   const std::optional<size_t> total = collection.Count();
   if (total == size_t{0}) {
     throw Error(ErrorCode::kNotFound,
                 fmt::format("{}: no pictures there", options.pictures.front()));
   }
   LoadedModel model = LoadModel(options.model, questions, total);
-  Job job;
+  dataset::Job job;
   job.collection = &collection;
   job.engine = model.engine;
   job.pipeline = std::move(model.pipeline);
   const fs::path job_folder = JobFolder(options);
   job.sinks = MakeSinks(options, job_folder);
-  std::optional<Journal> journal;
+  std::optional<dataset::Journal> journal;
   if (!job_folder.empty()) {
     journal.emplace(job_folder, Fingerprint(options, questions, job.engine->info(), job.sinks),
                     options.restart);
@@ -206,11 +211,11 @@ int RunAnnotate(const CLI::App& command, AnnotateOptions& options) {
   job.stop = &stop_requested;
   std::signal(SIGINT, RequestStop);
   std::signal(SIGTERM, RequestStop);
-  JobSummary summary;
+  dataset::JobSummary summary;
   try {
     ProgressDisplay display(total, ProgressStyle(options));
-    job.progress = [&](const JobProgress& progress) { display.Show(progress); };
-    summary = RunJob(job);
+    job.progress = [&](const dataset::JobProgress& progress) { display.Show(progress); };
+    summary = dataset::RunJob(job);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kIo || job.journal == nullptr) throw;
     throw Error(error.code(),

@@ -39,12 +39,12 @@ struct Stage {
 };
 
 // Keeps nothing of the answers but how long they took.
-class TimingSink : public Sink {
+class TimingSink : public dataset::Sink {
  public:
   explicit TimingSink(std::vector<Stage>& stages) : stages_(stages) {}
   std::string description() const override { return "timings"; }
 
-  void Add(const Record& record) override {
+  void Add(const dataset::Record& record) override {
     if (record.results.empty()) return;
     for (Stage& stage : stages_) {
       double sum = 0;
@@ -123,13 +123,13 @@ void PrintJson(Report& report) {
 }
 
 int RunBench(const CLI::App& command, const BenchOptions& options) {
-  std::vector<Question> questions;
+  std::vector<dataset::Question> questions;
   if (options.model.tasks.empty() && options.model.prompts.empty()) {
     questions.push_back({Task::kObjectDetection, "", std::nullopt});
   } else {
     questions = MakeQuestions(command, options.model);
   }
-  const Collection collection(options.pictures, {});
+  const dataset::Collection collection(options.pictures, {});
   const auto before_load = std::chrono::steady_clock::now();
   LoadedModel model = LoadModel(options.model, questions, collection.Count());
   Report report;
@@ -142,7 +142,7 @@ int RunBench(const CLI::App& command, const BenchOptions& options) {
                    {"decoder", &Timings::decoder, {}},
                    {"parse", &Timings::parse, {}},
                    {"total", &Timings::total, {}}};
-  Job job;
+  dataset::Job job;
   job.collection = &collection;
   job.engine = model.engine;
   job.pipeline = std::move(model.pipeline);
@@ -153,7 +153,7 @@ int RunBench(const CLI::App& command, const BenchOptions& options) {
   report.threads = options.model.engine.threads > 0 ? options.model.engine.threads : MaxThreads();
   report.batch = job.pipeline.batch;
   const double cpu_before = CpuSeconds();
-  const JobSummary summary = RunJob(job);
+  const dataset::JobSummary summary = dataset::RunJob(job);
   report.pictures = summary.progress.done;
   report.failed = summary.progress.failed;
   report.seconds = summary.progress.seconds;

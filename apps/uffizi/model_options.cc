@@ -72,8 +72,8 @@ class QuestionMaker {
   explicit QuestionMaker(const ModelOptions& options)
       : options_(options), texts_(options.texts), regions_(options.regions) {}
 
-  Question FromTask(const std::string& name) {
-    Question question{TaskNamed(name), "", std::nullopt};
+  dataset::Question FromTask(const std::string& name) {
+    dataset::Question question{TaskNamed(name), "", std::nullopt};
     const TaskInput input = GetTaskInfo(*question.task).input;
     if (*question.task == Task::kOpenVocabularyDetection && !options_.classes.empty()) {
       question.input = fmt::format("{}", fmt::join(options_.classes, ";"));
@@ -103,7 +103,7 @@ class QuestionMaker {
   bool takes_text_ = false, takes_region_ = false, takes_classes_ = false;
 };
 
-std::string NameOf(const Question& question) {
+std::string NameOf(const dataset::Question& question) {
   if (!question.task) return question.input;
   std::string name(GetTaskInfo(*question.task).name);
   if (!question.input.empty()) name += " \"" + question.input + "\"";
@@ -151,9 +151,9 @@ void AddModelOptions(CLI::App& command, ModelOptions& options) {
   AddSearchOptions(command, options.generation);
 }
 
-std::vector<Question> MakeQuestions(const CLI::App& command, const ModelOptions& options) {
+std::vector<dataset::Question> MakeQuestions(const CLI::App& command, const ModelOptions& options) {
   QuestionMaker maker(options);
-  std::vector<Question> questions;
+  std::vector<dataset::Question> questions;
   size_t task = 0, then = 0, prompt = 0;
   for (const CLI::Option* option : command.parse_order()) {
     const std::string name = option->get_name();
@@ -173,13 +173,13 @@ std::vector<Question> MakeQuestions(const CLI::App& command, const ModelOptions&
     throw Error(ErrorCode::kInvalidArgument, "say what to ask: --task od, or --prompt \"...\"");
   }
   // Whatever is wrong with a question is wrong for every picture: say so before any work.
-  CheckQuestions(questions);
+  dataset::CheckQuestions(questions);
   return questions;
 }
 
-std::string Describe(const std::vector<Question>& questions) {
+std::string Describe(const std::vector<dataset::Question>& questions) {
   std::string text;
-  for (const Question& question : questions) {
+  for (const dataset::Question& question : questions) {
     if (!text.empty()) text += question.after ? " > " : "; ";
     text += NameOf(question);
   }
@@ -218,23 +218,24 @@ std::string Describe(const std::vector<LoraSource>& lora) {
   return text;
 }
 
-LoadedModel LoadModel(const ModelOptions& options, std::vector<Question> questions,
+LoadedModel LoadModel(const ModelOptions& options, std::vector<dataset::Question> questions,
                       std::optional<size_t> pictures) {
-  const WorkPlan plan = PlanWork(pictures, options.engine.threads, options.workers);
+  const dataset::WorkPlan plan =
+      dataset::PlanWork(pictures, options.engine.threads, options.workers);
   LoadedModel loaded;
   EngineOptions engine = options.engine;
   engine.threads = plan.session_threads;
   loaded.engine = LoadEngine(options.model, engine);
-  PipelineOptions& pipeline = loaded.pipeline;
+  dataset::PipelineOptions& pipeline = loaded.pipeline;
   pipeline.questions = std::move(questions);
   pipeline.generation = options.generation;
   pipeline.decode.apply_exif_orientation = !options.no_exif;
   pipeline.decode.alpha = options.drop_alpha ? AlphaMode::kDrop : AlphaMode::kWhite;
   pipeline.decode.max_pixels = options.max_pixels;
   pipeline.workers = plan.workers;
-  pipeline.batch = options.batch > 0
-                       ? static_cast<size_t>(options.batch)
-                       : DefaultBatch(loaded.engine->info(), options.generation, plan.workers);
+  pipeline.batch = options.batch > 0 ? static_cast<size_t>(options.batch)
+                                     : dataset::DefaultBatch(loaded.engine->info(),
+                                                             options.generation, plan.workers);
   return loaded;
 }
 

@@ -30,19 +30,19 @@ struct ModelOptions {
 void AddModelOptions(CLI::App& command, ModelOptions& options);
 
 // The questions in the order of the command line. Throws Error(kInvalidArgument, kInvalidPrompt).
-std::vector<Question> MakeQuestions(const CLI::App& command, const ModelOptions& options);
+std::vector<dataset::Question> MakeQuestions(const CLI::App& command, const ModelOptions& options);
 
 // "od; caption; caption > grounding": for messages and to tell jobs apart.
-std::string Describe(const std::vector<Question>& questions);
+std::string Describe(const std::vector<dataset::Question>& questions);
 std::string Describe(const GenerationOptions& generation);
 std::string Describe(const std::vector<LoraSource>& lora);
 
 // Loads the model, with the threads of a session as planned for `pictures`.
 struct LoadedModel {
   std::shared_ptr<const Engine> engine;
-  PipelineOptions pipeline;
+  dataset::PipelineOptions pipeline;
 };
-LoadedModel LoadModel(const ModelOptions& options, std::vector<Question> questions,
+LoadedModel LoadModel(const ModelOptions& options, std::vector<dataset::Question> questions,
                       std::optional<size_t> pictures);
 
 }  // namespace uffizi::cli

@@ -59,7 +59,7 @@ void StatusLine::Show(std::string text, std::optional<double> share) {
   fmt::print(stderr, "\r\033[K{}", text.substr(0, width - 1));
 }
 
-std::string ProgressDisplay::Text(const JobProgress& progress) const {
+std::string ProgressDisplay::Text(const dataset::JobProgress& progress) const {
   const size_t now = progress.done - progress.before;
   const double rate = static_cast<double>(now) / std::max(progress.seconds, 1e-3);
   std::string text = total_ ? fmt::format("{} of {} pictures", progress.done, *total_)
@@ -72,7 +72,7 @@ std::string ProgressDisplay::Text(const JobProgress& progress) const {
   return text;
 }
 
-void ProgressDisplay::Show(const JobProgress& progress) {
+void ProgressDisplay::Show(const dataset::JobProgress& progress) {
   if (progress.done == progress.before || !line_.Due()) return;
   std::optional<double> share;
   if (total_ && *total_ > 0) {

@@ -37,10 +37,10 @@ class ProgressDisplay {
 
   ProgressDisplay(std::optional<size_t> total, Style style) : total_(total), line_(style) {}
 
-  void Show(const JobProgress& progress);
+  void Show(const dataset::JobProgress& progress);
 
  private:
-  std::string Text(const JobProgress& progress) const;
+  std::string Text(const dataset::JobProgress& progress) const;
 
   std::optional<size_t> total_;
   StatusLine line_;

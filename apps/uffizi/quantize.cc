@@ -9,7 +9,7 @@
 #include "commands.h"
 #include "engine/calibrate.h"
 #include "engine/engine_impl.h"
-#include "model/quantize_folder.h"
+#include "quantize/quantize_folder.h"
 #include "uffizi/error.h"
 
 namespace uffizi::cli {

@@ -21,7 +21,7 @@ struct ServeOptions {
   std::string name;
   std::string api_key_file;
   EngineOptions engine;
-  ServerOptions server;
+  server::ServerOptions server;
   size_t max_body_mb = 32;
   double grace_seconds = 30;
 };
@@ -60,7 +60,7 @@ int RunServe(ServeOptions options) {
   options.server.api.model_name =
       options.name.empty() ? fs::weakly_canonical(folder).filename().string() : options.name;
   const std::string& host = options.server.http.host;
-  Server server(engine, options.server);
+  server::Server server(engine, options.server);
   fmt::print(stderr, "uffizi: {} at http://{}:{}/\n", options.server.api.model_name,
              host.find(':') == std::string::npos ? host : "[" + host + "]", server.port());
   int signal_number = 0;
@@ -76,9 +76,9 @@ int RunServe(ServeOptions options) {
 Command AddServe(CLI::App& app) {
   auto options = std::make_shared<ServeOptions>();
   CLI::App* command = app.add_subcommand("serve", "Answer over HTTP, and show the live demo");
-  HttpOptions& http = options->server.http;
-  RequestLimits& limits = options->server.api.limits;
-  BatcherOptions& batcher = options->server.batcher;
+  server::HttpOptions& http = options->server.http;
+  server::RequestLimits& limits = options->server.api.limits;
+  server::BatcherOptions& batcher = options->server.batcher;
   command->add_option(
       "--model", options->model,
       "Model folder, artifact or name (default: $UFFIZI_MODEL, else the one that came along)");

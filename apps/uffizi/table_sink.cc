@@ -41,14 +41,14 @@ std::string FormatResult(const Result& result) {
   return text;
 }
 
-class TableSink : public Sink {
+class TableSink : public dataset::Sink {
  public:
   explicit TableSink(const std::filesystem::path& path) : file_(path) {}
 
   std::string description() const override { return "table " + file_.path().string(); }
-  std::vector<AppendFile*> files() override { return {&file_}; }
+  std::vector<dataset::AppendFile*> files() override { return {&file_}; }
 
-  void Add(const Record& record) override {
+  void Add(const dataset::Record& record) override {
     if (record.results.empty() && record.errors.empty()) return;
     std::string text = file_.length() == 0 ? "" : "\n";
     text += record.picture.name;
@@ -63,12 +63,12 @@ class TableSink : public Sink {
   }
 
  private:
-  AppendFile file_;
+  dataset::AppendFile file_;
 };
 
 }  // namespace
 
-std::unique_ptr<Sink> MakeTableSink(const std::filesystem::path& path) {
+std::unique_ptr<dataset::Sink> MakeTableSink(const std::filesystem::path& path) {
   return std::make_unique<TableSink>(path);
 }
 

@@ -10,7 +10,7 @@
 
 #include "uffizi/error.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 namespace {
 
 namespace fs = std::filesystem;
@@ -99,4 +99,4 @@ bool CanResume(const fs::path& path) {
   return type == fs::file_type::regular || type == fs::file_type::not_found;
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset

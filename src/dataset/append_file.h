@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace uffizi {
+namespace uffizi::dataset {
 
 // A file that only grows, and can be cut back to a length that it had at a checkpoint. An empty
 // path is standard output. All functions throw Error(kIo), whose message names the file.
@@ -47,6 +47,6 @@ void WriteWholeFile(const std::filesystem::path& path, std::string_view bytes,
 // Whether a job that writes to `path` can be gone on with: a regular file, or none yet.
 bool CanResume(const std::filesystem::path& path);
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset
 
 #endif  // UFFIZI_DATASET_APPEND_FILE_H_

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <fstream>
 
-namespace uffizi {
+namespace uffizi::dataset {
 
 void ClassList::Load() {
   std::ifstream in(file_.path(), std::ios::binary);
@@ -25,4 +25,4 @@ size_t ClassList::IdOf(const Region& region) {
   return found->second;
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset

@@ -8,7 +8,7 @@
 #include "dataset/append_file.h"
 #include "uffizi/types.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 
 // Class names and their numbers, in the order in which they first came, kept in a file of one name
 // a line.
@@ -32,6 +32,6 @@ class ClassList {
   std::vector<std::string> names_;
 };
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset
 
 #endif  // UFFIZI_DATASET_CLASS_LIST_H_

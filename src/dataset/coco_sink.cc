@@ -7,7 +7,7 @@
 #include "dataset/sink.h"
 #include "tasks/json_writer.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 namespace {
 
 namespace fs = std::filesystem;
@@ -113,4 +113,4 @@ std::unique_ptr<Sink> MakeCocoSink(const fs::path& path, const fs::path& work_fo
   return std::make_unique<CocoSink>(path, work_folder);
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset

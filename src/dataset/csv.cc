@@ -1,6 +1,6 @@
 #include "dataset/csv.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 
 bool ReadCsvRow(std::istream& in, char separator, std::vector<std::string>& fields) {
   fields.clear();
@@ -45,4 +45,4 @@ void AppendCsvField(std::string_view text, std::string& out) {
   out += '"';
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset

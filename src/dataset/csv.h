@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace uffizi {
+namespace uffizi::dataset {
 
 // Reads a row of separated values as RFC 4180 has them: fields may be quoted, and quoted ones may
 // hold separators, line breaks and doubled quotes. False at the end.
@@ -15,6 +15,6 @@ bool ReadCsvRow(std::istream& in, char separator, std::vector<std::string>& fiel
 // Appends a field, quoted if it must be.
 void AppendCsvField(std::string_view text, std::string& out);
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset
 
 #endif  // UFFIZI_DATASET_CSV_H_

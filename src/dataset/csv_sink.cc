@@ -3,7 +3,7 @@
 #include "dataset/sink.h"
 #include "tasks/json_writer.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 namespace {
 
 namespace fs = std::filesystem;
@@ -79,4 +79,4 @@ class CsvSink : public Sink {
 
 std::unique_ptr<Sink> MakeCsvSink(const fs::path& path) { return std::make_unique<CsvSink>(path); }
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset

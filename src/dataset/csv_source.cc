@@ -6,7 +6,7 @@
 #include "dataset/csv.h"
 #include "dataset/source.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 namespace {
 
 namespace fs = std::filesystem;
@@ -121,4 +121,4 @@ std::unique_ptr<Source> OpenCsv(const fs::path& path, const std::string& column)
   return std::make_unique<Csv>(path, column);
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset

@@ -4,7 +4,7 @@
 #include "dataset/sink.h"
 #include "uffizi/image.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 namespace {
 
 namespace fs = std::filesystem;
@@ -62,4 +62,4 @@ std::unique_ptr<Sink> MakeDrawingSink(const fs::path& folder) {
   return std::make_unique<DrawingSink>(folder);
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset

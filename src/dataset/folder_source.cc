@@ -3,7 +3,7 @@
 
 #include "dataset/source.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 namespace {
 
 namespace fs = std::filesystem;
@@ -97,4 +97,4 @@ std::unique_ptr<Source> OpenFolder(const fs::path& folder, const std::vector<fs:
   return std::make_unique<Folder>(folder, skipped);
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset

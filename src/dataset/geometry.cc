@@ -5,7 +5,7 @@
 #include <limits>
 #include <utility>
 
-namespace uffizi {
+namespace uffizi::dataset {
 namespace {
 
 using Span = std::pair<int, int>;  // rows [first, second) of a column
@@ -137,4 +137,4 @@ std::string CompressRunLengths(std::span<const uint32_t> counts) {
   return text;
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset

@@ -9,7 +9,7 @@
 
 #include "uffizi/types.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 
 // The box around whatever geometry a region has, its corners in order, within the picture. Pixels.
 Box BoundingBox(const Region& region, int width, int height);
@@ -32,6 +32,6 @@ RunLengths EncodeMask(std::span<const Polygon> polygons, int width, int height);
 // last.
 std::string CompressRunLengths(std::span<const uint32_t> counts);
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset
 
 #endif  // UFFIZI_DATASET_GEOMETRY_H_

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <utility>
 
-namespace uffizi {
+namespace uffizi::dataset {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -133,4 +133,4 @@ class Run {
 
 JobSummary RunJob(Job& job) { return Run(job).Execute(); }
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset

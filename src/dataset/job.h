@@ -11,7 +11,7 @@
 #include "dataset/sink.h"
 #include "dataset/source.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 
 struct JobProgress {
   size_t done = 0;             // pictures, those of earlier runs included
@@ -42,6 +42,6 @@ struct JobSummary {
 // pictures before that point are no longer the same.
 JobSummary RunJob(Job& job);
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset
 
 #endif  // UFFIZI_DATASET_JOB_H_

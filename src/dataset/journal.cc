@@ -13,7 +13,7 @@
 #include "dataset/append_file.h"
 #include "uffizi/error.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 namespace {
 
 namespace fs = std::filesystem;
@@ -108,4 +108,4 @@ void Journal::Remove() {
   fs::remove_all(folder_, error);
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset

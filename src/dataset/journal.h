@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace uffizi {
+namespace uffizi::dataset {
 
 // How far a job is.
 struct Checkpoint {
@@ -52,6 +52,6 @@ class Journal {
   int lock_ = -1;
 };
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset
 
 #endif  // UFFIZI_DATASET_JOURNAL_H_

@@ -1,7 +1,7 @@
 #include "dataset/sink.h"
 #include "tasks/result_json.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 namespace {
 
 namespace fs = std::filesystem;
@@ -48,4 +48,4 @@ std::unique_ptr<Sink> MakeJsonSink(const fs::path& path, JsonLayout layout) {
   return std::make_unique<JsonSink>(path, layout);
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset

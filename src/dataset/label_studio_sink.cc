@@ -2,7 +2,7 @@
 #include "dataset/sink.h"
 #include "tasks/json_writer.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 namespace {
 
 namespace fs = std::filesystem;
@@ -115,4 +115,4 @@ std::unique_ptr<Sink> MakeLabelStudioSink(const fs::path& path) {
   return std::make_unique<LabelStudioSink>(path);
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset

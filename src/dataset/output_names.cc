@@ -2,7 +2,7 @@
 
 #include <string>
 
-namespace uffizi {
+namespace uffizi::dataset {
 
 namespace fs = std::filesystem;
 
@@ -26,4 +26,4 @@ fs::path OutputNames::Give(const fs::path& stem, const fs::path& file_name) {
   return name;
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <unordered_set>
 
-namespace uffizi {
+namespace uffizi::dataset {
 
 // Gives each picture a name of its own for files made from it: "cat", for a second one "cat.png"
 // (its file name), then "cat-2", "cat-3". Depends only on the pictures before it.
@@ -25,6 +25,6 @@ class OutputNames {
 // 64-bit FNV-1a of `text`, going on from `hash`.
 uint64_t HashText(std::string_view text, uint64_t hash = 0xcbf29ce484222325u);
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset
 
 #endif  // UFFIZI_DATASET_OUTPUT_NAMES_H_

@@ -4,7 +4,7 @@
 #include <new>
 #include <utility>
 
-namespace uffizi {
+namespace uffizi::dataset {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -319,4 +319,4 @@ void Pipeline::Finish(ItemPtr item) {
   if (source_ended_) work_.notify_all();
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset

@@ -20,7 +20,7 @@
 #include "uffizi/engine.h"
 #include "uffizi/image.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 
 struct PipelineOptions {
   std::vector<Question> questions;
@@ -93,6 +93,6 @@ class Pipeline {
   std::vector<std::thread> threads_;
 };
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset
 
 #endif  // UFFIZI_DATASET_PIPELINE_H_

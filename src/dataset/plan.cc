@@ -4,7 +4,7 @@
 
 #include "core/parallel.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 
 WorkPlan PlanWork(std::optional<size_t> pictures, int threads, int workers) {
   if (threads <= 0) threads = MaxThreads();
@@ -28,4 +28,4 @@ size_t DefaultBatch(const EngineInfo& model, const GenerationOptions& generation
   return std::clamp<size_t>(kBytes / (picture * static_cast<size_t>(workers)), 1, kMost);
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset

@@ -6,7 +6,7 @@
 
 #include "uffizi/engine.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 
 // How a job uses the machine: several pictures at a time, one thread on each, is the fastest; a
 // single picture gets all threads.
@@ -22,6 +22,6 @@ WorkPlan PlanWork(std::optional<size_t> pictures, int threads, int workers);
 // caches of all workers within a gigabyte.
 size_t DefaultBatch(const EngineInfo& model, const GenerationOptions& generation, int workers);
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset
 
 #endif  // UFFIZI_DATASET_PLAN_H_

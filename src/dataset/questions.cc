@@ -4,7 +4,7 @@
 #include <set>
 #include <utility>
 
-namespace uffizi {
+namespace uffizi::dataset {
 namespace {
 
 std::string NameOf(const Question& question) {
@@ -170,4 +170,4 @@ void AskAll(Session& session, std::span<const Question> questions,
   Asking(session, questions, generation, pictures).Run();
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset

@@ -10,7 +10,7 @@
 #include "uffizi/engine.h"
 #include "uffizi/task.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 
 // What is asked about every picture of a job.
 struct Question {
@@ -45,6 +45,6 @@ struct AskedPicture {
 void AskAll(Session& session, std::span<const Question> questions,
             const GenerationOptions& generation, std::span<AskedPicture> pictures);
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset
 
 #endif  // UFFIZI_DATASET_QUESTIONS_H_

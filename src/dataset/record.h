@@ -10,7 +10,7 @@
 #include "uffizi/error.h"
 #include "uffizi/types.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 
 // A picture of a collection, before anything is known about its pixels.
 struct PictureRef {
@@ -33,6 +33,6 @@ struct Record {
   std::vector<Error> errors;          // of the picture, or of single questions
 };
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset
 
 #endif  // UFFIZI_DATASET_RECORD_H_

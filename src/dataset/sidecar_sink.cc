@@ -3,7 +3,7 @@
 #include "dataset/output_names.h"
 #include "dataset/sink.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 namespace {
 
 namespace fs = std::filesystem;
@@ -69,4 +69,4 @@ std::unique_ptr<Sink> MakeSidecarSink(const fs::path& folder) {
   return std::make_unique<SidecarSink>(folder);
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset

@@ -9,7 +9,7 @@
 #include "dataset/append_file.h"
 #include "dataset/record.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 
 // A form in which answers are kept. The job calls Begin, then Prepare and Add for every picture,
 // then Finish. It may be killed at any instant and go on later: files() are then cut back to their
@@ -70,6 +70,6 @@ std::unique_ptr<Sink> MakeSidecarSink(const std::filesystem::path& folder);
 // Annotated pictures, folder/NAME.TASK.png or .jpg.
 std::unique_ptr<Sink> MakeDrawingSink(const std::filesystem::path& folder);
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset
 
 #endif  // UFFIZI_DATASET_SINK_H_

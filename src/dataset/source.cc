@@ -9,7 +9,7 @@
 
 #include "core/mapped_file.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 namespace {
 
 namespace fs = std::filesystem;
@@ -179,4 +179,4 @@ std::optional<size_t> Collection::Count() const {
   return count;
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset

@@ -9,7 +9,7 @@
 
 #include "dataset/record.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 
 // Pictures one after another, always in the same order.
 class Source {
@@ -76,6 +76,6 @@ std::string ReadPictureFile(const std::filesystem::path& path, size_t max_bytes)
 bool IsTar(const std::filesystem::path& path);
 bool IsCompressedTar(const std::filesystem::path& path);
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset
 
 #endif  // UFFIZI_DATASET_SOURCE_H_

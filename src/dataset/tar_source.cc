@@ -11,7 +11,7 @@
 
 #include "dataset/source.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 namespace {
 
 namespace fs = std::filesystem;
@@ -146,4 +146,4 @@ class Tar : public Source {
 
 std::unique_ptr<Source> OpenTar(const fs::path& path) { return std::make_unique<Tar>(path); }
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset

@@ -5,7 +5,7 @@
 #include "dataset/sink.h"
 #include "tasks/json_writer.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 namespace {
 
 namespace fs = std::filesystem;
@@ -100,4 +100,4 @@ std::unique_ptr<Sink> MakeYoloSink(const fs::path& folder) {
   return std::make_unique<YoloSink>(folder);
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::dataset

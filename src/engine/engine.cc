@@ -5,11 +5,11 @@
 #include <cmath>
 #include <utility>
 
+#include "checkpoint/pack_quantized.h"
 #include "core/parallel.h"
 #include "engine/engine_impl.h"
 #include "generate/search.h"
-#include "model/pack_quantized.h"
-#include "models/import.h"
+#include "import/import.h"
 #ifdef UFFIZI_OPENVINO
 #include "openvino/openvino_network.h"
 #endif

@@ -6,9 +6,9 @@
 #include <span>
 #include <vector>
 
+#include "checkpoint/lora.h"
 #include "generate/generation_config.h"
 #include "model/florence2.h"
-#include "model/lora.h"
 #include "text/tokenizer.h"
 #include "uffizi/engine.h"
 

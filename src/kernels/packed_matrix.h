@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "quant/quantized_matrix.h"
+#include "kernels/quantized_matrix.h"
 
 namespace uffizi {
 

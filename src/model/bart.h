@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/config.h"
+#include "checkpoint/weight_reader.h"
 #include "core/arena.h"
-#include "model/config.h"
 #include "model/kv_cache.h"
 #include "model/linear.h"
-#include "model/weight_reader.h"
 
 namespace uffizi {
 

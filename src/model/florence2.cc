@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/pack_quantized.h"
 #include "kernels/kernels.h"
 #include "model/florence2_run.h"
-#include "model/pack_quantized.h"
 
 namespace uffizi {
 

@@ -5,9 +5,9 @@
 #include <memory>
 #include <span>
 
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/config.h"
 #include "model/bart.h"
-#include "model/checkpoint.h"
-#include "model/config.h"
 #include "model/davit.h"
 #include "model/network.h"
 

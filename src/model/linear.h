@@ -4,9 +4,9 @@
 #include <span>
 #include <string>
 
+#include "checkpoint/weight_reader.h"
 #include "core/arena.h"
 #include "kernels/kernels.h"
-#include "model/weight_reader.h"
 
 namespace uffizi {
 

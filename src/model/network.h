@@ -6,8 +6,8 @@
 #include <span>
 #include <utility>
 
+#include "checkpoint/config.h"
 #include "core/arena.h"
-#include "model/config.h"
 #include "uffizi/engine.h"
 
 namespace uffizi {

@@ -7,7 +7,7 @@
 #include "server/json_fields.h"
 #include "server/problem.h"
 
-namespace uffizi {
+namespace uffizi::server {
 namespace {
 
 using nlohmann::json;
@@ -242,4 +242,4 @@ AnnotateRequest ReadAnnotateRequest(const HttpRequest& http, const RequestLimits
   return request;
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::server

@@ -12,7 +12,7 @@
 #include "uffizi/image.h"
 #include "uffizi/task.h"
 
-namespace uffizi {
+namespace uffizi::server {
 
 // One question about a picture, as the client asked it.
 struct RequestedTask {
@@ -56,6 +56,6 @@ GenerationOptions ReadGenerationOptions(const nlohmann::json& options);
 // Sets the limits of a request, and checks that it keeps them. Throws Problem.
 void ApplyLimits(const RequestLimits& limits, AnnotateRequest& request);
 
-}  // namespace uffizi
+}  // namespace uffizi::server
 
 #endif  // UFFIZI_SERVER_ANNOTATE_REQUEST_H_

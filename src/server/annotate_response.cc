@@ -4,7 +4,7 @@
 #include "tasks/json_writer.h"
 #include "tasks/result_json.h"
 
-namespace uffizi {
+namespace uffizi::server {
 namespace {
 
 // `"model": ..., "queue_seconds": ...`
@@ -91,4 +91,4 @@ HttpResponse StreamEvents(std::shared_ptr<WaitingJob> waiting,
   return response;
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::server

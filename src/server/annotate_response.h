@@ -10,7 +10,7 @@
 #include "server/job.h"
 #include "server/waiting_job.h"
 
-namespace uffizi {
+namespace uffizi::server {
 
 // {"model", "queue_seconds", "results": [a record as the command line writes it, ...]}
 std::string AnnotationToJson(std::string_view model, std::string_view image,
@@ -29,6 +29,6 @@ HttpResponse StreamEvents(std::shared_ptr<WaitingJob> waiting,
 // One server-sent event; without a name if that is empty. `data` has no line break.
 std::string ServerSentEvent(std::string_view name, std::string_view data);
 
-}  // namespace uffizi
+}  // namespace uffizi::server
 
 #endif  // UFFIZI_SERVER_ANNOTATE_RESPONSE_H_

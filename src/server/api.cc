@@ -10,7 +10,7 @@
 #include "server/web_files.h"
 #include "uffizi/error.h"
 
-namespace uffizi {
+namespace uffizi::server {
 namespace {
 
 using nlohmann::ordered_json;
@@ -210,4 +210,4 @@ HttpResponse Api::MetricsText(const HttpRequest&) {
                                  .active_requests = active_})};
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::server

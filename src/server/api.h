@@ -10,7 +10,7 @@
 #include "server/http.h"
 #include "server/metrics.h"
 
-namespace uffizi {
+namespace uffizi::server {
 
 struct ApiOptions {
   RequestLimits limits;
@@ -63,6 +63,6 @@ class Api : public HttpHandler {
   std::atomic<bool> shutting_down_ = false;
 };
 
-}  // namespace uffizi
+}  // namespace uffizi::server
 
 #endif  // UFFIZI_SERVER_API_H_

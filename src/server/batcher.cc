@@ -7,7 +7,7 @@
 #include "server/problem.h"
 #include "uffizi/image.h"
 
-namespace uffizi {
+namespace uffizi::server {
 namespace {
 
 using Clock = Job::Clock;
@@ -197,4 +197,4 @@ void Batcher::Run(std::vector<Asked>& asked, const std::vector<Query>& queries) 
   }
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::server

@@ -13,7 +13,7 @@
 #include "server/metrics.h"
 #include "uffizi/engine.h"
 
-namespace uffizi {
+namespace uffizi::server {
 
 struct BatcherOptions {
   size_t max_waiting = 64;   // requests, beside those being answered
@@ -64,6 +64,6 @@ class Batcher {
   std::thread worker_;
 };
 
-}  // namespace uffizi
+}  // namespace uffizi::server
 
 #endif  // UFFIZI_SERVER_BATCHER_H_

@@ -14,7 +14,7 @@
 // handler may simply wait for its answer.
 struct MHD_Connection;
 
-namespace uffizi {
+namespace uffizi::server {
 
 // One field of a multipart/form-data body.
 struct FormField {
@@ -88,6 +88,6 @@ class HttpServer {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace uffizi
+}  // namespace uffizi::server
 
 #endif  // UFFIZI_SERVER_HTTP_H_

@@ -5,7 +5,7 @@
 
 #include "server/http.h"
 
-namespace uffizi {
+namespace uffizi::server {
 namespace {
 
 // Collects the fields that libmicrohttpd finds in a form, which come in pieces.
@@ -61,4 +61,4 @@ bool HttpRequest::ClientGone() const {
   return poll(&poll_for, 1, 0) > 0 && (poll_for.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::server

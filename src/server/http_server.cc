@@ -13,7 +13,7 @@
 #include "server/http.h"
 #include "uffizi/error.h"
 
-namespace uffizi {
+namespace uffizi::server {
 
 struct HttpServer::Impl {
   HttpOptions options;
@@ -247,4 +247,4 @@ void HttpServer::StopListening() {
   if (listener != MHD_INVALID_SOCKET) close(listener);
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::server

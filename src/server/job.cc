@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace uffizi {
+namespace uffizi::server {
 
 void Job::Update(size_t question, const std::string& text, bool only_grows) {
   if (!request.stream) return;
@@ -59,4 +59,4 @@ void Job::ThrowIfFailed() {
   if (error_) std::rethrow_exception(error_);
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::server

@@ -13,7 +13,7 @@
 #include "server/annotate_request.h"
 #include "uffizi/types.h"
 
-namespace uffizi {
+namespace uffizi::server {
 
 // The answers to one request.
 struct Answered {
@@ -76,6 +76,6 @@ class Job {
   std::exception_ptr error_;
 };
 
-}  // namespace uffizi
+}  // namespace uffizi::server
 
 #endif  // UFFIZI_SERVER_JOB_H_

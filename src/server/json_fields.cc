@@ -6,7 +6,7 @@
 #include "core/json_reader.h"
 #include "server/problem.h"
 
-namespace uffizi {
+namespace uffizi::server {
 
 using nlohmann::json;
 
@@ -111,4 +111,4 @@ void JsonFields::ExpectNoMore() const {
   }
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::server

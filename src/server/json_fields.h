@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace uffizi {
+namespace uffizi::server {
 
 // Parses a client's JSON. Throws Problem(400) if it is none, if it is nested deeper than any
 // request needs to be, or if it has so many values that they would take far more memory than the
@@ -47,6 +47,6 @@ class JsonFields {
 // Throws Problem(422) with `message`: each part is allowed, but not all of them together.
 [[noreturn]] void RefuseTogether(const std::string& message);
 
-}  // namespace uffizi
+}  // namespace uffizi::server
 
 #endif  // UFFIZI_SERVER_JSON_FIELDS_H_

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-namespace uffizi {
+namespace uffizi::server {
 namespace {
 
 // The shortest decimal that reads back as the same number, as JSON has it too.
@@ -114,4 +114,4 @@ std::string Metrics::Text(const Gauges& gauges) const {
   return out;
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::server

@@ -12,7 +12,7 @@
 
 #include "uffizi/types.h"
 
-namespace uffizi {
+namespace uffizi::server {
 
 // What GET /metrics tells, in Prometheus's text format. Any thread may count.
 class Metrics {
@@ -57,6 +57,6 @@ class Metrics {
   uint64_t clients_gone_ = 0;
 };
 
-}  // namespace uffizi
+}  // namespace uffizi::server
 
 #endif  // UFFIZI_SERVER_METRICS_H_

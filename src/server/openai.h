@@ -9,7 +9,7 @@
 #include "server/http.h"
 #include "server/waiting_job.h"
 
-namespace uffizi {
+namespace uffizi::server {
 
 // OpenAI's chat completions: the last user message asks, about the last picture of the
 // conversation. docs/server.md says what is taken of the protocol; the rest is refused.
@@ -38,6 +38,6 @@ HttpResponse ChatCompletion(const ChatIdentity& chat, WaitingJob& waiting);
 HttpResponse StreamChatCompletion(ChatIdentity chat, bool include_usage,
                                   std::shared_ptr<WaitingJob> waiting);
 
-}  // namespace uffizi
+}  // namespace uffizi::server
 
 #endif  // UFFIZI_SERVER_OPENAI_H_

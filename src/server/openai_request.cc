@@ -4,7 +4,7 @@
 #include "server/openai.h"
 #include "server/problem.h"
 
-namespace uffizi {
+namespace uffizi::server {
 namespace {
 
 using nlohmann::json;
@@ -156,4 +156,4 @@ ChatRequest ReadChatRequest(const HttpRequest& request, const std::string& model
   return chat;
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::server

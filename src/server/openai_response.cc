@@ -8,7 +8,7 @@
 #include "tasks/result_json.h"
 #include "uffizi/task.h"
 
-namespace uffizi {
+namespace uffizi::server {
 namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
@@ -140,4 +140,4 @@ HttpResponse StreamChatCompletion(ChatIdentity chat, bool include_usage,
                       [writer](const Job::News& news) { return writer->Write(news); });
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::server

@@ -4,7 +4,7 @@
 
 #include "uffizi/error.h"
 
-namespace uffizi {
+namespace uffizi::server {
 namespace {
 
 using nlohmann::ordered_json;
@@ -98,4 +98,4 @@ HttpResponse ProblemResponse(const Problem& problem, std::string_view path) {
   return response;
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::server

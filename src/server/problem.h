@@ -7,7 +7,7 @@
 
 #include "server/http.h"
 
-namespace uffizi {
+namespace uffizi::server {
 
 // A request that gets an error for its answer. `code` is one of ErrorCodeName, or a word of the
 // server's own; docs/server.md lists them.
@@ -35,6 +35,6 @@ std::string ProblemToOpenAiJson(const Problem& problem);
 // The answer to a request of `path`, in the shape that its clients know.
 HttpResponse ProblemResponse(const Problem& problem, std::string_view path);
 
-}  // namespace uffizi
+}  // namespace uffizi::server
 
 #endif  // UFFIZI_SERVER_PROBLEM_H_

@@ -2,7 +2,7 @@
 
 #include <thread>
 
-namespace uffizi {
+namespace uffizi::server {
 
 Server::Server(std::shared_ptr<const Engine> engine, const ServerOptions& options)
     : batcher_(std::move(engine), options.batcher, metrics_),
@@ -30,4 +30,4 @@ void Server::Shutdown(double grace_seconds) {
   http_.reset();
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::server

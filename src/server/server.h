@@ -10,7 +10,7 @@
 #include "server/metrics.h"
 #include "uffizi/engine.h"
 
-namespace uffizi {
+namespace uffizi::server {
 
 struct ServerOptions {
   HttpOptions http;
@@ -38,6 +38,6 @@ class Server {
   std::unique_ptr<HttpServer> http_;
 };
 
-}  // namespace uffizi
+}  // namespace uffizi::server
 
 #endif  // UFFIZI_SERVER_SERVER_H_

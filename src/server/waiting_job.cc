@@ -4,7 +4,7 @@
 
 #include "server/problem.h"
 
-namespace uffizi {
+namespace uffizi::server {
 
 WaitingJob::~WaitingJob() {
   if (!ended_) batcher_.Cancel(job_);
@@ -30,4 +30,4 @@ Answered WaitingJob::WaitForEnd() {
   return job_->Take();
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::server

@@ -8,7 +8,7 @@
 #include "server/http.h"
 #include "server/job.h"
 
-namespace uffizi {
+namespace uffizi::server {
 
 // A connection's hold on its job: gives it up when the client goes away, or when it is destroyed
 // before the job has ended.
@@ -35,6 +35,6 @@ class WaitingJob {
   bool ended_ = false;
 };
 
-}  // namespace uffizi
+}  // namespace uffizi::server
 
 #endif  // UFFIZI_SERVER_WAITING_JOB_H_

@@ -41,7 +41,7 @@ set(WEB_FILES_SOURCE ${CMAKE_CURRENT_BINARY_DIR}/web_files.cc)
 file(CONFIGURE OUTPUT ${WEB_FILES_SOURCE} @ONLY CONTENT "#include \"server/web_files.h\"
 
 ${declarations}
-namespace uffizi {
+namespace uffizi::server {
 
 std::span<const WebFile> WebFiles() {
   static const WebFile files[] = {
@@ -49,6 +49,6 @@ ${table}  };
   return files;
 }
 
-}  // namespace uffizi
+}  // namespace uffizi::server
 ")
 set_source_files_properties(${WEB_FILES_SOURCE} PROPERTIES OBJECT_DEPENDS "${depends}")

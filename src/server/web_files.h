@@ -4,7 +4,7 @@
 #include <span>
 #include <string_view>
 
-namespace uffizi {
+namespace uffizi::server {
 
 // A file that the build put into the program.
 struct WebFile {
@@ -17,6 +17,6 @@ struct WebFile {
 // (web_files.cmake).
 std::span<const WebFile> WebFiles();
 
-}  // namespace uffizi
+}  // namespace uffizi::server
 
 #endif  // UFFIZI_SERVER_WEB_FILES_H_

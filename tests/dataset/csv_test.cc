@@ -4,7 +4,7 @@
 
 #include <sstream>
 
-namespace uffizi {
+namespace uffizi::dataset {
 namespace {
 
 using Row = std::vector<std::string>;
@@ -35,4 +35,4 @@ TEST(Csv, WhatIsWrittenReadsBack) {
 }
 
 }  // namespace
-}  // namespace uffizi
+}  // namespace uffizi::dataset

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <random>
 
-namespace uffizi {
+namespace uffizi::dataset {
 namespace {
 
 // Even-odd, one pixel at a time.
@@ -78,4 +78,4 @@ TEST(Box, IsOrderedAndWithinThePicture) {
 }
 
 }  // namespace
-}  // namespace uffizi
+}  // namespace uffizi::dataset

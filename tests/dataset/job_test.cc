@@ -10,7 +10,7 @@
 #include "dataset/plan.h"
 #include "support/files.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 namespace {
 
 using nlohmann::json;
@@ -199,4 +199,4 @@ TEST(Plan, ThreadsAreShared) {
 }
 
 }  // namespace
-}  // namespace uffizi
+}  // namespace uffizi::dataset

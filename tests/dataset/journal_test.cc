@@ -5,7 +5,7 @@
 #include "support/files.h"
 #include "uffizi/error.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 namespace {
 
 using testing::TemporaryFolder;
@@ -77,4 +77,4 @@ TEST(Journal, ThatWasNeverWrittenLeavesNothing) {
 }
 
 }  // namespace
-}  // namespace uffizi
+}  // namespace uffizi::dataset

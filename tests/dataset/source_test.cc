@@ -7,7 +7,7 @@
 #include "dataset/output_names.h"
 #include "support/files.h"
 
-namespace uffizi {
+namespace uffizi::dataset {
 namespace {
 
 using ::testing::ElementsAre;
@@ -185,4 +185,4 @@ TEST(OutputNames, StayBelowTheirFolder) {
 }
 
 }  // namespace
-}  // namespace uffizi
+}  // namespace uffizi::dataset

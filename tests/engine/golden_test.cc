@@ -12,7 +12,7 @@
 #include "engine/decode_batch.h"
 #include "image/preprocess.h"
 #include "model/florence2.h"
-#include "model/quantize_folder.h"
+#include "quantize/quantize_folder.h"
 #include "support/files.h"
 #include "support/random_model.h"
 

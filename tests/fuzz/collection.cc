@@ -7,9 +7,9 @@ using namespace uffizi;
 
 namespace {
 
-void ReadAll(Source& source) {
+void ReadAll(dataset::Source& source) {
   constexpr size_t kMaxBytes = 1 << 20, kMaxPictures = 1000;
-  PictureRef picture;
+  dataset::PictureRef picture;
   for (size_t i = 0; i < kMaxPictures && source.Next(picture); ++i) {
     fuzz::Require(picture.stem.is_relative(), "a stem that begins at the root");
     for (const auto& part : picture.stem) fuzz::Require(part != "..", "a stem that leads up");
@@ -28,9 +28,9 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view content = fuzz::AsText(data, size).substr(1);
   fuzz::Guard([&] {
     if (data[0] == 'c') {
-      ReadAll(*OpenCsv(fuzz::WriteScratch("x.csv", content), ""));
+      ReadAll(*dataset::OpenCsv(fuzz::WriteScratch("x.csv", content), ""));
     } else {
-      ReadAll(*OpenTar(fuzz::WriteScratch("x.tar", content)));
+      ReadAll(*dataset::OpenTar(fuzz::WriteScratch("x.tar", content)));
     }
   });
   return 0;

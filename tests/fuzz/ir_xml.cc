@@ -1,7 +1,7 @@
 // A graph: a letter for the part of the model that it is to be, the XML, a NUL, and the .bin.
 
 #include "fuzz/harness.h"
-#include "models/ir_roles.h"
+#include "import/ir_roles.h"
 
 using namespace uffizi;
 

@@ -2,11 +2,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/pack_quantized.h"
+#include "checkpoint/weight_reader.h"
 #include "fuzz/harness.h"
-#include "model/checkpoint.h"
-#include "model/pack_quantized.h"
-#include "model/weight_reader.h"
-#include "quant/quantize.h"
+#include "kernels/quantize.h"
 
 using namespace uffizi;
 

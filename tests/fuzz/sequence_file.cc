@@ -3,7 +3,7 @@
 #include <span>
 
 #include "fuzz/harness.h"
-#include "models/java_stream.h"
+#include "import/java_stream.h"
 
 using namespace uffizi;
 

@@ -1,7 +1,7 @@
 // A zip: nothing outside the folder, nothing over the limit.
 
 #include "fuzz/harness.h"
-#include "models/zip_archive.h"
+#include "import/zip_archive.h"
 
 namespace fs = std::filesystem;
 using namespace uffizi;

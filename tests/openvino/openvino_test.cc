@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "core/parallel.h"
-#include "models/artifact.h"
+#include "import/artifact.h"
 #include "support/files.h"
 #include "uffizi/engine.h"
 #include "uffizi/image.h"

@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "image/preprocess.h"
+#include "kernels/quantize.h"
 #include "model/florence2.h"
-#include "quant/quantize.h"
 #include "support/files.h"
 #include "support/random_model.h"
 #include "text/tokenizer.h"

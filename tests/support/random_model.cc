@@ -5,9 +5,9 @@
 #include <map>
 #include <memory>
 
+#include "checkpoint/weight_reader.h"
 #include "core/half.h"
 #include "core/parallel.h"
-#include "model/weight_reader.h"
 
 namespace uffizi::testing {
 namespace {

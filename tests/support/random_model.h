@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "model/checkpoint.h"
-#include "model/config.h"
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/config.h"
 #include "uffizi/types.h"
 
 namespace uffizi::testing {

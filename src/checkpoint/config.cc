@@ -1,0 +1,211 @@
+#include "checkpoint/config.h"
+
+#include <algorithm>
+#include <string>
+
+#include "core/json_reader.h"
+#include "uffizi/error.h"
+
+namespace uffizi {
+namespace {
+
+constexpr int kMaxDim = 1 << 16;  // no Florence-2 comes near; keeps products within an int
+constexpr int kMaxVocab = 1 << 24;
+constexpr int kMaxImageSide = 1 << 14;  // pixels
+constexpr int kMaxAnswerTokens = 1025;  // where no file says: 1024 after the start token
+
+VisionConfig ReadVision(const JsonReader& json) {
+  VisionConfig vision;
+  const std::string dim_key = json.Has("embed_dim") ? "embed_dim" : "dim_embed";
+  const std::vector<int> dims = json.Ints(dim_key, 1);
+  const std::vector<int> heads = json.Ints("num_heads", 1);
+  const std::vector<int> groups = json.Ints("num_groups", 1);
+  const std::vector<int> depths = json.Ints("depths", 0);
+  const std::vector<int> sizes = json.Ints("patch_size", 1);
+  const std::vector<int> strides = json.Ints("patch_stride", 1);
+  const std::vector<int> paddings = json.Ints("patch_padding", 0);
+  const std::vector<bool> prenorms = json.Bools("patch_prenorm");
+  const size_t count = dims.size();
+  if (count == 0) json.Fail(dim_key, "must not be empty");
+  for (const size_t other : {heads.size(), groups.size(), depths.size(), sizes.size(),
+                             strides.size(), paddings.size(), prenorms.size()}) {
+    if (other != count) json.Fail(dim_key, "lists of the stages differ in length");
+  }
+  for (size_t i = 0; i < count; ++i) {
+    if (dims[i] > kMaxDim) json.Fail(dim_key, "too large");
+    if (dims[i] % heads[i] != 0) json.Fail("num_heads", "must divide " + dim_key);
+    if (dims[i] % groups[i] != 0) json.Fail("num_groups", "must divide " + dim_key);
+    if (sizes[i] > 64 || paddings[i] >= sizes[i]) json.Fail("patch_size", "out of range");
+    vision.stages.push_back(
+        {dims[i], heads[i], groups[i], depths[i], sizes[i], strides[i], paddings[i], prenorms[i]});
+  }
+  vision.in_channels = json.IntOr("in_channels", 3, 3, 3);
+  vision.window_size = json.IntOr("window_size", 12, 1, 1024);
+  vision.mlp_ratio = static_cast<float>(json.NumberOr("mlp_ratio", 4.0));
+  if (!(vision.mlp_ratio > 0 && vision.mlp_ratio <= 64)) json.Fail("mlp_ratio", "out of range");
+  vision.qkv_bias = json.BoolOr("qkv_bias", true);
+  vision.projection_dim = json.Int("projection_dim", 1, kMaxDim);
+  vision.max_position_embeddings = json.IntOr("max_position_embeddings", 50, 1, kMaxDim);
+  if (const auto table = json.Object("image_pos_embed")) {
+    vision.max_position_embeddings = table->IntOr("max_pos_embeddings", 50, 1, kMaxDim);
+    if (table->StringOr("type", "learned_abs_2d") != "learned_abs_2d") {
+      table->Fail("type", "only learned_abs_2d is known");
+    }
+  }
+  return vision;
+}
+
+TextConfig ReadText(const JsonReader& json) {
+  TextConfig text;
+  text.vocab_size = json.Int("vocab_size", 1, kMaxVocab);
+  text.d_model = json.Int("d_model", 1, kMaxDim);
+  text.encoder_layers = json.Int("encoder_layers", 0, 1024);
+  text.decoder_layers = json.Int("decoder_layers", 1, 1024);
+  text.encoder_heads = json.Int("encoder_attention_heads", 1);
+  text.decoder_heads = json.Int("decoder_attention_heads", 1);
+  text.encoder_ffn_dim = json.Int("encoder_ffn_dim", 1, kMaxDim);
+  text.decoder_ffn_dim = json.Int("decoder_ffn_dim", 1, kMaxDim);
+  text.max_positions = json.IntOr("max_position_embeddings", 1024, 1, 1 << 20);
+  text.scale_embedding = json.BoolOr("scale_embedding", false);
+  for (const int heads : {text.encoder_heads, text.decoder_heads}) {
+    if (text.d_model % heads != 0) json.Fail("d_model", "must be a multiple of attention_heads");
+  }
+  const std::string activation = json.StringOr("activation_function", "gelu");
+  if (activation != "gelu") json.Fail("activation_function", "only gelu is known");
+  return text;
+}
+
+PreprocessConfig ReadPreprocess(const JsonReader& json) {
+  PreprocessConfig preprocess;
+  const auto size = json.Object("size");
+  if (!size) json.Fail("size", "missing");
+  preprocess.width = size->Int("width", 1, kMaxImageSide);
+  preprocess.height = size->Int("height", 1, kMaxImageSide);
+  preprocess.resample = json.IntOr("resample", 3, 0, 5);
+  preprocess.rescale = static_cast<float>(json.NumberOr("rescale_factor", 1.0 / 255));
+  const auto triple = [&json](const std::string& key, std::array<float, 3>& out) {
+    if (!json.Has(key)) return;
+    const std::vector<double> values = json.Numbers(key);
+    if (values.size() != 3) json.Fail(key, "must have three numbers");
+    std::copy(values.begin(), values.end(), out.begin());
+  };
+  triple("image_mean", preprocess.mean);
+  triple("image_std", preprocess.std);
+  for (const float std : preprocess.std) {
+    if (!(std > 0)) json.Fail("image_std", "must be positive");
+  }
+  if (json.BoolOr("do_center_crop", false)) {
+    json.Fail("do_center_crop", "cropping is not what Florence-2 was trained with");
+  }
+  return preprocess;
+}
+
+// Token ids may be one number or a list of them.
+std::vector<int> ReadIds(const JsonReader& json, const std::string& key) {
+  if (!json.value().at(key).is_array()) return {json.Int(key)};
+  std::vector<int> ids = json.Ints(key);
+  if (ids.empty() && key != "suppress_tokens") json.Fail(key, "must not be empty");
+  return ids;
+}
+
+// Takes over every generation option that `json` has. Called for the least specific file first.
+void ReadGeneration(const JsonReader& json, GenerationConfig& config) {
+  config.num_beams = json.IntOr("num_beams", config.num_beams, 1);
+  if (json.Has("early_stopping")) {
+    if (json.value().at("early_stopping") == "never") {
+      config.early_stopping = EarlyStopping::kNever;
+    } else {
+      config.early_stopping =
+          json.BoolOr("early_stopping", false) ? EarlyStopping::kOn : EarlyStopping::kOff;
+    }
+  }
+  config.length_penalty = json.NumberOr("length_penalty", config.length_penalty);
+  config.no_repeat_ngram_size = json.IntOr("no_repeat_ngram_size", config.no_repeat_ngram_size);
+  config.repetition_penalty = json.NumberOr("repetition_penalty", config.repetition_penalty);
+  config.min_length = json.IntOr("min_length", config.min_length);
+  if (json.Has("max_length")) config.max_length = json.Int("max_length", 1);
+  if (json.Has("max_new_tokens")) config.max_length = json.Int("max_new_tokens", 1, 1 << 30) + 1;
+  config.do_sample = json.BoolOr("do_sample", config.do_sample);
+  config.temperature = json.NumberOr("temperature", config.temperature);
+  config.top_k = json.IntOr("top_k", config.top_k);
+  config.top_p = json.NumberOr("top_p", config.top_p);
+  config.decoder_start_token_id =
+      json.IntOr("decoder_start_token_id", config.decoder_start_token_id);
+  config.pad_token_id = json.IntOr("pad_token_id", config.pad_token_id);
+  if (json.Has("eos_token_id")) config.eos_token_ids = ReadIds(json, "eos_token_id");
+  if (json.Has("forced_bos_token_id")) config.forced_bos_token_id = json.Int("forced_bos_token_id");
+  if (json.Has("forced_eos_token_id")) {
+    config.forced_eos_token_id = ReadIds(json, "forced_eos_token_id").at(0);
+  }
+  if (json.Has("suppress_tokens")) config.suppress_tokens = ReadIds(json, "suppress_tokens");
+}
+
+void CheckIds(const JsonReader& json, const GenerationConfig& config, int vocab_size) {
+  std::vector<int> ids = config.eos_token_ids;
+  ids.push_back(config.decoder_start_token_id);
+  ids.push_back(config.pad_token_id);
+  if (config.forced_bos_token_id) ids.push_back(*config.forced_bos_token_id);
+  if (config.forced_eos_token_id) ids.push_back(*config.forced_eos_token_id);
+  if (config.eos_token_ids.empty()) json.Fail("eos_token_id", "must not be empty");
+  for (const int id : ids) {
+    if (id >= vocab_size) json.Fail("vocab_size", "smaller than a special token's id");
+  }
+}
+
+}  // namespace
+
+int ModelConfig::image_tokens() const {
+  int width = preprocess.width, height = preprocess.height;
+  for (const VisionConfig::Stage& stage : vision.stages) {
+    width = (width + 2 * stage.patch_padding - stage.patch_size) / stage.patch_stride + 1;
+    height = (height + 2 * stage.patch_padding - stage.patch_size) / stage.patch_stride + 1;
+  }
+  return width * height + 1;
+}
+
+ModelConfig LoadModelConfig(const std::filesystem::path& folder) {
+  const JsonReader json = JsonReader::Open(folder / "config.json");
+  if (json.StringOr("model_type", "") != "florence2") {
+    json.Fail("model_type", "\"" + json.StringOr("model_type", "") +
+                                "\" is another kind of model; only \"florence2\" is known");
+  }
+  ModelConfig config;
+  const auto vision = json.Object("vision_config");
+  const auto text = json.Object("text_config");
+  if (!vision) json.Fail("vision_config", "missing");
+  if (!text) json.Fail("text_config", "missing");
+  config.vision = ReadVision(*vision);
+  config.text = ReadText(*text);
+  if (config.vision.projection_dim != config.text.d_model) {
+    vision->Fail("projection_dim", "must equal text_config's d_model");
+  }
+  const JsonReader preprocess = JsonReader::Open(folder / "preprocessor_config.json");
+  config.preprocess = ReadPreprocess(preprocess);
+
+  config.generation.max_length = std::min(kMaxAnswerTokens, config.text.max_positions + 1);
+  ReadGeneration(*text, config.generation);
+  ReadGeneration(json, config.generation);
+  if (std::filesystem::exists(folder / "generation_config.json")) {
+    ReadGeneration(JsonReader::Open(folder / "generation_config.json"), config.generation);
+  }
+  // The last token is never fed back, so an answer may be one longer than the positions.
+  config.generation.max_length =
+      std::min(config.generation.max_length, config.text.max_positions + 1);
+  CheckIds(*text, config.generation, config.text.vocab_size);
+
+  int width = config.preprocess.width, height = config.preprocess.height;
+  for (const VisionConfig::Stage& stage : config.vision.stages) {
+    width = (width + 2 * stage.patch_padding - stage.patch_size) / stage.patch_stride + 1;
+    height = (height + 2 * stage.patch_padding - stage.patch_size) / stage.patch_stride + 1;
+    if (width < 1 || height < 1) preprocess.Fail("size", "too small for the model's strides");
+  }
+  if (std::max(width, height) > config.vision.max_position_embeddings) {
+    preprocess.Fail("size", "gives more image tokens a side than the model's position table");
+  }
+  if (config.image_tokens() + 2 > config.text.max_positions) {
+    preprocess.Fail("size", "gives more image tokens than the text encoder's positions");
+  }
+  return config;
+}
+
+}  // namespace uffizi

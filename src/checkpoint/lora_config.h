@@ -1,0 +1,37 @@
+#ifndef UFFIZI_CHECKPOINT_LORA_CONFIG_H_
+#define UFFIZI_CHECKPOINT_LORA_CONFIG_H_
+
+#include <filesystem>
+#include <regex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace uffizi {
+
+// What peft's adapter_config.json says about the merging of an adapter.
+class LoraConfig {
+ public:
+  // Throws Error: kInvalidModel naming file and key, kUnsupported if the adapter cannot be merged.
+  static LoraConfig Read(const std::filesystem::path& file);
+
+  // Of the module with this path, as the adapter spells it.
+  size_t Rank(const std::string& module) const;
+  double Scale(const std::string& module) const;
+
+  // Whether the module was trained as a whole, in a copy of its own.
+  bool IsSavedWhole(const std::string& module) const;
+
+ private:
+  using Patterns = std::vector<std::pair<std::regex, double>>;
+  static double Lookup(const Patterns& patterns, const std::string& module, double otherwise);
+
+  double rank_ = 8, alpha_ = 8;
+  bool rank_stabilized_ = false;
+  Patterns rank_patterns_, alpha_patterns_;
+  std::vector<std::string> modules_to_save_;
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_CHECKPOINT_LORA_CONFIG_H_

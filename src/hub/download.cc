@@ -1,0 +1,338 @@
+#include "hub/download.h"
+
+#include <curl/curl.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <fstream>
+#include <memory>
+#include <thread>
+
+#include "core/mapped_file.h"
+#include "hub/checksum.h"
+#include "hub/environment.h"
+#include "uffizi/error.h"
+
+namespace uffizi {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kAttempts = 4;  // in a row that bring nothing new
+constexpr std::chrono::milliseconds kFirstPause{500};
+constexpr long kMaxRedirects = 10;
+constexpr long kConnectSeconds = 30;
+constexpr long kSilentSeconds = 30;  // without a byte, after which a connection counts as broken
+
+fs::path Beside(const fs::path& place, const char* ending) { return place.string() + ending; }
+
+uint64_t SizeOf(const fs::path& file) {
+  std::error_code error;
+  const auto size = fs::file_size(file, error);
+  return error ? 0 : size;
+}
+
+void Remove(const fs::path& file) {
+  std::error_code ignored;
+  fs::remove(file, ignored);
+}
+
+// The certificates that are trusted: what the environment names, else the system's, whichever Linux
+// this is; libcurl's own default is that of the Linux it was built on.
+std::string CertificateFile() {
+  const std::string named = Environment({"CURL_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"});
+  if (!named.empty()) return named;
+  for (const char* file : {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+                           "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"}) {
+    std::error_code ignored;
+    if (fs::exists(file, ignored)) return file;
+  }
+  return "";
+}
+
+long SilentSeconds() {
+  const std::string wanted = Environment({"HF_HUB_DOWNLOAD_TIMEOUT"});
+  const long seconds = std::strtol(wanted.c_str(), nullptr, 10);
+  return seconds > 0 ? seconds : kSilentSeconds;
+}
+
+// What came of one request.
+enum class Outcome { kDone, kAgain, kFromStart };
+
+// One request for a file, or for the rest of it.
+class Request {
+ public:
+  Request(const Download& download, const fs::path& place, const BytesCallback& progress)
+      : download_(download),
+        part_(Beside(place, ".part")),
+        etag_file_(Beside(place, ".part.etag")),
+        progress_(progress),
+        offset_(SizeOf(part_)) {
+    static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+    curl_.reset(ready == CURLE_OK ? curl_easy_init() : nullptr);
+    if (curl_ == nullptr) throw Error(ErrorCode::kInternal, "libcurl cannot be started");
+    SetUp();
+  }
+
+  // Throws what cannot be helped by trying again. `reason` tells what went wrong otherwise.
+  Outcome Run(std::string& reason) {
+    const CURLcode code = curl_easy_perform(curl_.get());
+    const bool written = file_ == nullptr || std::fclose(file_.release()) == 0;
+    if (failure_) std::rethrow_exception(failure_);
+    if (code == CURLE_ABORTED_BY_CALLBACK) throw Error(ErrorCode::kCancelled, "download stopped");
+    if (from_start_) {
+      reason = "the server sends more than there is, or another part than it was asked for";
+      return Outcome::kFromStart;
+    }
+    if (write_failed_ || !written) {
+      throw Error(ErrorCode::kIo, part_.string() + ": cannot be written: " + std::strerror(errno));
+    }
+    if (code != CURLE_OK) {
+      reason = message_[0] != '\0' ? message_ : curl_easy_strerror(code);
+      if (!WorthAnotherTry(code)) throw Error(ErrorCode::kIo, download_.url + ": " + reason);
+      return Outcome::kAgain;
+    }
+    return Judge(reason);
+  }
+
+ private:
+  struct CloseFile {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  struct FreeList {
+    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+  };
+  struct FreeCurl {
+    void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
+  };
+
+  void SetUp() {
+    CURL* curl = curl_.get();
+    const bool secure = download_.url.starts_with("https:");
+    curl_easy_setopt(curl, CURLOPT_URL, download_.url.c_str());
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
+    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+    curl_easy_setopt(curl, CURLOPT_MAXREDIRS, kMaxRedirects);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, SilentSeconds());
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_USERAGENT, "uffizi");
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, message_);
+    if (const std::string file = CertificateFile(); !file.empty()) {
+      curl_easy_setopt(curl, CURLOPT_CAINFO, file.c_str());
+    }
+    if (!download_.token.empty()) AddHeader("Authorization: Bearer " + download_.token);
+    if (offset_ > 0) {
+      // Not CURLOPT_RESUME_FROM: that takes a server without ranges for an error.
+      curl_easy_setopt(curl, CURLOPT_RANGE, (std::to_string(offset_) + "-").c_str());
+      // The rest of what was begun, or, if it has changed since, all of what there is now.
+      std::error_code ignored;
+      if (fs::exists(etag_file_, ignored)) AddHeader("If-Range: " + ReadFile(etag_file_, 4096));
+    }
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers_.get());
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, this);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, &Request::OnHeader);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, this);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &Request::OnData);
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, this);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, &Request::OnProgress);
+  }
+
+  void AddHeader(const std::string& header) {
+    curl_slist* longer = curl_slist_append(headers_.get(), header.c_str());
+    if (longer == nullptr) throw std::bad_alloc();
+    headers_.release();
+    headers_.reset(longer);
+  }
+
+  long status() const {
+    long status = 0;
+    curl_easy_getinfo(curl_.get(), CURLINFO_RESPONSE_CODE, &status);
+    return status;
+  }
+
+  static size_t OnHeader(char* data, size_t size, size_t count, void* user) {
+    auto& request = *static_cast<Request*>(user);
+    std::string line(data, size * count);
+    line.erase(line.find_last_not_of(" \r\n") + 1);
+    if (line.starts_with("HTTP/")) {  // another answer begins, after a redirect
+      request.etag_.clear();
+      request.range_.clear();
+    }
+    const size_t colon = line.find(':');
+    if (colon == std::string::npos) return size * count;
+    std::string name = line.substr(0, colon);
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
+    const size_t begin = std::min(line.find_first_not_of(' ', colon + 1), line.size());
+    if (name == "etag") request.etag_ = line.substr(begin);
+    if (name == "content-range") request.range_ = line.substr(begin);
+    return size * count;
+  }
+
+  static size_t OnData(char* data, size_t size, size_t count, void* user) {
+    auto& request = *static_cast<Request*>(user);
+    return request.Take(data, size * count) ? size * count : 0;
+  }
+
+  static int OnProgress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+    auto& request = *static_cast<Request*>(user);
+    try {
+      return request.progress_ && !request.progress_(request.offset_ + request.received_) ? 1 : 0;
+    } catch (...) {  // must not pass through C
+      request.failure_ = std::current_exception();
+      return 1;
+    }
+  }
+
+  bool Take(const char* data, size_t size) {
+    const long code = status();
+    if (code != 200 && code != 206) return true;  // a page that explains an error
+    if (file_ == nullptr && !Begin(code)) return false;
+    received_ += size;
+    if (download_.size && offset_ + received_ > *download_.size) {
+      from_start_ = true;
+      return false;
+    }
+    write_failed_ = std::fwrite(data, 1, size, file_.get()) != size;
+    return !write_failed_;
+  }
+
+  // Opens the file, once the answer says which part of it comes.
+  bool Begin(long code) {
+    if (code == 200) offset_ = 0;
+    if (code == 206 && !range_.starts_with("bytes " + std::to_string(offset_) + "-")) {
+      from_start_ = true;
+      return false;
+    }
+    file_.reset(std::fopen(part_.c_str(), offset_ == 0 ? "wb" : "ab"));
+    if (file_ == nullptr) {
+      write_failed_ = true;
+      return false;
+    }
+    // A weak tag ("W/...") is no promise that the bytes are the same.
+    if (etag_.starts_with('"')) {
+      std::ofstream(etag_file_) << etag_;
+    } else {
+      Remove(etag_file_);
+    }
+    return true;
+  }
+
+  static bool WorthAnotherTry(CURLcode code) {
+    switch (code) {
+      case CURLE_COULDNT_RESOLVE_HOST:
+      case CURLE_COULDNT_RESOLVE_PROXY:
+      case CURLE_URL_MALFORMAT:
+      case CURLE_UNSUPPORTED_PROTOCOL:
+      case CURLE_TOO_MANY_REDIRECTS:
+      case CURLE_PEER_FAILED_VERIFICATION:
+      case CURLE_SSL_CACERT_BADFILE:
+        return false;
+      default:
+        return true;
+    }
+  }
+
+  Outcome Judge(std::string& reason) const {
+    const long code = status();
+    reason = "the server answers " + std::to_string(code);
+    if (code == 200 || code == 206) return Outcome::kDone;
+    if (code == 416) return Outcome::kFromStart;
+    if (code == 401 || code == 403) {
+      throw Error(ErrorCode::kNotFound, download_.url + ": " + reason +
+                                            ": not there, or not without a token that may read it "
+                                            "(HF_TOKEN)");
+    }
+    if (code == 404 || code == 410) {
+      throw Error(ErrorCode::kNotFound, download_.url + ": " + reason + ": not there");
+    }
+    if (code == 408 || code == 429 || code >= 500) return Outcome::kAgain;
+    throw Error(ErrorCode::kIo, download_.url + ": " + reason);
+  }
+
+  const Download& download_;
+  const fs::path part_, etag_file_;
+  const BytesCallback& progress_;
+  uint64_t offset_ = 0, received_ = 0;
+  std::unique_ptr<CURL, FreeCurl> curl_;
+  std::unique_ptr<curl_slist, FreeList> headers_;
+  std::unique_ptr<std::FILE, CloseFile> file_;
+  std::string etag_, range_;
+  bool from_start_ = false, write_failed_ = false;
+  std::exception_ptr failure_;
+  char message_[CURL_ERROR_SIZE] = "";
+};
+
+// Whether what came is what the source spoke of. If not, it is removed, and `reason` tells.
+bool Check(const Download& download, const fs::path& part, std::string& reason) {
+  const uint64_t size = SizeOf(part);
+  if (download.size && size != *download.size) {
+    reason = "has " + std::to_string(size) + " bytes where its source speaks of " +
+             std::to_string(*download.size);
+  } else if (!download.checksum.empty()) {
+    const std::string found = ChecksumLike(download.checksum, part);
+    if (found == download.checksum) return true;
+    reason = "has the checksum " + found + " where its source gives " + download.checksum;
+  } else {
+    return true;
+  }
+  Remove(part);
+  return false;
+}
+
+}  // namespace
+
+void DownloadFile(const Download& download, const fs::path& place, const BytesCallback& progress) {
+  const fs::path part = Beside(place, ".part");
+  std::string reason;
+  bool started_anew = false;
+  uint64_t most = SizeOf(part);
+  auto pause = kFirstPause;
+  for (int attempt = 0; attempt < kAttempts;) {
+    Outcome outcome = Outcome::kDone;
+    // An empty file leaves no part, as no data comes.
+    if (!download.size || SizeOf(part) != *download.size || *download.size == 0) {
+      Request request(download, place, progress);
+      outcome = request.Run(reason);
+      if (SizeOf(part) > most) {
+        most = SizeOf(part);
+        attempt = 0;
+        pause = kFirstPause;
+      }
+    }
+    if (outcome == Outcome::kDone) {
+      if (SizeOf(part) == 0) std::ofstream(part, std::ios::binary).close();
+      if (Check(download, part, reason)) {
+        std::error_code error;
+        fs::rename(part, place, error);
+        if (error) throw Error(ErrorCode::kIo, place.string() + ": " + error.message());
+        Remove(Beside(place, ".part.etag"));
+        return;
+      }
+      outcome = Outcome::kFromStart;
+    }
+    if (outcome == Outcome::kFromStart) {
+      // What was there may have been of another file: once more from the beginning, but only once.
+      Remove(part);
+      Remove(Beside(place, ".part.etag"));
+      if (started_anew) {
+        throw Error(ErrorCode::kIo, download.url + ": " + reason);
+      }
+      started_anew = true;
+      continue;
+    }
+    ++attempt;
+    if (attempt < kAttempts) std::this_thread::sleep_for(pause);
+    pause *= 2;
+  }
+  throw Error(ErrorCode::kIo, download.url + ": " + reason);
+}
+
+}  // namespace uffizi

@@ -1,0 +1,163 @@
+#include "hub/pull.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "core/mapped_file.h"
+#include "hub/cache.h"
+#include "hub/environment.h"
+#include "hub/sources.h"
+
+namespace uffizi {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool IsOffline() {
+  for (const char* name : {"UFFIZI_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"}) {
+    std::string value = Environment({name});
+    std::transform(value.begin(), value.end(), value.begin(),
+                   [](unsigned char c) { return std::toupper(c); });
+    if (value == "1" || value == "ON" || value == "YES" || value == "TRUE") return true;
+  }
+  return false;
+}
+
+bool Exists(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+bool IsWhole(const fs::path& folder) {
+  return Exists(folder / "model.safetensors") || Exists(folder / "model.safetensors.index.json") ||
+         Exists(folder / "adapter_model.safetensors");
+}
+
+// What Hugging Face's own tools have downloaded.
+std::optional<fs::path> FindInHubCache(const ModelName& name) {
+  fs::path hub = Environment({"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"});
+  if (hub.empty()) {
+    const std::string home = Environment({"HF_HOME"});
+    hub = (home.empty() ? fs::path(Environment({"HOME"})) / ".cache/huggingface" : fs::path(home)) /
+          "hub";
+  }
+  std::string key = name.repository();
+  key.replace(key.find('/'), 1, "--");
+  const fs::path model = hub / ("models--" + key), ref = model / "refs" / name.revision();
+  std::error_code ignored;
+  std::string commit = name.revision();
+  if (fs::is_regular_file(ref, ignored)) commit = ReadFile(ref, 4096);
+  commit.erase(commit.find_last_not_of(" \r\n") + 1);
+  const fs::path folder = model / "snapshots" / fs::path(commit).filename();
+  const bool known = Exists(folder / "config.json") || Exists(folder / "adapter_config.json");
+  if (!commit.empty() && known && IsWhole(folder)) return folder;
+  return std::nullopt;
+}
+
+// One model on its way into the cache.
+class Pull {
+ public:
+  Pull(const ModelName& name, const Unpack& unpack, const PullCallback& progress)
+      : name_(name),
+        unpack_(unpack),
+        progress_(progress),
+        folder_(CacheFolder() / "models" / name.key()),
+        downloads_(CacheFolder() / "downloads" / name.key()) {}
+
+  fs::path Run() {
+    if (IsWhole(folder_)) return folder_;
+    if (name_.hugging_face()) {
+      if (const auto found = FindInHubCache(name_)) return *found;
+    }
+    const FileLock lock(folder_.string() + ".lock");
+    if (IsWhole(folder_)) return folder_;  // another process was faster
+    if (const fs::path zip = folder_.string() + ".zip"; Exists(zip)) {
+      unpack_(zip, folder_);
+      return folder_;
+    }
+    if (IsOffline()) {
+      throw Error(
+          ErrorCode::kNotFound,
+          name_.text() + ": is not in the cache, and the environment says offline. " + ByHand());
+    }
+    fs::create_directories(downloads_);
+    try {
+      Fetch();
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kIo && error.code() != ErrorCode::kNotFound) throw;
+      throw Error(error.code(), name_.text() + ": no such folder, and cannot be downloaded: " +
+                                    error.what() + ". " + ByHand());
+    }
+    Install();
+    return folder_;
+  }
+
+ private:
+  std::string ByHand() const {
+    if (name_.hugging_face()) {
+      return "Put the files of " + AddressOf(name_) + " in " + folder_.string();
+    }
+    return "Put " + AddressOf(name_) + " at " + folder_.string() + ".zip";
+  }
+
+  void Fetch() {
+    const std::vector<RemoteFile> files = ListFiles(name_, downloads_);
+    PullProgress now;
+    for (const RemoteFile& file : files) now.total += file.download.size.value_or(0);
+    CheckSpace(now.total);
+    for (const RemoteFile& file : files) {
+      names_.push_back(file.name);
+      now.file = file.name;
+      const uint64_t before = now.done;
+      const fs::path place = downloads_ / file.name;
+      // One that is there was checked when it came.
+      if (!Exists(place)) {
+        DownloadFile(file.download, place, [&](uint64_t done) {
+          now.done = before + done;
+          return !progress_ || progress_(now);
+        });
+      }
+      now.done = before + fs::file_size(place);
+    }
+  }
+
+  void CheckSpace(uint64_t wanted) const {
+    std::error_code error;
+    const fs::space_info space = fs::space(downloads_, error);
+    uint64_t present = 0;
+    for (const auto& entry : fs::directory_iterator(downloads_)) present += entry.file_size(error);
+    if (!error && wanted > present && space.available < wanted - present) {
+      throw Error(ErrorCode::kIo,
+                  downloads_.string() + ": has room for " + std::to_string(space.available >> 20) +
+                      " MiB, and " + std::to_string((wanted - present) >> 20) + " MiB are to come");
+    }
+  }
+
+  // Moves what was fetched to its place, in one step.
+  void Install() {
+    if (name_.hugging_face()) {
+      const ScratchFolder scratch(folder_);
+      const fs::path whole = scratch.path() / "model";
+      fs::create_directory(whole);
+      for (const std::string& file : names_) fs::rename(downloads_ / file, whole / file);
+      fs::rename(whole, folder_);
+    } else {
+      unpack_(downloads_ / names_.front(), folder_);
+    }
+    fs::remove_all(downloads_);
+  }
+
+  const ModelName& name_;
+  const Unpack& unpack_;
+  const PullCallback& progress_;
+  const fs::path folder_, downloads_;
+  std::vector<std::string> names_;
+};
+
+}  // namespace
+
+fs::path PullModel(const ModelName& name, const Unpack& unpack, const PullCallback& progress) {
+  return Pull(name, unpack, progress).Run();
+}
+
+}  // namespace uffizi

@@ -1,0 +1,47 @@
+#ifndef UFFIZI_HUB_SOURCES_H_
+#define UFFIZI_HUB_SOURCES_H_
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "hub/download.h"
+
+namespace uffizi {
+
+// A model that is known by a name: "OWNER/NAME" or "OWNER/NAME@REVISION" of Hugging Face, or one of
+// Spark NLP's, "florence_2_...".
+class ModelName {
+ public:
+  static bool IsOne(const std::string& text);
+  explicit ModelName(std::string text) : text_(std::move(text)) {}
+
+  const std::string& text() const { return text_; }
+  bool hugging_face() const { return text_.find('/') != std::string::npos; }
+  // "OWNER/NAME" and "REVISION" ("main" if none is given) of a Hugging Face id.
+  std::string repository() const { return text_.substr(0, text_.find('@')); }
+  std::string revision() const;
+  // What it is called in the cache: "OWNER--NAME", "OWNER--NAME@REVISION", or the name.
+  std::string key() const;
+
+ private:
+  std::string text_;
+};
+
+// Where it can be looked at or fetched by hand.
+std::string AddressOf(const ModelName& name);
+
+// A file of a model, by its name in the model's folder, and where it comes from.
+struct RemoteFile {
+  std::string name;
+  Download download;
+};
+
+// Asks the source what the model is made of: the files of a Hugging Face folder, or one zip. What
+// it answers is kept in `scratch`. Throws as DownloadFile does, and kUnsupported if the weights are
+// there as pickles only.
+std::vector<RemoteFile> ListFiles(const ModelName& name, const std::filesystem::path& scratch);
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_HUB_SOURCES_H_

@@ -1,0 +1,262 @@
+#include "import/import.h"
+
+#include <algorithm>
+#include <fstream>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/json_reader.h"
+#include "core/mapped_file.h"
+#include "hub/cache.h"
+#include "import/folder_writer.h"
+#include "import/ir_roles.h"
+#include "import/spark_folder.h"
+#include "import/zip_archive.h"
+#include "uffizi/models.h"
+
+namespace uffizi {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr size_t kMaxAssetBytes = size_t{256} << 20;
+constexpr const char* kGraphs[] = {"image_embedding", "text_embedding", "encoder", "decoder"};
+
+bool HasGraphs(const fs::path& folder) {
+  std::error_code error;
+  return std::all_of(std::begin(kGraphs), std::end(kGraphs), [&](const std::string& name) {
+    return fs::is_regular_file(folder / (name + ".xml"), error);
+  });
+}
+
+// The folder with the graphs: this one, or the only one in it, as zips of a folder have.
+fs::path FindArtifact(const fs::path& folder, const fs::path& source) {
+  if (HasGraphs(folder)) return folder;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (entry.is_directory(error) && HasGraphs(entry.path())) return entry.path();
+  }
+  throw Error(ErrorCode::kInvalidModel,
+              source.string() +
+                  ": has no image_embedding.xml, text_embedding.xml, encoder.xml and "
+                  "decoder.xml: is not a Florence-2 artifact");
+}
+
+// Spark NLP keeps each graph as a zip of X.xml and X.bin that is itself called X.xml.
+fs::path UnpackGraph(const fs::path& artifact, const std::string& name, const fs::path& scratch) {
+  const fs::path file = artifact / (name + ".xml");
+  if (!IsZip(file)) return file;
+  const fs::path folder = scratch / name;
+  Unzip(file, folder);
+  std::optional<fs::path> found;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.path().extension() != ".xml") continue;
+    if (found) throw Error(ErrorCode::kInvalidModel, file.string() + ": holds two graphs");
+    found = entry.path();
+  }
+  if (!found) throw Error(ErrorCode::kInvalidModel, file.string() + ": holds no graph");
+  return *found;
+}
+
+// A JSON file of the artifact, from assets/ or beside the graphs; null if it has none.
+json ReadAsset(const fs::path& artifact, const std::string& name) {
+  for (const fs::path& file : {artifact / "assets" / name, artifact / name}) {
+    if (fs::exists(file)) return JsonReader::Open(file).value();
+  }
+  return nullptr;
+}
+
+// The content only: what comes from a read-only place must not be read-only.
+void CopyFile(const fs::path& from, const fs::path& to) {
+  const std::string content = ReadFile(from, kMaxAssetBytes);
+  std::ofstream out(to, std::ios::binary);
+  out.write(content.data(), static_cast<std::streamsize>(content.size()));
+  out.close();
+  if (!out) throw Error(ErrorCode::kIo, to.string() + ": cannot be written");
+}
+
+// Takes over the tokenizer's files, or says that there are none.
+void CopyTokenizer(const fs::path& artifact, const fs::path& folder) {
+  bool found = false;
+  for (const fs::path& from : {artifact / "assets", artifact}) {
+    for (const char* name : {"tokenizer.json", "vocab.json", "merges.txt", "added_tokens.json",
+                             "special_tokens_map.json", "tokenizer_config.json"}) {
+      std::error_code error;
+      if (!fs::exists(from / name, error) || fs::exists(folder / name, error)) continue;
+      CopyFile(from / name, folder / name);
+      found = true;
+    }
+  }
+  if (!found) {
+    throw Error(ErrorCode::kInvalidModel,
+                artifact.string() +
+                    ": has no tokenizer: neither fields/ of Spark NLP nor "
+                    "assets/tokenizer.json");
+  }
+}
+
+ImportedModel ReadGraphs(const fs::path& artifact, const fs::path& shown, const fs::path& scratch) {
+  ImportedModel model;
+  const auto read = [&](const std::string& name, auto&& reader) {
+    const fs::path file = UnpackGraph(artifact, name, scratch);
+    reader(IrGraph::Open(file, (shown / (name + ".xml")).string()), model);
+    std::error_code ignored;
+    fs::remove_all(scratch / name, ignored);
+  };
+  read("image_embedding", ReadVisionGraph);
+  read("text_embedding", ReadTextEmbeddingGraph);
+  read("encoder", ReadEncoderGraph);
+  read("decoder", ReadDecoderGraph);
+  return model;
+}
+
+// shown: the artifact as the user knows it, for messages
+void ImportArtifact(const fs::path& artifact, const fs::path& shown, const fs::path& scratch,
+                    const ImportOptions& options, const fs::path& folder) {
+  const ImportedModel model = ReadGraphs(artifact, shown, scratch);
+  FolderFiles files;
+  if (IsSparkFolder(artifact)) {
+    SparkFolder spark = ReadSparkFolder(artifact);
+    files.preprocess = std::move(spark.preprocess);
+    files.generation = std::move(spark.generation);
+    WriteJson(folder / "tokenizer.json", spark.tokenizer);
+  } else {
+    CopyTokenizer(artifact, folder);
+    files.config = ReadAsset(artifact, "config.json");
+    files.preprocess = ReadAsset(artifact, "preprocessor_config.json");
+    files.generation = ReadAsset(artifact, "generation_config.json");
+  }
+  WriteModelFolder(model, files, options.bits, folder);
+}
+
+// Moves or copies a file, with what stands beside it under the same name.
+void TakeGraph(const fs::path& xml, bool move, const fs::path& to) {
+  for (const char* extension : {".xml", ".bin"}) {
+    const fs::path from = fs::path(xml).replace_extension(extension);
+    const fs::path target = fs::path(to).replace_extension(extension);
+    if (move) {
+      fs::rename(from, target);
+    } else {
+      fs::copy_file(from, target);
+    }
+  }
+}
+
+// What tells one state of an artifact from another without reading it: names, sizes and times.
+std::string Fingerprint(const fs::path& source) {
+  uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a
+  const auto add = [&hash](const std::string& text) {
+    for (const char c : text + '\n') {
+      hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+    }
+  };
+  std::vector<fs::path> files = {source};
+  if (fs::is_directory(source)) {
+    for (const auto& entry : fs::recursive_directory_iterator(source)) {
+      if (entry.is_regular_file()) files.push_back(entry.path());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  for (const fs::path& file : files) {
+    add(fs::weakly_canonical(file).string());
+    if (fs::is_directory(file)) continue;
+    add(std::to_string(fs::file_size(file)));
+    add(std::to_string(fs::last_write_time(file).time_since_epoch().count()));
+  }
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text(16, '0');
+  for (size_t i = text.size(); i-- > 0; hash >>= 4) text[i] = kDigits[hash & 15];
+  return text;
+}
+
+// The folder of the cache that `make` makes from an artifact, with `file` in it; made now if it is
+// not there. Processes may do this at the same time.
+fs::path InCache(const char* kind, const fs::path& source, const char* file,
+                 const std::function<void(const fs::path&)>& make) {
+  try {
+    std::string name = fs::weakly_canonical(source).filename().string();
+    name = name.substr(0, std::min(name.find('.'), size_t{60}));
+    const fs::path cache = CacheFolder() / kind;
+    const fs::path folder = cache / (name + "-" + Fingerprint(source));
+    if (fs::exists(folder / file)) return folder;
+    const FileLock lock(cache / (folder.filename().string() + ".lock"));
+    if (!fs::exists(folder / file)) make(folder);
+    return folder;
+  } catch (const fs::filesystem_error& error) {
+    throw Error(ErrorCode::kIo, error.path1().string() + ": " + error.code().message());
+  }
+}
+
+}  // namespace
+
+bool IsImportable(const fs::path& source) {
+  std::error_code error;
+  if (fs::is_regular_file(source, error)) return IsZip(source);
+  return fs::is_directory(source, error) && !fs::exists(source / "model.safetensors", error) &&
+         HasGraphs(source);
+}
+
+void ImportModel(const fs::path& source, const fs::path& out, const ImportOptions& options) {
+  if (options.bits != 0 && options.bits != 4 && options.bits != 8 && options.bits != 16) {
+    throw Error(ErrorCode::kInvalidArgument, "bits must be 4, 8 or 16");
+  }
+  try {
+    if (!fs::exists(source)) throw Error(ErrorCode::kNotFound, source.string() + ": no such file");
+    if (fs::exists(out) && !(fs::is_directory(out) && fs::is_empty(out))) {
+      throw Error(ErrorCode::kIo, out.string() + ": exists already");
+    }
+    fs::path place = out;
+    if (!place.has_filename()) place = place.parent_path();  // "out/"
+    const ScratchFolder scratch(place);
+    const fs::path unpacked = scratch.path() / "unpacked", folder = scratch.path() / "model";
+    fs::create_directories(folder);
+    fs::path artifact = source;
+    if (fs::is_regular_file(source)) {
+      Unzip(source, unpacked);
+      artifact = unpacked;
+    }
+    ImportArtifact(FindArtifact(artifact, source), source, scratch.path() / "graphs", options,
+                   folder);
+    fs::rename(folder, place);  // also over an empty folder
+  } catch (const fs::filesystem_error& error) {
+    throw Error(ErrorCode::kIo, error.path1().string() + ": " + error.code().message());
+  }
+}
+
+fs::path LocalModelFolder(const fs::path& source) {
+  if (!IsImportable(source)) return source;
+  return InCache("imported", source, "model.safetensors",
+                 [&](const fs::path& folder) { ImportModel(source, folder); });
+}
+
+fs::path LocalGraphs(const fs::path& source) {
+  if (!IsImportable(source)) {
+    throw Error(ErrorCode::kInvalidModel,
+                source.string() +
+                    ": is no artifact with OpenVINO IR graphs: a Spark NLP zip, its folder, or a "
+                    "folder of the exported models");
+  }
+  const bool zip = fs::is_regular_file(source);
+  if (!zip && std::none_of(std::begin(kGraphs), std::end(kGraphs), [&](const std::string& name) {
+        return IsZip(source / (name + ".xml"));
+      })) {
+    return source;
+  }
+  return InCache("graphs", source, "decoder.xml", [&](const fs::path& folder) {
+    const ScratchFolder scratch(folder);
+    if (zip) Unzip(source, scratch.path() / "unpacked");
+    const fs::path artifact = FindArtifact(zip ? scratch.path() / "unpacked" : source, source);
+    const fs::path graphs = scratch.path() / "graphs";
+    fs::create_directory(graphs);
+    for (const std::string name : kGraphs) {
+      const fs::path file = UnpackGraph(artifact, name, scratch.path() / "zips");
+      TakeGraph(file, zip || file.parent_path() != artifact, graphs / (name + ".xml"));
+    }
+    fs::rename(graphs, folder);
+  });
+}
+
+}  // namespace uffizi

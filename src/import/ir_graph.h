@@ -1,0 +1,77 @@
+#ifndef UFFIZI_IMPORT_IR_GRAPH_H_
+#define UFFIZI_IMPORT_IR_GRAPH_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/mapped_file.h"
+
+namespace uffizi {
+
+enum class IrType { kF64, kF32, kF16, kBF16, kI64, kI32, kI8, kU8, kI4, kU4, kOther };
+
+// A layer of an OpenVINO IR graph.
+struct IrNode {
+  struct Input {
+    int node = -1;    // index into IrGraph::nodes(); less than this node's own
+    size_t port = 0;  // index into the other node's outputs
+  };
+  std::string type, name;
+  std::map<std::string, std::string> data;  // attributes
+  std::vector<Input> inputs;
+  std::vector<std::vector<int64_t>> outputs;  // shapes; -1 where not fixed
+  std::vector<int> consumers;                 // nodes that take any of the outputs, each once
+  bool constant = false;                      // depends on nothing but constants
+
+  std::string Attribute(const std::string& key, const std::string& fallback = "") const;
+};
+
+// The value of a Const layer, inside the mapped .bin file.
+struct IrConstant {
+  IrType type;
+  std::vector<int64_t> shape;
+  std::span<const uint8_t> bytes;
+  size_t elements;
+};
+
+// An OpenVINO IR model, X.xml and X.bin, read as a graph. Nothing in the files is trusted: edges
+// must join layers that exist, the graph must have no cycle, constants must lie inside the .bin and
+// have the size that their shape says.
+class IrGraph {
+ public:
+  // Throws Error(kInvalidModel) or Error(kNotFound), naming the file, as `shown` if that is not
+  // empty, and the layer.
+  static IrGraph Open(const std::filesystem::path& xml, const std::string& shown = "");
+
+  // Sorted so that every node comes after its inputs.
+  const std::vector<IrNode>& nodes() const { return nodes_; }
+  const IrNode& node(int index) const { return nodes_[static_cast<size_t>(index)]; }
+  size_t bin_bytes() const { return bin_.bytes().size(); }
+
+  // Throws Error(kInvalidModel) if the node is no Const or its bytes are not in the .bin.
+  IrConstant Constant(int index) const;
+  // The values of a constant of integers, such as a Reshape's target; empty if the node is none.
+  std::vector<int64_t> Integers(int index) const;
+
+  // Throws Error(kInvalidModel): "FILE: layer NAME (TYPE): reason".
+  [[noreturn]] void Fail(int index, const std::string& reason) const;
+  [[noreturn]] void Fail(const std::string& reason) const;
+
+ private:
+  void Parse(const std::string& xml);
+  void Sort(std::vector<IrNode> unsorted);
+
+  std::string file_;
+  MappedFile bin_;
+  std::vector<IrNode> nodes_;
+
+  IrGraph(std::string file, MappedFile bin) : file_(std::move(file)), bin_(std::move(bin)) {}
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_IMPORT_IR_GRAPH_H_

@@ -1,0 +1,38 @@
+#ifndef UFFIZI_KERNELS_QUANTIZE_H_
+#define UFFIZI_KERNELS_QUANTIZE_H_
+
+#include <cstddef>
+#include <span>
+
+#include "kernels/quantized_matrix.h"
+
+namespace uffizi {
+
+struct QuantizeOptions {
+  int bits = 4;            // 4 or 8
+  size_t group_size = 64;  // columns that share a scale; 0 for whole rows
+  bool symmetric = true;   // no zero points: the grid is centred on zero
+  bool search = true;      // for the best scales; else, if symmetric, the largest weight's
+};
+
+// The options that a matrix of so many columns takes: `options`, or 8 bits and a scale for each row
+// where the groups do not divide the columns.
+QuantizeOptions FittingOptions(const QuantizeOptions& options, size_t columns);
+
+// Quantizes w: [rows, columns] f32, finite. With `search`, of every group's candidate scales, the
+// one is taken that makes the squared error least, so it is never worse than rounding to the
+// nearest value on the grid that spans the group. `importance`, [columns] and not negative, weights
+// the squared errors of a row; empty means equal weights.
+//
+// Scales are rounded to half precision, or to bfloat16 where the matrix is too large or too small
+// for that, before codes are chosen: a file that stores them so loses nothing.
+// Throws Error(kInvalidArgument) if the options make no sense for these columns.
+QuantizedMatrix Quantize(const float* w, size_t rows, size_t columns,
+                         const QuantizeOptions& options, std::span<const float> importance = {});
+
+// out: [rows, columns] f32
+void Dequantize(const QuantizedMatrix& matrix, float* out);
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_KERNELS_QUANTIZE_H_

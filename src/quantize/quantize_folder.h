@@ -1,0 +1,55 @@
+#ifndef UFFIZI_QUANTIZE_QUANTIZE_FOLDER_H_
+#define UFFIZI_QUANTIZE_QUANTIZE_FOLDER_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "checkpoint/lora.h"
+#include "kernels/quantize.h"
+
+namespace uffizi {
+
+struct QuantizeFolderOptions {
+  QuantizeOptions weights;
+  bool overwrite = false;  // an existing model folder
+  LoraAdapters adapters;   // merged first
+  // Mean squares of what enters a layer, [columns], by the weight's transformers-native name.
+  // Layers that are not there are quantized with equal weights.
+  std::map<std::string, std::vector<float>> importance;
+  // Called before each tensor with the bytes done and to do.
+  std::function<void(const std::string& name, size_t done, size_t total)> progress;
+};
+
+// What became of one matrix.
+struct LayerReport {
+  std::string name;  // transformers-native
+  std::vector<int64_t> shape;
+  int bits;      // in the written folder; 16 for a matrix that was kept
+  double error;  // root mean square of the error over that of the weights; of a layer with
+                 // importance, both weighted by it
+};
+
+struct FolderReport {
+  std::vector<LayerReport> layers;
+  size_t bytes_before = 0, bytes_after = 0;  // of all tensors
+};
+
+// Throws Error(kInvalidArgument) if there is something at `to` that may not be replaced.
+void CheckQuantizeTarget(const std::filesystem::path& to, bool overwrite);
+
+// Writes the model of `from` as a folder in compressed-tensors' pack-quantized form, under
+// transformers-native names, with all files but the weights copied. Linear layers are quantized as
+// the options say; patch convolutions, embeddings and the head, the projector and layers whose
+// columns the groups do not divide are kept in 16 bits: the engine computes with them in 8 bits,
+// but transformers opens only folders in which all layers are quantized alike. The folder appears
+// whole or not at all. Throws Error: kInvalidArgument, kInvalidModel, kIo.
+FolderReport QuantizeFolder(const std::filesystem::path& from, const std::filesystem::path& to,
+                            const QuantizeFolderOptions& options);
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_QUANTIZE_QUANTIZE_FOLDER_H_
