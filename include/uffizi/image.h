@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -18,18 +19,32 @@ enum class AlphaMode {
   kDrop,   // ignore alpha, as Pillow's convert("RGB") does
 };
 
+// What to do with a JPEG or PNG whose file ends before its pixels do.
+enum class TruncatedMode {
+  kRefuse,  // an error
+  kFill,    // take what is there; the rest is grey (JPEG) or black (PNG)
+};
+
 struct DecodeOptions {
   bool apply_exif_orientation = true;
   AlphaMode alpha = AlphaMode::kWhite;
+  TruncatedMode truncated = TruncatedMode::kRefuse;
   size_t max_pixels = 178'956'970;  // Pillow's own bomb limit, 2 x 1024^3 / 4 / 3
   size_t max_file_bytes = 512ull << 20;
+  // Asked every few milliseconds while pixels are decoded, on the decoding thread; true ends it
+  // with Error(kCancelled). It must not throw, as it is called through the decoders' C code. For
+  // deadlines, shutdown, and clients that have gone.
+  std::function<bool()> cancelled = {};
 };
 
 // Decodes JPEG, PNG, WebP, GIF (first frame) or TIFF (first page) to 8-bit RGB. The limits are
 // checked against the header, before anything is decoded. Of 16-bit samples the high byte is taken,
 // embedded colour profiles are ignored, and the rest is as in Pillow's convert("RGB"), CMYK
-// included. A file that ends before its pixels do is an error. `name` is used in messages only.
-// Throws Error: kInvalidImage, kImageTooLarge, kUnsupported.
+// included. A file that ends before its pixels do is an error unless options.truncated says
+// otherwise; a missing end marker alone is none. Decoding ends when all rows are there, whatever
+// follows them in the file, and spends no more passes on a progressive JPEG than encoders have use
+// for. `name` is used in messages only. Throws Error: kInvalidImage, kImageTooLarge, kUnsupported,
+// kCancelled.
 UFFIZI_API Image DecodeImage(std::span<const uint8_t> bytes, const std::string& name,
                              const DecodeOptions& options = {});
 

@@ -117,12 +117,18 @@ void EncodedFile::CheckSize(uint64_t width, uint64_t height) const {
   }
 }
 
+void EncodedFile::FailCancelled() const {
+  throw Error(ErrorCode::kCancelled, name + ": stopped while it was decoded");
+}
+
 Image DecodeImage(std::span<const uint8_t> bytes, const std::string& name,
                   const DecodeOptions& options) {
   const EncodedFile file{bytes, name, options};
   CheckFileSize(bytes.size(), file.name, options);
   try {
+    file.CheckCancelled();
     Raster raster = FindDecoder(file)(file);
+    file.CheckCancelled();
     if (raster.channels == 4) Flatten(raster, options.alpha);
     const int orientation = options.apply_exif_orientation ? raster.orientation : 1;
     return TurnUpright(std::move(raster), orientation);

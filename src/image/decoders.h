@@ -24,6 +24,14 @@ struct EncodedFile {
   // Every decoder calls it with the header's size, before it takes memory for a pixel.
   // Throws kInvalidImage for an empty size and kImageTooLarge over options.max_pixels.
   void CheckSize(uint64_t width, uint64_t height) const;
+
+  // Whether the caller wants no more of it. Decoders ask every few milliseconds.
+  bool Cancelled() const { return options.cancelled && options.cancelled(); }
+  // Throws Error(kCancelled) then.
+  void CheckCancelled() const {
+    if (Cancelled()) FailCancelled();
+  }
+  [[noreturn]] void FailCancelled() const;
 };
 
 // What a decoder gives: pixels as stored, neither turned upright nor flattened.

@@ -93,6 +93,7 @@ class GifReader {
         frame.Interlace ? std::span<const Pass>(kInterlaced) : std::span<const Pass>(kPlain);
     for (const Pass& pass : passes) {
       for (int y = pass.first; y < frame.Height; y += pass.step) {
+        if (y % 64 == 0) file_.CheckCancelled();
         Check(DGifGetLine(gif_, line.data(), frame.Width));
         uint8_t* out = raster.row(frame.Top + y) + 4 * static_cast<ptrdiff_t>(frame.Left);
         for (const int index : line) {

@@ -5,6 +5,7 @@
 #include <jerror.h>
 #include <jpeglib.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "image/decoders.h"
@@ -13,8 +14,10 @@
 namespace uffizi {
 namespace {
 
-// More scans than any encoder writes; each one costs a pass over all coefficients.
-constexpr int kMaxScans = 200;
+// Each scan of a progressive file costs a pass over all coefficients, even if a few bytes make it.
+// Encoders write about ten; both limits leave room for any that has a use.
+constexpr int kMaxScans = 100;
+constexpr uint64_t kMaxScannedPixels = 2'500'000'000;  // pixels times scans
 
 // Owns libjpeg's state. libjpeg reports errors by a callback that must not return, so every call
 // into it goes through Try, to which that callback jumps back. No object with a destructor may live
@@ -31,7 +34,13 @@ class JpegReader {
     errors_.emit_message = [](j_common_ptr common, int level) {
       auto* self = static_cast<JpegReader*>(common->client_data);
       // Other warnings are about damage that leaves a picture; libjpeg's users expect to see it.
-      if (level == -1 && common->err->msg_code == JWRN_JPEG_EOF) self->truncated_ = true;
+      if (level != -1) return;
+      const int code = common->err->msg_code;
+      if (code == JWRN_JPEG_EOF) self->ended_ = true;
+      // The end is no damage by itself: the end marker may be all that is missing.
+      if (self->ended_ && (code == JWRN_HIT_MARKER || code == JWRN_MUST_RESYNC)) {
+        self->truncated_ = true;
+      }
     };
     errors_.output_message = [](j_common_ptr) {};
     jpeg_.client_data = this;
@@ -61,7 +70,10 @@ class JpegReader {
  private:
   template <typename Step>
   void Try(const Step& step) {
-    if (setjmp(jump_) != 0) file_.Fail(message_);
+    if (setjmp(jump_) != 0) {
+      if (cancelled_) file_.FailCancelled();
+      file_.Fail(message_);
+    }
     step();
   }
 
@@ -76,14 +88,43 @@ class JpegReader {
   }
 
   void FailIfTruncated() {
-    if (truncated_) Stop("truncated JPEG: the file ends before the picture does");
+    if (file_.options.truncated == TruncatedMode::kFill) return;
+    if (truncated_ || (ended_ && !AllScansRead())) {
+      Stop("truncated JPEG: the file ends before the picture does");
+    }
+  }
+
+  // Whether a file of several scans has come to its end with every bit of every coefficient. A file
+  // of one scan tells by libjpeg's warnings, but for an arithmetic one, which gives none.
+  bool AllScansRead() const {
+    if (jpeg_.arith_code) return false;
+    for (int c = 0; c < jpeg_.num_components; ++c) {
+      if (jpeg_.comp_info[c].quant_table == nullptr) return false;  // in no scan so far
+      if (!jpeg_.progressive_mode || jpeg_.coef_bits == nullptr) continue;
+      for (int k = 0; k < DCTSIZE2; ++k) {
+        if (jpeg_.coef_bits[c][k] != 0) return false;
+      }
+    }
+    return true;
+  }
+
+  // Called by libjpeg for every row of blocks of every scan.
+  void OnProgress() {
+    const uint64_t scans = static_cast<uint64_t>(std::max(0, jpeg_.input_scan_number));
+    const uint64_t pixels = uint64_t{jpeg_.image_width} * jpeg_.image_height;
+    if (scans > kMaxScans || (scans > 1 && scans * pixels > kMaxScannedPixels)) {
+      Stop("damaged JPEG: too many scans");
+    }
+    if (file_.Cancelled()) {
+      cancelled_ = true;
+      Stop("");
+    }
   }
 
   void ReadHeader() {
     jpeg_create_decompress(&jpeg_);
     progress_.progress_monitor = [](j_common_ptr common) {
-      auto* self = static_cast<JpegReader*>(common->client_data);
-      if (self->jpeg_.input_scan_number > kMaxScans) self->Stop("damaged JPEG: too many scans");
+      static_cast<JpegReader*>(common->client_data)->OnProgress();
     };
     jpeg_.progress = &progress_;
     jpeg_mem_src(&jpeg_, file_.bytes.data(), static_cast<unsigned long>(file_.bytes.size()));
@@ -132,7 +173,9 @@ class JpegReader {
   jpeg_progress_mgr progress_ = {};
   std::jmp_buf jump_;
   char message_[JMSG_LENGTH_MAX + 16] = {};
-  bool truncated_ = false;
+  bool ended_ = false;      // the file, without an end marker
+  bool truncated_ = false;  // and with pixels missing
+  bool cancelled_ = false;
   Raster raster_;
 };
 

@@ -3,7 +3,6 @@
 #include <csetjmp>
 #include <cstring>
 #include <utility>
-#include <vector>
 
 #include "image/decoders.h"
 #include "image/exif.h"
@@ -34,9 +33,7 @@ class PngReader {
     raster_.Allocate(static_cast<int>(png_get_image_width(png_, info_)),
                      static_cast<int>(png_get_image_height(png_, info_)),
                      png_get_channels(png_, info_));
-    for (int y = 0; y < raster_.height; ++y) rows_.push_back(raster_.row(y));
-    Try([this] { png_read_image(png_, rows_.data()); });
-    ReadTail();
+    ReadRows();
     raster_.orientation = Orientation();
     return std::move(raster_);
   }
@@ -57,8 +54,12 @@ class PngReader {
 
   static void OnRead(png_structp png, png_bytep out, size_t count) {
     auto* self = static_cast<PngReader*>(png_get_io_ptr(png));
+    // With the last row decoded, libpng reads on to the end of the compressed data, which may go on
+    // for gigabytes that belong to no row.
+    if (self->last_row_ && self->row_decoded_) std::longjmp(self->jump_, 1);
     const auto bytes = self->file_.bytes;
     if (bytes.size() - self->position_ < count) {
+      self->truncated_ = true;
       png_error(png, "truncated, the file ends before the picture does");
     }
     std::memcpy(out, bytes.data() + self->position_, count);
@@ -67,8 +68,12 @@ class PngReader {
 
   void ReadHeader() {
     png_set_read_fn(png_, this, OnRead);
-    // Sizes are checked by CheckSize; texts and profiles are of no use here.
+    // Sizes are checked by CheckSize. Texts and profiles are of no use here, and may be compressed.
     png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+    static const png_byte kUseless[] = "iCCP\0iTXt\0sPLT\0tEXt\0zTXt";
+    png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, kUseless, 5);
+    // Of a cut file libpng loses the piece that it cannot fill.
+    if (file_.options.truncated == TruncatedMode::kFill) png_set_compression_buffer_size(png_, 16);
     png_set_chunk_cache_max(png_, 64);
     png_set_chunk_malloc_max(png_, 8u << 20);
     png_read_info(png_, info_);
@@ -80,19 +85,56 @@ class PngReader {
     png_set_strip_16(png_);  // the high byte
     png_set_gray_to_rgb(png_);
     png_set_interlace_handling(png_);
+    png_set_read_user_transform_fn(png_, OnRow);
+    png_set_user_transform_info(png_, this, 0, 0);
     png_read_update_info(png_, info_);
   }
 
-  // The chunks after the pixels, which may hold an orientation. Damage there costs no picture.
-  void ReadTail() {
-    if (setjmp(jump_) == 0) png_read_end(png_, info_);
+  // Row by row, so that the caller may stop it in between, and for every pass of an interlaced
+  // file.
+  void ReadRows() {
+    if (setjmp(jump_) != 0) {
+      if (last_row_ && row_decoded_) return;
+      const bool fill = file_.options.truncated == TruncatedMode::kFill;
+      if (truncated_ && fill && rows_read_ > 0) return;
+      if (cancelled_) file_.FailCancelled();
+      file_.Fail(message_);
+    }
+    const bool interlaced = png_get_interlace_type(png_, info_) != PNG_INTERLACE_NONE;
+    const int passes = interlaced ? PNG_INTERLACE_ADAM7_PASSES : 1;
+    for (int pass = 0; pass < passes; ++pass) {
+      for (int y = 0; y < raster_.height; ++y) {
+        last_row_ = pass == passes - 1 && y == raster_.height - 1;
+        // The last pass holds the odd rows; an even one takes nothing from the file.
+        row_decoded_ = interlaced && y % 2 == 0;
+        png_read_row(png_, raster_.row(y), nullptr);
+        ++rows_read_;
+        if (y % 64 == 0 && file_.Cancelled()) {
+          cancelled_ = true;
+          png_error(png_, "stopped");
+        }
+      }
+    }
   }
 
-  int Orientation() {
-    png_bytep exif = nullptr;
-    png_uint_32 count = 0;
-    if (png_get_eXIf_1(png_, info_, &count, &exif) == 0 || exif == nullptr) return 1;
-    return ExifOrientation({exif, count});
+  // Called when a row is decoded; libpng copies it before it asks for more of the file.
+  static void OnRow(png_structp png, png_row_infop, png_bytep) {
+    static_cast<PngReader*>(png_get_user_transform_ptr(png))->row_decoded_ = true;
+  }
+
+  // Of the eXIf chunk, which may stand before the pixels or after them.
+  int Orientation() const {
+    const auto bytes = file_.bytes;
+    size_t at = 8;
+    while (bytes.size() >= at + 12) {
+      const uint8_t* chunk = bytes.data() + at;
+      const size_t size = size_t{chunk[0]} << 24 | size_t{chunk[1]} << 16 | size_t{chunk[2]} << 8 |
+                          size_t{chunk[3]};
+      if (size > bytes.size() - at - 12) break;
+      if (std::memcmp(chunk + 4, "eXIf", 4) == 0) return ExifOrientation({chunk + 8, size});
+      at += 12 + size;
+    }
+    return 1;
   }
 
   const EncodedFile& file_;
@@ -102,7 +144,11 @@ class PngReader {
   std::jmp_buf jump_;
   char message_[256] = {};
   Raster raster_;
-  std::vector<png_bytep> rows_;
+  int rows_read_ = 0;
+  bool last_row_ = false;     // of the last pass: nothing is needed after it
+  bool row_decoded_ = false;  // the row that png_read_row is at
+  bool truncated_ = false;
+  bool cancelled_ = false;
 };
 
 }  // namespace

@@ -11,12 +11,15 @@
 namespace uffizi {
 namespace {
 
-// One strip or tile may need this much; larger ones are refused by libtiff.
-constexpr tmsize_t kMaxAllocation = tmsize_t{1} << 30;
+// One strip or tile may need this much for each pixel that a picture may have; libtiff refuses
+// larger ones.
+constexpr uint64_t kMaxBytesPerPixel = 8;
 
 // The bytes that libtiff reads, and the first of its complaints.
 struct TiffSource {
+  const EncodedFile& file;
   std::span<const uint8_t> bytes;
+  bool cancelled = false;
   uint64_t position = 0;
   char message[256] = {};
 };
@@ -24,6 +27,11 @@ struct TiffSource {
 tmsize_t OnRead(thandle_t handle, void* out, tmsize_t count) {
   auto* source = static_cast<TiffSource*>(handle);
   const uint64_t size = source->bytes.size();
+  // Once a strip or tile; without data libtiff gives up.
+  if (source->cancelled || source->file.Cancelled()) {
+    source->cancelled = true;
+    return 0;
+  }
   if (source->position >= size || count <= 0) return 0;
   const uint64_t taken = std::min<uint64_t>(static_cast<uint64_t>(count), size - source->position);
   std::memcpy(out, source->bytes.data() + source->position, taken);
@@ -44,12 +52,8 @@ toff_t OnSeek(thandle_t handle, toff_t offset, int whence) {
 int OnClose(thandle_t) { return 0; }
 toff_t OnSize(thandle_t handle) { return static_cast<TiffSource*>(handle)->bytes.size(); }
 
-int OnMap(thandle_t handle, void** base, toff_t* size) {
-  auto* source = static_cast<TiffSource*>(handle);
-  *base = const_cast<uint8_t*>(source->bytes.data());
-  *size = source->bytes.size();
-  return 1;
-}
+// Not mapped, so that every strip is read through OnRead.
+int OnMap(thandle_t, void**, toff_t*) { return 0; }
 void OnUnmap(thandle_t, void*, toff_t) {}
 
 int OnError(TIFF*, void* user, const char*, const char* format, va_list arguments) {
@@ -70,11 +74,10 @@ struct FreeOptions {
 
 class TiffReader {
  public:
-  explicit TiffReader(const EncodedFile& file) : file_(file) {
-    source_.bytes = file.bytes;
+  explicit TiffReader(const EncodedFile& file) : file_(file), source_{file, file.bytes} {
     const std::unique_ptr<TIFFOpenOptions, FreeOptions> options(TIFFOpenOptionsAlloc());
     if (options == nullptr) throw std::bad_alloc();
-    TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), kMaxAllocation);
+    TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), MaxAllocation());
     TIFFOpenOptionsSetErrorHandlerExtR(options.get(), OnError, &source_);
     TIFFOpenOptionsSetWarningHandlerExtR(options.get(), OnWarning, &source_);
     tiff_.reset(TIFFClientOpenExt("picture", "r", &source_, OnRead, OnWrite, OnSeek, OnClose,
@@ -119,7 +122,15 @@ class TiffReader {
   }
 
  private:
+  tmsize_t MaxAllocation() const {
+    constexpr uint64_t kSlack = 16 << 20;  // tables, rows of padding
+    constexpr uint64_t kLimit = uint64_t{1} << 31;
+    return static_cast<tmsize_t>(
+        std::min(kLimit, file_.options.max_pixels * kMaxBytesPerPixel + kSlack));
+  }
+
   [[noreturn]] void Fail(const std::string& fallback) const {
+    if (source_.cancelled) file_.FailCancelled();
     file_.Fail("damaged TIFF: " + (source_.message[0] != 0 ? source_.message : fallback));
   }
 

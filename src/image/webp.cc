@@ -16,6 +16,9 @@ struct DeleteDemuxer {
 struct DeleteAnimDecoder {
   void operator()(WebPAnimDecoder* decoder) const { WebPAnimDecoderDelete(decoder); }
 };
+struct DeleteIncrementalDecoder {
+  void operator()(WebPIDecoder* decoder) const { WebPIDelete(decoder); }
+};
 
 int Orientation(const WebPDemuxer* demuxer) {
   WebPChunkIterator chunk;
@@ -40,6 +43,22 @@ void DecodeFirstFrame(const EncodedFile& file, const WebPData& data, Raster& ras
     file.Fail("damaged WebP animation");
   }
   std::copy_n(pixels, raster.pixels.size(), raster.pixels.begin());
+}
+
+// In pieces of the file, so that the caller may stop it in between.
+void DecodeStill(const EncodedFile& file, Raster& raster) {
+  constexpr size_t kPiece = 32 << 10;
+  const std::unique_ptr<WebPIDecoder, DeleteIncrementalDecoder> decoder(
+      WebPINewRGB(raster.channels == 4 ? MODE_RGBA : MODE_RGB, raster.pixels.data(),
+                  raster.pixels.size(), raster.width * raster.channels));
+  if (decoder == nullptr) file.Fail("damaged WebP: its data cannot be decoded");
+  VP8StatusCode status = VP8_STATUS_SUSPENDED;
+  for (size_t end = 0; status == VP8_STATUS_SUSPENDED && end < file.bytes.size();) {
+    file.CheckCancelled();
+    end = std::min(file.bytes.size(), end + kPiece);
+    status = WebPIUpdate(decoder.get(), file.bytes.data(), end);
+  }
+  if (status != VP8_STATUS_OK) file.Fail("damaged WebP: its data cannot be decoded");
 }
 
 }  // namespace
@@ -67,11 +86,7 @@ Raster DecodeWebp(const EncodedFile& file) {
     DecodeFirstFrame(file, data, raster);
     return raster;
   }
-  const auto decode = raster.channels == 4 ? WebPDecodeRGBAInto : WebPDecodeRGBInto;
-  if (decode(file.bytes.data(), file.bytes.size(), raster.pixels.data(), raster.pixels.size(),
-             raster.width * raster.channels) == nullptr) {
-    file.Fail("damaged WebP: its data cannot be decoded");
-  }
+  DecodeStill(file, raster);
   return raster;
 }
 
