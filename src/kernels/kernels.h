@@ -30,8 +30,18 @@ struct Epilogue {
 void MatMulF32(const float* x, size_t rows, size_t k, const float* w, size_t n,
                const Epilogue& epilogue, float* y);
 
+// What is done to activations before they become codes: x[c] becomes (x[c] - shift[c]) * factor[c].
+// Whoever multiplies the codes holds weights of which the opposite was done.
+struct ColumnTransform {
+  const float* shift = nullptr;   // [columns] f32; both are null where nothing is done
+  const float* factor = nullptr;  // [columns] f32
+
+  bool empty() const { return factor == nullptr; }
+};
+
 // Rows of activations in 8 bits. A row is cut into the weights' groups of columns, and each group
-// has a scale: x[r, c] is about scales[r, c / group_size] * codes[r, c]. Codes are in -127..127.
+// has a scale: x[r, c], transformed, is about scales[r, c / group_size] * codes[r, c]. Codes are in
+// -127..127.
 struct QuantizedRows {
   size_t columns = 0, group_size = 1;
   int8_t* codes = nullptr;  // [rows, groups, padded group]
@@ -41,6 +51,7 @@ struct QuantizedRows {
   // of codes of a chunk's columns, of the first two of each four in the low half, of the last two
   // in the high half.
   int32_t* pair_starts = nullptr;
+  ColumnTransform transform = {};  // that kernels which write codes apply
 
   static constexpr size_t kPairColumns = 64;  // of a chunk
   size_t pair_chunks() const { return (group_size + kPairColumns - 1) / kPairColumns; }

@@ -71,7 +71,19 @@ HWY_INLINE PairSums RoundChunk(const float* HWY_RESTRICT x, size_t count, float 
   return all;
 }
 
-// Quantizes groups [first, first + count) of row `row` of `out`. x: their columns, f32
+// y[i] = (x[i] - shift[i]) * factor[i] with those of columns [column, column + count). y may be x.
+HWY_INLINE void TransformColumns(const float* x, const ColumnTransform& transform, size_t column,
+                                 size_t count, float* y) {
+  const float* shift = transform.shift + column;
+  const float* factor = transform.factor + column;
+  ForEachVector(count, [&](auto d, size_t i) HWY_ATTR {
+    const auto centred = hn::Sub(hn::LoadU(d, x + i), hn::LoadU(d, shift + i));
+    hn::StoreU(hn::Mul(centred, hn::LoadU(d, factor + i)), d, y + i);
+  });
+}
+
+// Quantizes groups [first, first + count) of row `row` of `out`. x: their columns, f32,
+// transformed already
 HWY_INLINE void QuantizeGroups(const float* HWY_RESTRICT x, const QuantizedRows& out, size_t row,
                                size_t first, size_t count) {
   const size_t size = out.group_size, padded = PackedMatrix::PaddedGroup(size);

@@ -15,7 +15,12 @@ HWY_BEFORE_NAMESPACE();
 namespace uffizi {
 namespace HWY_NAMESPACE {
 
-void QuantizeOneRow(const float* x, const QuantizedRows& out, size_t row) {
+// scratch: [columns] f32, may be x
+void QuantizeOneRow(const float* x, float* scratch, const QuantizedRows& out, size_t row) {
+  if (!out.transform.empty()) {
+    TransformColumns(x, out.transform, 0, out.columns, scratch);
+    x = scratch;
+  }
   QuantizeGroups(x, out, row, 0, out.groups());
 }
 
@@ -55,7 +60,11 @@ void QuantizeRows(const float* x, size_t rows, const QuantizedRows& out) {
   ChooseKernelTarget();
   const auto quantize = HWY_DYNAMIC_DISPATCH(QuantizeOneRow);
   ParallelFor(rows, kGrainFloats / (out.columns + 1) + 1, [&](size_t begin, size_t end) {
-    for (size_t r = begin; r < end; ++r) quantize(x + r * out.columns, out, r);
+    float* scratch = nullptr;
+    if (!out.transform.empty()) {
+      scratch = static_cast<float*>(ThreadScratch(out.columns * sizeof(float)));
+    }
+    for (size_t r = begin; r < end; ++r) quantize(x + r * out.columns, scratch, out, r);
   });
 }
 
@@ -68,7 +77,7 @@ void LayerNormQuantizeRows(const float* x, size_t rows, const float* weight, con
     auto* normed = static_cast<float*>(ThreadScratch(dim * sizeof(float)));
     for (size_t r = begin; r < end; ++r) {
       LayerNorm(x + r * dim, 1, dim, weight, bias, epsilon, normed);
-      quantize(normed, out, r);
+      quantize(normed, normed, out, r);
     }
   });
 }

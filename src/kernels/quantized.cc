@@ -31,6 +31,9 @@ HWY_INLINE void FinishRow(const QuantizedProduct& product, const QuantizedRows& 
                   epilogue.residual == nullptr ? nullptr : epilogue.residual + at, product.y + at);
   } else {
     ApplyEpilogue(epilogue, sums, column, count, nullptr, sums);
+    if (!quantized.transform.empty()) {
+      TransformColumns(sums, quantized.transform, column, count, sums);
+    }
     QuantizeGroups(sums, quantized, row, column / quantized.group_size,
                    count / quantized.group_size);
   }

@@ -222,6 +222,42 @@ TEST(Quantized, NormalizedRows) {
   }
 }
 
+// Whoever writes codes shifts and scales columns first, if that is asked for.
+TEST(Quantized, TransformedColumns) {
+  const size_t rows = 5, columns = 192;
+  const auto x = RandomValues(rows * columns, 1), shift = RandomValues(columns, 2),
+             factor = RandomValues(columns, 3), ones = std::vector<float>(columns, 1.0f);
+  const auto transformed = [&](std::vector<float> values) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      values[i] = (values[i] - shift[i % columns]) * factor[i % columns];
+    }
+    return values;
+  };
+  const auto expect_same = [&](const std::vector<float>& values, const QuantizedRows& actual) {
+    const Quantized expected(transformed(values), rows, columns, 64);
+    for (size_t i = 0; i < values.size(); ++i) {
+      ASSERT_EQ(actual.codes[i], expected.view.codes[i]) << "at " << i;
+    }
+    for (size_t i = 0; i < rows * 3; ++i) ASSERT_EQ(actual.scales[i], expected.view.scales[i]);
+  };
+  Quantized out({}, rows, columns, 64);
+  out.view.transform = {shift.data(), factor.data()};
+  QuantizeRows(x.data(), rows, out.view);
+  ASSERT_NO_FATAL_FAILURE(expect_same(x, out.view));
+
+  std::vector<float> normed(x.size());
+  LayerNorm(x.data(), rows, columns, ones.data(), shift.data(), 1e-5f, normed.data());
+  LayerNormQuantizeRows(x.data(), rows, ones.data(), shift.data(), 1e-5f, out.view);
+  ASSERT_NO_FATAL_FAILURE(expect_same(normed, out.view));
+
+  const PackedMatrix w(RandomMatrix(columns, columns, 4, 64, true));
+  const Quantized input(x, rows, columns, 64);
+  std::vector<float> y(x.size());
+  MatMulQuantized(input.view, rows, w, {nullptr, Activation::kGelu, nullptr}, y.data());
+  MatMulQuantized(input.view, rows, w, {nullptr, Activation::kGelu, nullptr}, out.view);
+  ASSERT_NO_FATAL_FAILURE(expect_same(y, out.view));
+}
+
 TEST(Quantized, RowsOfTheMatrix) {
   for (const int bits : {4, 8}) {
     for (const bool symmetric : {true, false}) {
