@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
+#include "checkpoint/safetensors_writer.h"
 #include "core/json_reader.h"
 #include "uffizi/error.h"
 
@@ -183,42 +183,11 @@ const TensorView* Checkpoint::Find(const std::string& name) const {
 }
 
 void WriteSafetensors(const fs::path& path, const std::map<std::string, TensorView>& tensors) {
-  json header = json::object();
-  header["__metadata__"] = {{"format", "pt"}};
-  // Larger element types first, so that every tensor is aligned to its own size.
-  std::vector<const std::pair<const std::string, TensorView>*> order;
-  for (const auto& item : tensors) order.push_back(&item);
-  std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
-    return DTypeSize(a->second.dtype) > DTypeSize(b->second.dtype);
-  });
-  size_t offset = 0;
-  for (const auto* item : order) {
-    const TensorView& tensor = item->second;
-    header[item->first] = {{"dtype", DTypeName(tensor.dtype)},
-                           {"shape", tensor.shape},
-                           {"data_offsets", {offset, offset + tensor.bytes}}};
-    offset += tensor.bytes;
+  SafetensorsWriter writer(path);
+  for (const auto& [name, tensor] : tensors) {
+    writer.Add(name, tensor.dtype, tensor.shape, {tensor.data, tensor.bytes});
   }
-  std::string text = header.dump();
-  text.append((64 - (kLengthBytes + text.size()) % 64) % 64, ' ');
-  const uint64_t length = text.size();
-
-  fs::path temporary = path;
-  temporary += ".part";
-  std::ofstream out(temporary, std::ios::binary);
-  out.write(reinterpret_cast<const char*>(&length), kLengthBytes);
-  out << text;
-  for (const auto* item : order) {
-    out.write(reinterpret_cast<const char*>(item->second.data),
-              static_cast<std::streamsize>(item->second.bytes));
-  }
-  out.close();
-  std::error_code error;
-  if (out) fs::rename(temporary, path, error);
-  if (!out || error) {
-    fs::remove(temporary, error);
-    throw Error(ErrorCode::kIo, path.string() + ": cannot be written");
-  }
+  writer.Finish();
 }
 
 }  // namespace uffizi

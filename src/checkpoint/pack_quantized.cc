@@ -207,6 +207,24 @@ std::vector<uint8_t> Bytes(const std::vector<T>& values) {
   return bytes;
 }
 
+// In the narrowest type that holds them exactly.
+void AddScales(const std::vector<float>& scales, const std::vector<int64_t>& shape,
+               std::map<std::string, TensorView>& tensors,
+               std::vector<std::vector<uint8_t>>& storage) {
+  const auto narrow = [&](DType dtype, uint16_t (*to)(float), float (*from)(uint16_t)) {
+    std::vector<uint16_t> narrowed(scales.size());
+    std::transform(scales.begin(), scales.end(), narrowed.begin(), to);
+    const bool exact =
+        std::equal(scales.begin(), scales.end(), narrowed.begin(),
+                   [from](float scale, uint16_t stored) { return from(stored) == scale; });
+    if (exact) AddTensor("weight_scale", dtype, shape, Bytes(narrowed), tensors, storage);
+    return exact;
+  };
+  if (narrow(DType::kF16, FloatToHalf, HalfToFloat)) return;
+  if (narrow(DType::kBF16, FloatToBfloat16, Bfloat16ToFloat)) return;
+  AddTensor("weight_scale", DType::kF32, shape, Bytes(scales), tensors, storage);
+}
+
 }  // namespace
 
 std::vector<PackScheme> ReadPackSchemes(const fs::path& folder) {
@@ -298,14 +316,7 @@ std::map<std::string, TensorView> Pack(const QuantizedMatrix& matrix,
   }
   AddTensor("weight_packed", DType::kI32, {rows, static_cast<int64_t>(words)}, std::move(packed),
             tensors, storage);
-  const bool half = std::all_of(matrix.scales.begin(), matrix.scales.end(), [](float scale) {
-    return HalfToFloat(FloatToHalf(scale)) == scale;
-  });
-  std::vector<uint16_t> scales(matrix.scales.size());
-  std::transform(matrix.scales.begin(), matrix.scales.end(), scales.begin(),
-                 half ? FloatToHalf : FloatToBfloat16);
-  AddTensor("weight_scale", half ? DType::kF16 : DType::kBF16, {rows, groups}, Bytes(scales),
-            tensors, storage);
+  AddScales(matrix.scales, {rows, groups}, tensors, storage);
   AddTensor("weight_shape", DType::kI64, {2},
             Bytes(std::vector<int64_t>{rows, static_cast<int64_t>(matrix.columns)}), tensors,
             storage);

@@ -1,14 +1,9 @@
 #include "import/folder_writer.h"
 
-#include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <fstream>
 #include <utility>
 
-#include "checkpoint/checkpoint.h"
-#include "core/half.h"
-#include "uffizi/error.h"
+#include "checkpoint/folder_writer.h"
+#include "kernels/quantize.h"
 
 namespace uffizi {
 namespace {
@@ -101,79 +96,26 @@ json DefaultGeneration() {
           {"eos_token_id", 2}};
 }
 
-// Tensors in the making of one safetensors file: views and what they view.
-class TensorFile {
- public:
-  void Add(const std::string& name, const std::vector<int64_t>& shape,
-           const std::vector<float>& values) {
-    const bool half = std::all_of(values.begin(), values.end(), [](float value) {
-      return HalfToFloat(FloatToHalf(value)) == value;
-    });
-    if (half) return AddHalf(name, shape, values);
-    std::vector<uint8_t> bytes(values.size() * sizeof(float));
-    std::memcpy(bytes.data(), values.data(), bytes.size());
-    Add(name, DType::kF32, shape, std::move(bytes));
-  }
-
-  void AddHalf(const std::string& name, const std::vector<int64_t>& shape,
-               const std::vector<float>& values) {
-    std::vector<uint8_t> bytes(values.size() * sizeof(uint16_t));
-    for (size_t i = 0; i < values.size(); ++i) {
-      const uint16_t value = FloatToHalf(values[i]);
-      std::memcpy(bytes.data() + i * sizeof(value), &value, sizeof(value));
-    }
-    Add(name, DType::kF16, shape, std::move(bytes));
-  }
-
-  void Write(const fs::path& file) const { WriteSafetensors(file, views_); }
-
- private:
-  void Add(const std::string& name, DType dtype, const std::vector<int64_t>& shape,
-           std::vector<uint8_t> bytes) {
-    data_.push_back(std::move(bytes));
-    views_[name] = {dtype, shape, data_.back().data(), data_.back().size(), ""};
-  }
-
-  std::vector<std::vector<uint8_t>> data_;
-  std::map<std::string, TensorView> views_;
-};
-
-std::vector<float> Dequantized(const QuantizedMatrix& matrix) {
-  std::vector<float> values(matrix.rows * matrix.columns);
-  for (size_t i = 0; i < values.size(); ++i) {
-    const size_t group = i / matrix.group_size;
-    const int code = matrix.bits == 8 ? matrix.codes[i] : matrix.codes[i / 2] >> (i % 2 * 4) & 15;
-    const int zero = matrix.zeros.empty() ? matrix.symmetric_zero() : matrix.zeros[group];
-    values[i] = matrix.scales[group] * static_cast<float>(code - zero);
-  }
-  return values;
-}
-
 }  // namespace
-
-void WriteJson(const fs::path& file, const json& value) {
-  std::ofstream out(file, std::ios::binary);
-  out << value.dump(1, ' ', false, json::error_handler_t::replace) << "\n";
-  out.close();
-  if (!out) throw Error(ErrorCode::kIo, file.string() + ": cannot be written");
-}
 
 void WriteModelFolder(const ImportedModel& model, const FolderFiles& files, int /*bits*/,
                       const fs::path& folder) {
-  WriteJson(folder / "config.json", ConfigJson(model, files.config));
   WriteJson(folder / "preprocessor_config.json", PreprocessJson(model, files.preprocess));
   json generation = DefaultGeneration();
   if (files.generation.is_object()) generation.update(files.generation);
   WriteJson(folder / "generation_config.json", generation);
-  TensorFile file;
+  FolderWriter writer(folder);
   for (const auto& [name, tensor] : model.tensors) {
     if (const auto* matrix = std::get_if<QuantizedMatrix>(&tensor.value)) {
-      file.Add(name, tensor.shape, Dequantized(*matrix));
+      std::vector<float> values(matrix->rows * matrix->columns);
+      Dequantize(*matrix, values.data());
+      writer.PutExact(name, tensor.shape, FloatTensor(std::move(values)));
     } else {
-      file.Add(name, tensor.shape, std::get<std::vector<float>>(tensor.value));
+      const auto& values = std::get<std::vector<float>>(tensor.value);
+      writer.PutExact(name, tensor.shape, FloatTensor(values.data(), values.size()));
     }
   }
-  file.Write(folder / "model.safetensors");
+  writer.Finish(ConfigJson(model, files.config));
 }
 
 }  // namespace uffizi

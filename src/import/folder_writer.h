@@ -21,9 +21,6 @@ struct FolderFiles {
 void WriteModelFolder(const ImportedModel& model, const FolderFiles& files, int bits,
                       const std::filesystem::path& folder);
 
-// Writes a file of JSON. Throws Error(kIo).
-void WriteJson(const std::filesystem::path& file, const nlohmann::json& json);
-
 }  // namespace uffizi
 
 #endif  // UFFIZI_IMPORT_FOLDER_WRITER_H_

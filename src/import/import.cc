@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/folder_writer.h"
 #include "core/json_reader.h"
 #include "core/mapped_file.h"
 #include "hub/cache.h"

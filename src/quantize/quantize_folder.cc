@@ -3,18 +3,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/config.h"
+#include "checkpoint/folder_writer.h"
 #include "checkpoint/native_config.h"
-#include "checkpoint/pack_quantized.h"
 #include "checkpoint/weight_reader.h"
-#include "core/half.h"
 #include "core/json_reader.h"
 #include "uffizi/error.h"
 
@@ -71,48 +67,24 @@ class NewFolder {
   fs::path path_, part_, old_;
 };
 
-bool IsLinear(const std::string& name) {
-  static constexpr const char* kLayers[] = {".q_proj.weight",   ".k_proj.weight", ".v_proj.weight",
-                                            ".out_proj.weight", ".qkv.weight",    ".proj.weight",
-                                            ".fc1.weight",      ".fc2.weight"};
-  return std::any_of(std::begin(kLayers), std::end(kLayers),
-                     [&](const char* layer) { return name.ends_with(layer); });
-}
-
-double RelativeError(const FloatTensor& w, const QuantizedMatrix& matrix,
-                     const std::vector<float>& importance) {
-  std::vector<float> values(w.size());
-  Dequantize(matrix, values.data());
-  double error = 0, power = 0;
-  for (size_t i = 0; i < values.size(); ++i) {
-    const double weight = importance.empty() ? 1.0 : importance[i % matrix.columns];
-    const double value = w.data()[i], difference = value - values[i];
-    error += weight * difference * difference;
-    power += weight * value * value;
-  }
-  return power > 0 ? std::sqrt(error / power) : 0.0;
-}
-
 // Makes the tensors of the new folder, one after another.
-class Writer {
+class Quantizer {
  public:
-  Writer(const Checkpoint& checkpoint, const QuantizeFolderOptions& options)
-      : reader_(checkpoint, Arithmetic::kF32, Adapters(options)), options_(options) {}
+  Quantizer(const Checkpoint& checkpoint, const fs::path& folder,
+            const QuantizeFolderOptions& options)
+      : reader_(checkpoint, Arithmetic::kF32, Adapters(options)),
+        options_(options),
+        writer_(folder),
+        layers_(writer_, options.weights, options.importance) {}
 
   void Add(const std::string& stored_name, const TensorView& tensor) {
     const std::string name = NativeName(stored_name);
     report_.bytes_before += tensor.bytes;
-    if (IsLinear(name) && tensor.shape.size() == 2) {
-      const auto columns = static_cast<size_t>(tensor.shape[1]);
-      const QuantizeOptions fitting = FittingOptions(options_.weights, columns);
-      if (fitting.bits == options_.weights.bits &&
-          fitting.group_size == options_.weights.group_size) {
-        Quantized(name, tensor);
-        return;
-      }
-      ignored_.push_back(name.substr(0, name.size() - std::strlen(".weight")));
+    if (layers_.Takes(name, tensor.shape)) {
+      report_.layers.push_back(layers_.Put(name, tensor.shape, reader_.Floats(name, tensor.shape)));
+    } else {
+      Keep(name, tensor);
     }
-    Kept(name, tensor);
   }
 
   // A head that only an adapter has.
@@ -120,14 +92,13 @@ class Writer {
     if (!options_.adapters.HasOwn(kHead) || reader_.Find(kHead) != nullptr) return;
     const TensorView* tied = reader_.Find(reader_.Holder(kTokens));
     if (tied == nullptr) reader_.Fail(kTokens, "missing");
-    PutHalf(kHead, reader_.Floats(kHead, tied->shape), *tied);
+    writer_.PutHalf(kHead, tied->shape, reader_.Floats(kHead, tied->shape));
     report_.layers.push_back({kHead, tied->shape, 16, 0.0});
   }
 
-  const std::vector<std::string>& ignored() const { return ignored_; }
-
-  FolderReport Finish(const fs::path& file) {
-    WriteSafetensors(file, tensors_);
+  FolderReport Finish(json config) {
+    report_.bytes_after = writer_.bytes();
+    writer_.Finish(std::move(config));
     return std::move(report_);
   }
 
@@ -136,41 +107,26 @@ class Writer {
     return options.adapters.empty() ? nullptr : &options.adapters;
   }
 
-  void Quantized(const std::string& name, const TensorView& tensor) {
-    const FloatTensor w = reader_.Floats(name, tensor.shape);
-    std::vector<float> importance;
-    const auto found = options_.importance.find(name);
-    if (found != options_.importance.end()) importance = found->second;
-    const QuantizedMatrix matrix =
-        Quantize(w.data(), static_cast<size_t>(tensor.shape[0]),
-                 static_cast<size_t>(tensor.shape[1]), options_.weights, importance);
-    report_.layers.push_back(
-        {name, tensor.shape, matrix.bits, RelativeError(w, matrix, importance)});
-    const std::string module = name.substr(0, name.size() - std::strlen("weight"));
-    for (const auto& [suffix, part] : Pack(matrix, storage_)) Put(module + suffix, part);
-  }
-
   // Vectors stay what they are; what is larger needs no more than 16 bits.
-  void Kept(const std::string& name, const TensorView& tensor) {
-    TensorView kept = tensor;
+  void Keep(const std::string& name, const TensorView& tensor) {
+    std::vector<int64_t> shape = tensor.shape;
     if (name == kProjection && reader_.StoredName(name) != name) {
-      kept.shape = {tensor.shape[1], tensor.shape[0]};  // Microsoft's is the other way around
-      PutHalf(
-          name,
-          reader_.ImageProjection(static_cast<int>(kept.shape[0]), static_cast<int>(kept.shape[1])),
-          kept);
-    } else if (tensor.shape.size() > 1 && (tensor.dtype == DType::kF32 ||
-                                           tensor.dtype == DType::kF64 || reader_.Changed(name))) {
-      PutHalf(name, reader_.Floats(name, tensor.shape), kept);
+      std::swap(shape[0], shape[1]);  // Microsoft's is the other way around
+      writer_.PutHalf(
+          name, shape,
+          reader_.ImageProjection(static_cast<int>(shape[0]), static_cast<int>(shape[1])));
+    } else if (shape.size() > 1 && (tensor.dtype == DType::kF32 || tensor.dtype == DType::kF64 ||
+                                    reader_.Changed(name))) {
+      writer_.PutHalf(name, shape, reader_.Floats(name, shape));
     } else if (reader_.Changed(name)) {
-      PutFloats(name, reader_.Floats(name, tensor.shape), kept);
-    } else if (name != kLogitsBias || !IsZero(tensor)) {  // transformers knows no such bias
-      if (IsFloating(tensor.dtype)) reader_.Floats(name, tensor.shape);  // throws if it is damaged
-      Put(name, kept);
+      writer_.PutFloats(name, shape, reader_.Floats(name, shape));
+    } else if (name != kLogitsBias || !IsZero(tensor)) {          // transformers knows no such bias
+      if (IsFloating(tensor.dtype)) reader_.Floats(name, shape);  // throws if it is damaged
+      TensorView kept = tensor;
+      kept.shape = shape;
+      writer_.Put(name, kept);
     }
-    if (tensor.shape.size() > 1 && name != kLogitsBias) {
-      report_.layers.push_back({name, kept.shape, 16, 0.0});
-    }
+    if (shape.size() > 1 && name != kLogitsBias) report_.layers.push_back({name, shape, 16, 0.0});
   }
 
   static bool IsFloating(DType dtype) {
@@ -183,64 +139,12 @@ class Writer {
                        [](uint8_t byte) { return byte == 0; });
   }
 
-  // Half precision, or as it was if that is too narrow.
-  void PutHalf(const std::string& name, const FloatTensor& values, TensorView kept) {
-    std::vector<uint8_t> bytes(values.size() * sizeof(uint16_t));
-    bool fits = true;
-    for (size_t i = 0; i < values.size(); ++i) {
-      const uint16_t half = FloatToHalf(values.data()[i]);
-      fits &= (half & 0x7c00u) != 0x7c00u;
-      std::memcpy(bytes.data() + i * sizeof(half), &half, sizeof(half));
-    }
-    if (!fits) {
-      PutFloats(name, values, kept);
-      return;
-    }
-    kept.dtype = DType::kF16;
-    PutBytes(name, std::move(bytes), kept);
-  }
-
-  void PutFloats(const std::string& name, const FloatTensor& values, TensorView kept) {
-    std::vector<uint8_t> bytes(values.size() * sizeof(float));
-    std::memcpy(bytes.data(), values.data(), bytes.size());
-    kept.dtype = DType::kF32;
-    PutBytes(name, std::move(bytes), kept);
-  }
-
-  void PutBytes(const std::string& name, std::vector<uint8_t> bytes, TensorView kept) {
-    storage_.push_back(std::move(bytes));
-    kept.data = storage_.back().data();
-    kept.bytes = storage_.back().size();
-    Put(name, kept);
-  }
-
-  void Put(const std::string& name, const TensorView& tensor) {
-    tensors_[name] = tensor;
-    report_.bytes_after += tensor.bytes;
-  }
-
   WeightReader reader_;
   const QuantizeFolderOptions& options_;
+  FolderWriter writer_;
+  LayerQuantizer layers_;
   FolderReport report_;
-  std::vector<std::string> ignored_;  // linear layers that are not quantized
-  std::map<std::string, TensorView> tensors_;
-  std::vector<std::vector<uint8_t>> storage_;
 };
-
-json QuantizationConfig(const QuantizeOptions& options, std::vector<std::string> ignored) {
-  ignored.insert(ignored.begin(), {"lm_head", "model.multi_modal_projector.image_projection"});
-  const json weights = {{"num_bits", options.bits},
-                        {"type", "int"},
-                        {"symmetric", options.symmetric},
-                        {"strategy", options.group_size == 0 ? "channel" : "group"},
-                        {"group_size", options.group_size == 0 ? json() : json(options.group_size)},
-                        {"dynamic", false}};
-  return {{"quant_method", "compressed-tensors"},
-          {"format", "pack-quantized"},
-          {"quantization_status", "compressed"},
-          {"config_groups", {{"group_0", {{"targets", {"Linear"}}, {"weights", weights}}}}},
-          {"ignore", ignored}};
-}
 
 // Everything beside the weights.
 void CopyOtherFiles(const fs::path& from, const fs::path& to) {
@@ -279,21 +183,20 @@ FolderReport QuantizeFolder(const fs::path& from, const fs::path& to,
   NewFolder folder(to, options.overwrite);
   CopyOtherFiles(from, folder.part());
   size_t total = 0, done = 0;
-  for (const auto& [name, tensor] : checkpoint.tensors()) total += tensor.bytes;
-  Writer writer(checkpoint, options);
+  std::map<std::string, const std::string*> order;  // by native name, whatever the layout
   for (const auto& [name, tensor] : checkpoint.tensors()) {
-    if (options.progress) options.progress(name, done, total);
-    writer.Add(name, tensor);
+    order[NativeName(name)] = &name;
+    total += tensor.bytes;
+  }
+  Quantizer quantizer(checkpoint, folder.part(), options);
+  for (const auto& [native_name, name] : order) {
+    const TensorView& tensor = *checkpoint.Find(*name);
+    if (options.progress) options.progress(*name, done, total);
+    quantizer.Add(*name, tensor);
     done += tensor.bytes;
   }
-  writer.AddOwn();
-  FolderReport report = writer.Finish(folder.part() / "model.safetensors");
-  config = NativeConfig(std::move(config), model);
-  config["quantization_config"] = QuantizationConfig(options.weights, writer.ignored());
-  std::ofstream out(folder.part() / "config.json");
-  out << config.dump(2) << "\n";
-  out.close();
-  if (!out) throw Error(ErrorCode::kIo, to.string() + ": cannot be written");
+  quantizer.AddOwn();
+  FolderReport report = quantizer.Finish(NativeConfig(std::move(config), model));
   folder.Finish();
   return report;
 }

@@ -4,12 +4,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "checkpoint/lora.h"
 #include "kernels/quantize.h"
+#include "quantize/layer_quantizer.h"
 
 namespace uffizi {
 
@@ -17,20 +17,9 @@ struct QuantizeFolderOptions {
   QuantizeOptions weights;
   bool overwrite = false;  // an existing model folder
   LoraAdapters adapters;   // merged first
-  // Mean squares of what enters a layer, [columns], by the weight's transformers-native name.
-  // Layers that are not there are quantized with equal weights.
-  std::map<std::string, std::vector<float>> importance;
+  Importance importance;   // layers that are not there are quantized with equal weights
   // Called before each tensor with the bytes done and to do.
   std::function<void(const std::string& name, size_t done, size_t total)> progress;
-};
-
-// What became of one matrix.
-struct LayerReport {
-  std::string name;  // transformers-native
-  std::vector<int64_t> shape;
-  int bits;      // in the written folder; 16 for a matrix that was kept
-  double error;  // root mean square of the error over that of the weights; of a layer with
-                 // importance, both weighted by it
 };
 
 struct FolderReport {

@@ -1,0 +1,52 @@
+#include "quantize/layer_quantizer.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace uffizi {
+namespace {
+
+double RelativeError(const FloatTensor& w, const QuantizedMatrix& matrix,
+                     const std::vector<float>& importance) {
+  std::vector<float> values(w.size());
+  Dequantize(matrix, values.data());
+  double error = 0, power = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const double weight = importance.empty() ? 1.0 : importance[i % matrix.columns];
+    const double value = w.data()[i], difference = value - values[i];
+    error += weight * difference * difference;
+    power += weight * value * value;
+  }
+  return power > 0 ? std::sqrt(error / power) : 0.0;
+}
+
+}  // namespace
+
+bool IsLinearWeight(const std::string& name) {
+  static constexpr const char* kLayers[] = {".q_proj.weight",   ".k_proj.weight", ".v_proj.weight",
+                                            ".out_proj.weight", ".qkv.weight",    ".proj.weight",
+                                            ".fc1.weight",      ".fc2.weight"};
+  return std::any_of(std::begin(kLayers), std::end(kLayers),
+                     [&](const char* layer) { return name.ends_with(layer); });
+}
+
+bool LayerQuantizer::Takes(const std::string& name, const std::vector<int64_t>& shape) {
+  if (!IsLinearWeight(name) || shape.size() != 2) return false;
+  const QuantizeOptions fitting = FittingOptions(options_, static_cast<size_t>(shape[1]));
+  const bool fits = fitting.bits == options_.bits && fitting.group_size == options_.group_size;
+  if (!fits) writer_.NoteUnpacked(name);
+  return fits;
+}
+
+LayerReport LayerQuantizer::Put(const std::string& name, const std::vector<int64_t>& shape,
+                                const FloatTensor& values) {
+  static const std::vector<float> kEqual;
+  const auto found = importance_.find(name);
+  const std::vector<float>& importance = found == importance_.end() ? kEqual : found->second;
+  const QuantizedMatrix matrix = Quantize(values.data(), static_cast<size_t>(shape[0]),
+                                          static_cast<size_t>(shape[1]), options_, importance);
+  writer_.PutMatrix(name, matrix);
+  return {name, shape, matrix.bits, RelativeError(values, matrix, importance)};
+}
+
+}  // namespace uffizi

@@ -1,0 +1,52 @@
+#ifndef UFFIZI_QUANTIZE_LAYER_QUANTIZER_H_
+#define UFFIZI_QUANTIZE_LAYER_QUANTIZER_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "checkpoint/folder_writer.h"
+#include "checkpoint/weight_matrix.h"
+#include "kernels/quantize.h"
+
+namespace uffizi {
+
+// Mean squares of what enters a layer, [columns], by the weight's transformers-native name.
+using Importance = std::map<std::string, std::vector<float>>;
+
+// What became of one matrix.
+struct LayerReport {
+  std::string name;  // transformers-native
+  std::vector<int64_t> shape;
+  int bits;      // in the written folder; 16 for a matrix that was kept
+  double error;  // root mean square of the error over that of the weights; of a layer with
+                 // importance, both weighted by it
+};
+
+// Whether a tensor of this name is the weight of a linear layer of the vision or text blocks.
+bool IsLinearWeight(const std::string& name);
+
+// Quantizes weights of linear layers into a folder.
+class LayerQuantizer {
+ public:
+  // `importance` may lack layers, which then count all columns alike. All must outlive the object.
+  LayerQuantizer(FolderWriter& writer, const QuantizeOptions& options, const Importance& importance)
+      : writer_(writer), options_(options), importance_(importance) {}
+
+  // Whether a weight [rows, columns] can be quantized as the options say; if it is a linear layer's
+  // and cannot, the folder notes that.
+  bool Takes(const std::string& name, const std::vector<int64_t>& shape);
+  // Quantizes and writes it. values: [rows, columns] f32, finite
+  LayerReport Put(const std::string& name, const std::vector<int64_t>& shape,
+                  const FloatTensor& values);
+
+ private:
+  FolderWriter& writer_;
+  const QuantizeOptions& options_;
+  const Importance& importance_;
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_QUANTIZE_LAYER_QUANTIZER_H_
