@@ -2,7 +2,8 @@
 #define UFFIZI_HUB_CACHE_H_
 
 #include <filesystem>
-#include <string>
+
+#include "core/owned_folders.h"  // ScratchFolder
 
 namespace uffizi {
 
@@ -21,20 +22,6 @@ class FileLock {
 
  private:
   int descriptor_;
-};
-
-// A new folder beside `place`, removed with all in it unless it was moved away.
-class ScratchFolder {
- public:
-  // Throws Error(kIo).
-  explicit ScratchFolder(const std::filesystem::path& place);
-  ~ScratchFolder();
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
 };
 
 }  // namespace uffizi

@@ -7,11 +7,11 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
-#include <fstream>
 #include <memory>
 #include <thread>
 
 #include "core/mapped_file.h"
+#include "core/owned_files.h"
 #include "hub/checksum.h"
 #include "hub/environment.h"
 #include "uffizi/error.h"
@@ -33,11 +33,6 @@ uint64_t SizeOf(const fs::path& file) {
   std::error_code error;
   const auto size = fs::file_size(file, error);
   return error ? 0 : size;
-}
-
-void Remove(const fs::path& file) {
-  std::error_code ignored;
-  fs::remove(file, ignored);
 }
 
 // The certificates that are trusted: what the environment names, else the system's, whichever Linux
@@ -211,16 +206,16 @@ class Request {
       from_start_ = true;
       return false;
     }
-    file_.reset(std::fopen(part_.c_str(), offset_ == 0 ? "wb" : "ab"));
+    file_.reset(OpenPart(part_, offset_ > 0));
     if (file_ == nullptr) {
       write_failed_ = true;
       return false;
     }
     // A weak tag ("W/...") is no promise that the bytes are the same.
     if (etag_.starts_with('"')) {
-      std::ofstream(etag_file_) << etag_;
+      WritePart(etag_file_, etag_);
     } else {
-      Remove(etag_file_);
+      RemovePart(etag_file_);
     }
     return true;
   }
@@ -283,7 +278,7 @@ bool Check(const Download& download, const fs::path& part, std::string& reason) 
   } else {
     return true;
   }
-  Remove(part);
+  RemovePart(part);
   return false;
 }
 
@@ -308,20 +303,18 @@ void DownloadFile(const Download& download, const fs::path& place, const BytesCa
       }
     }
     if (outcome == Outcome::kDone) {
-      if (SizeOf(part) == 0) std::ofstream(part, std::ios::binary).close();
+      if (SizeOf(part) == 0) WritePart(part, "");
       if (Check(download, part, reason)) {
-        std::error_code error;
-        fs::rename(part, place, error);
-        if (error) throw Error(ErrorCode::kIo, place.string() + ": " + error.message());
-        Remove(Beside(place, ".part.etag"));
+        FinishPart(part, place);
+        RemovePart(Beside(place, ".part.etag"));
         return;
       }
       outcome = Outcome::kFromStart;
     }
     if (outcome == Outcome::kFromStart) {
       // What was there may have been of another file: once more from the beginning, but only once.
-      Remove(part);
-      Remove(Beside(place, ".part.etag"));
+      RemovePart(part);
+      RemovePart(Beside(place, ".part.etag"));
       if (started_anew) {
         throw Error(ErrorCode::kIo, download.url + ": " + reason);
       }

@@ -4,6 +4,8 @@
 #include <optional>
 
 #include "core/mapped_file.h"
+#include "core/owned_files.h"
+#include "core/owned_folders.h"
 #include "hub/cache.h"
 #include "hub/environment.h"
 #include "hub/sources.h"
@@ -80,7 +82,8 @@ class Pull {
           ErrorCode::kNotFound,
           name_.text() + ": is not in the cache, and the environment says offline. " + ByHand());
     }
-    fs::create_directories(downloads_);
+    CheckPlace();
+    MakeFolders(downloads_);
     try {
       Fetch();
     } catch (const Error& error) {
@@ -98,6 +101,15 @@ class Pull {
       return "Put the files of " + AddressOf(name_) + " in " + folder_.string();
     }
     return "Put " + AddressOf(name_) + " at " + folder_.string() + ".zip";
+  }
+
+  // What a person has put where the model is to go is not ours to replace: say so before gigabytes
+  // are fetched.
+  void CheckPlace() const {
+    std::error_code error;
+    if (!IdentityOf(folder_) || fs::is_empty(folder_, error)) return;
+    throw Error(ErrorCode::kIo, folder_.string() + ": holds something, but no whole model. " +
+                                    ByHand() + ", or move it away");
   }
 
   void Fetch() {
@@ -138,13 +150,15 @@ class Pull {
     if (name_.hugging_face()) {
       const ScratchFolder scratch(folder_);
       const fs::path whole = scratch.path() / "model";
-      fs::create_directory(whole);
-      for (const std::string& file : names_) fs::rename(downloads_ / file, whole / file);
-      fs::rename(whole, folder_);
+      MakeFolders(whole);
+      for (const std::string& file : names_) scratch.TakeIn(downloads_ / file, whole / file);
+      scratch.MoveOut(whole, folder_);
     } else {
       unpack_(downloads_ / names_.front(), folder_);
+      const ScratchFolder scratch(downloads_);  // which goes with the zip
+      scratch.TakeIn(downloads_ / names_.front(), scratch.path() / names_.front());
     }
-    fs::remove_all(downloads_);
+    RemoveIfEmpty(downloads_);
   }
 
   const ModelName& name_;

@@ -10,6 +10,7 @@
 
 #include "core/json_reader.h"
 #include "core/mapped_file.h"
+#include "core/owned_files.h"
 #include "hub/environment.h"
 #include "uffizi/error.h"
 
@@ -133,10 +134,11 @@ std::vector<RemoteFile> ListHuggingFace(const ModelName& name, const fs::path& s
   const std::string token = HuggingFaceToken();
   const std::string api = HuggingFace() + "/api/models/" + name.repository() + "/revision/" +
                           Escaped(name.revision()) + "?blobs=true";
-  const fs::path listing = scratch / "listing.json";
+  const fs::path listing = scratch / "listing.json.part";
+  RemovePart(listing);
   DownloadFile({api, token, std::nullopt, ""}, listing, nullptr);
   const json model = ParseJson(ReadFile(listing, kMaxListing));
-  fs::remove(listing);
+  RemovePart(listing);
   if (!model.is_object() || !model.contains("siblings") || !model["siblings"].is_array()) {
     throw Error(ErrorCode::kIo, api + ": does not answer as Hugging Face does");
   }
@@ -167,7 +169,8 @@ std::vector<RemoteFile> ListHuggingFace(const ModelName& name, const fs::path& s
 
 // The newest zip of that name in Spark NLP's list, which has a line of JSON for each of its models.
 std::vector<RemoteFile> ListSparkNlp(const ModelName& name, const fs::path& scratch) {
-  const fs::path listing = scratch / "metadata.json";
+  const fs::path listing = scratch / "metadata.json.part";
+  RemovePart(listing);
   DownloadFile({SparkNlp() + "/metadata.json", "", std::nullopt, ""}, listing, nullptr);
   std::ifstream lines(listing);
   std::string newest, checksum;
@@ -197,7 +200,7 @@ std::vector<RemoteFile> ListSparkNlp(const ModelName& name, const fs::path& scra
     checksum = TextOr(entry, "checksum");
   }
   lines.close();
-  fs::remove(listing);
+  RemovePart(listing);
   if (newest.empty()) {
     throw Error(ErrorCode::kNotFound, SparkNlp() + "/metadata.json: knows no " + name.text());
   }

@@ -1,0 +1,190 @@
+#include "core/owned_folders.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "core/owned_files.h"
+#include "uffizi/error.h"
+
+namespace uffizi {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kMarkerFile = "lock";
+constexpr std::string_view kMarker = "a job of uffizi\n";
+constexpr std::string_view kMadeByUs = "a job of uffizi, which made this folder\n";
+
+[[noreturn]] void FailWriting(const fs::path& path, int error) {
+  throw Error(ErrorCode::kIo, path.string() + ": cannot be written: " + std::strerror(error));
+}
+
+bool IsPart(const std::string& name) {
+  return name.starts_with(kPartPrefix) && name.ends_with(kPartSuffix);
+}
+
+enum class Marker { kNone, kForeign, kFolderOfOthers, kOurFolder };
+
+// Who made the folder of this lock file.
+Marker ReadMarker(const fs::path& path) {
+  if (!IdentityOf(path)) return Marker::kNone;
+  std::string text(kMadeByUs.size() + 1, '\0');
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  const ssize_t length = file < 0 ? 0 : read(file, text.data(), text.size());
+  if (file >= 0) close(file);
+  text.resize(static_cast<size_t>(std::max<ssize_t>(length, 0)));
+  if (text == kMadeByUs) return Marker::kOurFolder;
+  return text == kMarker ? Marker::kFolderOfOthers : Marker::kForeign;
+}
+
+}  // namespace
+
+ScratchFolder::ScratchFolder(const fs::path& place) {
+  MakeFolders(place.parent_path());
+  std::string name = place.string() + ".part-XXXXXX";
+  if (mkdtemp(name.data()) == nullptr) FailWriting(place, errno);
+  path_ = name;
+  // As other folders are, by the process's mask: mkdtemp's are for their owner alone.
+  const mode_t mask = umask(0);
+  umask(mask);
+  std::error_code ignored;
+  fs::permissions(path_, static_cast<fs::perms>(0777 & ~mask), ignored);
+}
+
+ScratchFolder::~ScratchFolder() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
+void ScratchFolder::CheckInside(const fs::path& made) const {
+  const fs::path below = made.lexically_normal().lexically_relative(path_.lexically_normal());
+  if (below.empty() || below == "." || *below.begin() == "..") {
+    throw Error(ErrorCode::kInternal, made.string() + ": is not in " + path_.string());
+  }
+}
+
+void ScratchFolder::TakeIn(const fs::path& from, const fs::path& made) const {
+  CheckInside(made);
+  MoveNew(from, made);
+}
+
+void ScratchFolder::MoveOut(const fs::path& made, const fs::path& place) const {
+  CheckInside(made);
+  std::error_code ignored;
+  const bool over_folder =
+      fs::is_directory(fs::symlink_status(place, ignored)) && fs::is_directory(made);
+  // The system itself refuses to put a folder over another that is not empty.
+  if (over_folder && std::rename(made.c_str(), place.c_str()) == 0) return;
+  MoveNew(made, place);
+}
+
+void ScratchFolder::MoveOver(const fs::path& made, const fs::path& folder) const {
+  CheckInside(made);
+  std::vector<fs::path> names;
+  for (const auto& entry : fs::directory_iterator(made)) names.push_back(entry.path().filename());
+  std::sort(names.begin(), names.end());
+  for (const fs::path& name : names) {
+    std::error_code ignored;
+    if (fs::is_directory(folder / name, ignored)) FailWriting(folder / name, EISDIR);
+  }
+  for (const fs::path& name : names) {
+    if (std::rename((made / name).c_str(), (folder / name).c_str()) != 0) {
+      FailWriting(folder / name, errno);
+    }
+  }
+}
+
+OwnFolder::OwnFolder(fs::path path, std::vector<std::string> names, bool by_us)
+    : path_(std::move(path)), names_(std::move(names)), ours_(by_us) {
+  CheckContent();
+}
+
+bool OwnFolder::IsKnown(const std::string& name) const {
+  return name == kMarkerFile || std::find(names_.begin(), names_.end(), name) != names_.end();
+}
+
+void OwnFolder::CheckContent() const {
+  if (!IdentityOf(path_)) return;
+  std::error_code error;
+  std::string first;
+  size_t others = 0;
+  fs::directory_iterator at(path_, error);
+  for (const fs::directory_iterator end; !error && at != end; at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    const bool known = name == kMarkerFile ? ReadMarker(at->path()) != Marker::kForeign
+                                           : IsPart(name) || IsKnown(name);
+    if (known && at->symlink_status().type() == fs::file_type::regular) continue;
+    if (first.empty() || name < first) first = name;
+    ++others;
+  }
+  if (error) {
+    throw Error(ErrorCode::kInvalidArgument,
+                path_.string() + ": cannot be used: " + error.message());
+  }
+  if (others == 0) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              path_.string() + ": holds " + first +
+                  (others > 1 ? " and " + std::to_string(others - 1) + " more" : "") +
+                  ", which is no job's; name an empty folder, or one that does not exist");
+}
+
+fs::path OwnFolder::Place(const std::string& name) const {
+  if (!IsKnown(name)) {
+    throw Error(ErrorCode::kInternal, (path_ / name).string() + ": is not known here");
+  }
+  return path_ / name;
+}
+
+void OwnFolder::Make() {
+  if (!IdentityOf(path_)) {
+    MakeFolders(path_);
+    ours_ = true;
+  }
+  if (ReadMarker(path_ / kMarkerFile) == Marker::kNone) {
+    try {
+      WriteFile(path_ / kMarkerFile, ours_ ? kMadeByUs : kMarker);
+    } catch (const Error&) {
+      if (!IdentityOf(path_ / kMarkerFile)) throw;  // else another process was faster
+    }
+  }
+  CheckContent();  // meanwhile somebody may have put something there
+  ours_ = ReadMarker(path_ / kMarkerFile) == Marker::kOurFolder;
+}
+
+int OwnFolder::OpenLock() const {
+  const fs::path place = path_ / kMarkerFile;
+  const int file = open(place.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (file < 0) FailWriting(place, errno);
+  return file;
+}
+
+void OwnFolder::Write(const std::string& name, std::string_view bytes) {
+  OutFile::Naming naming;
+  naming.over = IdentityOf(Place(name));
+  naming.durable = true;
+  WriteFile(Place(name), bytes, naming);
+}
+
+void OwnFolder::Remove(const std::string& name) { unlink(Place(name).c_str()); }
+
+void OwnFolder::RemoveAll() {
+  std::error_code error;
+  for (fs::directory_iterator at(path_, error), end; !error && at != end; at.increment(error)) {
+    if (IsPart(at->path().filename().string())) unlink(at->path().c_str());
+  }
+  for (const std::string& name : names_) Remove(name);
+  Remove(kMarkerFile);  // last: it says whose the rest is
+  if (ours_) rmdir(path_.c_str());
+}
+
+void RemoveIfEmpty(const fs::path& folder) { rmdir(folder.c_str()); }
+
+}  // namespace uffizi

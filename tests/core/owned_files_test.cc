@@ -1,0 +1,225 @@
+#include "core/owned_files.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include "core/mapped_file.h"
+#include "core/owned_folders.h"
+#include "support/files.h"
+#include "uffizi/error.h"
+
+namespace uffizi {
+namespace {
+
+using testing::TemporaryFolder;
+using testing::WriteText;
+namespace fs = std::filesystem;
+
+template <typename Act>
+std::string FailureOf(Act act) {
+  try {
+    act();
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+size_t CountEntries(const fs::path& folder) {
+  return static_cast<size_t>(
+      std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
+}
+
+class OwnedFilesTest : public ::testing::Test {
+ protected:
+  const TemporaryFolder temporary;
+  const fs::path root = temporary.path();
+};
+
+TEST_F(OwnedFilesTest, ANewFileTakesNoNameThatIsTaken) {
+  WriteText(root / "a.txt", "mine");
+  fs::create_symlink("nowhere", root / "dangling");
+  fs::create_directory(root / "folder");
+  for (const char* name : {"a.txt", "dangling", "folder"}) {
+    EXPECT_THAT(FailureOf([&] { WriteFile(root / name, "new"); }), ::testing::HasSubstr(name));
+    EXPECT_THAT(FailureOf([&] { MakeLink("/etc/passwd", root / name); }),
+                ::testing::HasSubstr(name));
+  }
+  EXPECT_EQ(ReadFile(root / "a.txt"), "mine");
+  EXPECT_EQ(fs::read_symlink(root / "dangling"), "nowhere");
+  EXPECT_EQ(CountEntries(root), 3u) << "parts are left";
+}
+
+TEST_F(OwnedFilesTest, ReplacesOnlyWhatTheCallerHasSeen) {
+  WriteText(root / "a.txt", "first");
+  OutFile::Naming naming;
+  naming.over = IdentityOf(root / "a.txt");
+  WriteText(root / "a.txt", "somebody's edit");
+  EXPECT_NE(FailureOf([&] { WriteFile(root / "a.txt", "new", naming); }), "");
+  EXPECT_EQ(ReadFile(root / "a.txt"), "somebody's edit");
+  naming.over = IdentityOf(root / "a.txt");
+  WriteFile(root / "a.txt", "new", naming);
+  EXPECT_EQ(ReadFile(root / "a.txt"), "new");
+}
+
+TEST_F(OwnedFilesTest, ReplacingALinkOrOneOfSeveralNamesLeavesTheOthers) {
+  WriteText(root / "target", "kept");
+  fs::create_symlink("target", root / "link");
+  fs::create_hard_link(root / "target", root / "second");
+  for (const char* name : {"link", "second"}) {
+    OutFile::Naming naming;
+    naming.over = IdentityOf(root / name);
+    WriteFile(root / name, "new", naming);
+    EXPECT_EQ(ReadFile(root / name), "new");
+  }
+  EXPECT_EQ(ReadFile(root / "target"), "kept");
+}
+
+TEST_F(OwnedFilesTest, AnUnfinishedFileLeavesNothing) {
+  {
+    OutFile file(root / "sub" / "a.bin");
+    file.Write(std::string(200'000, 'x'));
+    EXPECT_EQ(CountEntries(root / "sub"), 1u);
+  }
+  EXPECT_EQ(CountEntries(root / "sub"), 0u);
+}
+
+TEST_F(OwnedFilesTest, TheIdentityIsKnownBeforeTheName) {
+  const fs::path place = root / "a.txt";
+  OutFile::Naming naming;
+  std::optional<FileIdentity> told;
+  naming.before = [&](const FileIdentity& identity) {
+    told = identity;
+    EXPECT_FALSE(IdentityOf(place));
+  };
+  WriteFile(place, std::string(70'000, 'x') + "end", naming);
+  EXPECT_EQ(told, IdentityOf(place));
+  EXPECT_EQ(ReadFile(place).size(), 70'003u);
+}
+
+TEST_F(OwnedFilesTest, OnlyPartsOfTheOwnTokenAreRemoved) {
+  WriteText(root / ".uffizi-abc-1-1.part", "");
+  WriteText(root / ".uffizi-other-1-1.part", "");
+  WriteText(root / "a.part", "");
+  RemoveParts(root, "abc");
+  EXPECT_FALSE(fs::exists(root / ".uffizi-abc-1-1.part"));
+  EXPECT_EQ(CountEntries(root), 2u);
+}
+
+TEST_F(OwnedFilesTest, ReopeningCutsNeitherLinksNorFilesOfSeveralNames) {
+  WriteText(root / "a", "0123456789");
+  close(ReopenFile(root / "a", 6));
+  EXPECT_EQ(ReadFile(root / "a"), "012345");
+  EXPECT_NE(FailureOf([&] { ReopenFile(root / "a", 7); }), "");
+  fs::create_symlink("a", root / "link");
+  EXPECT_NE(FailureOf([&] { ReopenFile(root / "link", 2); }), "");
+  fs::create_hard_link(root / "a", root / "second");
+  EXPECT_NE(FailureOf([&] { ReopenFile(root / "a", 2); }), "");
+  EXPECT_EQ(ReadFile(root / "a"), "012345");
+}
+
+TEST_F(OwnedFilesTest, AScratchFolderTakesTheNameOfAnEmptyFolderOnly) {
+  for (const char* name : {"new", "empty", "full"}) {
+    if (name != std::string("new")) fs::create_directory(root / name);
+    if (name == std::string("full")) WriteText(root / name / "mine", "kept");
+    const ScratchFolder scratch(root / name);
+    fs::create_directory(scratch.path() / "model");
+    WriteText(scratch.path() / "model" / "config.json", "{}");
+    const std::string failure =
+        FailureOf([&] { scratch.MoveOut(scratch.path() / "model", root / name); });
+    EXPECT_EQ(failure.empty(), name != std::string("full")) << failure;
+  }
+  EXPECT_TRUE(fs::exists(root / "empty" / "config.json"));
+  EXPECT_EQ(ReadFile(root / "full" / "mine"), "kept");
+  EXPECT_EQ(CountEntries(root / "full"), 1u);
+  EXPECT_EQ(CountEntries(root), 3u);
+}
+
+TEST_F(OwnedFilesTest, MovingOverKeepsEverythingOfOtherNames) {
+  const fs::path out = root / "out";
+  fs::create_directories(out / "checkpoint");
+  WriteText(out / "train.py", "script");
+  WriteText(out / "config.json", "old");
+  WriteText(out / "checkpoint" / "1.bin", "state");
+  const ScratchFolder scratch(out);
+  fs::create_directory(scratch.path() / "model");
+  WriteText(scratch.path() / "model" / "config.json", "new");
+  scratch.MoveOver(scratch.path() / "model", out);
+  EXPECT_EQ(ReadFile(out / "config.json"), "new");
+  EXPECT_EQ(ReadFile(out / "train.py"), "script");
+  EXPECT_EQ(ReadFile(out / "checkpoint" / "1.bin"), "state");
+  // A folder of the same name is not replaced, and nothing else either.
+  fs::create_directory(scratch.path() / "again");
+  WriteText(scratch.path() / "again" / "a.json", "new");
+  WriteText(scratch.path() / "again" / "checkpoint", "new");
+  EXPECT_NE(FailureOf([&] { scratch.MoveOver(scratch.path() / "again", out); }), "");
+  EXPECT_FALSE(fs::exists(out / "a.json"));
+}
+
+TEST_F(OwnedFilesTest, AnOwnFolderHoldsNothingElse) {
+  const fs::path folder = root / "job";
+  fs::create_directory(folder);
+  for (const char* name : {"thesis.txt", "lock", "notes"}) {
+    WriteText(folder / name, "");
+    const std::string failure = FailureOf([&] {
+      OwnFolder(folder, {"journal.json", "notes"}, false).Make();
+    });
+    if (name == std::string("notes")) {
+      EXPECT_EQ(failure, "");
+    } else {
+      EXPECT_THAT(failure, ::testing::HasSubstr(name));
+      fs::remove(folder / name);
+    }
+  }
+  EXPECT_NE(FailureOf([&] { OwnFolder(folder / "notes", {}, false); }), "") << "a file";
+}
+
+TEST_F(OwnedFilesTest, AnOwnFolderGoesWithItsFilesIfItWasMadeHere) {
+  for (const bool made_before : {false, true}) {
+    const fs::path folder = root / "a" / "job";
+    if (made_before) fs::create_directories(folder);
+    {
+      OwnFolder own(folder, {"journal.json"}, false);
+      own.Make();
+      own.Write("journal.json", "1");
+      own.Write("journal.json", "2");
+      EXPECT_EQ(ReadFile(own.Place("journal.json")), "2");
+      EXPECT_NE(FailureOf([&] { own.Write("other", "1"); }), "");
+    }
+    OwnFolder own(folder, {"journal.json"}, false);  // another process
+    own.Make();
+    WriteText(folder / ".uffizi-0-0.part", "of a run that was killed");
+    own.RemoveAll();
+    EXPECT_EQ(fs::exists(folder), made_before);
+  }
+}
+
+TEST_F(OwnedFilesTest, WhatCameInMeanwhileStays) {
+  OwnFolder own(root / "job", {"journal.json"}, false);
+  own.Make();
+  own.Write("journal.json", "1");
+  WriteText(root / "job" / "mine.txt", "kept");
+  own.RemoveAll();
+  EXPECT_EQ(ReadFile(root / "job" / "mine.txt"), "kept");
+  EXPECT_EQ(CountEntries(root / "job"), 1u);
+}
+
+TEST_F(OwnedFilesTest, DownloadsTouchOnlyParts) {
+  WriteText(root / "model.safetensors", "mine");
+  EXPECT_NE(FailureOf([&] { RemovePart(root / "model.safetensors"); }), "");
+  EXPECT_NE(FailureOf([&] { OpenPart(root / "model.safetensors", false); }), "");
+  WritePart(root / "model.safetensors.part", "half");
+  std::FILE* file = OpenPart(root / "model.safetensors.part", true);
+  std::fputs(" and half", file);
+  std::fclose(file);
+  EXPECT_NE(
+      FailureOf([&] { FinishPart(root / "model.safetensors.part", root / "model.safetensors"); }),
+      "");
+  FinishPart(root / "model.safetensors.part", root / "other");
+  EXPECT_EQ(ReadFile(root / "other"), "half and half");
+  EXPECT_EQ(ReadFile(root / "model.safetensors"), "mine");
+}
+
+}  // namespace
+}  // namespace uffizi
