@@ -5,7 +5,7 @@
 
 #include "core/parallel.h"
 #include "image/preprocess.h"
-#include "image/resample_rows.h"
+#include "kernels/resample_rows.h"
 #include "uffizi/error.h"
 
 namespace uffizi {

@@ -16,12 +16,12 @@ HWY_BEFORE_NAMESPACE();
 namespace uffizi {
 namespace HWY_NAMESPACE {
 
-// Queries that share one turn of a head's keys: a window of 144 is one piece, and the scores of 600
-// keys fit the core's own cache.
+// Queries that share the transposed keys of a head: a window of 144 is one piece, and the scores of
+// 600 keys fit the core's own cache.
 constexpr size_t kQueryChunk = 144;
 constexpr size_t kKeyTile = 64;
 
-constexpr size_t kKeyPadding = 16;  // the most lanes of a vector
+constexpr size_t kKeyPadding = 16;  // the largest number of lanes in a vector
 
 // out[d, j] = k[j, d] for `count` keys, zeros for the rest. out: [head_dim, kKeyTile]
 HWY_INLINE void TransposeKeys(const float* k, size_t stride, size_t count, size_t head_dim,
@@ -40,18 +40,19 @@ void AttendChunk(const AttentionJob& job, const AttentionShape& shape, size_t he
   // Whole vectors of keys: columns left over would cost as much each.
   const auto pad = [](size_t n) { return (n + kKeyPadding - 1) / kKeyPadding * kKeyPadding; };
   const size_t padded = pad(keys);
-  auto* turned = static_cast<float*>(
+  auto* transposed = static_cast<float*>(
       ThreadScratch((dim * (kKeyTile + count + keys) + count * padded) * sizeof(float)));
-  float* q = turned + dim * kKeyTile;  // [count, dim]
-  float* v = q + count * dim;          // [keys, dim]
-  float* scores = v + keys * dim;      // [count, padded]
+  float* q = transposed + dim * kKeyTile;  // [count, dim]
+  float* v = q + count * dim;              // [keys, dim]
+  float* scores = v + keys * dim;          // [count, padded]
   GatherRows(job.q + first * shape.q_stride + head * dim, shape.q_stride, count, dim, q);
   ScaleRow(q, count * dim, shape.scale);
   GatherRows(job.v + head * dim, shape.kv_stride, keys, dim, v);
   for (size_t j = 0; j < keys; j += kKeyTile) {
     const size_t tile = std::min(kKeyTile, keys - j);
-    TransposeKeys(job.k + j * shape.kv_stride + head * dim, shape.kv_stride, tile, dim, turned);
-    ComputeOuterProduct({q, dim, 1, turned, kKeyTile, dim, scores + j, padded}, count, pad(tile));
+    TransposeKeys(job.k + j * shape.kv_stride + head * dim, shape.kv_stride, tile, dim, transposed);
+    ComputeOuterProduct({q, dim, 1, transposed, kKeyTile, dim, scores + j, padded}, count,
+                        pad(tile));
   }
   float sums[kQueryChunk];
   for (size_t i = 0; i < count; ++i) sums[i] = ExpOfRow(scores + i * padded, keys);
@@ -135,9 +136,9 @@ void AttendAll(std::span<const AttentionJob> jobs, const AttentionShape& shape) 
     chunk = kQueriesInBf16;
   }
 #endif
-  size_t most = 0;
-  for (const AttentionJob& job : jobs) most = std::max(most, job.queries);
-  const size_t chunks = (most + chunk - 1) / chunk;
+  size_t longest = 0;
+  for (const AttentionJob& job : jobs) longest = std::max(longest, job.queries);
+  const size_t chunks = (longest + chunk - 1) / chunk;
   const size_t per_job = chunks * shape.heads;
   ParallelFor(jobs.size() * per_job, 1, [&](size_t begin, size_t end) HWY_ATTR {
     for (size_t i = begin; i < end; ++i) {

@@ -63,10 +63,11 @@ HWY_INLINE float ExpOfRowToBf16(const float* x, size_t count, size_t padded, uin
   const auto high = hn::Set(du, 0xffff0000u);
   const size_t lanes = hn::Lanes(d), whole = count / lanes * lanes;
   const auto rest = hn::FirstN(d, count - whole);
-  auto most = hn::Set(d, x[0]);
-  for (size_t i = 0; i < whole; i += lanes) most = hn::Max(most, hn::LoadU(d, x + i));
-  if (whole < count) most = hn::IfThenElse(rest, hn::Max(most, hn::LoadU(d, x + whole)), most);
-  const auto shift = hn::MaxOfLanes(d, most);
+  auto maximum = hn::Set(d, x[0]);
+  for (size_t i = 0; i < whole; i += lanes) maximum = hn::Max(maximum, hn::LoadU(d, x + i));
+  if (whole < count)
+    maximum = hn::IfThenElse(rest, hn::Max(maximum, hn::LoadU(d, x + whole)), maximum);
+  const auto shift = hn::MaxOfLanes(d, maximum);
   auto sums = hn::Zero(d);
   for (size_t i = 0; i < padded; i += lanes) {
     auto e = hn::Zero(d);

@@ -1,6 +1,6 @@
-// Attention of few queries on many keys that stay the same from step to step. Decoding is bound by
-// how fast keys and values come from memory, so they may be held in 8 bits, and are read in the
-// order in which they lie. Keys lie turned in tiles: a vector holds neighbouring keys of one
+// Attention of few queries on many keys that stay the same from step to step. Decoding is
+// memory-bound, so keys and values may be held in 8 bits, and are read in the order in which they
+// lie. Keys are transposed in tiles: a vector holds neighbouring keys of one
 // dimension.
 
 #include <cmath>
@@ -8,6 +8,7 @@
 
 #include "core/parallel.h"
 #include "kernels/arguments.h"
+#include "kernels/blocking.h"
 #include "kernels/kernels.h"
 #include "kernels/scratch.h"
 #include "kernels/targets.h"
@@ -44,7 +45,7 @@ HWY_INLINE void MultiplyBlock(D d, const float* HWY_RESTRICT a, size_t a_row,
     UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(d);
   }
   for (size_t s = 0; s < steps; ++s, b += b_step) {
-    PrefetchBytes(b + kAhead / sizeof(T), kVectors * lanes * sizeof(T));
+    PrefetchBytes(b + blocking::kPrefetchDistance / sizeof(T), kVectors * lanes * sizeof(T));
     hn::Vec<D> line[kVectors];
     UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) line[v] = LoadFloats(d, b + v * lanes);
     UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
@@ -147,15 +148,15 @@ void AttendCross(std::span<const CrossAttentionJob> jobs, const CrossShape& shap
 
 // from[i] = to[i] * the scale that it returns
 HWY_INLINE float StoreRow(const float* from, size_t count, int8_t* to) {
-  float most = 0.0f;
-  for (size_t i = 0; i < count; ++i) most = std::max(most, std::abs(from[i]));
-  const float factor = most > 0.0f ? 127.0f / most : 0.0f;
+  float maximum = 0.0f;
+  for (size_t i = 0; i < count; ++i) maximum = std::max(maximum, std::abs(from[i]));
+  const float factor = maximum > 0.0f ? 127.0f / maximum : 0.0f;
   ForEachVector(count, [&](auto d, size_t i) HWY_ATTR {
     const hn::Rebind<int8_t, decltype(d)> bytes;
     const auto codes = hn::NearestInt(hn::Mul(hn::LoadU(d, from + i), hn::Set(d, factor)));
     hn::StoreU(hn::DemoteTo(bytes, codes), bytes, to + i);
   });
-  return most / 127.0f;
+  return maximum / 127.0f;
 }
 HWY_INLINE float StoreRow(const float* from, size_t count, float* to) {
   std::copy_n(from, count, to);
@@ -194,8 +195,8 @@ void PackHead(const float* k, const float* v, const CrossShape& shape, size_t he
         cross.value_scales[head * cross.tokens + t] = value_scale;
       }
     }
-    T* turned = keys + t / kTile * kTile * dim + t % kTile;
-    for (size_t i = 0; i < dim; ++i) turned[i * kTile] = key[i];
+    T* transposed = keys + t / kTile * kTile * dim + t % kTile;
+    for (size_t i = 0; i < dim; ++i) transposed[i * kTile] = key[i];
   }
 }
 

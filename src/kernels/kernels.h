@@ -47,9 +47,9 @@ struct QuantizedRows {
   int8_t* codes = nullptr;  // [rows, groups, padded group]
   float* scales = nullptr;  // [rows, groups]
   int32_t* sums = nullptr;  // [rows, groups], of codes
-  // [rows, groups, pair_chunks()], where kernels sum in 16 bits (quad_dot-inl.h): -8 times the sums
-  // of codes of a chunk's columns, of the first two of each four in the low half, of the last two
-  // in the high half.
+  // [rows, groups, pair_chunks()], where kernels sum in 16 bits (dot_maddubs-inl.h): -8 times the
+  // sums of codes of a chunk's columns, of the first two of each four in the low half, of the last
+  // two in the high half.
   int32_t* pair_starts = nullptr;
   ColumnTransform transform = {};  // that kernels which write codes apply
 
@@ -66,7 +66,7 @@ struct QuantizedRows {
 // f32
 void QuantizeRows(const float* x, size_t rows, const QuantizedRows& out);
 
-// The same of layer-normalized rows. x: [rows, columns] f32; weight, bias: [columns] f32
+// Quantizes layer-normalized rows likewise. x: [rows, columns] f32; weight, bias: [columns] f32
 void LayerNormQuantizeRows(const float* x, size_t rows, const float* weight, const float* bias,
                            float epsilon, const QuantizedRows& out);
 
@@ -84,7 +84,7 @@ struct QuantizedProduct {
 void MatMulQuantized(const QuantizedRows& x, size_t rows,
                      std::span<const QuantizedProduct> products);
 
-// The same, its result quantized for the next product. Takes no residual. y has w.rows() columns,
+// A product whose result is quantized for the next one. Takes no residual. y has w.rows() columns,
 // in groups that CanQuantizeOutput.
 void MatMulQuantized(const QuantizedRows& x, size_t rows, const PackedMatrix& w,
                      const Epilogue& epilogue, const QuantizedRows& y);
@@ -137,7 +137,7 @@ struct CachedAttentionJob {
 void CachedAttention(std::span<const CachedAttentionJob> jobs, size_t heads, size_t head_dim,
                      float scale, const float* k_cache, const float* v_cache, size_t max_positions);
 
-// Keys and values of a sequence's encoder states, as cross-attention reads them: keys turned in
+// Keys and values of a sequence's encoder states, as cross-attention reads them: keys transposed in
 // tiles, [heads, padded_tokens() / kKeyTile, head_dim, kKeyTile], values [heads, tokens, head_dim].
 // f32, or i8 with a scale for each token and head. Before keys become i8, the mean of each of their
 // dimensions over the tokens is taken off: it adds the same to all scores of a query, which softmax
@@ -173,7 +173,7 @@ void CrossAttention(std::span<const CrossAttentionJob> jobs, size_t heads, size_
 // qkv: [tokens, 3, groups, group_dim] f32; products: [groups, group_dim, group_dim] f32
 void AddChannelProducts(const float* qkv, size_t tokens, size_t groups, size_t group_dim,
                         float* products);
-// Then their softmax, turned: weights[g, d, c] is A[c, d] of group g. tokens: all of them
+// Then their softmax, transposed: weights[g, d, c] is A[c, d] of group g. tokens: all of them
 void ChannelWeights(const float* products, size_t tokens, size_t groups, size_t group_dim,
                     float* weights);
 // v, out: [tokens, groups, group_dim] f32

@@ -46,8 +46,8 @@ uint8_t CodeAt(const uint8_t* row, int bits, size_t column) {
   return column % 2 == 0 ? row[column / 2] & 15 : row[column / 2] >> 4;
 }
 
-// The same, a code at a time: for groups that do not fill their last block, or that start inside
-// a byte.
+// Packs one matrix row of one group a code at a time: for groups that do not fill their last block,
+// or that start inside a byte.
 void PackCodes(const uint8_t* row, int bits, size_t first_column, size_t count, uint8_t* out) {
   const size_t per_block = bits == 4 ? 8 : 4;
   for (size_t i = 0; i < count; ++i) {

@@ -17,7 +17,7 @@ namespace uffizi {
 // points of its own, 64 of them (i32). The codes come in blocks of 256 bytes, four for each row:
 // a block of bytes holds four columns, a block of nibbles eight, the first four in the low halves.
 // Four neighbouring columns of one row are thus one 32-bit lane, as quad dot products want them.
-// The last group of columns of a block is filled up with any code, the last panel with scale 0.
+// The last block of a group is padded with any code, the last panel with scale 0.
 class PackedMatrix {
  public:
   static constexpr size_t kPanelRows = 64;

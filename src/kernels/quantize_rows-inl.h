@@ -19,10 +19,10 @@ namespace HWY_NAMESPACE {
 HWY_INLINE float LargestMagnitude(const float* HWY_RESTRICT x, size_t count) {
   const FloatTag d;
   const size_t lanes = hn::Lanes(d);
-  auto most = hn::Zero(d);
+  auto maximum = hn::Zero(d);
   size_t i = 0;
-  for (; i + lanes <= count; i += lanes) most = hn::Max(most, hn::Abs(hn::LoadU(d, x + i)));
-  float largest = hn::GetLane(hn::MaxOfLanes(d, most));
+  for (; i + lanes <= count; i += lanes) maximum = hn::Max(maximum, hn::Abs(hn::LoadU(d, x + i)));
+  float largest = hn::GetLane(hn::MaxOfLanes(d, maximum));
   for (; i < count; ++i) largest = std::max(largest, std::abs(x[i]));
   return largest;
 }

@@ -11,9 +11,9 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/quantized.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "kernels/dot_tiles-inl.h"
 #include "kernels/panel_dot-inl.h"
 #include "kernels/quantize_rows-inl.h"
-#include "kernels/tile_dot-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace uffizi {
@@ -39,11 +39,7 @@ HWY_INLINE void FinishRow(const QuantizedProduct& product, const QuantizedRows& 
   }
 }
 
-// So few rows wait for a panel's memory longer than they compute.
-constexpr size_t kFewRows = 2 * kMaxRows;
-constexpr size_t kNear = 4 * kBlockBytes;  // ahead, of a panel that is in the second cache
-
-// Asks for the memory that FinishRow() will read and write, which may be far away.
+// Prefetches the memory that FinishRow() will read and write.
 HWY_INLINE void PrefetchResults(const QuantizedProduct& product, size_t row, size_t rows,
                                 size_t panel) {
   if (product.y == nullptr) return;
@@ -57,26 +53,29 @@ HWY_INLINE void PrefetchResults(const QuantizedProduct& product, size_t row, siz
   }
 }
 
-template <class Source>
+// Rows [row, end) times a panel whose codes are of Format.
+template <class Way, class Format>
 HWY_INLINE void MultiplyPanel(const QuantizedMatMulArgs& args, const QuantizedProduct& product,
                               const PanelView& view, size_t panel, size_t row, size_t end) {
-  // Few rows go through a panel together, some groups at a time; the last of them ask for the
-  // groups that come next. More go one block after the other, and find the panel in the cache.
+  using namespace blocking;
+  // Few rows go through a panel together, some groups at a time, and the last of them prefetch the
+  // groups that come next. Many go one micro-kernel after the other, and find the panel in the
+  // cache.
   const size_t count = end - row, groups = args.x.groups();
-  const size_t most = count <= kFewRows ? kFewRows : kMaxRows;
-  const bool in_steps = count > kWaitingRows && count <= kFewRows;
-  const size_t step = in_steps ? std::max<size_t>(1, kAhead / view.code_stride) : groups;
+  const size_t together = count <= kFewRows ? kFewRows : kMr;
+  const bool in_steps = count > kMemoryBoundRows && count <= kFewRows;
+  const size_t step = in_steps ? std::max<size_t>(1, kPrefetchDistance / view.code_stride) : groups;
   alignas(64) float sums[kFewRows * kPanel];
   while (row < end) {
-    const size_t rows = (end - row - 1) % most + 1;
+    const size_t rows = (end - row - 1) % together + 1;
     PrefetchResults(product, row, rows, panel);
     for (size_t g = 0; g < groups; g += step) {
       const GroupRange range{g, std::min(g + step, groups)};
       for (size_t r = 0; r < rows;) {
-        const size_t some = (rows - r - 1) % kMaxRows + 1;
+        const size_t some = (rows - r - 1) % kMr + 1;
         PanelView part = view;
-        if (in_steps) part.ahead = r + some == rows ? step * view.code_stride : 0;
-        DotSomeRows<Source>(args.x, row + r, some, part, range, sums + r * kPanel);
+        if (in_steps) part.prefetch = r + some == rows ? step * view.code_stride : 0;
+        DotRows<Way, Format>(args.x, row + r, some, part, range, sums + r * kPanel);
         r += some;
       }
     }
@@ -99,29 +98,22 @@ PanelOfProduct FindPanel(const QuantizedMatMulArgs& args, size_t panel) {
 }
 
 #if UFFIZI_TILES
-// Fewer rows than this are faster without tiles, for which weights must be spread to bytes first.
-constexpr size_t kLeastRowsForTiles = 12;
-// Panels that are spread at a time, and stay in a core's second cache while rows pass by.
-constexpr size_t kSpreadBytes = size_t{1} << 20;
-constexpr size_t kMostSpreadPanels = 8;
-constexpr size_t kRowsPerSpread = 32 * kTileRows;
-
 // Rows [row, end) times `count` panels from `first` on.
 void MultiplyInTiles(const QuantizedMatMulArgs& args, size_t first, size_t count, size_t row,
                      size_t end) {
   const QuantizedRows& x = args.x;
   const size_t padded = PackedMatrix::PaddedGroup(x.group_size);
   const size_t column_bytes = x.padded_columns() * kTileColumns, per_panel = kPanel / kTileColumns;
-  const size_t spread = count * per_panel * column_bytes;
-  auto* bytes = static_cast<uint8_t*>(ThreadScratch(spread + TileOfRows::Bytes(x)));
-  const TileOfRows rows = TileOfRows::In(bytes + spread, x);
-  PanelOfProduct panels[kMostSpreadPanels];
+  const size_t unpacked = count * per_panel * column_bytes;
+  auto* bytes = static_cast<uint8_t*>(ThreadScratch(unpacked + TileOfRows::Bytes(x)));
+  const TileOfRows rows = TileOfRows::In(bytes + unpacked, x);
+  PanelOfProduct panels[blocking::kMaxTilePanels];
   for (size_t i = 0; i < count; ++i) {
     panels[i] = FindPanel(args, first + i);
     const PackedMatrix& w = *panels[i].product->w;
     for (size_t c = 0; c < per_panel; ++c) {
-      SignColumns(w, w.panel(panels[i].panel), c * kTileColumns,
-                  bytes + (i * per_panel + c) * column_bytes);
+      UnpackColumns(w, w.panel(panels[i].panel), c * kTileColumns,
+                    bytes + (i * per_panel + c) * column_bytes);
     }
   }
   alignas(64) float sums[kTileRows * kPanel];
@@ -147,66 +139,72 @@ void MultiplyInTiles(const QuantizedMatMulArgs& args, size_t first, size_t count
 }
 
 void MultiplyAllInTiles(const QuantizedMatMulArgs& args, size_t panels) {
-  const size_t fitting = kSpreadBytes / (args.x.padded_columns() * kPanel);
-  const size_t together = std::clamp(fitting, size_t{1}, kMostSpreadPanels);
+  const size_t fitting = blocking::kTilePanelBytes / (args.x.padded_columns() * kPanel);
+  const size_t together = std::clamp(fitting, size_t{1}, blocking::kMaxTilePanels);
   const size_t across = (panels + together - 1) / together;
-  const size_t down = (args.rows + kRowsPerSpread - 1) / kRowsPerSpread;
+  const size_t down = (args.rows + blocking::kTileMc - 1) / blocking::kTileMc;
   ParallelFor(down * across, 1, [&](size_t begin, size_t end) HWY_ATTR {
     for (size_t i = begin; i < end; ++i) {
-      const size_t row = i / across * kRowsPerSpread, first = i % across * together;
+      const size_t row = i / across * blocking::kTileMc, first = i % across * together;
       MultiplyInTiles(args, first, std::min(together, panels - first), row,
-                      std::min(args.rows, row + kRowsPerSpread));
+                      std::min(args.rows, row + blocking::kTileMc));
     }
   });
 }
 #endif  // UFFIZI_TILES
 
 // Rows [row, end) times one panel, counted over all products.
-void MultiplyTile(const QuantizedMatMulArgs& args, size_t number, size_t row, size_t end) {
+template <class Way>
+void MultiplyPiece(const QuantizedMatMulArgs& args, size_t number, size_t row, size_t end) {
   const auto [product, panel] = FindPanel(args, number);
   const PackedMatrix& w = *product->w;
-  const size_t padded = PackedMatrix::PaddedGroup(w.group_size());
+  const bool is_nibbles = w.bits() == 4, memory_bound = end - row <= blocking::kMemoryBoundRows;
   const uint8_t* data = w.panel(panel);
+  const size_t columns = is_nibbles ? Way::Nibbles::kColumns : Way::Bytes::kColumns;
   PanelView view{data,
                  w.group_bytes(),
                  data + w.code_bytes(),
                  w.group_bytes(),
-                 padded / (w.bits() == 4 ? Nibbles::kColumns : WideBytes::kColumns),
+                 PackedMatrix::PaddedGroup(w.group_size()) / columns,
                  w.symmetric_zero(),
                  w.symmetric(),
-                 end - row <= kWaitingRows ? kAhead : kNear};
-#if UFFIZI_BYTE_DOT
-  if (UseByteDot()) {
-    if (w.bits() == 4) return MultiplyPanel<DotNibbles>(args, *product, view, panel, row, end);
-    return MultiplyPanel<DotBytes>(args, *product, view, panel, row, end);
+                 memory_bound ? blocking::kPrefetchDistance : blocking::kCachedPrefetchDistance};
+  if (Way::kUnpackPays && end - row >= blocking::kUnpackRows) {
+    view = UnpackPanel<Way>(w, view, static_cast<uint8_t*>(ThreadScratch(UnpackedBytes(w))));
+    return is_nibbles ? MultiplyPanel<Way, typename Way::UnpackedNibbles>(args, *product, view,
+                                                                          panel, row, end)
+                      : MultiplyPanel<Way, typename Way::UnpackedBytes>(args, *product, view, panel,
+                                                                        row, end);
   }
-#endif
-  if (kSpreadPays && end - row >= kSpreadRows) {
-    view = SpreadPanel(w, view, static_cast<uint8_t*>(ThreadScratch(SpreadBytes(w))));
-    if (w.bits() == 4) return MultiplyPanel<SmallBytes>(args, *product, view, panel, row, end);
-    return MultiplyPanel<SpreadWideBytes>(args, *product, view, panel, row, end);
-  }
-  if (w.bits() == 4) return MultiplyPanel<Nibbles>(args, *product, view, panel, row, end);
-  MultiplyPanel<WideBytes>(args, *product, view, panel, row, end);
+  is_nibbles ? MultiplyPanel<Way, typename Way::Nibbles>(args, *product, view, panel, row, end)
+             : MultiplyPanel<Way, typename Way::Bytes>(args, *product, view, panel, row, end);
 }
 
-// Rows that share a panel while it is in a core's caches: enough of them to make spreading cheap.
-constexpr size_t kRowsPerPanel = 64 * kMaxRows;
+template <class Way>
+void MultiplyInPieces(const QuantizedMatMulArgs& args, size_t panels) {
+  using namespace blocking;
+  const size_t down = (args.rows + kMc - 1) / kMc;
+  const size_t height = (args.rows + down * kMr - 1) / (down * kMr) * kMr;
+  ParallelFor(down * panels, 1, [&](size_t begin, size_t end) HWY_ATTR {
+    for (size_t i = begin; i < end; ++i) {
+      const size_t row = i / panels * height;
+      MultiplyPiece<Way>(args, i % panels, row, std::min(args.rows, row + height));
+    }
+  });
+}
 
 void MultiplyAll(const QuantizedMatMulArgs& args) {
   size_t panels = 0;
   for (const QuantizedProduct& product : args.products) panels += product.w->panels();
 #if UFFIZI_TILES
-  if (UseTiles() && args.rows >= kLeastRowsForTiles) return MultiplyAllInTiles(args, panels);
+  if (UseTiles() && args.rows >= blocking::kLeastRowsForTiles) {
+    return MultiplyAllInTiles(args, panels);
+  }
 #endif
-  const size_t down = (args.rows + kRowsPerPanel - 1) / kRowsPerPanel;
-  const size_t tile = (args.rows + down * kMaxRows - 1) / (down * kMaxRows) * kMaxRows;
-  ParallelFor(down * panels, 1, [&](size_t begin, size_t end) HWY_ATTR {
-    for (size_t i = begin; i < end; ++i) {
-      const size_t row = i / panels * tile;
-      MultiplyTile(args, i % panels, row, std::min(args.rows, row + tile));
-    }
-  });
+#if UFFIZI_AVX_VNNI
+  if (UseAvxVnni()) return MultiplyInPieces<AvxVnni>(args, panels);
+#endif
+  MultiplyInPieces<TargetDot>(args, panels);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -35,10 +35,7 @@ HWY_INLINE void ForEachVector(size_t count, const Body& body) {
   for (; i < count; ++i) body(d1, i);
 }
 
-// How far ahead of what is read memory is asked for, in bytes.
-constexpr size_t kAhead = 8192;
-
-// Asks for memory that will be read soon, into the second cache. It may reach over the end.
+// Prefetches memory into the second-level cache. It may reach over the end.
 HWY_INLINE void PrefetchBytes(const void* from, size_t bytes) {
   const auto* line = static_cast<const char*>(from);
   for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(line + i, 0, 2);
@@ -199,9 +196,9 @@ HWY_INLINE float ExpOfRow(float* HWY_RESTRICT x, size_t count) {
   float largest = x[0];
   size_t i = 0;
   if (count >= lanes) {
-    auto most = hn::LoadU(d, x);
-    for (i = lanes; i + lanes <= count; i += lanes) most = hn::Max(most, hn::LoadU(d, x + i));
-    largest = hn::GetLane(hn::MaxOfLanes(d, most));
+    auto maximum = hn::LoadU(d, x);
+    for (i = lanes; i + lanes <= count; i += lanes) maximum = hn::Max(maximum, hn::LoadU(d, x + i));
+    largest = hn::GetLane(hn::MaxOfLanes(d, maximum));
   }
   for (; i < count; ++i) largest = std::max(largest, x[i]);
   const auto shift = hn::Set(d, largest);

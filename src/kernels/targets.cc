@@ -44,7 +44,7 @@ std::string LowerCase(std::string text) {
 
 // A step above one of Highway's targets: the same code with instructions that Highway does not
 // name.
-enum class Step { kNone, kTiles, kByteDot };
+enum class Step { kNone, kTiles, kAvxVnni };
 
 struct StepAbove {
   Step step;
@@ -52,7 +52,7 @@ struct StepAbove {
   int64_t target;
 };
 constexpr StepAbove kSteps[] = {{Step::kTiles, "AMX", HWY_AVX3_DL},
-                                {Step::kByteDot, "AVX2_VNNI", HWY_AVX2}};
+                                {Step::kAvxVnni, "AVX2_VNNI", HWY_AVX2}};
 
 // Linux saves the 8 KB of tiles only for processes that ask.
 bool MayUseTiles() {
@@ -68,12 +68,12 @@ bool Have(const StepAbove& above) {
 #if defined(__x86_64__)
   if ((hwy::SupportedTargets() & above.target) == 0) return false;
   constexpr unsigned kAmx = 1u << 22 | 1u << 24 | 1u << 25;  // CPUID 7.0, EDX: bf16, tile, int8
-  constexpr unsigned kAvxVnni = 1u << 4;                     // CPUID 7.1, EAX
+  constexpr unsigned kVnniBit = 1u << 4;                     // CPUID 7.1, EAX
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (above.step == Step::kTiles) {
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kAmx) == kAmx && MayUseTiles();
   }
-  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & kAvxVnni) != 0;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & kVnniBit) != 0;
 #else
   static_cast<void>(above);
   return false;
@@ -121,7 +121,7 @@ Step ChosenStep() {
 
 bool UseTiles() { return ChosenStep() == Step::kTiles; }
 
-bool UseByteDot() { return ChosenStep() == Step::kByteDot; }
+bool UseAvxVnni() { return ChosenStep() == Step::kAvxVnni; }
 
 void ChooseKernelTarget() { ChosenStep(); }
 

@@ -20,7 +20,7 @@ bool UseTiles();
 
 // Whether kernels for AVX2 may use AVX-VNNI's dot product of bytes, which processors without
 // AVX-512 have: nothing better is there, and UFFIZI_TARGET is not set, or it is set to "avx2_vnni".
-bool UseByteDot();
+bool UseAvxVnni();
 
 }  // namespace uffizi
 

@@ -1,5 +1,5 @@
-#ifndef UFFIZI_IMAGE_RESAMPLE_ROWS_H_
-#define UFFIZI_IMAGE_RESAMPLE_ROWS_H_
+#ifndef UFFIZI_KERNELS_RESAMPLE_ROWS_H_
+#define UFFIZI_KERNELS_RESAMPLE_ROWS_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -31,4 +31,4 @@ void BlendRows(const uint8_t* in, size_t in_stride, const int32_t* weights, int 
 
 }  // namespace uffizi
 
-#endif  // UFFIZI_IMAGE_RESAMPLE_ROWS_H_
+#endif  // UFFIZI_KERNELS_RESAMPLE_ROWS_H_

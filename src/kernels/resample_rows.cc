@@ -1,10 +1,11 @@
-#include "image/resample_rows.h"
+#include "kernels/resample_rows.h"
+
+#include "kernels/targets.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "image/resample_rows.cc"
-#include <hwy/foreach_target.h>
-// foreach_target.h comes before highway.h.
-#include <hwy/highway.h>
+#define HWY_TARGET_INCLUDE "kernels/resample_rows.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace uffizi {
@@ -130,19 +131,22 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace uffizi {
-
+namespace {
 HWY_EXPORT(RowsHorizontally);
 HWY_EXPORT(Blend);
+}  // namespace
 
 void ResampleRowsHorizontally(const uint8_t* in, size_t in_stride, int rows,
                               const ResampleTaps& taps, uint8_t* out, size_t out_stride) {
+  ChooseKernelTarget();
   HWY_DYNAMIC_DISPATCH(RowsHorizontally)(in, in_stride, rows, taps, out, out_stride);
 }
 
 void BlendRows(const uint8_t* in, size_t in_stride, const int32_t* weights, int count, size_t bytes,
                uint8_t* out) {
+  ChooseKernelTarget();
   HWY_DYNAMIC_DISPATCH(Blend)(in, in_stride, weights, count, bytes, out);
 }
 
 }  // namespace uffizi
-#endif
+#endif  // HWY_ONCE

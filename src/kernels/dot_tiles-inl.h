@@ -1,10 +1,10 @@
-// Products of 16 rows of 8-bit activations and 16 rows of a packed matrix, in tiles.
+// Products of bytes in tiles (AMX): 16 rows of 8-bit activations and 16 rows of a packed matrix.
 
-#if defined(UFFIZI_KERNELS_TILE_DOT_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef UFFIZI_KERNELS_TILE_DOT_INL_H_
-#undef UFFIZI_KERNELS_TILE_DOT_INL_H_
+#if defined(UFFIZI_KERNELS_DOT_TILES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef UFFIZI_KERNELS_DOT_TILES_INL_H_
+#undef UFFIZI_KERNELS_DOT_TILES_INL_H_
 #else
-#define UFFIZI_KERNELS_TILE_DOT_INL_H_
+#define UFFIZI_KERNELS_DOT_TILES_INL_H_
 #endif
 
 #include "kernels/kernels.h"
@@ -16,7 +16,8 @@ HWY_BEFORE_NAMESPACE();
 namespace uffizi {
 namespace HWY_NAMESPACE {
 
-// Of the eight tiles two hold each thing, so that one product need not wait for the one before.
+// The eight tiles. There are two for each operand and for the accumulator, so that a product need
+// not wait for the one before it.
 enum GroupTile {
   kSums0,
   kSums1,
@@ -24,7 +25,7 @@ enum GroupTile {
   kRows1,
   kWeights0,
   kWeights1,
-  kLastRows,  // the rest of a group that is no multiple of kTileBytes
+  kLastRows,  // the remainder of a group that is no multiple of kTileBytes
   kLastWeights,
 };
 
@@ -43,13 +44,14 @@ HWY_INLINE TileShapes ShapesOfGroup(size_t rows, size_t group) {
 }
 
 // The codes of kTileColumns columns of a panel, from `column` on, as signed bytes in the order of
-// tiles, less the zero point of symmetric ones. bytes: [groups, padded group / 4, kTileColumns, 4]
-HWY_INLINE void SignColumns(const PackedMatrix& w, const uint8_t* HWY_RESTRICT panel, size_t column,
-                            uint8_t* HWY_RESTRICT bytes) {
+// tiles, less the zero point of a symmetric matrix. bytes: [groups, padded group / 4, kTileColumns,
+// 4]
+HWY_INLINE void UnpackColumns(const PackedMatrix& w, const uint8_t* HWY_RESTRICT panel,
+                              size_t column, uint8_t* HWY_RESTRICT bytes) {
   const hn::ScalableTag<uint8_t> d8;  // 64 bytes, a quad of columns of a tile
   const hn::Repartition<uint16_t, decltype(d8)> d16;
   constexpr size_t kQuad = kTileColumns * 4, kBlock = PackedMatrix::kBlockBytes;
-  const auto low = hn::Set(d8, 15), middle = hn::Set(d8, w.bits() == 4 ? 8 : 128);
+  const auto low = hn::Set(d8, 15), zero = hn::Set(d8, w.bits() == 4 ? 8 : 128);
   const size_t groups = w.groups(), group_bytes = w.group_bytes(), code_bytes = w.code_bytes();
   const bool is_nibbles = w.bits() == 4;
   panel += column * 4;
@@ -58,11 +60,11 @@ HWY_INLINE void SignColumns(const PackedMatrix& w, const uint8_t* HWY_RESTRICT p
       const auto codes = hn::Load(d8, panel + block);
       if (is_nibbles) {
         const auto high = hn::BitCast(d8, hn::ShiftRight<4>(hn::BitCast(d16, codes)));
-        hn::Store(hn::Sub(hn::And(codes, low), middle), d8, bytes);
-        hn::Store(hn::Sub(hn::And(high, low), middle), d8, bytes + kQuad);
+        hn::Store(hn::Sub(hn::And(codes, low), zero), d8, bytes);
+        hn::Store(hn::Sub(hn::And(high, low), zero), d8, bytes + kQuad);
         bytes += 2 * kQuad;
       } else {
-        hn::Store(hn::Sub(codes, middle), d8, bytes);
+        hn::Store(hn::Sub(codes, zero), d8, bytes);
         bytes += kQuad;
       }
     }
@@ -135,20 +137,20 @@ HWY_INLINE void SumGroupInTile(const int8_t* rows, const uint8_t* weights, size_
 // Adds a group's sums, scaled, to the total, as DotBlock() does.
 template <bool kSymmetric>
 HWY_INLINE void AddScaled(const int32_t* HWY_RESTRICT sums, const float* HWY_RESTRICT row_scales,
-                          const int32_t* HWY_RESTRICT row_sums, const uint8_t* scales, int middle,
+                          const int32_t* HWY_RESTRICT row_sums, const uint8_t* scales, int zero,
                           hn::Vec<FloatTag> (&total)[kTileRows]) {
   const FloatTag d;
   const hn::RebindToSigned<FloatTag> di;
   const auto scale = hn::Load(d, reinterpret_cast<const float*>(scales));
-  auto own = hn::Zero(di);
+  auto offset = hn::Zero(di);
   if constexpr (!kSymmetric) {
     const auto* zeros = reinterpret_cast<const int32_t*>(scales + PackedMatrix::kBlockBytes);
-    own = hn::Sub(hn::Set(di, middle), hn::Load(di, zeros));
+    offset = hn::Sub(hn::Set(di, zero), hn::Load(di, zeros));
   }
   UFFIZI_UNROLL for (size_t r = 0; r < kTileRows; ++r) {
     auto sum = hn::Load(di, sums + r * kTileColumns);
     if constexpr (!kSymmetric) {
-      sum = hn::Add(sum, hn::Mul(own, hn::Set(di, row_sums[r])));
+      sum = hn::Add(sum, hn::Mul(offset, hn::Set(di, row_sums[r])));
     }
     const auto both = hn::Mul(scale, hn::Set(d, row_scales[r]));
     total[r] = hn::MulAdd(both, hn::ConvertTo(d, sum), total[r]);
@@ -156,8 +158,8 @@ HWY_INLINE void AddScaled(const int32_t* HWY_RESTRICT sums, const float* HWY_RES
 }
 
 // A tile's rows times kTileColumns columns of a panel, from `column` on. bytes: of
-// SignColumns(); panel: as packed, for its scales. out: [kTileRows, kPanelRows] f32, from `column`
-// on
+// UnpackColumns(); panel: as packed, for its scales. out: [kTileRows, kPanelRows] f32, from
+// `column` on
 template <bool kSymmetric>
 HWY_INLINE void DotTileOf(const TileOfRows& rows, const PackedMatrix& w, const uint8_t* bytes,
                           const uint8_t* panel, size_t column, float* HWY_RESTRICT out) {
@@ -165,7 +167,7 @@ HWY_INLINE void DotTileOf(const TileOfRows& rows, const PackedMatrix& w, const u
   const size_t groups = w.groups(), depth = PackedMatrix::PaddedGroup(w.group_size());
   const size_t group_codes = depth * kTileColumns, row_codes = depth * kTileRows;
   const size_t group_bytes = w.group_bytes();
-  const int middle = w.symmetric_zero();
+  const int zero = w.symmetric_zero();
   alignas(64) int32_t sums[2][kTileRows * kTileColumns];
   hn::Vec<FloatTag> total[kTileRows];
   UFFIZI_UNROLL for (size_t r = 0; r < kTileRows; ++r) total[r] = hn::Zero(d);
@@ -173,8 +175,9 @@ HWY_INLINE void DotTileOf(const TileOfRows& rows, const PackedMatrix& w, const u
   const int8_t* codes = rows.codes;
   const float* row_scales = rows.scales;
   const int32_t* row_sums = rows.sums;
-  // Tiles are at the next group while the sums of one are stored and those of the one before are
-  // added. No lambdas here: GCC keeps what they capture in memory.
+  // A software pipeline: the tiles multiply a group while the sums of the group before it are
+  // stored and those of the one before that are scaled. No lambdas here: GCC keeps what they
+  // capture in memory.
   SumGroupInTile<kSums0, kRows0, kWeights0>(codes, bytes, depth);
   for (size_t g = 0; g < groups; g += 2) {
     if (g + 1 < groups) {
@@ -185,7 +188,7 @@ HWY_INLINE void DotTileOf(const TileOfRows& rows, const PackedMatrix& w, const u
     StoreTile<kSums0>(sums[0], kTileColumns * 4);
     if (g > 0) {
       AddScaled<kSymmetric>(sums[1], row_scales - kTileRows, row_sums - kTileRows,
-                            scales - group_bytes, middle, total);
+                            scales - group_bytes, zero, total);
     }
     if (g + 1 < groups) {
       if (g + 2 < groups) {
@@ -195,14 +198,14 @@ HWY_INLINE void DotTileOf(const TileOfRows& rows, const PackedMatrix& w, const u
       }
       StoreTile<kSums1>(sums[1], kTileColumns * 4);
     }
-    AddScaled<kSymmetric>(sums[0], row_scales, row_sums, scales, middle, total);
+    AddScaled<kSymmetric>(sums[0], row_scales, row_sums, scales, zero, total);
     row_scales += 2 * kTileRows;
     row_sums += 2 * kTileRows;
     scales += 2 * group_bytes;
   }
   if (groups % 2 == 0) {
     AddScaled<kSymmetric>(sums[1], row_scales - kTileRows, row_sums - kTileRows,
-                          scales - group_bytes, middle, total);
+                          scales - group_bytes, zero, total);
   }
   UFFIZI_UNROLL for (size_t r = 0; r < kTileRows; ++r) {
     hn::Store(total[r], d, out + r * PackedMatrix::kPanelRows + column);
@@ -223,4 +226,4 @@ HWY_INLINE void DotTile(const TileOfRows& rows, const PackedMatrix& w, const uin
 HWY_AFTER_NAMESPACE();
 #endif  // UFFIZI_TILES
 
-#endif  // UFFIZI_KERNELS_TILE_DOT_INL_H_
+#endif  // UFFIZI_KERNELS_DOT_TILES_INL_H_

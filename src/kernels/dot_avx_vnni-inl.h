@@ -1,0 +1,52 @@
+// Products of bytes by AVX-VNNI, the same instruction for the 256-bit vectors of processors without
+// AVX-512. Highway has no such target: the code is compiled with AVX2's, and UseAvxVnni() says
+// whether the processor has it.
+
+#if defined(UFFIZI_KERNELS_DOT_AVX_VNNI_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef UFFIZI_KERNELS_DOT_AVX_VNNI_INL_H_
+#undef UFFIZI_KERNELS_DOT_AVX_VNNI_INL_H_
+#else
+#define UFFIZI_KERNELS_DOT_AVX_VNNI_INL_H_
+#endif
+
+#include "kernels/byte_vectors-inl.h"
+
+#undef UFFIZI_AVX_VNNI
+#if HWY_ARCH_X86_64 && HWY_TARGET == HWY_AVX2
+#define UFFIZI_AVX_VNNI 1
+#else
+#define UFFIZI_AVX_VNNI 0
+#endif
+
+#if UFFIZI_AVX_VNNI
+HWY_BEFORE_NAMESPACE();
+namespace uffizi {
+namespace HWY_NAMESPACE {
+
+struct AvxVnni {
+  static constexpr bool kUnpackPays = false;
+
+  struct Nibbles : NibbleBlock {
+    static constexpr int kZeroBits = 3;
+    static constexpr bool kSumsPairs = false;
+    HWY_INLINE static void Add(Int32Vector& sum, Uint8Vector w, Int8Vector a) {
+      asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum.raw) : "x"(w.raw), "x"(a.raw));
+    }
+  };
+  struct Bytes : ByteBlock {
+    static constexpr int kZeroBits = 7;
+    static constexpr bool kSumsPairs = false;
+    HWY_INLINE static void Add(Int32Vector& sum, Uint8Vector w, Int8Vector a) {
+      Nibbles::Add(sum, w, a);
+    }
+  };
+  using UnpackedNibbles = Bytes;
+  using UnpackedBytes = Bytes;
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace uffizi
+HWY_AFTER_NAMESPACE();
+#endif  // UFFIZI_AVX_VNNI
+
+#endif  // UFFIZI_KERNELS_DOT_AVX_VNNI_INL_H_

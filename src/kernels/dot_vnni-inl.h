@@ -1,0 +1,53 @@
+// Products of bytes by AVX-512 VNNI: vpdpbusd multiplies unsigned with signed bytes and adds the
+// products of four neighbours to a 32-bit sum.
+
+#if defined(UFFIZI_KERNELS_DOT_VNNI_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef UFFIZI_KERNELS_DOT_VNNI_INL_H_
+#undef UFFIZI_KERNELS_DOT_VNNI_INL_H_
+#else
+#define UFFIZI_KERNELS_DOT_VNNI_INL_H_
+#endif
+
+#include "kernels/byte_vectors-inl.h"
+
+#undef UFFIZI_VNNI
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL
+#define UFFIZI_VNNI 1
+#else
+#define UFFIZI_VNNI 0
+#endif
+
+#if UFFIZI_VNNI
+HWY_BEFORE_NAMESPACE();
+namespace uffizi {
+namespace HWY_NAMESPACE {
+
+struct Vnni {
+  static constexpr bool kUnpackPays = false;
+
+  struct Nibbles : NibbleBlock {
+    static constexpr int kZeroBits = 3;
+    static constexpr bool kSumsPairs = false;
+    HWY_INLINE static void Add(Int32Vector& sum, Uint8Vector w, Int8Vector a) {
+      // Not the intrinsic: Highway 1.0.3 has the wrong name of this extension among its target's,
+      // though it looks for the right one in the processor.
+      asm("vpdpbusd %2, %1, %0" : "+v"(sum.raw) : "v"(w.raw), "v"(a.raw));
+    }
+  };
+  struct Bytes : ByteBlock {
+    static constexpr int kZeroBits = 7;
+    static constexpr bool kSumsPairs = false;
+    HWY_INLINE static void Add(Int32Vector& sum, Uint8Vector w, Int8Vector a) {
+      Nibbles::Add(sum, w, a);
+    }
+  };
+  using UnpackedNibbles = Bytes;
+  using UnpackedBytes = Bytes;
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace uffizi
+HWY_AFTER_NAMESPACE();
+#endif  // UFFIZI_VNNI
+
+#endif  // UFFIZI_KERNELS_DOT_VNNI_INL_H_
