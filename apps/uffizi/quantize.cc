@@ -168,7 +168,8 @@ Command AddQuantize(CLI::App& app) {
                     "Zero points: a little less error, a little larger and slower");
   command->add_option("--calibrate", options->calibrate,
                       "Pictures, or folders of them: errors count by what these put into a layer");
-  command->add_flag("--force", options->force, "Replace OUT if it is a model folder");
+  command->add_flag("--force", options->force,
+                    "Replace the model in OUT, if it is a model folder; all else in it stays");
   command->add_flag("--json", options->json, "The report as one JSON object");
   command->add_flag("--quiet", options->quiet, "No progress on standard error");
   command->footer(

@@ -54,7 +54,7 @@ class Checkpoint {
   std::map<std::string, TensorView> tensors_;
 };
 
-// Writes tensors as one safetensors file, atomically (a temporary file beside it is renamed).
+// Writes tensors as one safetensors file, whole or not at all, where nothing stands.
 // Throws Error(kIo).
 void WriteSafetensors(const std::filesystem::path& path,
                       const std::map<std::string, TensorView>& tensors);

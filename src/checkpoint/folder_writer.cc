@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <fstream>
 #include <utility>
 
 #include "checkpoint/pack_quantized.h"
 #include "core/half.h"
+#include "core/owned_files.h"
 #include "uffizi/error.h"
 
 namespace uffizi {
@@ -118,10 +118,7 @@ void FolderWriter::Finish(json config) {
 }
 
 void WriteJson(const fs::path& file, const json& value) {
-  std::ofstream out(file, std::ios::binary);
-  out << value.dump(2, ' ', false, json::error_handler_t::replace) << "\n";
-  out.close();
-  if (!out) throw Error(ErrorCode::kIo, file.string() + ": cannot be written");
+  WriteFile(file, value.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace uffizi

@@ -3,13 +3,14 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
+#include "core/owned_files.h"
 
 namespace uffizi {
 
@@ -18,10 +19,7 @@ namespace uffizi {
 // each aligned to its elements. The file itself appears whole, or not at all.
 class SafetensorsWriter {
  public:
-  explicit SafetensorsWriter(std::filesystem::path path);
-  ~SafetensorsWriter();  // removes what is not finished
-  SafetensorsWriter(const SafetensorsWriter&) = delete;
-  SafetensorsWriter& operator=(const SafetensorsWriter&) = delete;
+  explicit SafetensorsWriter(std::filesystem::path path) : path_(std::move(path)) {}
 
   // `bytes` are of the size that type and shape say. Throws Error(kIo).
   void Add(const std::string& name, DType dtype, const std::vector<int64_t>& shape,
@@ -33,22 +31,17 @@ class SafetensorsWriter {
   void Finish();
 
  private:
-  struct Piece {
-    std::filesystem::path path;
-    std::ofstream out;
-    size_t bytes = 0;
-  };
   struct Entry {
     DType dtype;
     std::vector<int64_t> shape;
     size_t offset, bytes;  // in its piece
   };
 
-  [[noreturn]] void Fail() const;
   std::string Header() const;
 
-  std::filesystem::path path_, part_;
-  std::map<size_t, Piece, std::greater<>> pieces_;  // by the size of an element, largest first
+  std::filesystem::path path_;
+  std::map<size_t, NamelessFile, std::greater<>>
+      pieces_;  // by the size of an element, largest first
   std::map<std::string, Entry> entries_;
 };
 

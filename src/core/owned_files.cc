@@ -9,6 +9,8 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
+#include <new>
 #include <utility>
 
 #include "uffizi/error.h"
@@ -19,6 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kBufferSize = 1 << 16;
+constexpr size_t kPieceSize = 1 << 20;
 
 [[noreturn]] void FailWriting(const fs::path& path, int error) {
   throw Error(ErrorCode::kIo, path.string() + ": cannot be written: " + std::strerror(error));
@@ -224,6 +227,47 @@ int OpenStream(const fs::path& path) {
   const int file = open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   if (file < 0) FailWriting(path, errno);
   return file;
+}
+
+NamelessFile::NamelessFile(const fs::path& place) : place_(place) {
+  const fs::path part = PartBeside(place, {});
+  const int file = open(part.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (file < 0) FailWriting(place_, errno);
+  unlink(part.c_str());
+  file_ = fdopen(file, "w+b");
+  if (file_ == nullptr) {
+    close(file);
+    throw std::bad_alloc();
+  }
+}
+
+NamelessFile::~NamelessFile() { std::fclose(file_); }
+
+void NamelessFile::Write(std::string_view bytes) {
+  if (std::fwrite(bytes.data(), 1, bytes.size(), file_) != bytes.size()) FailWriting(place_, errno);
+  size_ += bytes.size();
+}
+
+void NamelessFile::Read(const std::function<void(std::string_view)>& take) {
+  if (std::fseek(file_, 0, SEEK_SET) != 0) FailWriting(place_, errno);
+  std::string piece(kPieceSize, '\0');
+  uint64_t total = 0;
+  while (const size_t count = std::fread(piece.data(), 1, piece.size(), file_)) {
+    total += count;
+    take({piece.data(), count});
+  }
+  if (total != size_ || std::fseek(file_, 0, SEEK_END) != 0) FailWriting(place_, EIO);
+}
+
+void CopyNew(const fs::path& from, const fs::path& to) {
+  std::ifstream in(from, std::ios::binary);
+  OutFile out(to);
+  std::string piece(kPieceSize, '\0');
+  while (in.read(piece.data(), static_cast<std::streamsize>(piece.size())), in.gcount() > 0) {
+    out.Write({piece.data(), static_cast<size_t>(in.gcount())});
+  }
+  if (!in.eof()) throw Error(ErrorCode::kIo, from.string() + ": cannot be read");
+  out.Finish();
 }
 
 void MoveNew(const fs::path& from, const fs::path& to) {

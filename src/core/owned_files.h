@@ -88,6 +88,28 @@ int ReopenFile(const std::filesystem::path& path, uint64_t length);
 // write to its end.
 int OpenStream(const std::filesystem::path& path);
 
+// Copies a file's content; permissions are those of a new file.
+void CopyNew(const std::filesystem::path& from, const std::filesystem::path& to);
+
+// A file without a name, beside `place`, that is gone with the object.
+class NamelessFile {
+ public:
+  explicit NamelessFile(const std::filesystem::path& place);
+  ~NamelessFile();
+  NamelessFile(const NamelessFile&) = delete;
+  NamelessFile& operator=(const NamelessFile&) = delete;
+
+  void Write(std::string_view bytes);
+  uint64_t size() const { return size_; }
+  // Hands all of it to `take`, piece by piece.
+  void Read(const std::function<void(std::string_view)>& take);
+
+ private:
+  std::filesystem::path place_;
+  std::FILE* file_;
+  uint64_t size_ = 0;
+};
+
 // Moves a file or folder that this program made to where nothing stands, in the same file system.
 void MoveNew(const std::filesystem::path& from, const std::filesystem::path& to);
 

@@ -86,10 +86,14 @@ void ScratchFolder::MoveOut(const fs::path& made, const fs::path& place) const {
   MoveNew(made, place);
 }
 
-void ScratchFolder::MoveOver(const fs::path& made, const fs::path& folder) const {
+void ScratchFolder::MoveOver(const fs::path& made, const fs::path& folder,
+                             const std::function<bool(const fs::path&)>& replaces) const {
   CheckInside(made);
   std::vector<fs::path> names;
-  for (const auto& entry : fs::directory_iterator(made)) names.push_back(entry.path().filename());
+  for (const auto& entry : fs::directory_iterator(made)) {
+    const fs::path name = entry.path().filename();
+    if (!IdentityOf(folder / name) || replaces(name)) names.push_back(name);
+  }
   std::sort(names.begin(), names.end());
   for (const fs::path& name : names) {
     std::error_code ignored;

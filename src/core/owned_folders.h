@@ -2,6 +2,7 @@
 #define UFFIZI_CORE_OWNED_FOLDERS_H_
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,9 +27,10 @@ class ScratchFolder {
   // Gives a file or folder of this one its place, where nothing may stand, or an empty folder.
   void MoveOut(const std::filesystem::path& made, const std::filesystem::path& place) const;
 
-  // Moves each file of a folder of this one into `folder`, over those of the same names there. All
-  // else in it stays.
-  void MoveOver(const std::filesystem::path& made, const std::filesystem::path& folder) const;
+  // Moves each file of a folder of this one into `folder`, over those of the same names there if
+  // `replaces` tells so. All else in it stays.
+  void MoveOver(const std::filesystem::path& made, const std::filesystem::path& folder,
+                const std::function<bool(const std::filesystem::path& name)>& replaces) const;
 
  private:
   void CheckInside(const std::filesystem::path& made) const;

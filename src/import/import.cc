@@ -1,7 +1,6 @@
 #include "import/import.h"
 
 #include <algorithm>
-#include <fstream>
 #include <functional>
 #include <optional>
 #include <string>
@@ -10,6 +9,8 @@
 #include "checkpoint/folder_writer.h"
 #include "core/json_reader.h"
 #include "core/mapped_file.h"
+#include "core/owned_files.h"
+#include "core/owned_folders.h"
 #include "hub/cache.h"
 #include "import/folder_writer.h"
 #include "import/ir_roles.h"
@@ -72,11 +73,7 @@ json ReadAsset(const fs::path& artifact, const std::string& name) {
 
 // The content only: what comes from a read-only place must not be read-only.
 void CopyFile(const fs::path& from, const fs::path& to) {
-  const std::string content = ReadFile(from, kMaxAssetBytes);
-  std::ofstream out(to, std::ios::binary);
-  out.write(content.data(), static_cast<std::streamsize>(content.size()));
-  out.close();
-  if (!out) throw Error(ErrorCode::kIo, to.string() + ": cannot be written");
+  WriteFile(to, ReadFile(from, kMaxAssetBytes));
 }
 
 // Takes over the tokenizer's files, or says that there are none.
@@ -104,8 +101,6 @@ ImportedModel ReadGraphs(const fs::path& artifact, const fs::path& shown, const 
   const auto read = [&](const std::string& name, auto&& reader) {
     const fs::path file = UnpackGraph(artifact, name, scratch);
     reader(IrGraph::Open(file, (shown / (name + ".xml")).string()), model);
-    std::error_code ignored;
-    fs::remove_all(scratch / name, ignored);
   };
   read("image_embedding", ReadVisionGraph);
   read("text_embedding", ReadTextEmbeddingGraph);
@@ -138,11 +133,7 @@ void TakeGraph(const fs::path& xml, bool move, const fs::path& to) {
   for (const char* extension : {".xml", ".bin"}) {
     const fs::path from = fs::path(xml).replace_extension(extension);
     const fs::path target = fs::path(to).replace_extension(extension);
-    if (move) {
-      fs::rename(from, target);
-    } else {
-      fs::copy_file(from, target);
-    }
+    move ? MoveNew(from, target) : CopyNew(from, target);
   }
 }
 
@@ -213,7 +204,7 @@ void ImportModel(const fs::path& source, const fs::path& out, const ImportOption
     if (!place.has_filename()) place = place.parent_path();  // "out/"
     const ScratchFolder scratch(place);
     const fs::path unpacked = scratch.path() / "unpacked", folder = scratch.path() / "model";
-    fs::create_directories(folder);
+    MakeFolders(folder);
     fs::path artifact = source;
     if (fs::is_regular_file(source)) {
       Unzip(source, unpacked);
@@ -221,7 +212,7 @@ void ImportModel(const fs::path& source, const fs::path& out, const ImportOption
     }
     ImportArtifact(FindArtifact(artifact, source), source, scratch.path() / "graphs", options,
                    folder);
-    fs::rename(folder, place);  // also over an empty folder
+    scratch.MoveOut(folder, place);  // also over an empty folder
   } catch (const fs::filesystem_error& error) {
     throw Error(ErrorCode::kIo, error.path1().string() + ": " + error.code().message());
   }
@@ -251,12 +242,12 @@ fs::path LocalGraphs(const fs::path& source) {
     if (zip) Unzip(source, scratch.path() / "unpacked");
     const fs::path artifact = FindArtifact(zip ? scratch.path() / "unpacked" : source, source);
     const fs::path graphs = scratch.path() / "graphs";
-    fs::create_directory(graphs);
+    MakeFolders(graphs);
     for (const std::string name : kGraphs) {
       const fs::path file = UnpackGraph(artifact, name, scratch.path() / "zips");
       TakeGraph(file, zip || file.parent_path() != artifact, graphs / (name + ".xml"));
     }
-    fs::rename(graphs, folder);
+    scratch.MoveOut(graphs, folder);
   });
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <set>
 
+#include "core/owned_files.h"
 #include "uffizi/error.h"
 
 namespace uffizi {
@@ -74,7 +75,7 @@ class Unzipper {
     const zip_int64_t count = zip_get_num_entries(archive.get(), 0);
     if (count > kMaxMembers) Fail(zip_, "has too many members");
     Check(archive.get(), static_cast<zip_uint64_t>(count));
-    fs::create_directories(folder_);
+    MakeFolders(folder_);
     for (zip_uint64_t i = 0; i < static_cast<zip_uint64_t>(count); ++i) Extract(archive.get(), i);
   }
 
@@ -107,14 +108,8 @@ class Unzipper {
   void Extract(zip_t* archive, zip_uint64_t index) {
     const std::string raw = zip_get_name(archive, index, 0);
     const fs::path path = folder_ / SafeName(zip_, raw.c_str());
-    std::error_code error;
-    if (raw.back() == '/') {
-      fs::create_directories(path, error);
-      if (error) throw Error(ErrorCode::kIo, path.string() + ": " + error.message());
-      return;
-    }
-    fs::create_directories(path.parent_path(), error);
-    std::ofstream out(path, std::ios::binary);
+    if (raw.back() == '/') return MakeFolders(path);
+    OutFile out(path);
     const std::unique_ptr<zip_file_t, CloseMember> member(zip_fopen_index(archive, index, 0));
     if (!member) Fail(zip_, raw + ": " + zip_strerror(archive));
     std::array<char, 1 << 16> buffer;
@@ -125,14 +120,13 @@ class Unzipper {
       if (got == 0) break;
       unpacked_ += static_cast<uint64_t>(got);
       CheckTotal(unpacked_);  // the declared sizes may lie
-      out.write(buffer.data(), got);
+      out.Write({buffer.data(), static_cast<size_t>(got)});
     }
     zip_stat_t stat;
     if (zip_stat_index(archive, index, 0, &stat) != 0 || unpacked_ - begin != stat.size) {
       Fail(zip_, raw + " is damaged: it is of another size than the archive says");
     }
-    out.close();
-    if (!out) throw Error(ErrorCode::kIo, path.string() + ": cannot be written");
+    out.Finish();
   }
 
   const fs::path& zip_;

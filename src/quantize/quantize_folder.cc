@@ -1,7 +1,5 @@
 #include "quantize/quantize_folder.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -12,6 +10,8 @@
 #include "checkpoint/native_config.h"
 #include "checkpoint/weight_reader.h"
 #include "core/json_reader.h"
+#include "core/owned_files.h"
+#include "core/owned_folders.h"
 #include "uffizi/error.h"
 
 namespace uffizi {
@@ -29,42 +29,38 @@ constexpr const char* kLogitsBias = "model.language_model.final_logits_bias";
   throw Error(ErrorCode::kInvalidArgument, path.string() + ": " + reason);
 }
 
+// What makes a folder a model's, and may be replaced with it; a person's other files stay.
+bool IsModelFile(const fs::path& name) {
+  static constexpr const char* kNames[] = {
+      "config.json",       "model.safetensors",        "generation_config.json",
+      "tokenizer.json",    "preprocessor_config.json", "processor_config.json",
+      "vocab.json",        "tokenizer_config.json",    "merges.txt",
+      "added_tokens.json", "special_tokens_map.json"};
+  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
+}
+
 // A folder that is made under another name and takes its own when it is whole.
 class NewFolder {
  public:
-  NewFolder(const fs::path& path, bool overwrite)
-      : path_(path), part_(Beside(".part")), old_(Beside(".old")) {
-    CheckQuantizeTarget(path, overwrite);
-    std::error_code error;
-    fs::create_directories(part_, error);
-    if (error) throw Error(ErrorCode::kIo, part_.string() + ": cannot be made");
+  explicit NewFolder(const fs::path& path)
+      : path_(path.has_filename() ? path : path.parent_path()), scratch_(path_) {
+    MakeFolders(part());
   }
 
-  ~NewFolder() {
-    std::error_code ignored;
-    fs::remove_all(part_, ignored);
-  }
-  NewFolder(const NewFolder&) = delete;
-  NewFolder& operator=(const NewFolder&) = delete;
+  fs::path part() const { return scratch_.path() / "model"; }
 
-  const fs::path& part() const { return part_; }
-
-  void Finish() {
-    std::error_code error;
-    const bool replace = fs::exists(path_);
-    if (replace) fs::rename(path_, old_, error);
-    if (!error) fs::rename(part_, path_, error);
-    if (error) throw Error(ErrorCode::kIo, path_.string() + ": cannot be written");
-    if (replace) fs::remove_all(old_, error);
+  // Over a model that is there, its files are replaced one by one.
+  void Finish() const {
+    if (IdentityOf(path_) && !fs::is_empty(path_)) {
+      scratch_.MoveOver(part(), path_, IsModelFile);
+    } else {
+      scratch_.MoveOut(part(), path_);
+    }
   }
 
  private:
-  fs::path Beside(const char* suffix) const {
-    const fs::path trimmed = path_.has_filename() ? path_ : path_.parent_path();
-    return trimmed.string() + suffix + std::to_string(getpid());
-  }
-
-  fs::path path_, part_, old_;
+  fs::path path_;
+  ScratchFolder scratch_;
 };
 
 // Makes the tensors of the new folder, one after another.
@@ -154,17 +150,15 @@ void CopyOtherFiles(const fs::path& from, const fs::path& to) {
     const bool weights = extension == ".safetensors" || extension == ".bin" || extension == ".pt" ||
                          extension == ".pth" || name == "model.safetensors.index.json";
     if (!entry.is_regular_file() || weights || name == "config.json") continue;
-    std::error_code error;
-    fs::copy_file(entry.path(), to / name, error);
-    if (error) throw Error(ErrorCode::kIo, (to / name).string() + ": cannot be written");
+    CopyNew(entry.path(), to / name);
   }
 }
 
 }  // namespace
 
 void CheckQuantizeTarget(const fs::path& to, bool overwrite) {
-  if (!fs::exists(to)) return;
-  if (!overwrite) Refuse(to, "exists; --force replaces it");
+  if (!IdentityOf(to)) return;
+  if (!overwrite) Refuse(to, "exists; --force replaces the model in it");
   if (!fs::exists(to / "config.json")) Refuse(to, "is no model folder, and stays");
 }
 
@@ -180,7 +174,8 @@ FolderReport QuantizeFolder(const fs::path& from, const fs::path& to,
     Refuse(from, "is quantized already");
   }
   const Checkpoint checkpoint = Checkpoint::Open(from);
-  NewFolder folder(to, options.overwrite);
+  CheckQuantizeTarget(to, options.overwrite);
+  const NewFolder folder(to);
   CopyOtherFiles(from, folder.part());
   size_t total = 0, done = 0;
   std::map<std::string, const std::string*> order;  // by native name, whatever the layout

@@ -15,7 +15,7 @@ namespace uffizi {
 
 struct QuantizeFolderOptions {
   QuantizeOptions weights;
-  bool overwrite = false;  // an existing model folder
+  bool overwrite = false;  // the model in an existing folder; all else in it stays
   LoraAdapters adapters;   // merged first
   Importance importance;   // layers that are not there are quantized with equal weights
   // Called before each tensor with the bytes done and to do.

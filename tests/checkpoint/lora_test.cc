@@ -42,6 +42,7 @@ class LoraFolder : public ::testing::Test {
 
   fs::path Write() {
     testing::WriteText(path() / "adapter_config.json", config_.dump());
+    fs::remove(path() / kWeights);
     WriteSafetensors(path() / kWeights, tensors_);
     return path();
   }

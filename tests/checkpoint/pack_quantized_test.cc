@@ -99,6 +99,7 @@ class PackedFolder : public ::testing::Test {
   }
 
   void Save() const {
+    fs::remove(path() / "model.safetensors");
     WriteSafetensors(path() / "model.safetensors", tensors_);
     testing::WriteText(path() / "config.json", json{{"quantization_config", config_}}.dump());
   }

@@ -145,7 +145,9 @@ TEST_F(OwnedFilesTest, MovingOverKeepsEverythingOfOtherNames) {
   const ScratchFolder scratch(out);
   fs::create_directory(scratch.path() / "model");
   WriteText(scratch.path() / "model" / "config.json", "new");
-  scratch.MoveOver(scratch.path() / "model", out);
+  WriteText(scratch.path() / "model" / "train.py", "another");
+  const auto is_config = [](const fs::path& name) { return name == "config.json"; };
+  scratch.MoveOver(scratch.path() / "model", out, is_config);
   EXPECT_EQ(ReadFile(out / "config.json"), "new");
   EXPECT_EQ(ReadFile(out / "train.py"), "script");
   EXPECT_EQ(ReadFile(out / "checkpoint" / "1.bin"), "state");
@@ -153,7 +155,10 @@ TEST_F(OwnedFilesTest, MovingOverKeepsEverythingOfOtherNames) {
   fs::create_directory(scratch.path() / "again");
   WriteText(scratch.path() / "again" / "a.json", "new");
   WriteText(scratch.path() / "again" / "checkpoint", "new");
-  EXPECT_NE(FailureOf([&] { scratch.MoveOver(scratch.path() / "again", out); }), "");
+  EXPECT_NE(FailureOf([&] {
+              scratch.MoveOver(scratch.path() / "again", out, [](const fs::path&) { return true; });
+            }),
+            "");
   EXPECT_FALSE(fs::exists(out / "a.json"));
 }
 
@@ -203,6 +208,20 @@ TEST_F(OwnedFilesTest, WhatCameInMeanwhileStays) {
   own.RemoveAll();
   EXPECT_EQ(ReadFile(root / "job" / "mine.txt"), "kept");
   EXPECT_EQ(CountEntries(root / "job"), 1u);
+}
+
+TEST_F(OwnedFilesTest, ANamelessFileIsReadAsWrittenAndLeavesNothing) {
+  NamelessFile file(root / "a");
+  const std::string text(3'000'000, 'x');
+  file.Write(text);
+  for (int time = 1; time <= 2; ++time) {
+    file.Write("end");
+    std::string read;
+    file.Read([&](std::string_view piece) { read += piece; });
+    EXPECT_EQ(read.size(), file.size());
+    EXPECT_TRUE(read.ends_with(time == 1 ? "xend" : "endend"));
+  }
+  EXPECT_EQ(CountEntries(root), 0u);
 }
 
 TEST_F(OwnedFilesTest, DownloadsTouchOnlyParts) {

@@ -213,6 +213,7 @@ void WriteRandomWeights(const std::filesystem::path& folder, const RandomModelOp
     storage.push_back(Store(weight, options, shape));
     tensors[name] = {options.dtype, shape, storage.back().data(), storage.back().size(), ""};
   }
+  std::filesystem::remove(folder / "model.safetensors");
   WriteSafetensors(folder / "model.safetensors", tensors);
 }
 

@@ -160,6 +160,32 @@ def test_refusals(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["nothing.png", "out", "x"]
 
 
+def read_tree(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_force_replaces_the_model_and_nothing_else(tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(MODEL, out)
+    (out / "README.md").write_text("my run")
+    (out / "train.py").write_text("import torch")
+    (out / "checkpoint-100").mkdir()
+    (out / "checkpoint-100" / "optimizer.pt").write_bytes(b"state")
+    source = tmp_path / "source"
+    shutil.copytree(MODEL, source)
+    (source / "README.md").write_text("theirs")
+    (source / "NOTICE").write_text("theirs")
+    before = read_tree(out)
+    run("quantize", source, out, "--force")
+    after = read_tree(out)
+    assert after.pop("NOTICE") == b"theirs"
+    changed = {name for name in before if after[name] != before[name]}
+    assert before.keys() == after.keys() and changed == {"model.safetensors", "config.json"}
+    assert "quantization_config" in json.loads(after["config.json"])
+    run("info", out)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "source"]
+
+
 def test_damaged_folders_are_named(tmp_path):
     quantize(tmp_path / "q")
     weights = tmp_path / "q" / "model.safetensors"
