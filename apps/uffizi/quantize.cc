@@ -11,6 +11,7 @@
 #include "engine/engine_impl.h"
 #include "quantize/quantize_folder.h"
 #include "uffizi/error.h"
+#include "uffizi/image.h"
 
 namespace uffizi::cli {
 namespace {
@@ -45,16 +46,6 @@ class StatusLine {
   bool show_;
 };
 
-bool LooksLikePicture(const fs::path& path) {
-  static constexpr const char* kExtensions[] = {".jpg", ".jpeg", ".png", ".webp",
-                                                ".gif", ".tif",  ".tiff"};
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return std::find(std::begin(kExtensions), std::end(kExtensions), extension) !=
-         std::end(kExtensions);
-}
-
 // The files among the names, and the pictures in the folders among them.
 std::vector<fs::path> FindPictures(const std::vector<std::string>& names) {
   std::vector<fs::path> pictures;
@@ -65,7 +56,7 @@ std::vector<fs::path> FindPictures(const std::vector<std::string>& names) {
     }
     const size_t before = pictures.size();
     for (const auto& entry : fs::directory_iterator(name)) {
-      if (entry.is_regular_file() && LooksLikePicture(entry.path()))
+      if (entry.is_regular_file() && HasPictureExtension(entry.path()))
         pictures.push_back(entry.path());
     }
     std::sort(pictures.begin() + static_cast<ptrdiff_t>(before), pictures.end());

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "dataset/source.h"
+#include "uffizi/image.h"
 
 namespace uffizi::dataset {
 namespace {
@@ -70,7 +71,7 @@ class Folder : public Source {
       if (name.front() == '.') continue;
       std::error_code ignored;
       const bool is_folder = !at->is_symlink(ignored) && at->is_directory(ignored);
-      if (is_folder || LooksLikePicture(name))
+      if (is_folder || HasPictureExtension(name))
         level.entries.push_back({std::move(name), is_folder});
     }
     if (error) {

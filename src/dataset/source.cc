@@ -105,15 +105,6 @@ class Chain : public Source {
 
 }  // namespace
 
-bool LooksLikePicture(const fs::path& path) {
-  static constexpr std::array kExtensions = {
-      ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff",
-      // Not decoded, but reported.
-      ".bmp", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".psd"};
-  const std::string extension = LowerExtension(path);
-  return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
-}
-
 fs::path SafeStem(const fs::path& path) {
   fs::path safe;
   for (const fs::path& part : path.relative_path()) {

@@ -56,10 +56,6 @@ class Collection {
   CollectionOptions options_;
 };
 
-// Whether a file in a folder or archive is taken for a picture, by its extension. Kinds that cannot
-// be decoded count, so that they are reported and not passed over.
-bool LooksLikePicture(const std::filesystem::path& path);
-
 // `path` without extension, root, "." and "..": something that may safely follow a folder's name.
 std::filesystem::path SafeStem(const std::filesystem::path& path);
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "dataset/source.h"
+#include "uffizi/image.h"
 
 namespace uffizi::dataset {
 namespace {
@@ -91,7 +92,7 @@ class Tar : public Source {
         broken_ = Message();
       } else if (const char* name = archive_entry_pathname(entry);
                  name != nullptr && archive_entry_filetype(entry) == AE_IFREG &&
-                 LooksLikePicture(name)) {
+                 HasPictureExtension(name)) {
         name_ = (path_ / fs::path(name).relative_path()).string();
         size_ = archive_entry_size(entry);
         picture = {name_, "", ArchiveStem() / SafeStem(name), std::nullopt};

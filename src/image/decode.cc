@@ -1,63 +1,16 @@
 #include <algorithm>
-#include <cstring>
 #include <new>
-#include <string_view>
+#include <string>
 #include <system_error>
 #include <utility>
 
 #include "core/mapped_file.h"
 #include "image/decoders.h"
 #include "image/exif.h"
+#include "image/formats.h"
 
 namespace uffizi {
 namespace {
-
-using Decoder = Raster (*)(const EncodedFile&);
-
-bool HasAt(std::span<const uint8_t> bytes, size_t at, std::string_view magic) {
-  return bytes.size() >= at + magic.size() &&
-         std::memcmp(bytes.data() + at, magic.data(), magic.size()) == 0;
-}
-
-// The name of a format that we know but do not read, or "".
-std::string_view KnownButUnsupported(std::span<const uint8_t> bytes) {
-  using namespace std::string_view_literals;
-  if (HasAt(bytes, 4, "ftypavif"sv) || HasAt(bytes, 4, "ftypavis"sv)) return "AVIF";
-  if (HasAt(bytes, 4, "ftyphei"sv) || HasAt(bytes, 4, "ftyphev"sv) ||
-      HasAt(bytes, 4, "ftypmif1"sv)) {
-    return "HEIF";
-  }
-  if (HasAt(bytes, 4, "jP  \r\n\x87\n"sv) || HasAt(bytes, 0, "\xFF\x4F\xFF\x51"sv)) {
-    return "JPEG 2000";
-  }
-  if (HasAt(bytes, 0, "\xFF\x0A"sv) || HasAt(bytes, 4, "JXL \r\n\x87\n"sv)) return "JPEG XL";
-  if (HasAt(bytes, 0, "%PDF-"sv)) return "PDF";
-  if (HasAt(bytes, 0, "8BPS"sv)) return "Photoshop";
-  if (HasAt(bytes, 0, "BM"sv)) return "BMP";
-  if (HasAt(bytes, 0, "<svg"sv)) return "SVG";
-  return "";
-}
-
-Decoder FindDecoder(const EncodedFile& file) {
-  using namespace std::string_view_literals;
-  const auto bytes = file.bytes;
-  if (bytes.empty()) file.Fail("the file is empty");
-  if (HasAt(bytes, 0, "\xFF\xD8\xFF"sv)) return DecodeJpeg;
-  if (HasAt(bytes, 0, "\x89PNG\r\n\x1A\n"sv)) return DecodePng;
-  if (HasAt(bytes, 0, "RIFF"sv) && HasAt(bytes, 8, "WEBP"sv)) return DecodeWebp;
-  if (HasAt(bytes, 0, "GIF87a"sv) || HasAt(bytes, 0, "GIF89a"sv)) return DecodeGif;
-  if (HasAt(bytes, 0, "II*\0"sv) || HasAt(bytes, 0, "MM\0*"sv) || HasAt(bytes, 0, "II+\0"sv) ||
-      HasAt(bytes, 0, "MM\0+"sv)) {
-    return DecodeTiff;
-  }
-  const std::string_view known = KnownButUnsupported(bytes);
-  if (!known.empty()) {
-    throw Error(ErrorCode::kUnsupported,
-                file.name + ": " + std::string(known) +
-                    " pictures are not supported; convert it to JPEG, PNG, WebP, GIF or TIFF");
-  }
-  file.Fail("not a JPEG, PNG, WebP, GIF or TIFF picture");
-}
 
 // (a * b) / 255, rounded, exact for a, b in 0..255.
 uint8_t MulDiv255(unsigned a, unsigned b) {
@@ -121,13 +74,32 @@ void EncodedFile::FailCancelled() const {
   throw Error(ErrorCode::kCancelled, name + ": stopped while it was decoded");
 }
 
+void EncodedFile::FailPage() const {
+  throw Error(ErrorCode::kInvalidArgument,
+              name + ": there is no page " + std::to_string(options.page + 1));
+}
+
+PageInfo InspectPages(std::span<const uint8_t> bytes, const std::string& name,
+                      const DecodeOptions& options) {
+  const EncodedFile file{bytes, name, options};
+  CheckFileSize(bytes.size(), file.name, options);
+  const PictureFormat& format = FormatOf(file);
+  return format.inspect != nullptr ? format.inspect(file) : PageInfo{};
+}
+
 Image DecodeImage(std::span<const uint8_t> bytes, const std::string& name,
                   const DecodeOptions& options) {
   const EncodedFile file{bytes, name, options};
   CheckFileSize(bytes.size(), file.name, options);
   try {
     file.CheckCancelled();
-    Raster raster = FindDecoder(file)(file);
+    const PictureFormat& format = FormatOf(file);
+    if (format.decode == nullptr) {
+      throw Error(ErrorCode::kUnsupported, name + ": " + std::string(format.name) +
+                                               " pictures are not read; convert it to JPEG or PNG");
+    }
+    if (format.inspect == nullptr) file.CheckPage(1);
+    Raster raster = format.decode(file);
     file.CheckCancelled();
     if (raster.channels == 4) Flatten(raster, options.alpha);
     const int orientation = options.apply_exif_orientation ? raster.orientation : 1;

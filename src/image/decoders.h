@@ -25,6 +25,12 @@ struct EncodedFile {
   // Throws kInvalidImage for an empty size and kImageTooLarge over options.max_pixels.
   void CheckSize(uint64_t width, uint64_t height) const;
 
+  // Throws kInvalidArgument if there are not more than options.page pages.
+  void CheckPage(size_t count) const {
+    if (options.page >= count) FailPage();
+  }
+  [[noreturn]] void FailPage() const;
+
   // Whether the caller wants no more of it. Decoders ask every few milliseconds.
   bool Cancelled() const { return options.cancelled && options.cancelled(); }
   // Throws Error(kCancelled) then.
@@ -56,11 +62,31 @@ struct Raster {
   }
 };
 
-Raster DecodeJpeg(const EncodedFile& file);
-Raster DecodePng(const EncodedFile& file);
-Raster DecodeWebp(const EncodedFile& file);
+// The picture, or its page options.page.
+Raster DecodeAvif(const EncodedFile& file);
+Raster DecodeBmp(const EncodedFile& file);
 Raster DecodeGif(const EncodedFile& file);
+Raster DecodeHeif(const EncodedFile& file);
+Raster DecodeIco(const EncodedFile& file);
+Raster DecodeJpeg(const EncodedFile& file);
+Raster DecodeJpeg2000(const EncodedFile& file);
+Raster DecodeJxl(const EncodedFile& file);
+Raster DecodePdf(const EncodedFile& file);
+Raster DecodePng(const EncodedFile& file);
+Raster DecodePnm(const EncodedFile& file);
+Raster DecodeQoi(const EncodedFile& file);
+Raster DecodeTga(const EncodedFile& file);
 Raster DecodeTiff(const EncodedFile& file);
+Raster DecodeWebp(const EncodedFile& file);
+
+// How many pages or frames there are, without decoding them.
+PageInfo InspectAvif(const EncodedFile& file);
+PageInfo InspectGif(const EncodedFile& file);
+PageInfo InspectHeif(const EncodedFile& file);
+PageInfo InspectJxl(const EncodedFile& file);
+PageInfo InspectPdf(const EncodedFile& file);
+PageInfo InspectTiff(const EncodedFile& file);
+PageInfo InspectWebp(const EncodedFile& file);
 
 }  // namespace uffizi
 

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "image/decoders.h"
+#include "image/tiff_samples.h"
 
 namespace uffizi {
 namespace {
@@ -85,12 +86,41 @@ class TiffReader {
     if (tiff_ == nullptr) Fail("its header cannot be read");
   }
 
+  // The directories that are pages: neither smaller copies of another one nor masks, unless there
+  // is nothing else. Stands at the last one afterwards.
+  std::vector<tdir_t> Pages() {
+    std::vector<tdir_t> pages, others;
+    do {
+      file_.CheckCancelled();
+      uint32_t kind = 0;
+      TIFFGetField(tiff_.get(), TIFFTAG_SUBFILETYPE, &kind);
+      const tdir_t directory = TIFFCurrentDirectory(tiff_.get());
+      const bool page = (kind & (FILETYPE_REDUCEDIMAGE | FILETYPE_MASK)) == 0;
+      (page ? pages : others).push_back(directory);
+    } while (TIFFReadDirectory(tiff_.get()) != 0);
+    if (source_.cancelled) file_.FailCancelled();
+    source_.message[0] = 0;  // of what follows the last good one
+    return !pages.empty() ? pages : others;
+  }
+
   Raster Read() {
+    if (file_.options.page > 0) {
+      const std::vector<tdir_t> pages = Pages();
+      file_.CheckPage(pages.size());
+      if (TIFFSetDirectory(tiff_.get(), pages[file_.options.page]) == 0)
+        Fail("its page cannot be read");
+    }
     uint32_t width = 0, height = 0;
     TIFFGetField(tiff_.get(), TIFFTAG_IMAGEWIDTH, &width);
     TIFFGetField(tiff_.get(), TIFFTAG_IMAGELENGTH, &height);
     file_.CheckSize(width, height);
-    const bool premultiplied = PrepareAlpha();
+    if (NeedsRange(tiff_.get())) {
+      Raster raster = ReadRangedSamples(tiff_.get(), file_, width, height,
+                                        [this](const std::string& reason) { Fail(reason); });
+      raster.orientation = Orientation();
+      return raster;
+    }
+    const Alpha alpha = PrepareAlpha();
 
     char reason[1024] = {};
     if (!TIFFRGBAImageOK(tiff_.get(), reason)) {
@@ -105,7 +135,7 @@ class TiffReader {
 
     Raster raster;
     raster.Allocate(static_cast<int>(width), static_cast<int>(height), 4);
-    raster.premultiplied = premultiplied;
+    raster.premultiplied = alpha == Alpha::kMultiplied;
     std::vector<uint32_t> abgr(static_cast<size_t>(width) * height);
     if (!TIFFRGBAImageGet(&image, abgr.data(), width, height)) Fail("it cannot be decoded");
     uint8_t* out = raster.pixels.data();
@@ -113,11 +143,9 @@ class TiffReader {
       *out++ = static_cast<uint8_t>(TIFFGetR(pixel));
       *out++ = static_cast<uint8_t>(TIFFGetG(pixel));
       *out++ = static_cast<uint8_t>(TIFFGetB(pixel));
-      *out++ = static_cast<uint8_t>(TIFFGetA(pixel));
+      *out++ = alpha == Alpha::kNone ? 255 : static_cast<uint8_t>(TIFFGetA(pixel));
     }
-    uint16_t orientation = 1;
-    TIFFGetField(tiff_.get(), TIFFTAG_ORIENTATION, &orientation);
-    raster.orientation = orientation;
+    raster.orientation = Orientation();
     return raster;
   }
 
@@ -134,19 +162,30 @@ class TiffReader {
     file_.Fail("damaged TIFF: " + (source_.message[0] != 0 ? source_.message : fallback));
   }
 
+  int Orientation() const {
+    uint16_t orientation = 1;
+    TIFFGetField(tiff_.get(), TIFFTAG_ORIENTATION, &orientation);
+    return orientation;
+  }
+
+  // What a sample beyond the colours is. kNone: none, or one that is no alpha, such as near
+  // infrared, which libtiff would take for it.
+  enum class Alpha { kNone, kPlain, kMultiplied };
+
   // libtiff would multiply unassociated colours by their alpha and so lose bits. Called associated,
-  // they come as they are stored. True if they are stored multiplied.
-  bool PrepareAlpha() {
+  // they come as they are stored.
+  Alpha PrepareAlpha() {
     uint16_t count = 0;
     uint16_t* kinds = nullptr;
     if (!TIFFGetField(tiff_.get(), TIFFTAG_EXTRASAMPLES, &count, &kinds) || count == 0) {
-      return false;
+      return Alpha::kPlain;  // libtiff says whether there is a fourth sample
     }
-    if (kinds[0] != EXTRASAMPLE_UNASSALPHA) return kinds[0] == EXTRASAMPLE_ASSOCALPHA;
+    if (kinds[0] == EXTRASAMPLE_ASSOCALPHA) return Alpha::kMultiplied;
+    if (kinds[0] == EXTRASAMPLE_UNSPECIFIED) return Alpha::kNone;
     std::vector<uint16_t> changed(kinds, kinds + count);
     changed[0] = EXTRASAMPLE_ASSOCALPHA;
     TIFFSetField(tiff_.get(), TIFFTAG_EXTRASAMPLES, count, changed.data());
-    return false;
+    return Alpha::kPlain;
   }
 
   const EncodedFile& file_;
@@ -157,5 +196,7 @@ class TiffReader {
 }  // namespace
 
 Raster DecodeTiff(const EncodedFile& file) { return TiffReader(file).Read(); }
+
+PageInfo InspectTiff(const EncodedFile& file) { return {TiffReader(file).Pages().size(), {}}; }
 
 }  // namespace uffizi

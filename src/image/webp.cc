@@ -30,8 +30,8 @@ int Orientation(const WebPDemuxer* demuxer) {
   return orientation;
 }
 
-// The first frame of an animation, on its canvas.
-void DecodeFirstFrame(const EncodedFile& file, const WebPData& data, Raster& raster) {
+// A frame of an animation, on its canvas, which the frames before it have left.
+void DecodeFrame(const EncodedFile& file, const WebPData& data, Raster& raster) {
   WebPAnimDecoderOptions options;
   if (!WebPAnimDecoderOptionsInit(&options)) file.Fail("unusable WebP library");
   options.color_mode = MODE_RGBA;
@@ -39,8 +39,11 @@ void DecodeFirstFrame(const EncodedFile& file, const WebPData& data, Raster& ras
       WebPAnimDecoderNew(&data, &options));
   uint8_t* pixels = nullptr;
   int time = 0;
-  if (decoder == nullptr || !WebPAnimDecoderGetNext(decoder.get(), &pixels, &time)) {
-    file.Fail("damaged WebP animation");
+  for (size_t frame = 0; frame <= file.options.page; ++frame) {
+    file.CheckCancelled();
+    if (decoder == nullptr || !WebPAnimDecoderGetNext(decoder.get(), &pixels, &time)) {
+      file.Fail("damaged WebP animation");
+    }
   }
   std::copy_n(pixels, raster.pixels.size(), raster.pixels.begin());
 }
@@ -83,11 +86,32 @@ Raster DecodeWebp(const EncodedFile& file) {
                   features.has_alpha || features.has_animation ? 4 : 3);
   raster.orientation = Orientation(demuxer.get());
   if (features.has_animation) {
-    DecodeFirstFrame(file, data, raster);
+    file.CheckPage(WebPDemuxGetI(demuxer.get(), WEBP_FF_FRAME_COUNT));
+    DecodeFrame(file, data, raster);
     return raster;
   }
+  file.CheckPage(1);
   DecodeStill(file, raster);
   return raster;
+}
+
+PageInfo InspectWebp(const EncodedFile& file) {
+  const WebPData data = {file.bytes.data(), file.bytes.size()};
+  WebPDemuxState state;
+  const std::unique_ptr<WebPDemuxer, DeleteDemuxer> demuxer(WebPDemuxPartial(&data, &state));
+  PageInfo pages;
+  if (demuxer == nullptr) return pages;
+  pages.count = std::max<size_t>(1, WebPDemuxGetI(demuxer.get(), WEBP_FF_FRAME_COUNT));
+  if (pages.count == 1) return pages;
+  double now = 0;
+  WebPIterator frame;
+  for (size_t i = 0; i < pages.count; ++i) {
+    pages.seconds.push_back(now);
+    if (WebPDemuxGetFrame(demuxer.get(), static_cast<int>(i + 1), &frame))
+      now += frame.duration / 1000.0;
+    WebPDemuxReleaseIterator(&frame);
+  }
+  return pages;
 }
 
 }  // namespace uffizi

@@ -48,16 +48,10 @@ TEST(Decode, FormatIsSeenByContentNotByName) {
 TEST(Decode, ErrorsNameTheFileAndTheReason) {
   EXPECT_EQ(ErrorOf([] { DecodeImage({}, "a.jpg"); }), "invalid_image: a.jpg: the file is empty");
   EXPECT_EQ(ErrorOf([] { DecodeImage(Bytes("hello, world"), "a\nb"); }),
-            "invalid_image: a?b: not a JPEG, PNG, WebP, GIF or TIFF picture");
-  EXPECT_EQ(
-      ErrorOf([] {
-        DecodeImage(Bytes(std::string("\0\0\0\x20"
-                                      "ftypavif",
-                                      12)),
-                    "x");
-      }),
-      "unsupported: x: AVIF pictures are not supported; convert it to JPEG, PNG, WebP, GIF or "
-      "TIFF");
+            "invalid_image: a?b: not a picture of a known kind (JPEG, PNG, WebP, GIF, TIFF, BMP, "
+            "AVIF, HEIC, JPEG XL, JPEG 2000, PNM, QOI, ICO, PDF, TGA)");
+  EXPECT_EQ(ErrorOf([] { DecodeImage(Bytes("8BPS hello"), "x"); }),
+            "unsupported: x: Photoshop pictures are not read; convert it to JPEG or PNG");
   const auto missing = ErrorOf([] { ReadImage(ImageFile("no_such_file.png")); });
   EXPECT_TRUE(missing.starts_with("not_found: ")) << missing;
   EXPECT_NE(missing.find("no_such_file.png"), std::string::npos) << missing;

@@ -1,0 +1,28 @@
+#ifndef UFFIZI_IMAGE_FORMATS_H_
+#define UFFIZI_IMAGE_FORMATS_H_
+
+#include <span>
+#include <string_view>
+
+#include "image/decoders.h"
+
+namespace uffizi {
+
+// A kind of picture file: how it is called, how it is told from others, and who reads it.
+struct PictureFormat {
+  std::string_view name;                         // "JPEG"
+  std::span<const std::string_view> extensions;  // ".jpg"; the usual one first
+  bool (*matches)(const EncodedFile&);           // by content
+  Raster (*decode)(const EncodedFile&);          // null: known, and not read
+  PageInfo (*inspect)(const EncodedFile&);       // null: one picture
+};
+
+// In the order in which they are tried.
+std::span<const PictureFormat> PictureFormats();
+
+// The format of a file. Throws Error(kInvalidImage) for an unknown one.
+const PictureFormat& FormatOf(const EncodedFile& file);
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_IMAGE_FORMATS_H_
