@@ -111,6 +111,11 @@ UFFIZI_API uffizi_status uffizi_image_encode(const uffizi_image* image, const ch
  * its own status. */
 UFFIZI_API uffizi_status uffizi_image_draw(const uffizi_image* image, const uffizi_result* result,
                                            uffizi_image** out);
+/* The same on a copy of at most `max_pixels` pixels: a larger picture is made smaller first, its
+ * sides in their proportion. The strip below a text answer comes in addition. */
+UFFIZI_API uffizi_status uffizi_image_draw_within(const uffizi_image* image,
+                                                  const uffizi_result* result, size_t max_pixels,
+                                                  uffizi_image** out);
 UFFIZI_API void uffizi_image_free(uffizi_image* image);
 
 UFFIZI_API const void* uffizi_bytes_data(const uffizi_bytes* bytes);

@@ -1,3 +1,7 @@
+#include <oneapi/tbb/task_arena.h>
+
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <span>
@@ -5,6 +9,7 @@
 #include "capi/guard.h"
 #include "capi/handles.h"
 #include "capi/options.h"
+#include "image/preprocess.h"
 
 namespace uffizi::capi {
 namespace {
@@ -80,6 +85,51 @@ Image FromPixels(const uint8_t* pixels, size_t size, int width, int height, size
   return image;
 }
 
+void Scale(Polygon& points, float x, float y) {
+  for (size_t i = 0; i < points.size(); ++i) points[i] *= i % 2 == 0 ? x : y;
+}
+
+// The answer as it would be about a picture x times as wide and y times as high.
+Answer Scaled(Answer answer, float x, float y) {
+  for (Region& region : answer.regions) {
+    region.box = {region.box.x1 * x, region.box.y1 * y, region.box.x2 * x, region.box.y2 * y};
+    Scale(region.quad, x, y);
+    for (Polygon& polygon : region.polygons) Scale(polygon, x, y);
+  }
+  return answer;
+}
+
+Image DrawWithin(const Image& image, const Answer& answer, size_t max_pixels) {
+  if (max_pixels == 0) throw Error(ErrorCode::kInvalidArgument, "max_pixels must be at least 1");
+  const double pixels = static_cast<double>(image.width) * image.height;
+  if (pixels <= static_cast<double>(max_pixels)) return DrawAnswer(image.view(), answer);
+  const double shrink = std::sqrt(static_cast<double>(max_pixels) / pixels);
+  const int width = std::max(1, static_cast<int>(image.width * shrink));
+  // A picture that is a thousand times as wide as high keeps a row.
+  const int height = std::clamp(static_cast<int>(image.height * shrink), 1,
+                                std::max(1, static_cast<int>(max_pixels) / width));
+  // The caller's thread does it alone: only sessions have threads to give.
+  oneapi::tbb::task_arena arena(1);
+  const Image small =
+      arena.execute([&] { return Resize(image.view(), width, height, ResampleFilter::kBox); });
+  return DrawAnswer(small.view(), Scaled(answer, static_cast<float>(width) / image.width,
+                                         static_cast<float>(height) / image.height));
+}
+
+uffizi_status Draw(const uffizi_image* image, const uffizi_result* result, size_t max_pixels,
+                   uffizi_image** out) {
+  if (result != nullptr && result->status != UFFIZI_OK) {
+    SetLastError(result->error);
+    return result->status;
+  }
+  return Guard([&] {
+    Require(image, "image");
+    Require(result, "result");
+    Require(out, "out");
+    *out = new uffizi_image{DrawWithin(image->image, result->result.answer, max_pixels)};
+  });
+}
+
 }  // namespace
 }  // namespace uffizi::capi
 
@@ -148,16 +198,12 @@ uffizi_status uffizi_image_encode(const uffizi_image* image, const char* format,
 
 uffizi_status uffizi_image_draw(const uffizi_image* image, const uffizi_result* result,
                                 uffizi_image** out) {
-  if (result != nullptr && result->status != UFFIZI_OK) {
-    uffizi::capi::SetLastError(result->error);
-    return result->status;
-  }
-  return Guard([&] {
-    Require(image, "image");
-    Require(result, "result");
-    Require(out, "out");
-    *out = new uffizi_image{uffizi::DrawAnswer(image->image.view(), result->result.answer)};
-  });
+  return uffizi::capi::Draw(image, result, std::numeric_limits<size_t>::max(), out);
+}
+
+uffizi_status uffizi_image_draw_within(const uffizi_image* image, const uffizi_result* result,
+                                       size_t max_pixels, uffizi_image** out) {
+  return uffizi::capi::Draw(image, result, max_pixels, out);
 }
 
 void uffizi_image_free(uffizi_image* image) { delete image; }

@@ -294,11 +294,13 @@ UFFIZI_JNI(jbyteArray, encodeImage)
   });
 }
 
-UFFIZI_JNI(jlong, drawImage)(JNIEnv* env, jclass, jlong image, jlong results, jint index) {
+UFFIZI_JNI(jlong, drawImage)
+(JNIEnv* env, jclass, jlong image, jlong results, jint index, jlong max_pixels) {
   uffizi_image* drawn = nullptr;
   const uffizi_result* result =
       uffizi_results_get(FromJava<uffizi_results>(results), static_cast<size_t>(index));
-  Succeeded(env, uffizi_image_draw(FromJava<uffizi_image>(image), result, &drawn));
+  Succeeded(env, uffizi_image_draw_within(FromJava<uffizi_image>(image), result,
+                                          static_cast<size_t>(max_pixels), &drawn));
   return ToJava(drawn);
 }
 

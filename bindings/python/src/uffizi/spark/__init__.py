@@ -12,42 +12,71 @@ from __future__ import annotations
 
 from typing import Any
 
-from py4j.java_collections import JavaArray
-from pyspark import SparkContext, keyword_only
+from pyspark import keyword_only
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.util import JavaMLReadable, JavaMLReader, JavaMLWritable
 from pyspark.ml.wrapper import JavaTransformer
 from pyspark.sql import SparkSession
+from pyspark.sql.utils import is_remote
 
-from ._jar import ensure_jar, jar
+from ._annotate import annotate
+from ._jar import _active_context, ensure_jar, follow_contexts, jar
 
-__all__ = ["Florence2Transformer", "ImageAssembler", "jar", "start"]
+__all__ = ["Florence2Transformer", "ImageAssembler", "annotate", "jar", "start"]
+
+follow_contexts()
 
 
-def start(**settings: str) -> SparkSession:
-    """A Spark session that has the jar from its start; `settings` like master="local[2]".
+def start(**settings: Any) -> SparkSession:
+    """A Spark session that has the jar from its start; `settings` like master="local[2]", or
+    remote="sc://host" for Spark Connect, whose server must have the jar (`--jars`).
 
-    Any other session will do as well: it gets the jar when the first stage is made.
+    Any other session in this process will do as well: it gets the jar with the import of this module.
     """
-    builder = SparkSession.builder.config("spark.jars", jar())
+    from . import show  # noqa: F401 - pages end in `.show(False)`
+
+    builder = SparkSession.builder
+    remote = str(settings.get("remote", ""))
+    if not remote.startswith("sc://"):
+        builder = builder.config("spark.jars", jar())
     for name, value in settings.items():
         if name == "master":
             builder = builder.master(value)
+        elif name == "remote":
+            builder = builder.remote(value)
         else:
             builder = builder.config(name.replace("_", "."), value)
     return builder.getOrCreate()
 
 
+def _is_remote() -> bool:
+    """Whether stages are those of a Spark Connect server."""
+    if not is_remote():
+        return False
+    import pyspark
+
+    if pyspark.__version__.startswith("3."):
+        raise NotImplementedError(
+            "stages over Spark Connect need Spark 4; uffizi.spark.annotate works with Spark 3.5, too"
+        )
+    return True
+
+
 def _jvm() -> Any:
-    context = SparkContext._active_spark_context
+    context = _active_context()
     if context is None:
         raise RuntimeError("no Spark session is running: make one first")
     ensure_jar(context)
     return context._jvm
 
 
-def _param(name: str, doc: str, converter: Any) -> Any:
-    return Param(Params._dummy(), name, doc, typeConverter=converter)
+_NONE = object()
+
+
+def _param(name: str, doc: str, converter: Any, default: Any = _NONE) -> Any:
+    param = Param(Params._dummy(), name, doc, typeConverter=converter)
+    param.default = default
+    return param
 
 
 def _with_accessors(cls: Any) -> Any:
@@ -68,8 +97,12 @@ def _with_accessors(cls: Any) -> Any:
             if method.__name__ not in vars(cls):
                 setattr(cls, method.__name__, method)
 
-    for name in [name for name, value in vars(cls).items() if isinstance(value, Param)]:
+    params = {name: value for name, value in vars(cls).items() if isinstance(value, Param)}
+    for name in params:
         add(name)
+    cls._defaults = {
+        name: param.default for name, param in params.items() if param.default is not _NONE
+    }
     return cls
 
 
@@ -80,14 +113,22 @@ class _Reader(JavaMLReader):
 
 
 class _Stage(JavaTransformer, JavaMLReadable, JavaMLWritable):
+    _defaults: dict[str, Any]
+
     def _make(self, name: str, values: dict[str, Any]) -> None:
-        _jvm()
-        self._java_obj = self._new_java_obj(f"uffizi.spark.{name}", self.uid)
-        self._transfer_params_from_java()
+        if _is_remote():
+            self._java_obj = f"uffizi.spark.{name}"
+            self._setDefault(**self._defaults)
+        else:
+            _jvm()
+            self._java_obj = self._new_java_obj(f"uffizi.spark.{name}", self.uid)
+            self._transfer_params_from_java()
         self._set(**values)
 
     def _transfer_params_from_java(self) -> None:
         """PySpark leaves arrays as Java objects."""
+        from py4j.java_collections import JavaArray
+
         super()._transfer_params_from_java()
         for values in (self._paramMap, self._defaultParamMap):
             for param, value in values.items():
@@ -96,7 +137,7 @@ class _Stage(JavaTransformer, JavaMLReadable, JavaMLWritable):
 
     @classmethod
     def read(cls) -> Any:
-        return _Reader(cls)
+        return super().read() if _is_remote() else _Reader(cls)
 
 
 @_with_accessors
@@ -106,13 +147,13 @@ class ImageAssembler(_Stage):
     inputCol = _param(
         "inputCol",
         "column of pictures: an image struct, or the bytes of picture files",
-        TypeConverters.toString,
+        TypeConverters.toString, "image",
     )
-    outputCol = _param("outputCol", "output column", TypeConverters.toString)
+    outputCol = _param("outputCol", "output column", TypeConverters.toString, "image_assembler")
     textCol = _param(
         "textCol",
         "column of what to ask: a string or an array of strings; it may be missing",
-        TypeConverters.toString,
+        TypeConverters.toString, "text",
     )
 
     @keyword_only
@@ -131,70 +172,88 @@ class ImageAssembler(_Stage):
 class Florence2Transformer(_Stage):
     """Asks a Florence-2 model about pictures; made by `pretrained`, `load` or `loadSavedModel`."""
 
-    inputCols = _param(
-        "inputCols", "column of pictures, made by ImageAssembler", TypeConverters.toListString
+    model = _param(
+        "model",
+        "the model: its folder, on any Hadoop file system, or its name",
+        TypeConverters.toString,
     )
-    outputCol = _param("outputCol", "column of answers", TypeConverters.toString)
+    inputCols = _param(
+        "inputCols",
+        "column of pictures, made by ImageAssembler",
+        TypeConverters.toListString,
+        ["image_assembler"],
+    )
+    outputCol = _param("outputCol", "column of answers", TypeConverters.toString, "answer")
     structCol = _param(
         "structCol",
         "column for the answers as numbers (boxes, labels, scores, polygons); none if empty",
-        TypeConverters.toString,
+        TypeConverters.toString, "",
     )
     annotatedImage = _param(
         "annotatedImage",
         "picture with the answer drawn on it, in the metadata: png, jpeg or none",
-        TypeConverters.toString,
+        TypeConverters.toString, "png",
+    )
+    annotatedImagePixels = _param(
+        "annotatedImagePixels",
+        "pixels that this picture has at most; larger ones are made smaller",
+        TypeConverters.toInt, 8000000,
+    )
+    maxPixels = _param(
+        "maxPixels",
+        "pixels that a picture may have; a larger one is an error of its row",
+        TypeConverters.toInt, 200000000,
     )
     compute = _param(
-        "compute", "arithmetic: auto (as the model is stored), f32 or int4", TypeConverters.toString
+        "compute", "arithmetic: auto (as the model is stored), f32 or int4", TypeConverters.toString, "auto"
     )
-    batchSize = _param("batchSize", "rows answered together", TypeConverters.toInt)
-    beamSize = _param("beamSize", "beams of the search; 1 is greedy", TypeConverters.toInt)
+    batchSize = _param("batchSize", "rows answered together", TypeConverters.toInt, 1)
+    beamSize = _param("beamSize", "beams of the search; 1 is greedy", TypeConverters.toInt, 1)
     minOutputLength = _param(
         "minOutputLength",
         "tokens that an answer has at least, the start token included; enforced only where it is set",
-        TypeConverters.toInt,
+        TypeConverters.toInt, 10,
     )
     maxOutputLength = _param(
         "maxOutputLength",
         "tokens that an answer has at most, the start token included",
-        TypeConverters.toInt,
+        TypeConverters.toInt, 200,
     )
     maxInputLength = _param(
         "maxInputLength",
         "tokens that a prompt may have; longer ones are refused",
-        TypeConverters.toInt,
+        TypeConverters.toInt, 1024,
     )
     doSample = _param(
         "doSample",
         "draw tokens at random rather than search the likeliest",
-        TypeConverters.toBoolean,
+        TypeConverters.toBoolean, False,
     )
     temperature = _param(
-        "temperature", "flattens (> 1) or sharpens (< 1) what is drawn from", TypeConverters.toFloat
+        "temperature", "flattens (> 1) or sharpens (< 1) what is drawn from", TypeConverters.toFloat, 1.0
     )
     topK = _param(
-        "topK", "draw from that many of the likeliest tokens; 0 is all", TypeConverters.toInt
+        "topK", "draw from that many of the likeliest tokens; 0 is all", TypeConverters.toInt, 50
     )
     topP = _param(
         "topP",
         "draw from the likeliest tokens that have this probability together",
-        TypeConverters.toFloat,
+        TypeConverters.toFloat, 1.0,
     )
     repetitionPenalty = _param(
         "repetitionPenalty",
         "makes tokens that came before less likely (> 1)",
-        TypeConverters.toFloat,
+        TypeConverters.toFloat, 1.0,
     )
     noRepeatNgramSize = _param(
         "noRepeatNgramSize",
         "no group of that many tokens comes twice; 0 is off",
-        TypeConverters.toInt,
+        TypeConverters.toInt, 3,
     )
     ignoreTokenIds = _param(
-        "ignoreTokenIds", "tokens that are never generated", TypeConverters.toListInt
+        "ignoreTokenIds", "tokens that are never generated", TypeConverters.toListInt, []
     )
-    stopTokenIds = _param("stopTokenIds", "tokens that end an answer", TypeConverters.toListInt)
+    stopTokenIds = _param("stopTokenIds", "tokens that end an answer", TypeConverters.toListInt, [2])
     randomSeed = _param("randomSeed", "of the draws", TypeConverters.toInt)
     size = _param("size", "side of the model's input, pixels", TypeConverters.toInt)
     imageMean = _param(
@@ -220,10 +279,24 @@ class Florence2Transformer(_Stage):
 
     @staticmethod
     def pretrained(
-        name: str = "florence_2_base_ft_int4", lang: str = "en", remote_loc: str | None = None
+        name: str | None = None, lang: str = "en", remote_loc: str | None = None
     ) -> Florence2Transformer:
-        """The model of that name; `remote_loc` is a folder of models, on any Hadoop file system."""
+        """The model of that name: "uffizi-tiny", which is in the jar, or any other that is found in
+        `remote_loc` or the setting spark.uffizi.models (folders of models, on any Hadoop file
+        system) or by the command line. Without a name it is what the environment variable
+        UFFIZI_MODEL says, else florence_2_base_ft_int4.
+
+        Over Spark Connect the server looks for it, when pictures are annotated.
+        """
+        if _is_remote():
+            if lang != "en":
+                raise ValueError(f"models know en only, not {lang}")
+            name = name or "florence_2_base_ft_int4"
+            return Florence2Transformer().setModel(f"{remote_loc}/{name}" if remote_loc else name)
         java = _jvm().uffizi.spark.Florence2Transformer
+        if name is None and remote_loc is None:
+            return Florence2Transformer._from_java(java.pretrained())
+        name = name or "florence_2_base_ft_int4"
         return Florence2Transformer._from_java(java.pretrained(name, lang, remote_loc))
 
     @staticmethod
@@ -231,6 +304,15 @@ class Florence2Transformer(_Stage):
         folder: str, spark_session: SparkSession, use_openvino: bool = False
     ) -> Florence2Transformer:
         """The model in a folder, as Hugging Face has it."""
+        if _is_remote():
+            return Florence2Transformer().setModel(folder)
         java = _jvm().uffizi.spark.Florence2Transformer
         session = spark_session._jsparkSession
         return Florence2Transformer._from_java(java.loadSavedModel(folder, session, use_openvino))
+
+    @staticmethod
+    def unload() -> int:
+        """Frees the engines that are idle, here and on all executors. Gives how many they were."""
+        if _is_remote():
+            raise NotImplementedError("engines are freed by the server: see spark.uffizi.maxEngines")
+        return _jvm().uffizi.spark.Florence2Transformer.unload()

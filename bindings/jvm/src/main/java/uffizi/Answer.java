@@ -139,8 +139,17 @@ public final class Answer {
 
   /** A copy of the picture with the answer on it. */
   public Picture draw(Picture picture) {
+    return draw(picture, Long.MAX_VALUE);
+  }
+
+  /**
+   * The same on a copy of at most that many pixels: a larger picture is made smaller first. The
+   * strip below a text answer comes in addition.
+   */
+  public Picture draw(Picture picture, long maxPixels) {
     try {
-      return new Picture(Native.drawImage(picture.address(), results.address(), index));
+      return new Picture(
+          Native.drawImage(picture.address(), results.address(), index, maxPixels));
     } finally {
       Reference.reachabilityFence(picture);
       Reference.reachabilityFence(this);

@@ -38,7 +38,7 @@ final class Native {
 
   static native byte[] encodeImage(long image, byte[] format, int quality);
 
-  static native long drawImage(long image, long results, int index);
+  static native long drawImage(long image, long results, int index, long maxPixels);
 
   static native void freeImage(long image);
 

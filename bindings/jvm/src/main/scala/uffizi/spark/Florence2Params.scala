@@ -4,6 +4,8 @@ import org.apache.spark.ml.param._
 
 /** The parameters of Spark NLP's stage with its defaults, and a few of ours. */
 trait Florence2Params extends Params {
+  final val model: Param[String] = new Param[String](this, "model",
+    "the model: its folder, on any Hadoop file system, or its name")
   final val inputCols: StringArrayParam =
     new StringArrayParam(this, "inputCols", "column of pictures, made by ImageAssembler",
       (cols: Array[String]) => cols.length == 1)
@@ -13,6 +15,11 @@ trait Florence2Params extends Params {
   final val annotatedImage: Param[String] = new Param[String](this, "annotatedImage",
     "picture with the answer drawn on it, in the metadata: png, jpeg or none",
     ParamValidators.inArray(Array("png", "jpeg", "none")))
+
+  final val annotatedImagePixels: LongParam = new LongParam(this, "annotatedImagePixels",
+    "pixels that this picture has at most; larger ones are made smaller", ParamValidators.gt(0L))
+  final val maxPixels: LongParam = new LongParam(this, "maxPixels",
+    "pixels that a picture may have; a larger one is an error of its row", ParamValidators.gt(0L))
 
   final val compute: Param[String] = new Param[String](this, "compute",
     "arithmetic: auto (as the model is stored), f32 or int4",
@@ -65,6 +72,8 @@ trait Florence2Params extends Params {
     outputCol -> "answer",
     structCol -> "",
     annotatedImage -> "png",
+    annotatedImagePixels -> 8000000L,
+    maxPixels -> 200000000L,
     compute -> "auto",
     batchSize -> 1,
     beamSize -> 1,
@@ -84,6 +93,9 @@ trait Florence2Params extends Params {
   def getOutputCol: String = $(outputCol)
   def getStructCol: String = $(structCol)
   def getAnnotatedImage: String = $(annotatedImage)
+  def getAnnotatedImagePixels: Long = $(annotatedImagePixels)
+  def getMaxPixels: Long = $(maxPixels)
+  def getModel: String = $(model)
   def getCompute: String = $(compute)
   def getBatchSize: Int = $(batchSize)
   def getBeamSize: Int = $(beamSize)

@@ -1,35 +1,44 @@
 package uffizi.spark
 
 import scala.annotation.varargs
+import scala.util.Try
 
 import com.fasterxml.jackson.databind.ObjectMapper
-import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.Path
-import org.apache.spark.ml.Transformer
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.ml.util._
+import org.apache.spark.sql.catalyst.plans.logical.LocalRelation
+import org.apache.spark.sql.execution.QueryExecution
+import org.apache.spark.sql.functions.udf
 import org.apache.spark.sql.types._
-import org.apache.spark.sql.{DataFrame, Dataset, Encoders, Row, SparkSession}
-
-import uffizi.{Engine, UffiziException}
+import org.apache.spark.sql.{Column, DataFrame, Dataset, Encoders, Row, SparkSession}
 
 /** Asks a Florence-2 model about pictures: `ImageAssembler`'s column in, a column of answers out.
   *
-  * Each executor JVM loads the model once, whatever the number of its tasks, and answers the rows of
-  * a partition in batches. A row whose picture is null, broken or empty gets an annotation with a
-  * null result, and `error` and `error_code` in its metadata.
+  * Each executor JVM loads the model once, whatever the number of its tasks. A row whose picture is
+  * null, broken or empty gets an annotation with a null result, and `error` and `error_code` in its
+  * metadata.
   */
 class Florence2Transformer(override val uid: String)
-    extends Transformer with Florence2Params with DefaultParamsWritable {
+    extends SparkStage with Florence2Params with DefaultParamsWritable {
   def this() = this(Identifiable.randomUID("Florence2Transformer"))
 
-  /** The model's folder, on any Hadoop file system. */
-  private[spark] var modelFolder: Option[String] = None
-
-  private[spark] def setModel(source: String, conf: Configuration): this.type = {
-    modelFolder = Some(ModelFiles.open(source, conf).uri)
-    setModelDefaults(conf)
+  /** Takes what `source` names, after a look whether it is whole. */
+  private[spark] def openModel(source: String, spark: SparkSession): this.type = {
+    val files = open(source, spark)
+    setModelDefaults(files, spark)
+    set(model, files.uri)
   }
+
+  private def open(source: String, spark: SparkSession): ModelFiles = {
+    val conf = Configurations.of(spark)
+    val files = ModelFiles.open(source, conf)
+    ModelCheck(files, conf)
+    files
+  }
+
+  /** The model's folder, on any Hadoop file system. */
+  private[spark] def modelFolder: Option[String] = get(model)
 
   // Here and not beside the getters, so that chains of them need no casts in Java.
   def setInputCols(cols: Array[String]): this.type = set(inputCols, cols)
@@ -38,6 +47,9 @@ class Florence2Transformer(override val uid: String)
   def setOutputCol(value: String): this.type = set(outputCol, value)
   def setStructCol(value: String): this.type = set(structCol, value)
   def setAnnotatedImage(value: String): this.type = set(annotatedImage, value)
+  def setAnnotatedImagePixels(value: Long): this.type = set(annotatedImagePixels, value)
+  def setMaxPixels(value: Long): this.type = set(maxPixels, value)
+  def setModel(value: String): this.type = set(model, value)
   def setCompute(value: String): this.type = set(compute, value)
   def setBatchSize(value: Int): this.type = set(batchSize, value)
   def setBeamSize(value: Int): this.type = set(beamSize, value)
@@ -59,8 +71,8 @@ class Florence2Transformer(override val uid: String)
   def setResample(value: Int): this.type = set(resample, value)
 
   /** What the model's files say is the default of the parameters that change it. */
-  private def setModelDefaults(conf: Configuration): this.type = {
-    ModelFiles.read(modelFolder.get, "preprocessor_config.json", conf).foreach { text =>
+  private def setModelDefaults(files: ModelFiles, spark: SparkSession): Unit =
+    ModelFiles.read(files.uri, "preprocessor_config.json", Configurations.of(spark)).foreach { text =>
       val json = new ObjectMapper().readTree(text)
       def numbers(key: String): Option[Array[Double]] =
         Option(json.get(key)).map(list => Array.tabulate(list.size)(list.get(_).asDouble))
@@ -69,79 +81,133 @@ class Florence2Transformer(override val uid: String)
       numbers("image_std").foreach(v => setDefault(imageStd -> v))
       Option(json.get("resample")).filter(_.isInt).foreach(v => setDefault(resample -> v.asInt))
     }
-    this
-  }
 
   private def requireModel: String = modelFolder.getOrElse(throw new IllegalStateException(
     "this stage has no model: make it with Florence2Transformer.pretrained(), load or loadSavedModel"))
 
-  override def copy(extra: ParamMap): Florence2Transformer = {
-    val copied = defaultCopy[Florence2Transformer](extra)
-    copied.modelFolder = modelFolder
-    copied
-  }
+  override def copy(extra: ParamMap): Florence2Transformer = defaultCopy(extra)
 
   private def imageType(schema: StructType): StructType = {
-    val name = $(inputCols).head
-    require(schema.fieldNames.contains(name), s"there is no column $name")
-    schema(name).dataType match {
+    val field = Columns.need(schema, $(inputCols).head)
+    field.dataType match {
       case ArrayType(image: StructType, _) if Schemas.isImage(image, "result") => image
       case other => throw new IllegalArgumentException(
-        s"column $name must come from ImageAssembler; it is ${other.simpleString}")
+        s"column ${field.name} must come from ImageAssembler; it is ${other.simpleString}")
     }
   }
 
+  private def hasStruct: Boolean = $(structCol).nonEmpty
+
+  private def addedFields: Seq[StructField] =
+    StructField($(outputCol), ArrayType(Schemas.document), nullable = false,
+      Annotators.metadata(Schemas.DocumentType)) +:
+      Seq($(structCol)).filter(_.nonEmpty)
+        .map(StructField(_, ArrayType(Schemas.typed), nullable = false))
+
   override def transformSchema(schema: StructType): StructType = {
     imageType(schema)
-    val added = StructField($(outputCol), ArrayType(Schemas.document), nullable = false,
-      Annotators.metadata(Schemas.DocumentType)) +:
-      Seq($(structCol)).filter(_.nonEmpty).map(StructField(_, ArrayType(Schemas.typed), nullable = false))
-    added.foreach(field => require(!schema.fieldNames.contains(field.name),
-      s"column ${field.name} exists already"))
-    StructType(schema.fields ++ added)
+    addedFields.foreach(field => Columns.refuse(schema, field.name))
+    require($(structCol) != $(outputCol), s"outputCol and structCol are both called ${$(outputCol)}")
+    StructType(schema.fields ++ addedFields)
   }
 
+  private def plan(schema: StructType, spark: SparkSession): AnnotatorPlan = AnnotatorPlan(
+    model = ShippedModel(open(Models.find(requireModel, Models.Language, null, spark), spark), spark),
+    maxEngines = spark.conf.getOption(Florence2Transformer.MaxEnginesSetting)
+      .fold(Florence2Transformer.DefaultMaxEngines)(_.toInt),
+    preprocessing = preprocessing,
+    compute = $(compute),
+    generation = generationOptions,
+    annotatedImage = $(annotatedImage),
+    annotatedPixels = $(annotatedImagePixels),
+    maxPixels = $(maxPixels),
+    withStruct = hasStruct,
+    imageType = imageType(schema))
+
   override def transform(dataset: Dataset[_]): DataFrame = {
-    val schema = transformSchema(dataset.schema)
-    val spark = dataset.sparkSession
-    val folder = requireModel
-    val model = ModelFiles.list(folder, spark.sparkContext.hadoopConfiguration)
-    val plan = AnnotatorPlan(
-      model = ShippedModel(model, spark.sparkContext),
-      preprocessing = preprocessing,
-      compute = $(compute),
-      generation = generationOptions,
-      batchSize = $(batchSize),
-      annotatedImage = $(annotatedImage),
-      withStruct = $(structCol).nonEmpty,
-      imagesIndex = dataset.schema.fieldIndex($(inputCols).head),
-      imageType = imageType(dataset.schema))
-    val answered =
-      dataset.toDF().mapPartitions((rows: Iterator[Row]) => plan.annotate(rows))(Encoders.row(schema))
-    // Columns come out of mapPartitions without the metadata that they had.
-    answered.select(schema.fields.map(f => answered.col(s"`${f.name}`").as(f.name, f.metadata)).toSeq: _*)
+    transformSchema(dataset.schema)
+    val tasks = plan(dataset.schema, dataset.sparkSession)
+    if ($(batchSize) > 1 || Florence2Transformer.isConstant(dataset)) byBatch(dataset, tasks)
+    else byRow(dataset, tasks)
+  }
+
+  /** As a function of each row, which Spark may leave out or run after filters. */
+  private def byRow(dataset: Dataset[_], tasks: AnnotatorPlan): DataFrame = {
+    val answers = ArrayType(Schemas.document)
+    val returned =
+      if (!hasStruct) answers
+      else StructType(addedFields.map(field => StructField(field.name, field.dataType, nullable = false)))
+    val function = udf(new AnnotateRow(tasks), returned).asNonNullable().withName("florence2")
+    // Draws without a seed give something else each time.
+    val repeatable = if ($(doSample) && !isSet(randomSeed)) function.asNondeterministic() else function
+    val answered = repeatable(Columns.of(dataset, $(inputCols).head))
+    if (!hasStruct) withColumn(dataset, answered, addedFields.head)
+    else {
+      val both = s"${uid}_answers"
+      val frame = dataset.withColumn(both, answered)
+      addedFields.foldLeft(frame) { (frame, field) =>
+        withColumn(frame, frame.col(s"`$both`").getField(field.name), field)
+      }.drop(both)
+    }
+  }
+
+  private def withColumn(dataset: Dataset[_], column: Column, field: StructField): DataFrame =
+    dataset.withColumn(field.name, column.as(field.name, field.metadata))
+
+  /** As an iteration over each partition, `batchSize` rows at a time. */
+  private def byBatch(dataset: Dataset[_], tasks: AnnotatorPlan): DataFrame = {
+    val schema = dataset.schema
+    val index = Columns.index(schema, $(inputCols).head)
+    val size = $(batchSize)
+    // Under names of their own: columns may be called anything, two of them the same.
+    val fields = schema.fields ++ addedFields
+    val names = fields.indices.map(i => s"c$i")
+    val plain = StructType(fields.zip(names).map { case (field, name) => field.copy(name = name) })
+    val answered = dataset.toDF(names.take(schema.length): _*).mapPartitions((rows: Iterator[Row]) =>
+      if (rows.isEmpty) Iterator.empty
+      else {
+        val annotator = RowAnnotator.ofTask(tasks)
+        rows.grouped(size).flatMap { batch =>
+          val columns = annotator.annotate(batch.map(row =>
+            if (row.isNullAt(index)) null else row.getSeq[Row](index)))
+          batch.zip(columns).map { case (row, added) => Row.fromSeq(row.toSeq ++ added.toSeq) }
+        }
+      })(Encoders.row(plain))
+    answered.select(fields.zip(names).map { case (field, name) =>
+      answered.col(name).as(field.name, field.metadata) }.toSeq: _*)
   }
 
   /** The parameters, and beside them the model's files, so that it can be loaded anywhere. */
   override def write: MLWriter =
-    new Florence2Transformer.Writer(requireModel, super.write)
+    new Florence2Transformer.Writer(this, super.write)
 }
 
 object Florence2Transformer extends MLReadable[Florence2Transformer] {
   /** The model of `pretrained()`, as in Spark NLP. */
-  val DefaultModel = "florence_2_base_ft_int4"
-  val DefaultLanguage = "en"
+  val DefaultModel: String = Models.Default
+  val DefaultLanguage: String = Models.Language
   /** A setting of the Spark session: the folder, on any Hadoop file system, where `pretrained(name)`
     * finds the model's folder by its name.
     */
   val ModelsSetting = "spark.uffizi.models"
+  /** A setting of the Spark session: how many engines stay loaded in an executor. */
+  val MaxEnginesSetting = "spark.uffizi.maxEngines"
+  private val DefaultMaxEngines = 2
   private val SavedModel = "model"
 
-  private class Writer(model: String, params: MLWriter) extends MLWriter {
+  /** Whether Spark has all rows at hand. The optimizer would call the model for them, on the driver. */
+  private def isConstant(dataset: Dataset[_]): Boolean = Try {
+    // The method is public, but not of the class that Spark 4 shows.
+    dataset.getClass.getMethod("queryExecution").invoke(dataset).asInstanceOf[QueryExecution]
+      .analyzed.collectLeaves().forall(_.isInstanceOf[LocalRelation])
+  }.getOrElse(false)
+
+  private class Writer(stage: Florence2Transformer, params: MLWriter) extends MLWriter {
     override protected def saveImpl(path: String): Unit = {
+      val files = stage.open(
+        Models.find(stage.requireModel, DefaultLanguage, null, sparkSession), sparkSession)
       params.session(sparkSession).save(path)
-      val conf = sparkSession.sparkContext.hadoopConfiguration
-      ModelFiles.copy(ModelFiles.list(model, conf), new Path(path, SavedModel), conf)
+      ModelFiles.copy(files, new Path(path, SavedModel), Configurations.of(sparkSession))
     }
   }
 
@@ -150,11 +216,10 @@ object Florence2Transformer extends MLReadable[Florence2Transformer] {
   /** Reads a stage that was saved, or a model: see `loadSavedModel`. */
   override def read: MLReader[Florence2Transformer] = new MLReader[Florence2Transformer] {
     override def load(path: String): Florence2Transformer = {
-      val conf = sparkSession.sparkContext.hadoopConfiguration
       val saved = new Path(path, SavedModel)
-      if (saved.getFileSystem(conf).exists(saved)) {
-        Params.read.session(sparkSession).load(path).setModel(saved.toString, conf)
-      } else new Florence2Transformer().setModel(path, conf)
+      if (saved.getFileSystem(Configurations.of(sparkSession)).exists(saved)) {
+        Params.read.session(sparkSession).load(path).openModel(saved.toString, sparkSession)
+      } else new Florence2Transformer().openModel(path, sparkSession)
     }
   }
 
@@ -165,43 +230,32 @@ object Florence2Transformer extends MLReadable[Florence2Transformer] {
     * is there for Spark NLP's sake.
     */
   def loadSavedModel(folder: String, spark: SparkSession, useOpenvino: Boolean): Florence2Transformer =
-    new Florence2Transformer().setModel(folder, spark.sparkContext.hadoopConfiguration)
+    new Florence2Transformer().openModel(folder, spark)
 
   def loadSavedModel(folder: String, spark: SparkSession): Florence2Transformer =
     loadSavedModel(folder, spark, useOpenvino = false)
 
-  def pretrained(): Florence2Transformer = pretrained(DefaultModel)
+  /** The model that the environment variable UFFIZI_MODEL names, else `DefaultModel`. */
+  def pretrained(): Florence2Transformer = {
+    val spark = SparkSession.active
+    new Florence2Transformer().openModel(Models.findDefault(spark), spark)
+  }
 
   def pretrained(name: String): Florence2Transformer = pretrained(name, DefaultLanguage)
 
   def pretrained(name: String, lang: String): Florence2Transformer = pretrained(name, lang, null)
 
-  /** @param name the model's name, or its folder
+  /** @param name the model's name, or its folder; `uffizi-tiny` is in the jar
     * @param lang "en", the only language that Florence-2 speaks
     * @param remoteLoc a folder on any Hadoop file system that holds models: as `name`, or as Spark
     *   NLP's `name_lang_VERSION.zip`. If null: what the session's setting spark.uffizi.models says,
     *   then wherever `uffizi_model_resolve` finds that name
     */
   def pretrained(name: String, lang: String, remoteLoc: String): Florence2Transformer = {
-    require(lang == DefaultLanguage, s"models know $DefaultLanguage only, not $lang")
     val spark = SparkSession.active
-    val conf = spark.sparkContext.hadoopConfiguration
-    val place = Option(remoteLoc).orElse(spark.conf.getOption(ModelsSetting))
-    def missing(cause: Throwable) = {
-      val looked = place.fold("")(" in " + _)
-      val error = new java.io.FileNotFoundException(s"no model called $name$looked; put its folder " +
-        s"in one that $ModelsSetting or remoteLoc names" +
-        Option(cause).fold("")(" (" + _.getMessage + ")"))
-      error.initCause(cause)
-      error
-    }
-    val source = place.flatMap(ModelFiles.find(_, name, s"${name}_${lang}_*.zip", conf))
-    val found =
-      if (source.isDefined) source.get
-      else if (remoteLoc != null) throw missing(null)
-      else if (name.contains("/") && new Path(name).getFileSystem(conf).exists(new Path(name))) name
-      else try s"file://${Engine.resolve(name).toAbsolutePath}"
-      catch { case error: UffiziException => throw missing(error) }
-    new Florence2Transformer().setModel(found, conf)
+    new Florence2Transformer().openModel(Models.find(name, lang, remoteLoc, spark), spark)
   }
+
+  /** Frees the engines that are idle, here and on all executors. Gives how many they were. */
+  def unload(): Int = Unloading(SparkSession.active.sparkContext)
 }

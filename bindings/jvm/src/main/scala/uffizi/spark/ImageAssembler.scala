@@ -1,22 +1,20 @@
 package uffizi.spark
 
-import org.apache.spark.ml.Transformer
 import org.apache.spark.ml.param.{Param, ParamMap}
 import org.apache.spark.ml.util.{DefaultParamsReadable, DefaultParamsWritable, Identifiable}
 import org.apache.spark.sql.functions._
 import org.apache.spark.sql.types._
 import org.apache.spark.sql.{Column, DataFrame, Dataset}
 
-import uffizi.{Picture, UffiziException}
-
 /** Makes the column of pictures that [[Florence2Transformer]] reads.
   *
   * The input column is either that of `spark.read.format("image")` or the `content` of
-  * `spark.read.format("binaryFile")`, which is decoded here (JPEG, PNG, WebP, GIF, TIFF, turned as
-  * EXIF says). The text column, if the data has it, holds one text or an array of texts for each
+  * `spark.read.format("binaryFile")`. Files stay as they are (`result` holds their bytes, height and
+  * width are -1) until the model looks at them, so a large picture costs the Java heap no more than
+  * its file. The text column, if the data has it, holds one text or an array of texts for each
   * picture.
   */
-class ImageAssembler(override val uid: String) extends Transformer with DefaultParamsWritable {
+class ImageAssembler(override val uid: String) extends SparkStage with DefaultParamsWritable {
   def this() = this(Identifiable.randomUID("ImageAssembler"))
 
   final val inputCol: Param[String] = new Param[String](
@@ -36,7 +34,7 @@ class ImageAssembler(override val uid: String) extends Transformer with DefaultP
   override def copy(extra: ParamMap): ImageAssembler = defaultCopy(extra)
 
   private def textType(schema: StructType): DataType =
-    schema.fields.find(_.name == getTextCol).map(_.dataType) match {
+    Columns.find(schema, getTextCol).map(_.dataType) match {
       case None | Some(StringType) => StringType
       case Some(ArrayType(StringType, _)) => ArrayType(StringType)
       case Some(other) => throw new IllegalArgumentException(
@@ -44,12 +42,11 @@ class ImageAssembler(override val uid: String) extends Transformer with DefaultP
     }
 
   private def checkInput(schema: StructType): Unit = {
-    require(schema.fieldNames.contains(getInputCol), s"there is no column $getInputCol")
-    val dataType = schema(getInputCol).dataType
+    val dataType = Columns.need(schema, getInputCol).dataType
     require(dataType == BinaryType || Schemas.isImage(dataType, "data"),
       s"""column $getInputCol must come from spark.read.format("image"), or hold the bytes of """ +
         s"picture files (BinaryType); it is ${dataType.simpleString}")
-    require(!schema.fieldNames.contains(getOutputCol), s"column $getOutputCol exists already")
+    Columns.refuse(schema, getOutputCol)
   }
 
   override def transformSchema(schema: StructType): StructType = {
@@ -59,68 +56,52 @@ class ImageAssembler(override val uid: String) extends Transformer with DefaultP
   }
 
   override def transform(dataset: Dataset[_]): DataFrame = {
-    checkInput(dataset.schema)
-    val text = textType(dataset.schema)
+    val schema = dataset.schema
+    checkInput(schema)
+    val given = Columns.of(dataset, getInputCol)
     val image =
-      if (dataset.schema(getInputCol).dataType == BinaryType) decoded(dataset)
-      else dataset.col(getInputCol)
-    val annotation = struct(
-      lit(Schemas.ImageType).as("annotatorType"),
-      image.getField("origin").as("origin"),
-      size(image, "height"), size(image, "width"), size(image, "nChannels"), size(image, "mode"),
-      image.getField("data").as("result"),
-      reason(dataset.schema(getInputCol).dataType, image).as("metadata"),
-      (if (dataset.schema.fieldNames.contains(getTextCol)) dataset.col(getTextCol)
-       else lit("").cast(text)).as("text"))
+      if (Columns.need(schema, getInputCol).dataType == BinaryType) ofFile(dataset, given)
+      else ofStruct(given)
+    val text =
+      if (Columns.find(schema, getTextCol).isDefined) Columns.of(dataset, getTextCol)
+      else lit("").cast(textType(schema))
+    val annotation = struct((image :+ text.as("text")): _*)
     dataset.withColumn(getOutputCol,
-      array(annotation).cast(ArrayType(Schemas.image(text)))
+      array(annotation).cast(ArrayType(Schemas.image(textType(schema))))
         .as(getOutputCol, Annotators.metadata(Schemas.ImageType)))
   }
 
-  private def size(image: Column, name: String): Column =
-    coalesce(image.getField(name), lit(-1)).as(name)
+  /** A row of Spark's image source. */
+  private def ofStruct(image: Column): Seq[Column] = {
+    def number(name: String) = coalesce(image.getField(name), lit(-1)).as(name)
+    val data = image.getField("data")
+    val problem = when(image.isNull, "the picture is null")
+      .when(data.isNull || (length(data) === 0 && image.getField("height") < 0),
+        "the file could not be read as a picture")
+      .when(length(data) === 0, "the picture is empty")
+    Seq(lit(Schemas.ImageType).as("annotatorType"), image.getField("origin").as("origin"),
+      number("height"), number("width"), number("nChannels"), number("mode"), data.as("result"),
+      metadata(problem))
+  }
+
+  /** A picture file. */
+  private def ofFile(dataset: Dataset[_], bytes: Column): Seq[Column] = {
+    val origin =
+      if (Columns.find(dataset.schema, "path").isDefined) Columns.of(dataset, "path").cast(StringType)
+      else lit("")
+    val problem = when(bytes.isNull, "the picture is null").when(length(bytes) === 0, "the file is empty")
+    Seq(lit(Schemas.ImageType).as("annotatorType"), origin.as("origin")) ++
+      Seq("height", "width", "nChannels", "mode").map(lit(-1).as(_)) ++
+      Seq(bytes.as("result"), metadata(problem))
+  }
 
   /** As in Spark NLP, "image" is the number of the picture in its row; "error" tells why there is
     * none.
     */
-  private def reason(inputType: DataType, image: Column): Column = {
+  private def metadata(problem: Column): Column = {
     val number = map(lit("image"), lit("0"))
-    val error = if (inputType == BinaryType) image.getField("error") else
-      when(image.isNull, "the picture is null")
-        .when(image.getField("data").isNull || image.getField("height") < 0,
-          "the file could not be read as a picture")
-        .when(image.getField("height") === 0 || image.getField("width") === 0,
-          "the picture is empty")
-    when(error.isNull, number).otherwise(map_concat(number, map(lit("error"), error)))
-  }
-
-  /** The image struct of each file, with a field `error` in addition. */
-  private def decoded(dataset: Dataset[_]): Column = {
-    val origin =
-      if (dataset.schema.fieldNames.contains("path")) dataset.col("path").cast(StringType)
-      else lit("")
-    val decode = udf((bytes: Array[Byte], name: String) => ImageAssembler.decode(bytes, name))
-    decode(dataset.col(getInputCol), origin)
+    when(problem.isNull, number).otherwise(map_concat(number, map(lit("error"), problem))).as("metadata")
   }
 }
 
-object ImageAssembler extends DefaultParamsReadable[ImageAssembler] {
-  private val CvType8UC3 = 16 // OpenCV's number of three channels of 8 bits, as in Spark's images
-
-  private[spark] case class Decoded(
-      origin: String, height: Int, width: Int, nChannels: Int, mode: Int, data: Array[Byte],
-      error: String)
-
-  private[spark] def decode(bytes: Array[Byte], origin: String): Decoded = {
-    def failed(why: String) = Decoded(origin, -1, -1, -1, -1, null, why)
-    if (bytes == null) failed("the picture is null")
-    else if (bytes.isEmpty) failed("the file is empty")
-    else try {
-      val picture = Picture.decode(bytes, if (origin == null) "" else origin)
-      try Decoded(origin, picture.height, picture.width, 3, CvType8UC3, picture.bgr, null)
-      finally picture.close()
-    } catch {
-      case error: UffiziException => failed(error.getMessage)
-    }
-  }
-}
+object ImageAssembler extends DefaultParamsReadable[ImageAssembler]

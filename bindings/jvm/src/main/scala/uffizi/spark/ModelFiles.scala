@@ -5,20 +5,21 @@ import java.nio.charset.StandardCharsets
 import java.nio.file.{Files, Path => LocalPath, Paths, StandardCopyOption}
 import java.security.MessageDigest
 
-import scala.collection.mutable
-
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.{FileStatus, FileUtil, Path}
-import org.apache.spark.{SparkContext, SparkFiles}
 
 import uffizi.Engine
 
 /** The files of a model folder, or an artifact, on any Hadoop file system, as the driver sees them.
   *
-  * @param names relative to the folder
-  * @param id changes with any of the files
+  * @param names relative to the folder; "" for an artifact that is a file
+  * @param sizes bytes of each
+  * @param id changes with place, size or time of any of the files
   */
-private[spark] case class ModelFiles(uri: String, names: Seq[String], id: String)
+private[spark] case class ModelFiles(uri: String, names: Seq[String], sizes: Seq[Long], id: String) {
+  /** One of the files. */
+  def path(name: String): Path = if (name.isEmpty) new Path(uri) else new Path(new Path(uri), name)
+}
 
 private[spark] object ModelFiles {
   def list(folder: String, conf: Configuration): ModelFiles = {
@@ -37,19 +38,19 @@ private[spark] object ModelFiles {
     val sorted = files.sortBy(_._1)
     val digest = MessageDigest.getInstance("SHA-256")
     digest.update(s"$root\n${sorted.mkString("\n")}".getBytes(StandardCharsets.UTF_8))
-    val id = digest.digest().take(12).map(b => f"$b%02x").mkString
-    ModelFiles(root.toString, sorted.map(_._1), id)
+    ModelFiles(root.toString, sorted.map(_._1), sorted.map(_._2), hex(digest))
   }
+
+  def hex(digest: MessageDigest): String = digest.digest().take(12).map(b => f"$b%02x").mkString
 
   /** The model folder behind a model's folder or an artifact. The latter is imported here, once: the
     * executors get the folder that it became.
     */
   def open(source: String, conf: Configuration): ModelFiles = {
-    val path = new Path(source)
-    val fs = path.getFileSystem(conf)
     val found = list(source, conf)
-    if (fs.exists(new Path(path, "config.json"))) found
+    if (found.names.contains("config.json")) found
     else {
+      ModelCheck.refusePipeline(found)
       val local =
         if (isLocal(found.uri)) Paths.get(new Path(found.uri).toUri.getPath) else localCopy(found, conf)
       list(s"file://${Engine.resolve(local.toString)}", conf)
@@ -94,88 +95,10 @@ private[spark] object ModelFiles {
     val to = target.getFileSystem(conf)
     model.names.foreach { name =>
       // The one file of an artifact that is a file has no name of its own.
-      def of(parent: Path) = if (name.isEmpty) parent else new Path(parent, name)
-      FileUtil.copy(from, of(new Path(model.uri)), to, of(target), false, conf)
+      val copied = if (name.isEmpty) target else new Path(target, name)
+      FileUtil.copy(from, model.path(name), to, copied, false, conf)
     }
   }
 
   def isLocal(uri: String): Boolean = Option(new Path(uri).toUri.getScheme).forall(_ == "file")
-}
-
-/** How executors come by a model. Made on the driver, sent with the tasks. */
-private[spark] sealed trait ShippedModel extends Serializable {
-  def id: String
-
-  /** On an executor: a folder with the model. `scratch` is a new folder that may be filled. */
-  def folder(scratch: LocalPath): LocalPath
-}
-
-/** Driver and executor are one process (or the folder is already there). */
-private[spark] case class LocalModel(id: String, path: String) extends ShippedModel {
-  override def folder(scratch: LocalPath): LocalPath = Paths.get(path)
-}
-
-/** A folder of the driver's machine, whose files Spark's own file server gives to executors. */
-private[spark] case class ServedModel(id: String, names: Seq[String]) extends ShippedModel {
-  override def folder(scratch: LocalPath): LocalPath = {
-    names.zipWithIndex.foreach { case (name, i) =>
-      val link = scratch.resolve(name)
-      Files.createDirectories(link.getParent)
-      Files.createSymbolicLink(link, Paths.get(SparkFiles.get(ShippedModel.servedName(id, i))))
-    }
-    scratch
-  }
-}
-
-/** A folder on a file system that executors reach themselves. */
-private[spark] case class HadoopModel(
-    id: String, uri: String, names: Seq[String], conf: Map[String, String]) extends ShippedModel {
-  override def folder(scratch: LocalPath): LocalPath = {
-    val configuration = new Configuration(false)
-    conf.foreach { case (key, value) => configuration.set(key, value) }
-    val target = new Path(scratch.toUri)
-    ModelFiles.copy(ModelFiles(uri, names, id), target, configuration)
-    scratch
-  }
-}
-
-private[spark] object ShippedModel {
-  /** SparkFiles knows files by name alone, so each of ours gets a name of its own. */
-  def servedName(id: String, index: Int): String = s"uffizi-$id-$index"
-
-  def apply(model: ModelFiles, sc: SparkContext): ShippedModel = {
-    if (!ModelFiles.isLocal(model.uri)) {
-      val conf = mutable.Map.empty[String, String]
-      val entries = sc.hadoopConfiguration.iterator()
-      while (entries.hasNext) {
-        val entry = entries.next()
-        conf(entry.getKey) = entry.getValue
-      }
-      HadoopModel(model.id, model.uri, model.names, conf.toMap)
-    } else {
-      val folder = Paths.get(new Path(model.uri).toUri.getPath)
-      if (sc.isLocal) LocalModel(model.id, folder.toString)
-      else {
-        serve(model, folder, sc)
-        ServedModel(model.id, model.names)
-      }
-    }
-  }
-
-  private def serve(model: ModelFiles, folder: LocalPath, sc: SparkContext): Unit = synchronized {
-    val added = sc.listFiles().map(file => file.substring(file.lastIndexOf('/') + 1)).toSet
-    // Links, because the file server calls a file by its own name. They live as long as Spark's
-    // temporary files.
-    val links = Files.createDirectories(
-      Paths.get(SparkFiles.getRootDirectory()).resolve(s"uffizi-links-${model.id}"))
-    model.names.zipWithIndex.foreach { case (name, i) =>
-      val served = servedName(model.id, i)
-      if (!added.contains(served)) {
-        val link = links.resolve(served)
-        Files.deleteIfExists(link)
-        Files.createSymbolicLink(link, folder.resolve(name).toAbsolutePath)
-        sc.addFile("file://" + link.toUri.getRawPath)
-      }
-    }
-  }
 }

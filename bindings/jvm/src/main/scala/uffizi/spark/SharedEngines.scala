@@ -1,42 +1,156 @@
 package uffizi.spark
 
 import java.nio.charset.StandardCharsets
-import java.nio.file.{Files, Path => LocalPath, Paths}
-import java.util.concurrent.ConcurrentHashMap
+import java.nio.file.{Files, LinkOption, Path => LocalPath, Paths}
+import java.security.MessageDigest
+import java.util.Comparator
+import java.util.concurrent.atomic.AtomicInteger
+
+import scala.collection.mutable
 
 import com.fasterxml.jackson.databind.ObjectMapper
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.SparkFiles
 
-import uffizi.Engine
+import uffizi.{Engine, Session}
 
-/** What makes one engine differ from another. */
+/** What makes one engine differ from another.
+  *
+  * @param content digest of all the model's files: a model that was saved again is the same model
+  */
 private[spark] case class EngineKey(
-    modelId: String, preprocessing: Map[String, String], compute: String, threads: Int)
+    content: String, preprocessing: Map[String, String], compute: String, threads: Int)
+
+/** An engine while somebody uses it: it is not freed before `close`. */
+private[spark] trait EngineLease extends AutoCloseable {
+  def newSession(): Session
+}
 
 /** The engines of this JVM: one for each model, shared by all tasks, loaded by the first. They stay
-  * loaded as long as the JVM lives, as the next job will want them again.
+  * loaded, as the next job will want them again; of more than `maxEngines` the one that was idle
+  * longest is freed.
   */
 private[spark] object SharedEngines {
   private val PreprocessorConfig = "preprocessor_config.json"
-  private val engines = new ConcurrentHashMap[EngineKey, Engine]()
 
-  def get(plan: AnnotatorPlan, threads: Int): Engine =
-    engines.computeIfAbsent(
-      EngineKey(plan.model.id, plan.preprocessing, plan.compute, threads), key => load(plan.model, key))
+  /** A model's files on this machine. `owned`: a copy, which goes with the last engine made of it. */
+  private case class LocalFolder(path: LocalPath, owned: Option[LocalPath])
 
-  /** How many engines this JVM has loaded. */
-  def count: Int = engines.size
+  private class Loaded(val key: EngineKey, val engine: Engine, val scratch: Option[LocalPath]) {
+    val users = new AtomicInteger(0)
+    @volatile var lastUse: Long = System.nanoTime
+  }
 
-  private def load(model: ShippedModel, key: EngineKey): Engine = {
-    val scratch =
-      Files.createTempDirectory(Paths.get(SparkFiles.getRootDirectory()), "uffizi-model-")
-    val given = model.folder(scratch)
-    val folder = if (key.preprocessing.isEmpty) given else adapt(given, key.preprocessing)
+  private val engines = mutable.Map.empty[EngineKey, Loaded]
+  private val contents = mutable.Map.empty[String, String] // of a ShippedModel's id
+  private val folders = mutable.Map.empty[String, LocalFolder] // of a content
+
+  /** The engine of a plan, loaded unless it is. Only one is loaded at a time. */
+  def lease(plan: AnnotatorPlan, threads: Int): EngineLease = synchronized {
+    val content = contents.getOrElseUpdate(plan.model.id, fetch(plan.model))
+    val key = EngineKey(content, plan.preprocessing, plan.compute, threads)
+    val loaded = engines.getOrElse(key, {
+      free(plan.maxEngines - 1, content) // before, so that there are never more in memory
+      val made = load(folders(content).path, key)
+      engines(key) = made
+      made
+    })
+    loaded.users.incrementAndGet()
+    new EngineLease {
+      private var open = true
+      override def newSession(): Session = loaded.engine.newSession()
+      override def close(): Unit = if (open) {
+        open = false
+        loaded.lastUse = System.nanoTime
+        loaded.users.decrementAndGet()
+      }
+    }
+  }
+
+  /** How many engines this JVM holds. */
+  def count: Int = synchronized(engines.size)
+
+  /** Frees engines that nobody uses. Gives how many they were. */
+  def unload(): Int = synchronized {
+    val before = engines.size
+    free(0, wanted = "")
+    before - engines.size
+  }
+
+  /** @param wanted the content whose files stay here */
+  private def free(keep: Int, wanted: String): Unit = {
+    val idle = engines.values.filter(_.users.get == 0).toSeq.sortBy(_.lastUse)
+    idle.take(math.max(0, engines.size - math.max(0, keep))).foreach { loaded =>
+      engines -= loaded.key
+      loaded.engine.close()
+      loaded.scratch.foreach(delete)
+      val content = loaded.key.content
+      if (content != wanted && !engines.keys.exists(_.content == content)) {
+        folders.remove(content).flatMap(_.owned).foreach(delete)
+        contents.filter(_._2 == content).keys.toSeq.foreach(contents.remove)
+      }
+    }
+  }
+
+  private def scratchFolder(name: String): LocalPath =
+    Files.createTempDirectory(Paths.get(SparkFiles.getRootDirectory()), s"uffizi-$name-")
+
+  /** Brings a model here, and tells what is in it. What is here already is not kept twice. */
+  private def fetch(model: ShippedModel): String = {
+    val scratch = scratchFolder("model")
+    try {
+      val folder = model.folder(scratch)
+      val content = digest(folder)
+      val owned = if (folder.startsWith(scratch)) Some(scratch) else None
+      if (folders.contains(content) || owned.isEmpty) delete(scratch)
+      if (!folders.contains(content)) folders(content) = LocalFolder(folder, owned)
+      content
+    } catch {
+      case error: Throwable =>
+        delete(scratch)
+        throw error
+    }
+  }
+
+  /** Of names and contents of all files. */
+  private[spark] def digest(folder: LocalPath): String = {
+    val digest = MessageDigest.getInstance("SHA-256")
+    val buffer = new Array[Byte](1 << 20)
+    def add(place: LocalPath, name: String): Unit = {
+      val children = Files.list(place)
+      val sorted =
+        try children.toArray.toSeq.map(_.asInstanceOf[LocalPath]).sortBy(_.getFileName.toString)
+        finally children.close()
+      // Hidden files are not the model's: Hadoop's checksums among them.
+      for (child <- sorted if !child.getFileName.toString.startsWith(".")) {
+        val path = s"$name/${child.getFileName}"
+        if (Files.isDirectory(child)) add(child, path)
+        else {
+          digest.update(s"$path ${Files.size(child)}\n".getBytes(StandardCharsets.UTF_8))
+          val in = Files.newInputStream(child)
+          try Iterator.continually(in.read(buffer)).takeWhile(_ >= 0).foreach(digest.update(buffer, 0, _))
+          finally in.close()
+        }
+      }
+    }
+    add(folder, "")
+    ModelFiles.hex(digest)
+  }
+
+  /** Links are deleted, not what they point to. */
+  private def delete(folder: LocalPath): Unit =
+    if (Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) {
+      val found = Files.walk(folder)
+      try found.sorted(Comparator.reverseOrder[LocalPath]()).forEach(path => Files.deleteIfExists(path))
+      finally found.close()
+    }
+
+  private def load(model: LocalPath, key: EngineKey): Loaded = {
+    val adapted = if (key.preprocessing.isEmpty) None else Some(adapt(model, key.preprocessing))
     val options = new java.util.HashMap[String, String]()
     options.put("compute", key.compute)
     options.put("threads", key.threads.toString)
-    Engine.load(folder, options)
+    new Loaded(key, Engine.load(adapted.getOrElse(model), options), adapted)
   }
 
   /** A folder of links to the model's files, with a preprocessor_config.json of its own. */
@@ -47,8 +161,7 @@ private[spark] object SharedEngines {
     val mapper = new ObjectMapper()
     val json = mapper.readTree(Files.readAllBytes(config)).asInstanceOf[ObjectNode]
     preprocessing.foreach { case (key, value) => json.set[ObjectNode](key, mapper.readTree(value)) }
-    val adapted =
-      Files.createTempDirectory(Paths.get(SparkFiles.getRootDirectory()), "uffizi-adapted-")
+    val adapted = scratchFolder("adapted")
     val entries = Files.list(model)
     try entries.forEach { entry =>
       Files.createSymbolicLink(adapted.resolve(entry.getFileName), entry.toAbsolutePath)

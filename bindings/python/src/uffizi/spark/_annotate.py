@@ -1,0 +1,356 @@
+"""The stages' columns without the jar: for clusters that take Python packages only."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow
+    from pyspark.sql import DataFrame
+
+#: The stage's parameters by the names that the search has.
+_SEARCH = {
+    "beamSize": "num_beams",
+    "minOutputLength": "min_length",
+    "maxOutputLength": "max_length",
+    "doSample": "do_sample",
+    "temperature": "temperature",
+    "topK": "top_k",
+    "topP": "top_p",
+    "repetitionPenalty": "repetition_penalty",
+    "noRepeatNgramSize": "no_repeat_ngram_size",
+    "lengthPenalty": "length_penalty",
+    "ignoreTokenIds": "suppress_tokens",
+    "stopTokenIds": "eos_token_id",
+    "randomSeed": "seed",
+}
+#: What a stage searches with if nothing is said.
+_DEFAULTS = {"num_beams": 1, "max_length": 200, "no_repeat_ngram_size": 3, "eos_token_id": [2]}
+_SPECIAL_TOKENS = ("<s>", "</s>", "<pad>")
+
+_DOCUMENT = (
+    "array<struct<annotatorType:string,begin:int,end:int,result:string,"
+    "metadata:map<string,string>,embeddings:array<float>>>"
+)
+_FOUND = (
+    "array<struct<task:string,text:string,labels:array<string>,scores:array<float>,"
+    "boxes:array<array<float>>,quads:array<array<float>>,polygons:array<array<array<float>>>,"
+    "error:string>>"
+)
+
+_models: dict[Any, Any] = {}
+
+
+def annotate(
+    df: DataFrame,
+    task: Any = "<OD>",
+    *,
+    model: str = "uffizi-tiny",
+    inputCol: str = "content",
+    textCol: str = "text",
+    outputCol: str = "answer",
+    structCol: str = "",
+    annotatedImage: str = "png",
+    annotatedImagePixels: int = 8_000_000,
+    batchSize: int = 8,
+    compute: str = "auto",
+    lora: Any = (),
+    **search: Any,
+) -> DataFrame:
+    """Asks about the pictures of a frame: its columns and `outputCol`, as from Florence2Transformer.
+
+    It needs no jar, on Spark Connect or anywhere, but the packages uffizi and uffizi-spark on all
+    workers, each of which loads the model once. `inputCol` holds the bytes of picture files, as
+    `spark.read.format("binaryFile")` reads them. What is asked is in the column `textCol` (a text or
+    an array of texts), or `task` where the frame has no such column. `model` is a folder that
+    workers reach, or a name as for `uffizi.Florence2.from_pretrained`. `search` takes the stage's
+    parameters: beamSize, maxOutputLength, ...
+
+    Spark sends workers 10,000 rows at once unless the setting
+    spark.sql.execution.arrow.maxRecordsPerBatch says less: for pictures, say 64.
+    """
+    from pyspark.sql.types import ArrayType, StringType, StructField, StructType
+
+    generation = dict(_DEFAULTS)
+    for name, value in search.items():
+        if name not in _SEARCH:
+            known = ", ".join(sorted(_SEARCH))
+            raise TypeError(f"annotate() has no parameter {name!r}; of the search there are {known}")
+        if not (name == "ignoreTokenIds" and not value):
+            generation[_SEARCH[name]] = value
+    if annotatedImage not in ("png", "jpeg", "none"):
+        raise ValueError(f"annotatedImage must be png, jpeg or none, not {annotatedImage!r}")
+    schema = df.schema
+    names = schema.names
+    picture_index = _index(names, inputCol)
+    text_index = _index(names, textCol) if textCol in names else None
+    if text_index is not None:
+        kind = schema.fields[text_index].dataType
+        if kind not in (StringType(), ArrayType(StringType()), ArrayType(StringType(), False)):
+            raise TypeError(
+                f"column {textCol} must hold a string or an array of strings, not {kind.simpleString()}"
+            )
+    added = [(outputCol, _DOCUMENT)] + ([(structCol, _FOUND)] if structCol else [])
+    for name, _ in added:
+        if name in names:
+            raise ValueError(f"column {name} exists already")
+    output = StructType(
+        list(schema.fields) + [StructField(name, _parse(text), True) for name, text in added]
+    )
+    ask = _Asking(
+        model, compute, tuple(lora), generation, batchSize, annotatedImage, annotatedImagePixels
+    )
+    origin_index = names.index("path") if names.count("path") == 1 else None
+    default = list(task) if isinstance(task, (list, tuple)) else task
+
+    def run(batches: Iterator[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
+        import pyarrow
+        from pyspark.sql.pandas.types import to_arrow_type
+
+        types = [to_arrow_type(field.dataType) for field in output.fields[len(names) :]]
+        for batch in batches:
+            for begin in range(0, batch.num_rows, batchSize):
+                piece = batch.slice(begin, batchSize)
+                pictures = piece.column(picture_index).to_pylist()
+                texts = (
+                    [default] * len(pictures)
+                    if text_index is None
+                    else piece.column(text_index).to_pylist()
+                )
+                origins = (
+                    [""] * len(pictures)
+                    if origin_index is None
+                    else piece.column(origin_index).to_pylist()
+                )
+                rows = ask(pictures, texts, origins)
+                columns = [[[answer[i] for answer in row] for row in rows] for i in range(len(types))]
+                arrays = [pyarrow.array(c, type=t) for c, t in zip(columns, types)]
+                yield pyarrow.RecordBatch.from_arrays(
+                    piece.columns + arrays, names=names + [name for name, _ in added]
+                )
+
+    return df.mapInArrow(run, output)
+
+
+def _index(names: list[str], name: str) -> int:
+    if names.count(name) != 1:
+        found = "no column" if name not in names else f"{names.count(name)} columns"
+        raise ValueError(f"{found} called {name}; there are {', '.join(names)}")
+    return names.index(name)
+
+
+def _parse(text: str) -> Any:
+    """A type of Spark's from its short form, without a session."""
+    from pyspark.sql.types import (
+        ArrayType,
+        FloatType,
+        IntegerType,
+        MapType,
+        StringType,
+        StructField,
+        StructType,
+    )
+
+    simple = {"string": StringType(), "int": IntegerType(), "float": FloatType()}
+
+    def parse(at: int) -> tuple[Any, int]:
+        for name, kind in simple.items():
+            if text.startswith(name, at):
+                return kind, at + len(name)
+        if text.startswith("array<", at):
+            element, at = parse(at + 6)
+            return ArrayType(element), at + 1
+        if text.startswith("map<", at):
+            key, at = parse(at + 4)
+            value, at = parse(at + 1)
+            return MapType(key, value), at + 1
+        assert text.startswith("struct<", at), text[at:]
+        at += 7
+        fields = []
+        while True:
+            colon = text.index(":", at)
+            kind, end = parse(colon + 1)
+            fields.append(StructField(text[at:colon], kind))
+            at = end + 1
+            if text[end] == ">":
+                return StructType(fields), at
+
+    return parse(0)[0]
+
+
+class _Asking:
+    """What a worker does with some rows; sent to it with the task."""
+
+    def __init__(
+        self, model: str, compute: str, lora: Any, generation: dict[str, Any], batch_size: int,
+        annotated: str, annotated_pixels: int,
+    ) -> None:  # fmt: skip
+        self.model = model
+        self.compute = compute
+        self.lora = lora
+        self.generation = generation
+        self.batch_size = batch_size
+        self.annotated = annotated
+        self.annotated_pixels = annotated_pixels
+
+    def _load(self) -> Any:
+        """The model, loaded once in a worker process: Spark uses it for many tasks."""
+        try:
+            import uffizi
+        except ImportError as error:
+            raise ImportError(
+                "annotate() needs the package uffizi on all workers: pip install uffizi"
+            ) from error
+        if not hasattr(uffizi, "Florence2"):
+            raise ImportError("annotate() needs the package uffizi beside uffizi-spark, on all workers")
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        threads = context.cpus() if context is not None else 0
+        key = (self.model, self.compute, self.lora, threads)
+        if key not in _models:
+            _models.clear()  # one at a time: they are large
+            _models[key] = uffizi.Florence2.from_pretrained(
+                self.model, compute=self.compute, threads=threads, lora=list(self.lora)
+            )
+        return _models[key]
+
+    def __call__(
+        self, pictures: list[Any], texts: list[Any], origins: list[str]
+    ) -> list[list[tuple[Any, Any]]]:
+        import uffizi
+
+        model = self._load()
+        rows: list[list[Any]] = []
+        encoded: dict[int, Any] = {}
+        for i, (picture, text) in enumerate(zip(pictures, texts)):
+            asked = text if isinstance(text, (list, tuple)) else [text]
+            rows.append([None] * len(asked))
+            problem = "the picture is null" if picture is None else ""
+            if not problem and len(picture) == 0:
+                problem = "the file is empty"
+            code = "invalid_image"
+            if not problem:
+                try:
+                    encoded[i] = model.encode(bytes(picture))
+                except uffizi.Error as error:
+                    problem, code = str(error), error.code
+            for j, task in enumerate(asked):
+                if problem:
+                    named = f"{origins[i]}: {problem}" if origins[i] else problem
+                    rows[i][j] = _failure(task, code, named)
+                elif task is None:
+                    rows[i][j] = _failure(None, "invalid_prompt", "the text is null")
+                else:
+                    rows[i][j] = task
+        self._answer(model, encoded, rows)
+        return rows
+
+    def _answer(self, model: Any, encoded: dict[int, Any], rows: list[list[Any]]) -> None:
+        """Puts answers in the place of texts; those that can be asked together are."""
+        import uffizi
+
+        waiting = [
+            (i, j, task)
+            for i, row in enumerate(rows)
+            for j, task in enumerate(row)
+            if isinstance(task, str)
+        ]
+        tasks = sorted({task for _, _, task in waiting})
+        for task in tasks:
+            places = [(i, j) for i, j, other in waiting if other == task]
+            prompt = _split(task or "<OD>")
+            try:
+                results = model(
+                    [encoded[i] for i, _ in places], prompt, batch_size=self.batch_size, **self.generation
+                )
+            except uffizi.ArgumentError:
+                raise
+            except uffizi.Error as error:
+                for i, j in places:
+                    rows[i][j] = _failure(task, error.code, str(error))
+                continue
+            for (i, j), result in zip(places, results):
+                rows[i][j] = (self._document(task, result), _found(task, result))
+
+    def _document(self, task: str, result: Any) -> dict[str, Any]:
+        text = result.text
+        for token in _SPECIAL_TOKENS:
+            text = text.replace(token, "")
+        text = text.strip()
+        metadata = {
+            "task": task,
+            "florence2_postprocessed": _describe(result),
+            "florence2_postprocessed_raw": json.dumps(result.answer, ensure_ascii=False, default=float),
+        }
+        if result.shape != "text" and self.annotated != "none":
+            metadata["florence2_image"] = self._drawn(result)
+        if result.truncated:
+            metadata["truncated"] = "true"
+        return _annotation(text, metadata)
+
+    def _drawn(self, result: Any) -> str:
+        image = result.draw()
+        pixels = image.width * image.height
+        if pixels > self.annotated_pixels:
+            shrink = (self.annotated_pixels / pixels) ** 0.5
+            image = image.resize((max(1, int(image.width * shrink)), max(1, int(image.height * shrink))))
+        data = io.BytesIO()
+        image.save(data, self.annotated.upper(), quality=92)
+        return base64.b64encode(data.getvalue()).decode()
+
+
+def _split(text: str) -> Any:
+    """"<TASK>input" as the package takes it."""
+    import uffizi
+
+    for info in uffizi.TASKS:
+        if text.startswith(info.token) and len(text) > len(info.token):
+            return info.token, text[len(info.token) :].strip()
+    return text
+
+
+def _annotation(text: str | None, metadata: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "annotatorType": "document",
+        "begin": 0,
+        "end": len(text.encode("utf-16-le")) // 2 - 1 if text is not None else -1,
+        "result": text,
+        "metadata": list(metadata.items()),
+        "embeddings": [],
+    }
+
+
+def _failure(task: str | None, code: str, reason: str) -> tuple[Any, Any]:
+    metadata = {"task": task, "error": reason, "error_code": code}
+    return _annotation(None, metadata), {"task": task, "error": reason}
+
+
+def _describe(result: Any) -> str:
+    if result.shape == "text":
+        return str(result.caption)
+    parts = []
+    for region in result.regions:
+        shapes = [region.box] if region.box else []
+        shapes += [region.quad] if region.quad else []
+        shapes += list(region.polygons)
+        words = [region.label] + ["[" + ", ".join(f"{v:.1f}" for v in s) + "]" for s in shapes]
+        parts.append(" ".join(word for word in words if word))
+    return "; ".join(parts)
+
+
+def _found(task: str, result: Any) -> dict[str, Any]:
+    return {
+        "task": result.task or task,
+        "text": result.caption if result.shape == "text" else None,
+        "labels": [region.label for region in result.regions],
+        "scores": [region.score for region in result.regions],
+        "boxes": [list(region.box) if region.box else None for region in result.regions],
+        "quads": [list(region.quad) if region.quad else None for region in result.regions],
+        "polygons": [[list(p) for p in region.polygons] for region in result.regions],
+        "error": None,
+    }
