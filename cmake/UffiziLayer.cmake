@@ -11,11 +11,11 @@ if(UFFIZI_SANITIZE)
   target_link_options(uffizi_flags INTERFACE -fsanitize=${UFFIZI_SANITIZE})
 endif()
 
-# uffizi_layer(NAME SOURCES file... [DEPS layer...] [LIBS target...])
-# Makes the static library uffizi_NAME from one folder of src/. DEPS are the layers it stands on:
-# what is not named there cannot be linked by the layer's own tests.
+# uffizi_layer(NAME HEADERS file... SOURCES file... [DEPS layer...] [LIBS target...])
+# Makes the static library uffizi_NAME from one folder of src/. HEADERS are those that other layers
+# may include; DEPS are the layers that it stands on. scripts/check_layers.py holds the files to both.
 function(uffizi_layer name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "HEADERS;SOURCES;DEPS;LIBS" ${ARGN})
   set(target uffizi_${name})
   add_library(${target} STATIC ${ARG_SOURCES})
   target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR}/include

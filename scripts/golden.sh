@@ -3,10 +3,7 @@
 # and Pillow, in an environment of their own under build/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-if [ ! -x build/golden-env/bin/python ]; then
-  python3 -m venv build/golden-env
-  build/golden-env/bin/pip install --quiet torch==2.15.0 transformers==5.24.0 compressed-tensors==0.20.0 numpy Pillow
-fi
+scripts/python_env.sh build/golden-env tests/golden/requirements.txt
 for script in tests/golden/make_*.py; do
   name=$(basename "$script" .py)
   if [ $# -eq 0 ] || [[ " $* " == *" ${name#make_} "* ]]; then

@@ -11,14 +11,8 @@ missing() {
   exit 1
 }
 
-stamp=build/eval-env/requirements.txt
-if ! cmp -s training/requirements-scenes.txt "$stamp"; then
-  echo "installing the Python packages that draw scenes and measure answers"
-  [ -x build/eval-env/bin/python ] || python3 -m venv build/eval-env
-  build/eval-env/bin/pip install --quiet --requirement training/requirements-scenes.txt ||
-    missing "build/eval-env (Python packages of training/requirements-scenes.txt)"
-  cp training/requirements-scenes.txt "$stamp"
-fi
+scripts/python_env.sh build/eval-env training/requirements-scenes.txt ||
+  missing "build/eval-env (Python packages of training/requirements-scenes.txt)"
 
 npm=build/training/npm
 mkdir -p "$npm"

@@ -13,11 +13,7 @@ jar() { bindings/jvm/build.sh "$build_dir" package "$@"; }
 python_tests() {
   local folder=$1
   shift
-  if [ "$(cat "$folder/requirements" 2>/dev/null)" != "$*" ]; then
-    python3 -m venv --clear "$folder"
-    "$folder/bin/pip" install --quiet --disable-pip-version-check "$@"
-    echo "$*" >"$folder/requirements"
-  fi
+  printf '%s\n' "$@" | scripts/python_env.sh "$folder" -
   "$folder/bin/python" -m pytest -q -p no:cacheprovider --timeout 400 --durations 5 tests/system/spark
 }
 requirements=$(grep -v '^#' tests/system/spark/requirements.txt)

@@ -4,12 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 env=build/wheel-env
-stamp=$env/requirements.txt
-if ! cmp -s bindings/python/build-requirements.txt "$stamp"; then
-  [ -x "$env/bin/python" ] || python3 -m venv "$env"
-  "$env/bin/pip" install --quiet --requirement bindings/python/build-requirements.txt
-  cp bindings/python/build-requirements.txt "$stamp"
-fi
+scripts/python_env.sh "$env" bindings/python/build-requirements.txt
 rm -rf build/wheel dist/uffizi-*.whl
 # The compiler by the name that the other builds call it, so that ccache knows their objects.
 export PATH=$PWD/$env/bin:$PATH CMAKE_GENERATOR=Ninja CXX=${CXX:-c++}

@@ -1,7 +1,6 @@
 #include "engine_options.h"
 
 #include <filesystem>
-#include <map>
 
 #include "commands.h"
 
@@ -9,19 +8,15 @@ namespace uffizi::cli {
 
 void AddEngineOptions(CLI::App& command, EngineOptions& engine) {
   AddLoraOption(command, engine.lora);
-  const std::map<std::string, Compute> computes = {
-      {"auto", Compute::kAuto}, {"f32", Compute::kF32}, {"int4", Compute::kInt4}};
-  command.add_option("--compute", engine.compute, "Arithmetic: auto, f32 or int4")
-      ->transform(CLI::CheckedTransformer(computes).description(""))
+  command.add_option("--compute", engine.compute, "Arithmetic: " + AllNames<Compute>())
+      ->transform(OneOf<Compute>())
       ->type_name("KIND");
   command.add_option("--threads", engine.threads, "Threads (default: all cores)")
       ->check(CLI::Range(0, 1024));
-  const std::map<std::string, EngineKind> kinds = {{"native", EngineKind::kNative},
-                                                   {"openvino", EngineKind::kOpenVino}};
   command
       .add_option("--engine", engine.kind,
                   "Who computes: native, or openvino, which takes artifacts with IR graphs")
-      ->transform(CLI::CheckedTransformer(kinds).description(""))
+      ->transform(OneOf<EngineKind>())
       ->type_name("NAME");
   command.add_option("--device", engine.device, "Of --engine openvino: CPU, GPU, NPU, GPU.1, ...")
       ->capture_default_str();

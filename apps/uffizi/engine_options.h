@@ -2,12 +2,23 @@
 #define UFFIZI_APPS_ENGINE_OPTIONS_H_
 
 #include <CLI/CLI.hpp>
+#include <map>
 #include <memory>
 #include <string>
 
 #include "uffizi/engine.h"
 
 namespace uffizi::cli {
+
+// Takes the names of an enum's values.
+template <typename Enum>
+CLI::CheckedTransformer OneOf() {
+  std::map<std::string, Enum> values;
+  for (const auto& [value, name] : EnumNames<Enum>::kAll) values[name] = value;
+  CLI::CheckedTransformer transformer(values);
+  transformer.description("");
+  return transformer;
+}
 
 // --lora, --compute, --threads, --engine and --device.
 void AddEngineOptions(CLI::App& command, EngineOptions& engine);

@@ -22,27 +22,10 @@ int RunInfo(const InfoOptions& options) {
   std::vector<std::string> tasks;
   for (const TaskInfo& task : AllTasks()) tasks.emplace_back(task.name);
   if (options.json) {
-    nlohmann::json adapters = nlohmann::json::array();
-    for (const LoraSource& lora : info.lora) {
-      adapters.push_back({{"source", lora.source.string()}, {"weight", lora.weight}});
-    }
-    const nlohmann::json json = {{"model", info.path},
-                                 {"lora", adapters},
-                                 {"parameters", info.parameters},
-                                 {"precision", info.precision},
-                                 {"weight_bytes", info.weight_bytes},
-                                 {"resident_bytes", info.resident_bytes},
-                                 {"compute", info.compute},
-                                 {"kernels", info.kernels},
-                                 {"threads", info.threads},
-                                 {"image_size", {info.image_width, info.image_height}},
-                                 {"image_tokens", info.image_tokens},
-                                 {"d_model", info.d_model},
-                                 {"encoder_layers", info.encoder_layers},
-                                 {"decoder_layers", info.decoder_layers},
-                                 {"vocab_size", info.vocab_size},
-                                 {"max_positions", info.max_positions},
-                                 {"tasks", tasks}};
+    auto json = nlohmann::ordered_json::parse(EngineInfoToJson(info));
+    json["model"] = json["path"];
+    json["image_size"] = {info.image_width, info.image_height};
+    json["tasks"] = tasks;
     fmt::print("{}\n", json.dump());
     return kOk;
   }

@@ -13,33 +13,36 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// A flag's name: "--" and the field's, hyphens for underscores, if it has no other.
+template <typename F>
+std::string FlagOf(const F& field) {
+  std::string flag = std::string("--") + (*field.flag != '\0' ? field.flag : field.name);
+  std::replace(flag.begin(), flag.end(), '_', '-');
+  return flag;
+}
+
 void AddSearchOptions(CLI::App& command, GenerationOptions& generation) {
   const std::string group = "Search (defaults: the model's generation_config.json)";
-  const auto add = [&](const char* name, auto& value, const char* help) {
-    return command.add_option(name, value, help)->group(group);
-  };
-  add("--beams", generation.num_beams, "Beams; 1 is greedy")->check(CLI::Range(1, 64));
-  add("--no-repeat-ngram", generation.no_repeat_ngram_size,
-      "Never repeat this many tokens; 0 = may");
-  add("--min-length", generation.min_length, "Tokens at least, <s> and </s> counted");
-  add("--max-length", generation.max_length, "Tokens at most, the start token counted");
-  add("--length-penalty", generation.length_penalty, "Beams: over 0 prefers longer answers");
-  add("--repetition-penalty", generation.repetition_penalty, "Over 1 discourages repetition");
-  add("--early-stopping", generation.early_stopping, "Beams: on, off or never")
-      ->check(CLI::IsMember({"on", "off", "never"}));
   const std::map<std::string, bool> on_off = {{"on", true}, {"off", false}};
-  add("--forced-bos", generation.forced_bos, "Force <s> first: on or off")
-      ->transform(CLI::CheckedTransformer(on_off).description(""));
-  add("--forced-eos", generation.forced_eos, "Force </s> at the length limit: on or off")
-      ->transform(CLI::CheckedTransformer(on_off).description(""));
-  command
-      .add_flag_callback(
-          "--sample", [&generation] { generation.do_sample = true; }, "Draw tokens at random")
-      ->group(group);
-  add("--temperature", generation.temperature, "Sampling: under 1 is bolder");
-  add("--top-k", generation.top_k, "Sampling: among this many; 0 = all");
-  add("--top-p", generation.top_p, "Sampling: among the likeliest of this probability");
-  add("--seed", generation.seed, "Sampling: same seed, same answer");
+  ForEachField(kGenerationFields, [&](const auto& field) {
+    auto& value = generation.*field.member;
+    using Value = std::decay_t<decltype(*value)>;
+    if (field.name == std::string_view("do_sample")) {
+      command
+          .add_flag_callback(
+              FlagOf(field), [&generation] { generation.do_sample = true; }, field.help)
+          ->group(group);
+      return;
+    }
+    CLI::Option* option = command.add_option(FlagOf(field), value, field.help)->group(group);
+    if constexpr (std::is_same_v<Value, bool>) {
+      option->transform(CLI::CheckedTransformer(on_off).description(""));
+    } else if constexpr (std::is_same_v<Value, std::vector<int>>) {
+      option->delimiter(',')->allow_extra_args(false)->type_name("IDS");
+    } else if constexpr (std::is_arithmetic_v<Value>) {
+      option->check(CLI::Range(field.low, field.high).description(""));
+    }
+  });
 }
 
 // Hands out the inputs of one kind (--text, --region) in order; a single one serves all tasks.

@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
+#include "engine/adapters.h"
 #include "engine/calibrate.h"
-#include "engine/engine_impl.h"
 #include "quantize/quantize_folder.h"
 #include "uffizi/error.h"
 #include "uffizi/image.h"

@@ -56,7 +56,7 @@ class TableSink : public dataset::Sink {
     text += "\n";
     for (const Result& result : record.results) text += FormatResult(result);
     for (const Error& error : record.errors) {
-      text += fmt::format("  error {}: {}\n", ErrorCodeName(error.code()), error.what());
+      text += fmt::format("  error {}: {}\n", Name(error.code()), error.what());
     }
     file_.Append(text);
     if (file_.path().empty()) file_.Flush(false);  // somebody may be watching

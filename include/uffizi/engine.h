@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,6 +13,7 @@
 
 #include "uffizi/error.h"
 #include "uffizi/export.h"
+#include "uffizi/fields.h"
 #include "uffizi/task.h"
 #include "uffizi/types.h"
 
@@ -24,10 +26,22 @@ enum class Compute {
   kInt4,  // 4-bit weights times 8-bit activations; full-precision weights are quantized on loading
 };
 
+template <>
+struct EnumNames<Compute> {
+  static constexpr std::pair<Compute, const char*> kAll[] = {
+      {Compute::kAuto, "auto"}, {Compute::kF32, "f32"}, {Compute::kInt4, "int4"}};
+};
+
 // Who computes the network.
 enum class EngineKind {
   kNative,    // our own kernels
   kOpenVino,  // OpenVINO, on an artifact's own IR graphs; only in builds with UFFIZI_OPENVINO
+};
+
+template <>
+struct EnumNames<EngineKind> {
+  static constexpr std::pair<EngineKind, const char*> kAll[] = {
+      {EngineKind::kNative, "native"}, {EngineKind::kOpenVino, "openvino"}};
 };
 
 // A LoRA adapter that peft has saved: its folder, or its name on Hugging Face.
@@ -68,6 +82,38 @@ struct GenerationOptions {
   std::optional<std::vector<int>> eos_token_ids;    // any of these ends the answer
 };
 
+inline constexpr double kMaxCount = std::numeric_limits<int>::max();
+inline constexpr std::tuple kGenerationFields{
+    Field{"num_beams", &GenerationOptions::num_beams, "beams", "Beams; 1 is greedy", 1, kMaxCount},
+    Field{"early_stopping", &GenerationOptions::early_stopping, "", "Beams: on, off or never"},
+    Field{"length_penalty", &GenerationOptions::length_penalty, "",
+          "Beams: over 0 prefers longer answers", -100, 100},
+    Field{"no_repeat_ngram_size", &GenerationOptions::no_repeat_ngram_size, "no-repeat-ngram",
+          "Never repeat this many tokens; 0 = may", 0, kMaxCount},
+    Field{"repetition_penalty", &GenerationOptions::repetition_penalty, "",
+          "Over 1 discourages repetition", 0.01, 100},
+    Field{"min_length", &GenerationOptions::min_length, "", "Tokens at least, <s> and </s> counted",
+          0, kMaxCount},
+    Field{"max_length", &GenerationOptions::max_length, "",
+          "Tokens at most, the start token counted", 2, kMaxCount},
+    Field{"do_sample", &GenerationOptions::do_sample, "sample", "Draw tokens at random"},
+    Field{"temperature", &GenerationOptions::temperature, "", "Sampling: under 1 is bolder", 0.01,
+          100},
+    Field{"top_k", &GenerationOptions::top_k, "", "Sampling: among this many; 0 = all", 0,
+          kMaxCount},
+    Field{"top_p", &GenerationOptions::top_p, "",
+          "Sampling: among the likeliest of this probability", 0.001, 1},
+    Field{"seed", &GenerationOptions::seed, "", "Sampling: same seed, same answer", 0,
+          static_cast<double>(std::numeric_limits<int64_t>::max())},
+    Field{"forced_bos", &GenerationOptions::forced_bos, "", "Force <s> first: on or off"},
+    Field{"forced_eos", &GenerationOptions::forced_eos, "",
+          "Force </s> at the length limit: on or off"},
+    Field{"suppress_tokens", &GenerationOptions::suppress_tokens, "",
+          "Ids that are never generated, as 5,17", 0, kMaxCount},
+    Field{"eos_token_ids", &GenerationOptions::eos_token_ids, "",
+          "Ids that end the answer (default: the model's)", 0, kMaxCount},
+};
+
 struct EngineInfo {
   std::string path;
   std::vector<LoraSource> lora;
@@ -84,6 +130,29 @@ struct EngineInfo {
   int max_positions = 0;  // of prompt and picture together, and of an answer
   int threads = 0;
 };
+
+inline constexpr std::tuple kEngineInfoFields{
+    Field{"path", &EngineInfo::path},
+    Field{"lora", &EngineInfo::lora},
+    Field{"compute", &EngineInfo::compute},
+    Field{"kernels", &EngineInfo::kernels},
+    Field{"precision", &EngineInfo::precision},
+    Field{"parameters", &EngineInfo::parameters},
+    Field{"weight_bytes", &EngineInfo::weight_bytes},
+    Field{"resident_bytes", &EngineInfo::resident_bytes},
+    Field{"image_width", &EngineInfo::image_width},
+    Field{"image_height", &EngineInfo::image_height},
+    Field{"image_tokens", &EngineInfo::image_tokens},
+    Field{"d_model", &EngineInfo::d_model},
+    Field{"encoder_layers", &EngineInfo::encoder_layers},
+    Field{"decoder_layers", &EngineInfo::decoder_layers},
+    Field{"vocab_size", &EngineInfo::vocab_size},
+    Field{"max_positions", &EngineInfo::max_positions},
+    Field{"threads", &EngineInfo::threads},
+};
+
+// The fields as one line of JSON; adapters as [{"source", "weight"}].
+UFFIZI_API std::string EngineInfoToJson(const EngineInfo& info);
 
 // A picture as the model sees it. A cheap value: copies share the encoding. Any number of questions
 // can be asked about it, from any session of the same engine.

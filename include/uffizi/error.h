@@ -5,10 +5,11 @@
 #include <string>
 
 #include "uffizi/export.h"
+#include "uffizi/names.h"
 
 namespace uffizi {
 
-// What went wrong, in the terms of whoever called. The names (ErrorCodeName) appear in result
+// What went wrong, in the terms of whoever called. The names (EnumNames below) appear in result
 // records and are stable.
 enum class ErrorCode {
   kInvalidArgument,  // an option or value that makes no sense
@@ -24,8 +25,22 @@ enum class ErrorCode {
   kInternal,         // a defect of ours
 };
 
-// "invalid_image" for ErrorCode::kInvalidImage, and so on.
-UFFIZI_API const char* ErrorCodeName(ErrorCode code);
+template <>
+struct EnumNames<ErrorCode> {
+  static constexpr std::pair<ErrorCode, const char*> kAll[] = {
+      {ErrorCode::kInvalidArgument, "invalid_argument"},
+      {ErrorCode::kNotFound, "not_found"},
+      {ErrorCode::kIo, "io_error"},
+      {ErrorCode::kInvalidModel, "invalid_model"},
+      {ErrorCode::kInvalidImage, "invalid_image"},
+      {ErrorCode::kImageTooLarge, "image_too_large"},
+      {ErrorCode::kInvalidPrompt, "invalid_prompt"},
+      {ErrorCode::kPromptTooLong, "prompt_too_long"},
+      {ErrorCode::kUnsupported, "unsupported"},
+      {ErrorCode::kCancelled, "cancelled"},
+      {ErrorCode::kInternal, "internal"},
+  };
+};
 
 // The one exception type that leaves the library. The message is one line, names the file or tensor
 // concerned, and is meant for the person who made the call.

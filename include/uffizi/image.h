@@ -21,10 +21,22 @@ enum class AlphaMode {
   kDrop,   // ignore alpha, as Pillow's convert("RGB") does
 };
 
+template <>
+struct EnumNames<AlphaMode> {
+  static constexpr std::pair<AlphaMode, const char*> kAll[] = {{AlphaMode::kWhite, "white"},
+                                                               {AlphaMode::kDrop, "drop"}};
+};
+
 // What to do with a JPEG or PNG whose file ends before its pixels do.
 enum class TruncatedMode {
   kRefuse,  // an error
   kFill,    // take what is there; the rest is grey (JPEG) or black (PNG)
+};
+
+template <>
+struct EnumNames<TruncatedMode> {
+  static constexpr std::pair<TruncatedMode, const char*> kAll[] = {
+      {TruncatedMode::kRefuse, "refuse"}, {TruncatedMode::kFill, "fill"}};
 };
 
 struct DecodeOptions {

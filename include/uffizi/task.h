@@ -34,6 +34,12 @@ enum class Task {
 // What a task takes beside the picture.
 enum class TaskInput { kNone, kText, kRegion };
 
+template <>
+struct EnumNames<TaskInput> {
+  static constexpr std::pair<TaskInput, const char*> kAll[] = {
+      {TaskInput::kNone, "none"}, {TaskInput::kText, "text"}, {TaskInput::kRegion, "region"}};
+};
+
 struct TaskInfo {
   Task task;
   std::string_view token;  // "<OD>"; "" for kRaw

@@ -6,6 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "uffizi/fields.h"
+#include "uffizi/names.h"
+
 namespace uffizi {
 
 // A borrowed picture: 8-bit RGB, interleaved, rows `stride` bytes apart.
@@ -43,6 +46,16 @@ enum class AnswerShape {
   kOpenVocabulary,  // boxes and polygons mixed
 };
 
+template <>
+struct EnumNames<AnswerShape> {
+  static constexpr std::pair<AnswerShape, const char*> kAll[] = {
+      {AnswerShape::kText, "text"},
+      {AnswerShape::kBoxes, "boxes"},
+      {AnswerShape::kQuads, "quads"},
+      {AnswerShape::kPolygons, "polygons"},
+      {AnswerShape::kOpenVocabulary, "open_vocabulary"}};
+};
+
 // One thing that the model found. Which geometry is set follows from the answer's shape: a region
 // of kOpenVocabulary has polygons if it has any, otherwise a box.
 struct Region {
@@ -70,6 +83,16 @@ struct Timings {
   double decoder = 0;         // token generation
   double parse = 0;           // answer text to regions
   double total = 0;
+};
+
+inline constexpr std::tuple kTimingFields{
+    Field{"decode", &Timings::decode},
+    Field{"preprocess", &Timings::preprocess},
+    Field{"vision_encoder", &Timings::vision_encoder},
+    Field{"text_encoder", &Timings::text_encoder},
+    Field{"decoder", &Timings::decoder},
+    Field{"parse", &Timings::parse},
+    Field{"total", &Timings::total},
 };
 
 // What one task on one picture gave.

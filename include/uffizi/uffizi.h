@@ -1,6 +1,27 @@
 /*
  * The C interface of Uffizi: what other languages bind to. A thin layer over engine.h and image.h.
  *
+ *   uffizi_engine* engine = NULL;
+ *   uffizi_session* session = NULL;
+ *   uffizi_image* image = NULL;
+ *   uffizi_encoded* picture = NULL;
+ *   uffizi_results* results = NULL;
+ *   if (uffizi_engine_load("models/uffizi-tiny", NULL, &engine) == UFFIZI_OK &&
+ *       uffizi_session_new(engine, &session) == UFFIZI_OK &&
+ *       uffizi_image_read("photo.jpg", NULL, &image) == UFFIZI_OK &&
+ *       uffizi_session_encode(session, image, &picture) == UFFIZI_OK) {
+ *     const uffizi_question question = {.picture = picture, .text = "<OD>", .text_size = 4};
+ *     if (uffizi_session_run(session, &question, 1, NULL, NULL, &results) == UFFIZI_OK) {
+ *       puts(uffizi_result_json(uffizi_results_get(results, 0)));
+ *     }
+ *   }
+ *   if (results == NULL) fprintf(stderr, "%s\n", uffizi_last_error());
+ *   uffizi_results_free(results);
+ *   uffizi_encoded_free(picture);
+ *   uffizi_image_free(image);
+ *   uffizi_session_free(session);
+ *   uffizi_engine_free(engine);
+ *
  * Conventions
  * - A function that can fail returns a uffizi_status. If that is not UFFIZI_OK, nothing was written
  *   to its outputs, and uffizi_last_error() tells in one line what went wrong.
@@ -81,7 +102,9 @@ UFFIZI_API void uffizi_options_free(uffizi_options* options);
  * messages. Options:
  *   exif_orientation  true (default): turn the picture as its EXIF data says
  *   alpha             "white" (default): compose transparent pixels over white; "drop": ignore
- * alpha max_pixels        refuse larger pictures max_file_bytes    refuse larger files */
+ *                     alpha
+ *   max_pixels        refuse larger pictures
+ *   max_file_bytes    refuse larger files */
 UFFIZI_API uffizi_status uffizi_image_decode(const void* bytes, size_t size, const char* name,
                                              const uffizi_options* options, uffizi_image** out);
 UFFIZI_API uffizi_status uffizi_image_read(const char* path, const uffizi_options* options,

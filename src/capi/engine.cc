@@ -1,5 +1,4 @@
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <span>
 
 #include "capi/guard.h"
@@ -9,32 +8,6 @@
 
 namespace uffizi::capi {
 namespace {
-
-std::string InfoJson(const EngineInfo& info) {
-  nlohmann::ordered_json lora = nlohmann::ordered_json::array();
-  for (const LoraSource& adapter : info.lora) {
-    lora.push_back({{"source", adapter.source.string()}, {"weight", adapter.weight}});
-  }
-  const nlohmann::ordered_json json = {{"path", info.path},
-                                       {"lora", std::move(lora)},
-                                       {"compute", info.compute},
-                                       {"kernels", info.kernels},
-                                       {"precision", info.precision},
-                                       {"parameters", info.parameters},
-                                       {"weight_bytes", info.weight_bytes},
-                                       {"resident_bytes", info.resident_bytes},
-                                       {"image_width", info.image_width},
-                                       {"image_height", info.image_height},
-                                       {"image_tokens", info.image_tokens},
-                                       {"d_model", info.d_model},
-                                       {"encoder_layers", info.encoder_layers},
-                                       {"decoder_layers", info.decoder_layers},
-                                       {"vocab_size", info.vocab_size},
-                                       {"max_positions", info.max_positions},
-                                       {"threads", info.threads}};
-  // A path need not be UTF-8; JSON must.
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
 
 // Checks one question and makes it a query of `engine`.
 Query MakeQuery(const Engine& engine, const uffizi_question& question) {
@@ -138,7 +111,7 @@ uffizi_status uffizi_engine_load(const char* folder, const uffizi_options* optio
     Require(folder, "folder");
     Require(out, "out");
     auto engine = uffizi::Engine::Load(folder, uffizi::capi::ReadEngineOptions(options));
-    std::string info = uffizi::capi::InfoJson(engine->info());
+    std::string info = uffizi::EngineInfoToJson(engine->info());
     *out = new uffizi_engine{std::move(engine), std::move(info)};
   });
 }

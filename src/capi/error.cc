@@ -74,21 +74,12 @@ void Require(const void* pointer, const char* name) {
 const char* uffizi_version(void) { return UFFIZI_VERSION; }
 
 const char* uffizi_status_name(uffizi_status status) {
-  static const char* const kNames[] = {"ok",
-                                       "invalid_argument",
-                                       "not_found",
-                                       "io",
-                                       "invalid_model",
-                                       "invalid_image",
-                                       "image_too_large",
-                                       "invalid_prompt",
-                                       "prompt_too_long",
-                                       "unsupported",
-                                       "cancelled",
-                                       "internal",
-                                       "out_of_memory"};
-  const auto index = static_cast<size_t>(status);
-  return index < std::size(kNames) ? kNames[index] : nullptr;
+  if (status == UFFIZI_OK) return "ok";
+  if (status == UFFIZI_OUT_OF_MEMORY) return "out_of_memory";
+  for (const auto& [code, name] : uffizi::EnumNames<uffizi::ErrorCode>::kAll) {
+    if (uffizi::capi::StatusOf(code) == status) return name;
+  }
+  return nullptr;
 }
 
 const char* uffizi_last_error(void) { return uffizi::capi::last_error.c_str(); }

@@ -52,22 +52,12 @@ void Read(const std::string&, const std::string& value, std::vector<LoraSource>&
   }
 }
 
-void Read(const std::string& name, const std::string& value, AlphaMode& out) {
-  if (value != "white" && value != "drop") Refuse(name, value, "white or drop");
-  out = value == "white" ? AlphaMode::kWhite : AlphaMode::kDrop;
-}
-
-void Read(const std::string& name, const std::string& value, Compute& out) {
-  static const std::map<std::string_view, Compute> kComputes = {
-      {"auto", Compute::kAuto}, {"f32", Compute::kF32}, {"int4", Compute::kInt4}};
-  const auto compute = kComputes.find(value);
-  if (compute == kComputes.end()) Refuse(name, value, "auto, f32 or int4");
-  out = compute->second;
-}
-
-void Read(const std::string& name, const std::string& value, EngineKind& out) {
-  if (value != "native" && value != "openvino") Refuse(name, value, "native or openvino");
-  out = value == "native" ? EngineKind::kNative : EngineKind::kOpenVino;
+template <typename Enum>
+requires std::is_enum_v<Enum>
+void Read(const std::string& name, const std::string& value, Enum& out) {
+  const std::optional<Enum> known = FromName<Enum>(value);
+  if (!known) Refuse(name, value, AllNames<Enum>().c_str());
+  out = *known;
 }
 
 template <typename T>
@@ -126,26 +116,10 @@ EngineOptions ReadEngineOptions(const uffizi_options* options) {
 
 QuestionOptions ReadQuestionOptions(const uffizi_options* options) {
   QuestionOptions result;
-  GenerationOptions& generation = result.generation;
-  Table()
-      .Add("num_beams", generation.num_beams)
-      .Add("early_stopping", generation.early_stopping)
-      .Add("length_penalty", generation.length_penalty)
-      .Add("no_repeat_ngram_size", generation.no_repeat_ngram_size)
-      .Add("repetition_penalty", generation.repetition_penalty)
-      .Add("min_length", generation.min_length)
-      .Add("max_length", generation.max_length)
-      .Add("do_sample", generation.do_sample)
-      .Add("temperature", generation.temperature)
-      .Add("top_k", generation.top_k)
-      .Add("top_p", generation.top_p)
-      .Add("seed", generation.seed)
-      .Add("forced_bos", generation.forced_bos)
-      .Add("forced_eos", generation.forced_eos)
-      .Add("suppress_tokens", generation.suppress_tokens)
-      .Add("eos_token_ids", generation.eos_token_ids)
-      .Add("max_input_length", result.max_input_length)
-      .Fill(options);
+  Table table;
+  ForEachField(kGenerationFields,
+               [&](const auto& field) { table.Add(field.name, result.generation.*field.member); });
+  table.Add("max_input_length", result.max_input_length).Fill(options);
   return result;
 }
 

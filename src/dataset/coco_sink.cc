@@ -2,10 +2,10 @@
 #include <fstream>
 #include <iterator>
 
+#include "core/json_writer.h"
 #include "dataset/class_list.h"
 #include "dataset/geometry.h"
 #include "dataset/sink.h"
-#include "tasks/json_writer.h"
 
 namespace uffizi::dataset {
 namespace {

@@ -1,7 +1,7 @@
+#include "core/json_writer.h"
 #include "dataset/csv.h"
 #include "dataset/geometry.h"
 #include "dataset/sink.h"
-#include "tasks/json_writer.h"
 
 namespace uffizi::dataset {
 namespace {
@@ -44,8 +44,8 @@ class CsvSink : public Sink {
   void Add(const Record& record) override {
     for (const Result& result : record.results) AddResult(record.picture.name, result);
     for (const Error& error : record.errors) {
-      Row({record.picture.name, "", "", "", "", "", "", "", "", "", "", "",
-           ErrorCodeName(error.code()), error.what()});
+      Row({record.picture.name, "", "", "", "", "", "", "", "", "", "", "", Name(error.code()),
+           error.what()});
     }
   }
 

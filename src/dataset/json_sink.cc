@@ -21,7 +21,7 @@ class JsonSink : public Sink {
       AddJson(ResultToJson(record.picture.name, result));
     }
     for (const Error& error : record.errors) {
-      AddJson(ErrorToJson(record.picture.name, ErrorCodeName(error.code()), error.what()));
+      AddJson(ErrorToJson(record.picture.name, Name(error.code()), error.what()));
     }
   }
 

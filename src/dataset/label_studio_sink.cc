@@ -1,6 +1,6 @@
+#include "core/json_writer.h"
 #include "dataset/geometry.h"
 #include "dataset/sink.h"
-#include "tasks/json_writer.h"
 
 namespace uffizi::dataset {
 namespace {

@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "checkpoint/pack_quantized.h"
+#include "core/json_writer.h"
 #include "core/parallel.h"
+#include "engine/adapters.h"
 #include "engine/engine_impl.h"
 #include "generate/search.h"
 #include "import/import.h"
@@ -174,6 +176,26 @@ EngineInfo Engine::info() const {
   info.max_positions = config.text.max_positions;
   info.threads = impl_->options.threads > 0 ? impl_->options.threads : MaxThreads();
   return info;
+}
+
+std::string EngineInfoToJson(const EngineInfo& info) {
+  JsonWriter json;
+  json.Object();
+  ForEachField(kEngineInfoFields, [&](const auto& field) {
+    const auto& value = info.*field.member;
+    json.Key(field.name);
+    if constexpr (std::is_same_v<decltype(info.lora), std::decay_t<decltype(value)>>) {
+      json.List();
+      for (const LoraSource& adapter : value) {
+        json.Object().Member("source", adapter.source.string());
+        json.Member("weight", adapter.weight).End();
+      }
+      json.End();
+    } else {
+      json.Value(value);
+    }
+  });
+  return json.End().Take();
 }
 
 Query Engine::MakeQuery(const EncodedImage& image, const Prompt& prompt,

@@ -28,9 +28,6 @@ struct Query::Impl {
   GenerationConfig generation;
 };
 
-// Finds and reads adapters. Throws as Engine::Load() does.
-LoraAdapters LoadAdapters(std::span<const LoraSource> sources);
-
 // Engine::Load() for the inside of the library.
 class EngineLoader {
  public:

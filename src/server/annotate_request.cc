@@ -65,22 +65,35 @@ RequestedTask ReadQuestionObject(const json& object, const std::string& name) {
   return {found, text.value_or("")};
 }
 
+void ReadField(JsonFields& fields, const auto& field, std::optional<bool>& out) {
+  out = fields.Bool(field.name);
+}
+
+void ReadField(JsonFields& fields, const auto& field, std::optional<std::string>& out) {
+  out = fields.String(field.name);
+}
+
+void ReadField(JsonFields& fields, const auto& field, std::optional<std::vector<int>>& out) {
+  out = fields.Integers(field.name, 0, kMaxInt);
+}
+
+template <typename Number>
+void ReadField(JsonFields& fields, const auto& field, std::optional<Number>& out) {
+  if constexpr (std::is_integral_v<Number>) {
+    const auto high = std::numeric_limits<int64_t>::max();
+    Set(out,
+        fields.Integer(
+            field.name, static_cast<int64_t>(field.low),
+            field.high >= static_cast<double>(high) ? high : static_cast<int64_t>(field.high)));
+  } else {
+    Set(out, fields.Number(field.name, field.low, field.high));
+  }
+}
+
 GenerationOptions ReadGeneration(JsonFields& fields) {
   GenerationOptions generation;
-  Set(generation.num_beams, fields.Integer("num_beams", 1, kMaxInt));
-  generation.early_stopping = fields.String("early_stopping");
-  Set(generation.length_penalty, fields.Number("length_penalty", -100, 100));
-  Set(generation.no_repeat_ngram_size, fields.Integer("no_repeat_ngram_size", 0, kMaxInt));
-  Set(generation.repetition_penalty, fields.Number("repetition_penalty", 0.01, 100));
-  Set(generation.min_length, fields.Integer("min_length", 0, kMaxInt));
-  Set(generation.max_length, fields.Integer("max_length", 2, kMaxInt));
-  Set(generation.do_sample, fields.Bool("do_sample"));
-  Set(generation.temperature, fields.Number("temperature", 0.01, 100));
-  Set(generation.top_k, fields.Integer("top_k", 0, kMaxInt));
-  Set(generation.top_p, fields.Number("top_p", 0.001, 1));
-  Set(generation.seed, fields.Integer("seed", 0, std::numeric_limits<int64_t>::max()));
-  Set(generation.forced_bos, fields.Bool("forced_bos"));
-  Set(generation.forced_eos, fields.Bool("forced_eos"));
+  ForEachField(kGenerationFields,
+               [&](const auto& field) { ReadField(fields, field, generation.*field.member); });
   return generation;
 }
 

@@ -1,7 +1,7 @@
 #include "server/annotate_response.h"
 
+#include "core/json_writer.h"
 #include "server/problem.h"
-#include "tasks/json_writer.h"
 #include "tasks/result_json.h"
 
 namespace uffizi::server {

@@ -25,32 +25,6 @@ bool SameSecret(std::string_view a, std::string_view b) {
   return difference == 0;
 }
 
-const char* InputName(TaskInput input) {
-  switch (input) {
-    case TaskInput::kText:
-      return "text";
-    case TaskInput::kRegion:
-      return "region";
-    default:
-      return "none";
-  }
-}
-
-const char* ShapeName(AnswerShape shape) {
-  switch (shape) {
-    case AnswerShape::kBoxes:
-      return "boxes";
-    case AnswerShape::kQuads:
-      return "quads";
-    case AnswerShape::kPolygons:
-      return "polygons";
-    case AnswerShape::kOpenVocabulary:
-      return "open_vocabulary";
-    default:
-      return "text";
-  }
-}
-
 }  // namespace
 
 Api::Api(ApiOptions options, Batcher& batcher, Metrics& metrics)
@@ -174,8 +148,8 @@ HttpResponse Api::Tasks(const HttpRequest&) {
   for (const TaskInfo& task : AllTasks()) {
     tasks.push_back({{"name", task.name},
                      {"token", task.token},
-                     {"input", InputName(task.input)},
-                     {"shape", ShapeName(task.shape)},
+                     {"input", Name(task.input)},
+                     {"shape", Name(task.shape)},
                      {"prompt", task.prompt},
                      {"help", task.help},
                      {"example", task.example}});

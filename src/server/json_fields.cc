@@ -91,6 +91,25 @@ std::optional<int64_t> JsonFields::Integer(const char* key, int64_t low, int64_t
   return integer;
 }
 
+std::optional<std::vector<int>> JsonFields::Integers(const char* key, int low, int high) {
+  const json& value = Any(key);
+  if (value.is_null()) return std::nullopt;
+  const auto refuse = [&] {
+    RefuseRequest(NameOf(key) + " must be a list of at most 1000 whole numbers from " +
+                  std::to_string(low) + " to " + std::to_string(high));
+  };
+  constexpr size_t kMost = 1000;
+  if (!value.is_array() || value.size() > kMost) refuse();
+  std::vector<int> numbers;
+  for (const json& item : value) {
+    if (!item.is_number_integer()) refuse();
+    const double number = item.get<double>();
+    if (number < low || number > high) refuse();
+    numbers.push_back(item.get<int>());
+  }
+  return numbers;
+}
+
 std::optional<double> JsonFields::Number(const char* key, double low, double high) {
   const json& value = Any(key);
   if (value.is_null()) return std::nullopt;

@@ -72,13 +72,9 @@ void Metrics::CountResult(const Result& result) {
   const std::lock_guard lock(mutex_);
   ++results_[result.task];
   tokens_ += result.token_ids.size();
-  const Timings& timings = result.timings;
-  stage_seconds_["decode"] += timings.decode;
-  stage_seconds_["preprocess"] += timings.preprocess;
-  stage_seconds_["vision_encoder"] += timings.vision_encoder;
-  stage_seconds_["text_encoder"] += timings.text_encoder;
-  stage_seconds_["decoder"] += timings.decoder;
-  stage_seconds_["parse"] += timings.parse;
+  ForEachField(kTimingFields, [&](const auto& field) {
+    if (field.member != &Timings::total) stage_seconds_[field.name] += result.timings.*field.member;
+  });
 }
 
 std::string Metrics::Text(const Gauges& gauges) const {

@@ -1,10 +1,10 @@
 #include <ctime>
 #include <random>
 
+#include "core/json_writer.h"
 #include "server/annotate_response.h"
 #include "server/openai.h"
 #include "server/problem.h"
-#include "tasks/json_writer.h"
 #include "tasks/result_json.h"
 #include "uffizi/task.h"
 

@@ -58,12 +58,12 @@ std::string Dump(const ordered_json& json) {
 Problem ToProblem(const std::exception& error) {
   if (const auto* problem = dynamic_cast<const Problem*>(&error)) return *problem;
   if (const auto* ours = dynamic_cast<const Error*>(&error)) {
-    return Problem(StatusOf(ours->code()), ErrorCodeName(ours->code()), ours->what());
+    return Problem(StatusOf(ours->code()), Name(ours->code()), ours->what());
   }
   if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) {
     return Problem(503, "overloaded", "the server is out of memory; try again later");
   }
-  return Problem(500, ErrorCodeName(ErrorCode::kInternal), error.what());
+  return Problem(500, Name(ErrorCode::kInternal), error.what());
 }
 
 std::string ProblemToJson(const Problem& problem) {

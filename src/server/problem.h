@@ -9,7 +9,7 @@
 
 namespace uffizi::server {
 
-// A request that gets an error for its answer. `code` is one of ErrorCodeName, or a word of the
+// A request that gets an error for its answer. `code` is one of ErrorCode's names, or a word of the
 // server's own; docs/server.md lists them.
 class Problem : public std::runtime_error {
  public:

@@ -1,92 +1,67 @@
-#include "tasks/json_writer.h"
+#include "core/json_writer.h"
 #include "uffizi/task.h"
 
 namespace uffizi {
 namespace {
 
-// Writes one list of {"bboxes": [...], "labels": [...], ...}, an item for each region that `keep`s.
-class Lists {
- public:
-  explicit Lists(std::string& out) : out_(out) { out_ += '{'; }
-
-  template <typename Append>
-  Lists& Add(std::string_view key, const std::vector<const Region*>& regions,
-             const Append& append) {
-    if (out_.back() != '{') out_ += ", ";
-    AppendJsonString(key, out_);
-    out_ += ": ";
-    AppendJsonList(regions, out_,
-                   [&](const Region* region, std::string& to) { append(*region, to); });
-    return *this;
-  }
-
-  void End() { out_ += '}'; }
-
- private:
-  std::string& out_;
-};
-
-void AppendBox(const Region& region, std::string& out) {
+void WriteBox(const Region& region, JsonWriter& json) {
   const Box& box = region.box;
-  AppendJsonNumbers(std::initializer_list<float>{box.x1, box.y1, box.x2, box.y2}, out);
+  json.Values(std::initializer_list<float>{box.x1, box.y1, box.x2, box.y2});
 }
 
-void AppendQuad(const Region& region, std::string& out) { AppendJsonNumbers(region.quad, out); }
+void WriteQuad(const Region& region, JsonWriter& json) { json.Values(region.quad); }
 
-void AppendPolygons(const Region& region, std::string& out) {
-  AppendJsonList(region.polygons, out,
-                 [](const Polygon& polygon, std::string& to) { AppendJsonNumbers(polygon, to); });
+void WritePolygons(const Region& region, JsonWriter& json) {
+  json.List();
+  for (const Polygon& polygon : region.polygons) json.Values(polygon);
+  json.End();
 }
 
-void AppendLabel(const Region& region, std::string& out) { AppendJsonString(region.label, out); }
-void AppendScore(const Region& region, std::string& out) { AppendJsonNumber(region.score, out); }
+// Writes {KEY: geometry, "labels": labels, "scores": scores} members, an item for each region.
+// `prefix` comes before "labels" and "scores".
+void WriteLists(std::string_view key, std::string_view prefix,
+                const std::vector<const Region*>& regions,
+                void (*geometry)(const Region&, JsonWriter&), JsonWriter& json) {
+  const auto list = [&](const std::string& name, const auto& write) {
+    json.Key(name).List();
+    for (const Region* region : regions) write(*region);
+    json.End();
+  };
+  const std::string before(prefix);
+  list(std::string(key), [&](const Region& region) { geometry(region, json); });
+  list(before + "labels", [&](const Region& region) { json.Value(region.label); });
+  list(before + "scores", [&](const Region& region) { json.Value(region.score); });
+}
 
 }  // namespace
 
 std::string AnswerToJson(const Answer& answer) {
-  std::string out;
+  JsonWriter json;
+  if (answer.shape == AnswerShape::kText) return json.Value(answer.text).Take();
   std::vector<const Region*> all, boxes, polygons;
   for (const Region& region : answer.regions) {
     all.push_back(&region);
     (region.polygons.empty() ? boxes : polygons).push_back(&region);
   }
+  json.Object();
   switch (answer.shape) {
     case AnswerShape::kText:
-      AppendJsonString(answer.text, out);
       break;
     case AnswerShape::kBoxes:
-      Lists(out)
-          .Add("bboxes", all, AppendBox)
-          .Add("labels", all, AppendLabel)
-          .Add("scores", all, AppendScore)
-          .End();
+      WriteLists("bboxes", "", all, WriteBox, json);
       break;
     case AnswerShape::kQuads:
-      Lists(out)
-          .Add("quad_boxes", all, AppendQuad)
-          .Add("labels", all, AppendLabel)
-          .Add("scores", all, AppendScore)
-          .End();
+      WriteLists("quad_boxes", "", all, WriteQuad, json);
       break;
     case AnswerShape::kPolygons:
-      Lists(out)
-          .Add("polygons", all, AppendPolygons)
-          .Add("labels", all, AppendLabel)
-          .Add("scores", all, AppendScore)
-          .End();
+      WriteLists("polygons", "", all, WritePolygons, json);
       break;
     case AnswerShape::kOpenVocabulary:
-      Lists(out)
-          .Add("bboxes", boxes, AppendBox)
-          .Add("bboxes_labels", boxes, AppendLabel)
-          .Add("bboxes_scores", boxes, AppendScore)
-          .Add("polygons", polygons, AppendPolygons)
-          .Add("polygons_labels", polygons, AppendLabel)
-          .Add("polygons_scores", polygons, AppendScore)
-          .End();
+      WriteLists("bboxes", "bboxes_", boxes, WriteBox, json);
+      WriteLists("polygons", "polygons_", polygons, WritePolygons, json);
       break;
   }
-  return out;
+  return json.End().Take();
 }
 
 }  // namespace uffizi

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/utf8.h"
 #include "tasks/region_input.h"
 #include "tasks/strings.h"
-#include "text/unicode.h"
 #include "uffizi/error.h"
 #include "uffizi/task.h"
 

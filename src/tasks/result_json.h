@@ -14,7 +14,7 @@ namespace uffizi {
 // "truncated": true if the answer hit the length limit. `image` is whatever names the picture.
 std::string ResultToJson(std::string_view image, const Result& result);
 
-// {"image", "error": {"code", "message"}}; `code` is an ErrorCodeName.
+// {"image", "error": {"code", "message"}}; `code` is a name of ErrorCode.
 std::string ErrorToJson(std::string_view image, std::string_view code, std::string_view message);
 
 struct ParsedLine {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/utf8.h"
 #include "text/unicode.h"
 
 namespace uffizi {

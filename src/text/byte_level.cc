@@ -3,6 +3,7 @@
 #include <array>
 #include <initializer_list>
 
+#include "core/utf8.h"
 #include "text/unicode.h"
 
 namespace uffizi {

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/utf8.h"
 #include "text/added_tokens.h"
 #include "text/bpe.h"
 #include "text/byte_level.h"
 #include "text/tokenizer_spec.h"
-#include "text/unicode.h"
 #include "uffizi/error.h"
 
 namespace uffizi {

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "text/unicode.h"
+#include "core/utf8.h"
 
 namespace uffizi {
 

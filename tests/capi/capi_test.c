@@ -140,7 +140,7 @@ static void TestLoading(const char* model, const char* data) {
   CHECK_OK(uffizi_options_set(options, "compute", "f32"));
   CHECK_OK(uffizi_options_set(options, "threads", "2"));
   CHECK_OK(uffizi_engine_load(model, options, &engine));
-  CHECK(strstr(uffizi_engine_info(engine), "\"threads\":2") != NULL);
+  CHECK(strstr(uffizi_engine_info(engine), "\"threads\": 2") != NULL);
   CHECK(strstr(uffizi_engine_info(engine), "uffizi-tiny") != NULL);
   uffizi_options_free(options);
   uffizi_engine_free(engine);

@@ -57,7 +57,7 @@ class LoraFolder : public ::testing::Test {
     try {
       body();
     } catch (const Error& error) {
-      return std::string(ErrorCodeName(error.code())) + " " + error.what();
+      return std::string(Name(error.code())) + " " + error.what();
     }
     return "nothing thrown";
   }

@@ -26,7 +26,7 @@ std::vector<std::string> List(const Collection& collection, const fs::path& root
       if (picture.error) throw *picture.error;
       text += "=" + source->Read(1000);
     } catch (const Error& error) {
-      text += std::string("!") + ErrorCodeName(error.code());
+      text += std::string("!") + Name(error.code());
     }
     found.push_back(text);
   }

@@ -37,7 +37,7 @@ void Decode(const std::string& content, const std::string& what, Tally& tally) {
     const bool expected = error.code() == ErrorCode::kInvalidImage ||
                           error.code() == ErrorCode::kImageTooLarge ||
                           error.code() == ErrorCode::kUnsupported;
-    EXPECT_TRUE(expected) << ErrorCodeName(error.code()) << " " << message;
+    EXPECT_TRUE(expected) << Name(error.code()) << " " << message;
   }
 }
 

@@ -59,7 +59,7 @@ std::string ErrorOf(const std::function<void()>& call) {
   try {
     call();
   } catch (const Error& error) {
-    return std::string(ErrorCodeName(error.code())) + ": " + error.what();
+    return std::string(Name(error.code())) + ": " + error.what();
   }
   return "no error";
 }

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tasks/json_writer.h"
+#include "core/json_writer.h"
 #include "tasks/result_json.h"
 #include "uffizi/task.h"
 

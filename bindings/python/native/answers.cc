@@ -14,18 +14,6 @@ namespace {
 
 using Corners = std::tuple<float, float, float, float>;
 
-constexpr const char* kShapes[] = {"text", "boxes", "quads", "polygons", "open_vocabulary"};
-constexpr const char* kInputs[] = {"none", "text", "region"};
-
-const char* ShapeName(AnswerShape shape) { return kShapes[static_cast<size_t>(shape)]; }
-
-AnswerShape ShapeFromName(std::string_view name) {
-  for (size_t i = 0; i < std::size(kShapes); ++i) {
-    if (name == kShapes[i]) return static_cast<AnswerShape>(i);
-  }
-  throw nb::value_error("no such shape of an answer");
-}
-
 std::optional<Task> TaskOf(const std::optional<std::string>& name) {
   if (!name) return std::nullopt;
   const auto task = FindTask(*name);
@@ -57,22 +45,18 @@ void BindTypes(nb::module_& module) {
       .def(
           "__init__",
           [](Answer* self, std::string_view shape, std::string text, std::vector<Region> regions) {
-            new (self) Answer{ShapeFromName(shape), std::move(text), std::move(regions)};
+            const auto known = FromName<AnswerShape>(shape);
+            if (!known) throw nb::value_error("no such shape of an answer");
+            new (self) Answer{*known, std::move(text), std::move(regions)};
           },
           nb::arg("shape"), nb::arg("text"), nb::arg("regions"))
-      .def_prop_ro("shape", [](const Answer& answer) { return ShapeName(answer.shape); })
+      .def_prop_ro("shape", [](const Answer& answer) { return Name(answer.shape); })
       .def_ro("text", &Answer::text)
       .def_ro("regions", &Answer::regions)
       .def("to_json", &AnswerToJson);
 
-  nb::class_<Timings>(module, "Timings")
-      .def_ro("decode", &Timings::decode)
-      .def_ro("preprocess", &Timings::preprocess)
-      .def_ro("vision_encoder", &Timings::vision_encoder)
-      .def_ro("text_encoder", &Timings::text_encoder)
-      .def_ro("decoder", &Timings::decoder)
-      .def_ro("parse", &Timings::parse)
-      .def_ro("total", &Timings::total);
+  nb::class_<Timings> timings(module, "Timings");
+  ForEachField(kTimingFields, [&](const auto& field) { timings.def_ro(field.name, field.member); });
 
   nb::class_<Result>(module, "Result")
       .def_ro("task", &Result::task)
@@ -94,9 +78,8 @@ void BindAnswers(nb::module_& module) {
   nb::class_<TaskInfo>(module, "TaskInfo")
       .def_ro("token", &TaskInfo::token)
       .def_ro("name", &TaskInfo::name)
-      .def_prop_ro("input",
-                   [](const TaskInfo& task) { return kInputs[static_cast<size_t>(task.input)]; })
-      .def_prop_ro("shape", [](const TaskInfo& task) { return ShapeName(task.shape); })
+      .def_prop_ro("input", [](const TaskInfo& task) { return Name(task.input); })
+      .def_prop_ro("shape", [](const TaskInfo& task) { return Name(task.shape); })
       .def_ro("prompt", &TaskInfo::prompt)
       .def_ro("help", &TaskInfo::help)
       .def_ro("example", &TaskInfo::example);

@@ -31,13 +31,6 @@ void CheckProcess() {
               "children only");
 }
 
-Compute ComputeFromName(const std::string& name) {
-  if (name == "auto") return Compute::kAuto;
-  if (name == "f32") return Compute::kF32;
-  if (name == "int4") return Compute::kInt4;
-  throw Error(ErrorCode::kInvalidArgument, "compute must be auto, f32 or int4, not " + name);
-}
-
 // An engine and the sessions that its callers have used so far, one for each thread that is inside
 // at the same time.
 class Model {
@@ -49,7 +42,12 @@ class Model {
     CheckProcess();
     EngineOptions options;
     options.threads = threads;
-    options.compute = ComputeFromName(compute);
+    const std::optional<Compute> known = FromName<Compute>(compute);
+    if (!known) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "compute must be " + AllNames<Compute>() + ", not " + compute);
+    }
+    options.compute = *known;
     for (const auto& [source, weight] : lora) options.lora.push_back({source, weight});
     engine_ = Engine::Load(folder, options);
   }
@@ -158,49 +156,28 @@ std::vector<Result> Run(Model& model, const std::vector<Query>& queries, nb::obj
 
 nb::dict InfoDict(const EngineInfo& info) {
   nb::dict dict;
-  dict["path"] = info.path;
-  nb::list lora;
-  for (const LoraSource& adapter : info.lora) {
-    lora.append(nb::make_tuple(adapter.source, adapter.weight));
-  }
-  dict["lora"] = lora;
-  dict["compute"] = info.compute;
-  dict["kernels"] = info.kernels;
-  dict["precision"] = info.precision;
-  dict["parameters"] = info.parameters;
-  dict["weight_bytes"] = info.weight_bytes;
-  dict["resident_bytes"] = info.resident_bytes;
+  ForEachField(kEngineInfoFields, [&](const auto& field) {
+    const auto& value = info.*field.member;
+    if constexpr (std::is_same_v<decltype(info.lora), std::decay_t<decltype(value)>>) {
+      nb::list lora;
+      for (const LoraSource& adapter : value) {
+        lora.append(nb::make_tuple(adapter.source, adapter.weight));
+      }
+      dict[field.name] = lora;
+    } else {
+      dict[field.name] = value;
+    }
+  });
   dict["image_size"] = nb::make_tuple(info.image_width, info.image_height);
-  dict["image_tokens"] = info.image_tokens;
-  dict["d_model"] = info.d_model;
-  dict["encoder_layers"] = info.encoder_layers;
-  dict["decoder_layers"] = info.decoder_layers;
-  dict["vocab_size"] = info.vocab_size;
-  dict["max_positions"] = info.max_positions;
-  dict["threads"] = info.threads;
   return dict;
 }
 
 void BindOptions(nb::module_& module) {
-  using Options = GenerationOptions;
-  nb::class_<Options>(module, "GenerationOptions")
-      .def(nb::init<>())
-      .def_rw("num_beams", &Options::num_beams, nb::arg().none())
-      .def_rw("early_stopping", &Options::early_stopping, nb::arg().none())
-      .def_rw("length_penalty", &Options::length_penalty, nb::arg().none())
-      .def_rw("no_repeat_ngram_size", &Options::no_repeat_ngram_size, nb::arg().none())
-      .def_rw("repetition_penalty", &Options::repetition_penalty, nb::arg().none())
-      .def_rw("min_length", &Options::min_length, nb::arg().none())
-      .def_rw("max_length", &Options::max_length, nb::arg().none())
-      .def_rw("do_sample", &Options::do_sample, nb::arg().none())
-      .def_rw("temperature", &Options::temperature, nb::arg().none())
-      .def_rw("top_k", &Options::top_k, nb::arg().none())
-      .def_rw("top_p", &Options::top_p, nb::arg().none())
-      .def_rw("seed", &Options::seed, nb::arg().none())
-      .def_rw("forced_bos", &Options::forced_bos, nb::arg().none())
-      .def_rw("forced_eos", &Options::forced_eos, nb::arg().none())
-      .def_rw("suppress_tokens", &Options::suppress_tokens, nb::arg().none())
-      .def_rw("eos_token_ids", &Options::eos_token_ids, nb::arg().none());
+  nb::class_<GenerationOptions> options(module, "GenerationOptions");
+  options.def(nb::init<>());
+  ForEachField(kGenerationFields, [&](const auto& field) {
+    options.def_rw(field.name, field.member, nb::arg().none());
+  });
 }
 
 }  // namespace

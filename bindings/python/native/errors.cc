@@ -10,9 +10,8 @@ void BindErrors(nb::module_&) {
       std::rethrow_exception(exception);
     } catch (const Error& error) {
       try {
-        const nb::object made =
-            nb::module_::import_("uffizi._errors")
-                .attr("make_error")(ErrorCodeName(error.code()), nb::str(error.what()));
+        const nb::object made = nb::module_::import_("uffizi._errors")
+                                    .attr("make_error")(Name(error.code()), nb::str(error.what()));
         PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(made.ptr())), made.ptr());
       } catch (nb::python_error& failure) {
         failure.restore();

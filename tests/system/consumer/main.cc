@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
     std::printf("%s\n", AnswerToJson(answer).c_str());
     Engine::Load("no/such/folder");
   } catch (const Error& error) {
-    std::printf("%s: %s\n", ErrorCodeName(error.code()), error.what());
+    std::printf("%s: %s\n", Name(error.code()), error.what());
     return error.code() == ErrorCode::kNotFound ? 0 : 1;
   }
   return 1;

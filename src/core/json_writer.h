@@ -1,0 +1,103 @@
+#ifndef UFFIZI_CORE_JSON_WRITER_H_
+#define UFFIZI_CORE_JSON_WRITER_H_
+
+#include <concepts>
+#include <string>
+#include <string_view>
+
+namespace uffizi {
+
+// Writes JSON in the order of the calls, on one line, with a space after each comma and colon:
+//
+//   JsonWriter json;
+//   json.Object().Member("size", [&] { json.List().Value(640).Value(480).End(); }).End();
+//
+// gives {"size": [640, 480]}. Commas are placed by the writer. What is not UTF-8 becomes U+FFFD.
+class JsonWriter {
+ public:
+  JsonWriter& Object() { return Open('{'); }
+  JsonWriter& List() { return Open('['); }
+  JsonWriter& End();  // of the innermost object or list
+  JsonWriter& Key(std::string_view key);
+
+  JsonWriter& Value(std::string_view text);
+  JsonWriter& Value(const char* text) { return Value(std::string_view(text)); }
+  JsonWriter& Value(const std::string& text) { return Value(std::string_view(text)); }
+  JsonWriter& Value(std::same_as<bool> auto truth) { return Raw(truth ? "true" : "false"); }
+  JsonWriter& Value(std::integral auto number) requires(!std::same_as<decltype(number), bool>) {
+    return Raw(std::to_string(number));
+  }
+  // The shortest decimal that reads back as the same float: 33.92, not 33.91999816894531. JSON has
+  // no infinity and no NaN; they become null.
+  JsonWriter& Value(float number);
+  JsonWriter& Value(double number);
+  JsonWriter& Seconds(double seconds);  // to the microsecond
+  JsonWriter& Null() { return Raw("null"); }
+  JsonWriter& Raw(std::string_view json);  // a value that is JSON already
+
+  // A key and its value; of a callable, what that writes.
+  template <typename T>
+  JsonWriter& Member(std::string_view key, const T& value) {
+    Key(key);
+    if constexpr (std::invocable<const T&>) {
+      value();
+      return *this;
+    } else {
+      return Value(value);
+    }
+  }
+
+  // [value, value, ...]
+  template <typename Range>
+  JsonWriter& Values(const Range& range) {
+    List();
+    for (const auto& value : range) Value(value);
+    return End();
+  }
+
+  const std::string& text() const { return out_; }
+  // What was written; the writer is empty afterwards.
+  std::string Take();
+
+ private:
+  JsonWriter& Open(char bracket);
+  void Separate();
+
+  std::string out_;
+  std::string open_;   // the brackets that are open, as the characters that close them
+  bool first_ = true;  // nothing stands in the innermost one yet, or a key was just written
+};
+
+// Pieces of JSON, appended to `out`, for texts that are not JSON as a whole.
+
+// Quoted and escaped; what is not UTF-8 becomes U+FFFD.
+void AppendJsonString(std::string_view text, std::string& out);
+
+// See JsonWriter::Value.
+void AppendJsonNumber(float number, std::string& out);
+void AppendJsonNumber(int number, std::string& out);
+
+// Seconds, to the microsecond.
+void AppendJsonSeconds(double seconds, std::string& out);
+
+// [item, item, ...], each written by append(item, out).
+template <typename Range, typename Append>
+void AppendJsonList(const Range& range, std::string& out, const Append& append) {
+  out += '[';
+  bool first = true;
+  for (const auto& item : range) {
+    if (!first) out += ", ";
+    first = false;
+    append(item, out);
+  }
+  out += ']';
+}
+
+template <typename Range>
+void AppendJsonNumbers(const Range& range, std::string& out) {
+  AppendJsonList(range, out, [](auto number, std::string& to) { AppendJsonNumber(number, to); });
+}
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_CORE_JSON_WRITER_H_
