@@ -1,5 +1,6 @@
 #include "capi/options.h"
 
+#include <algorithm>
 #include <charconv>
 #include <functional>
 #include <string_view>

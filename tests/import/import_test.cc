@@ -88,10 +88,12 @@ TEST_F(Imported, ComputesWhatOpenVinoComputes) {
   std::string encoded;
   for (size_t i = 0; i < cases.size(); ++i) {
     const json& one = cases[i];
-    const bool scene = one["picture"] == "scene.png";
-    SCOPED_TRACE(one["picture"].get<std::string>() + " " + one["case"].get<std::string>());
-    if (encoded != one["picture"]) {
-      encoded = one["picture"];
+    const auto name = one["picture"].get<std::string>();
+    const auto which = one["case"].get<std::string>();
+    const bool scene = name == "scene.png";
+    SCOPED_TRACE(name + " " + which);
+    if (encoded != name) {
+      encoded = name;
       const Image read = ReadImage(kModelsData / (scene ? "scene_384.png" : "odd.jpg"));
       const Image picture =
           Resize(read.view(), preprocess.width, preprocess.height, ResampleFilter::kBicubic);
@@ -109,7 +111,7 @@ TEST_F(Imported, ComputesWhatOpenVinoComputes) {
     const size_t count = image_tokens + ids.size();
     std::vector<float> states(count * d_model);
     network->EncodeText(tokens.data(), ids, states.data(), arena);
-    if (scene && one["case"] == "od") {
+    if (scene && which == "od") {
       EXPECT_LT(RelativeError(ReadNpy(kModelsData / "encoder_scene_od.npy"), states.data(),
                               states.size()),
                 1e-2);

@@ -7,6 +7,7 @@
 // float32 arithmetic where only one kind of matrices is rounded to 8 or 4 bits. Without pictures,
 // test patterns are used.
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <map>
@@ -118,7 +119,8 @@ TEST(Golden, TasksThatShareAParserAnswerAlike) {
 
 TEST(Golden, PromptsEqualTransformers) {
   for (const json& golden : ReadJson("prompts.json")) {
-    EXPECT_EQ(MakePrompt(golden[0].get<std::string>(), 640, 480).text, golden[1]);
+    EXPECT_EQ(MakePrompt(golden[0].get<std::string>(), 640, 480).text,
+              golden[1].get<std::string>());
   }
 }
 
