@@ -35,122 +35,145 @@ json ParseJson(std::string_view text) {
 }
 
 JsonReader JsonReader::Open(const std::filesystem::path& path) {
-  json parsed;
+  auto parsed = std::make_shared<json>();
   try {
-    parsed = ParseJson(ReadFile(path));
+    *parsed = ParseJson(ReadFile(path));
   } catch (const Error& error) {
     throw Error(ErrorCode::kInvalidModel, error.what());
   }
-  if (parsed.is_discarded()) {
-    throw Error(ErrorCode::kInvalidModel, path.string() + ": not valid JSON, or nested too deep");
-  }
-  if (!parsed.is_object()) {
-    throw Error(ErrorCode::kInvalidModel, path.string() + ": not a JSON object");
-  }
-  return JsonReader(path.string(), std::move(parsed));
+  const json* value = parsed.get();
+  JsonReader reader(path.string(), std::move(parsed), value);
+  if (value->is_discarded()) reader.Fail("not valid JSON, or nested too deep");
+  if (!value->is_object()) reader.Fail("not a JSON object");
+  return reader;
+}
+
+std::optional<JsonReader> JsonReader::OpenIfThere(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  return Open(path);
+}
+
+void JsonReader::Fail(const std::string& reason) const {
+  throw Error(ErrorCode::kInvalidModel, place_ + ": " + reason);
 }
 
 void JsonReader::Fail(const std::string& key, const std::string& reason) const {
-  throw Error(ErrorCode::kInvalidModel, name_ + ": " + key + ": " + reason);
+  Fail(key + ": " + reason);
 }
 
-bool JsonReader::Has(const std::string& key) const {
-  const auto found = json_.find(key);
-  return found != json_.end() && !found->is_null();
+void JsonReader::Unsupported(const std::string& reason) const {
+  throw Error(ErrorCode::kUnsupported, place_ + ": " + reason);
 }
 
-const json& JsonReader::Get(const std::string& key) const {
-  if (!Has(key)) Fail(key, "missing");
-  return json_.at(key);
+std::optional<JsonReader> JsonReader::Find(const std::string& key) const {
+  if (!value_->is_object()) Fail("must be an object");
+  const auto found = value_->find(key);
+  if (found == value_->end() || found->is_null()) return std::nullopt;
+  return Below(place_ + ": " + key, *found);
+}
+
+bool JsonReader::Has(const std::string& key) const { return Find(key).has_value(); }
+
+JsonReader JsonReader::At(const std::string& key) const {
+  std::optional<JsonReader> found = Find(key);
+  if (!found) Fail(key, "missing");
+  return *std::move(found);
 }
 
 std::optional<JsonReader> JsonReader::Object(const std::string& key) const {
-  if (!Has(key)) return std::nullopt;
-  if (!json_.at(key).is_object()) Fail(key, "must be an object");
-  return JsonReader(name_ + ": " + key, json_.at(key));
+  std::optional<JsonReader> found = Find(key);
+  if (found && !found->IsObject()) found->Fail("must be an object");
+  return found;
 }
 
-namespace {
+std::vector<JsonReader> JsonReader::Items() const {
+  if (!value_->is_array()) Fail("must be a list");
+  std::vector<JsonReader> items;
+  items.reserve(value_->size());
+  for (const json& item : *value_) {
+    items.push_back(Below(place_ + "[" + std::to_string(items.size()) + "]", item));
+  }
+  return items;
+}
 
-// A JSON integer that fits an int, or nothing.
-std::optional<int> ToInt(const json& value) {
-  if (!value.is_number_integer()) return std::nullopt;
-  if (value.is_number_unsigned() &&
-      value.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int>::max())) {
-    return std::nullopt;
+std::vector<std::pair<std::string, JsonReader>> JsonReader::Members() const {
+  if (!value_->is_object()) Fail("must be an object");
+  std::vector<std::pair<std::string, JsonReader>> members;
+  members.reserve(value_->size());
+  for (const auto& [key, value] : value_->items()) {
+    constexpr size_t kShown = 60;  // bytes of a key in messages
+    members.emplace_back(key, Below(place_ + ": " + key.substr(0, kShown), value));
   }
-  const auto number = value.get<int64_t>();
-  if (number < std::numeric_limits<int>::min() || number > std::numeric_limits<int>::max()) {
-    return std::nullopt;
-  }
+  return members;
+}
+
+int JsonReader::Int(int low, int high) const {
+  if (!value_->is_number_integer()) Fail("must be an integer");
+  // As an unsigned number it may be over what int64_t holds.
+  const bool fits = value_->is_number_unsigned()
+                        ? value_->get<uint64_t>() <= std::numeric_limits<uint32_t>::max()
+                        : true;
+  const int64_t number = fits ? value_->get<int64_t>() : std::numeric_limits<int64_t>::max();
+  if (number < low || number > high) Fail(value_->dump() + " is out of range");
   return static_cast<int>(number);
 }
 
-}  // namespace
+double JsonReader::Number() const {
+  if (!value_->is_number()) Fail("must be a number");
+  return value_->get<double>();
+}
+
+bool JsonReader::Bool() const {
+  if (!value_->is_boolean()) Fail("must be true or false");
+  return value_->get<bool>();
+}
+
+std::string JsonReader::String() const {
+  if (!value_->is_string()) Fail("must be a string");
+  return value_->get<std::string>();
+}
 
 int JsonReader::Int(const std::string& key, int low, int high) const {
-  const std::optional<int> value = ToInt(Get(key));
-  if (!value) Fail(key, "must be an integer");
-  if (*value < low || *value > high) Fail(key, std::to_string(*value) + " is out of range");
-  return *value;
+  return At(key).Int(low, high);
 }
 
 int JsonReader::IntOr(const std::string& key, int fallback, int low, int high) const {
-  return Has(key) ? Int(key, low, high) : fallback;
-}
-
-std::optional<int> JsonReader::OptionalInt(const std::string& key) const {
-  if (!Has(key)) return std::nullopt;
-  return Int(key);
+  const std::optional<JsonReader> found = Find(key);
+  return found ? found->Int(low, high) : fallback;
 }
 
 double JsonReader::NumberOr(const std::string& key, double fallback) const {
-  if (!Has(key)) return fallback;
-  if (!json_.at(key).is_number()) Fail(key, "must be a number");
-  return json_.at(key).get<double>();
+  const std::optional<JsonReader> found = Find(key);
+  return found ? found->Number() : fallback;
 }
 
 bool JsonReader::BoolOr(const std::string& key, bool fallback) const {
-  if (!Has(key)) return fallback;
-  if (!json_.at(key).is_boolean()) Fail(key, "must be true or false");
-  return json_.at(key).get<bool>();
+  const std::optional<JsonReader> found = Find(key);
+  return found ? found->Bool() : fallback;
 }
 
 std::string JsonReader::StringOr(const std::string& key, const std::string& fallback) const {
-  if (!Has(key)) return fallback;
-  if (!json_.at(key).is_string()) Fail(key, "must be a string");
-  return json_.at(key).get<std::string>();
+  const std::optional<JsonReader> found = Find(key);
+  return found ? found->String() : fallback;
 }
 
 std::vector<int> JsonReader::Ints(const std::string& key, int low) const {
-  if (!Get(key).is_array()) Fail(key, "must be a list of integers");
   std::vector<int> values;
-  for (const json& item : Get(key)) {
-    const std::optional<int> value = ToInt(item);
-    if (!value) Fail(key, "must be a list of integers");
-    if (*value < low) Fail(key, std::to_string(*value) + " is out of range");
-    values.push_back(*value);
+  for (const JsonReader& item : At(key).Items()) {
+    values.push_back(item.Int(low, std::numeric_limits<int>::max()));
   }
   return values;
 }
 
 std::vector<double> JsonReader::Numbers(const std::string& key) const {
-  if (!Get(key).is_array()) Fail(key, "must be a list of numbers");
   std::vector<double> values;
-  for (const json& item : Get(key)) {
-    if (!item.is_number()) Fail(key, "must be a list of numbers");
-    values.push_back(item.get<double>());
-  }
+  for (const JsonReader& item : At(key).Items()) values.push_back(item.Number());
   return values;
 }
 
 std::vector<bool> JsonReader::Bools(const std::string& key) const {
-  if (!Get(key).is_array()) Fail(key, "must be a list of true and false");
   std::vector<bool> values;
-  for (const json& item : Get(key)) {
-    if (!item.is_boolean()) Fail(key, "must be a list of true and false");
-    values.push_back(item.get<bool>());
-  }
+  for (const JsonReader& item : At(key).Items()) values.push_back(item.Bool());
   return values;
 }
 

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <limits>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -24,39 +25,61 @@ JsonExtent MeasureJson(std::string_view text);
 // over 100 lists and objects, which no file of ours does: copies and dumps go down by recursion.
 nlohmann::json ParseJson(std::string_view text);
 
-// A JSON object of a model folder, read with errors that name the file and the key.
+// A place in the JSON of a model folder, read with errors that name the file and the way to the
+// place. Copies are cheap: they share the document.
 class JsonReader {
  public:
   // Throws Error(kInvalidModel) if the file is missing, is not JSON, or is not an object.
   static JsonReader Open(const std::filesystem::path& path);
+  // The same; nothing if there is no such file.
+  static std::optional<JsonReader> OpenIfThere(const std::filesystem::path& path);
 
-  bool Has(const std::string& key) const;  // present and not null
-  std::optional<JsonReader> Object(const std::string& key) const;
-
-  // Integers must be within [low, high].
+  // Members of this object, which null counts as missing from. Integers must be within [low, high].
+  // Throw if this is no object, or the member is of another type.
+  bool Has(const std::string& key) const;
+  std::optional<JsonReader> Find(const std::string& key) const;    // of any type
+  JsonReader At(const std::string& key) const;                     // throws if it is missing
+  std::optional<JsonReader> Object(const std::string& key) const;  // that must be an object
   int Int(const std::string& key, int low = 0, int high = std::numeric_limits<int>::max()) const;
   int IntOr(const std::string& key, int fallback, int low = 0,
             int high = std::numeric_limits<int>::max()) const;
-  std::optional<int> OptionalInt(const std::string& key) const;
   double NumberOr(const std::string& key, double fallback) const;
   bool BoolOr(const std::string& key, bool fallback) const;
   std::string StringOr(const std::string& key, const std::string& fallback) const;
   std::vector<int> Ints(const std::string& key, int low = 0) const;
   std::vector<double> Numbers(const std::string& key) const;
   std::vector<bool> Bools(const std::string& key) const;
+  std::vector<std::pair<std::string, JsonReader>> Members() const;
 
-  const nlohmann::json& value() const { return json_; }
+  // The items of this list.
+  std::vector<JsonReader> Items() const;
 
-  // Throws Error(kInvalidModel): "FILE: KEY: reason".
+  // This value itself.
+  bool IsObject() const { return value_->is_object(); }
+  bool IsString() const { return value_->is_string(); }
+  int Int(int low, int high) const;
+  double Number() const;
+  bool Bool() const;
+  std::string String() const;
+  const nlohmann::json& value() const { return *value_; }
+
+  // Throw Error(kInvalidModel): "FILE: PLACE: reason", or "FILE: PLACE: KEY: reason".
+  [[noreturn]] void Fail(const std::string& reason) const;
   [[noreturn]] void Fail(const std::string& key, const std::string& reason) const;
+  // Throws Error(kUnsupported), likewise.
+  [[noreturn]] void Unsupported(const std::string& reason) const;
 
  private:
-  JsonReader(std::string name, nlohmann::json json)
-      : name_(std::move(name)), json_(std::move(json)) {}
-  const nlohmann::json& Get(const std::string& key) const;
+  JsonReader(std::string place, std::shared_ptr<const nlohmann::json> document,
+             const nlohmann::json* value)
+      : place_(std::move(place)), document_(std::move(document)), value_(value) {}
+  JsonReader Below(std::string place, const nlohmann::json& value) const {
+    return JsonReader(std::move(place), document_, &value);
+  }
 
-  std::string name_;  // the file, and the path of keys to this object
-  nlohmann::json json_;
+  std::string place_;  // the file, and the path of keys to this value
+  std::shared_ptr<const nlohmann::json> document_;
+  const nlohmann::json* value_;  // in the document
 };
 
 }  // namespace uffizi

@@ -3,33 +3,33 @@
 // src/models/bpe/serialization.rs, src/pre_tokenizers/byte_level.rs, src/processors/.
 
 #include "core/json_reader.h"
-#include "text/json_node.h"
 #include "text/tokenizer_spec.h"
 
 namespace uffizi {
 namespace {
 
-std::string TypeOf(const JsonNode& stage) { return stage.At("type").Text(); }
+std::string TypeOf(const JsonReader& stage) { return stage.At("type").String(); }
 
 // The stage itself, or the one stage of a Sequence of one.
-JsonNode SoleStage(const JsonNode& stage, const std::string& list_key) {
+JsonReader SoleStage(const JsonReader& stage, const std::string& list_key) {
   if (TypeOf(stage) != "Sequence") return stage;
-  const std::vector<JsonNode> stages = stage.At(list_key).Items();
+  const std::vector<JsonReader> stages = stage.At(list_key).Items();
   if (stages.size() != 1) stage.Unsupported("a Sequence of other than one stage is not supported");
   return stages.front();
 }
 
 // The file's stage, which must be of the type ByteLevel.
-JsonNode ByteLevelStage(const JsonNode& file, const std::string& key, const std::string& list_key) {
-  const std::optional<JsonNode> outer = file.Find(key);
+JsonReader ByteLevelStage(const JsonReader& file, const std::string& key,
+                          const std::string& list_key) {
+  const std::optional<JsonReader> outer = file.Find(key);
   if (!outer) file.Unsupported(key + " is missing (ByteLevel is the supported one)");
-  const JsonNode stage = SoleStage(*outer, list_key);
+  const JsonReader stage = SoleStage(*outer, list_key);
   const std::string type = TypeOf(stage);
   if (type != "ByteLevel") stage.Unsupported(QuoteToken(type) + " is not supported");
   return stage;
 }
 
-void ReadVocab(const JsonNode& vocab, TokenizerSpec& spec) {
+void ReadVocab(const JsonReader& vocab, TokenizerSpec& spec) {
   if (!vocab.IsObject()) vocab.Fail("must be an object");
   spec.vocab.reserve(vocab.value().size());
   for (const auto& [token, id] : vocab.value().items()) {
@@ -41,7 +41,7 @@ void ReadVocab(const JsonNode& vocab, TokenizerSpec& spec) {
   }
 }
 
-void ReadMerges(const JsonNode& merges, TokenizerSpec& spec) {
+void ReadMerges(const JsonReader& merges, TokenizerSpec& spec) {
   if (!merges.value().is_array()) merges.Fail("must be a list");
   spec.merges.reserve(merges.value().size());
   for (const nlohmann::json& merge : merges.value()) {
@@ -63,55 +63,55 @@ void ReadMerges(const JsonNode& merges, TokenizerSpec& spec) {
   }
 }
 
-void ReadModel(const JsonNode& model, TokenizerSpec& spec) {
-  const std::string type = model.TextOr("type", "BPE");  // old files leave it out
+void ReadModel(const JsonReader& model, TokenizerSpec& spec) {
+  const std::string type = model.StringOr("type", "BPE");  // old files leave it out
   if (type != "BPE") model.Unsupported("the type " + QuoteToken(type) + " is not supported");
-  const std::optional<JsonNode> dropout = model.Find("dropout");
+  const std::optional<JsonReader> dropout = model.Find("dropout");
   if (dropout && dropout->Number() != 0) model.Unsupported("dropout is not supported");
-  if (model.FlagOr("byte_fallback", false)) model.Unsupported("byte_fallback is not supported");
+  if (model.BoolOr("byte_fallback", false)) model.Unsupported("byte_fallback is not supported");
   for (const char* affix : {"continuing_subword_prefix", "end_of_word_suffix"}) {
-    if (!model.TextOr(affix, "").empty()) {
+    if (!model.StringOr(affix, "").empty()) {
       model.Unsupported(std::string(affix) + " is not supported");
     }
   }
-  if (const std::optional<JsonNode> unk = model.Find("unk_token")) spec.unk_token = unk->Text();
-  spec.fuse_unk = model.FlagOr("fuse_unk", false);
-  spec.ignore_merges = model.FlagOr("ignore_merges", false);
+  if (const std::optional<JsonReader> unk = model.Find("unk_token")) spec.unk_token = unk->String();
+  spec.fuse_unk = model.BoolOr("fuse_unk", false);
+  spec.ignore_merges = model.BoolOr("ignore_merges", false);
   ReadVocab(model.At("vocab"), spec);
   ReadMerges(model.At("merges"), spec);
 }
 
-void ReadAddedTokens(const JsonNode& tokens, TokenizerSpec& spec) {
-  for (const JsonNode& node : tokens.Items()) {
-    node.At("id").Id();
+void ReadAddedTokens(const JsonReader& tokens, TokenizerSpec& spec) {
+  for (const JsonReader& node : tokens.Items()) {
+    node.Int("id", 0, kMaxTokenId);
     AddedToken token;
-    token.content = node.At("content").Text();
-    token.special = node.FlagOr("special", false);
-    token.normalized = node.FlagOr("normalized", !token.special);
-    token.lstrip = node.FlagOr("lstrip", false);
-    token.rstrip = node.FlagOr("rstrip", false);
-    token.single_word = node.FlagOr("single_word", false);
+    token.content = node.At("content").String();
+    token.special = node.BoolOr("special", false);
+    token.normalized = node.BoolOr("normalized", !token.special);
+    token.lstrip = node.BoolOr("lstrip", false);
+    token.rstrip = node.BoolOr("rstrip", false);
+    token.single_word = node.BoolOr("single_word", false);
     spec.added_tokens.push_back(std::move(token));
   }
 }
 
 // ["<s>", 0]
-int IdOfPair(const JsonNode& pair) {
-  const std::vector<JsonNode> items = pair.Items();
+int IdOfPair(const JsonReader& pair) {
+  const std::vector<JsonReader> items = pair.Items();
   if (items.size() != 2) pair.Fail("must be a token and its id");
-  return items[1].Id();
+  return items[1].Int(0, kMaxTokenId);
 }
 
 // The `single` template: special tokens around the one sequence A.
-void ReadTemplate(const JsonNode& processor, std::vector<int>& prefix, std::vector<int>& suffix) {
-  const JsonNode special_tokens = processor.At("special_tokens");
+void ReadTemplate(const JsonReader& processor, std::vector<int>& prefix, std::vector<int>& suffix) {
+  const JsonReader special_tokens = processor.At("special_tokens");
   int sequences = 0;
-  for (const JsonNode& piece : processor.At("single").Items()) {
-    if (const std::optional<JsonNode> special = piece.Find("SpecialToken")) {
-      for (const JsonNode& id : special_tokens.At(special->At("id").Text()).At("ids").Items()) {
-        (sequences == 0 ? prefix : suffix).push_back(id.Id());
+  for (const JsonReader& piece : processor.At("single").Items()) {
+    if (const std::optional<JsonReader> special = piece.Find("SpecialToken")) {
+      for (const JsonReader& id : special_tokens.At(special->At("id").String()).At("ids").Items()) {
+        (sequences == 0 ? prefix : suffix).push_back(id.Int(0, kMaxTokenId));
       }
-    } else if (piece.At("Sequence").At("id").Text() == "A") {
+    } else if (piece.At("Sequence").At("id").String() == "A") {
       ++sequences;
     } else {
       piece.Fail("the template of one sequence may only have the sequence A");
@@ -120,7 +120,7 @@ void ReadTemplate(const JsonNode& processor, std::vector<int>& prefix, std::vect
   if (sequences != 1) processor.Unsupported("a template must have the sequence A once");
 }
 
-void ReadProcessor(const JsonNode& processor, TokenizerSpec& spec) {
+void ReadProcessor(const JsonReader& processor, TokenizerSpec& spec) {
   const std::string type = TypeOf(processor);
   if (type == "ByteLevel") return;  // is about offsets only
   std::vector<int> prefix, suffix;
@@ -143,28 +143,27 @@ void ReadProcessor(const JsonNode& processor, TokenizerSpec& spec) {
 }  // namespace
 
 TokenizerSpec ReadTokenizerJson(const std::filesystem::path& path) {
-  const JsonReader document = JsonReader::Open(path);
-  const JsonNode file(document.value(), path.string());
-  const std::string version = file.TextOr("version", "1.0");
+  const JsonReader file = JsonReader::Open(path);
+  const std::string version = file.StringOr("version", "1.0");
   if (version != "1.0") file.Unsupported("version " + QuoteToken(version) + " is not supported");
-  if (const std::optional<JsonNode> normalizer = file.Find("normalizer")) {
+  if (const std::optional<JsonReader> normalizer = file.Find("normalizer")) {
     normalizer->Unsupported(QuoteToken(TypeOf(*normalizer)) + " is not supported");
   }
   TokenizerSpec spec;
   spec.vocab_file = spec.merges_file = path.string();
-  const JsonNode splitter = ByteLevelStage(file, "pre_tokenizer", "pretokenizers");
-  spec.add_prefix_space = splitter.At("add_prefix_space").Flag();
-  spec.use_regex = splitter.FlagOr("use_regex", true);
+  const JsonReader splitter = ByteLevelStage(file, "pre_tokenizer", "pretokenizers");
+  spec.add_prefix_space = splitter.At("add_prefix_space").Bool();
+  spec.use_regex = splitter.BoolOr("use_regex", true);
   ByteLevelStage(file, "decoder", "decoders");
-  if (const std::optional<JsonNode> processor = file.Find("post_processor")) {
+  if (const std::optional<JsonReader> processor = file.Find("post_processor")) {
     if (TypeOf(*processor) == "Sequence") {
-      for (const JsonNode& part : processor->At("processors").Items()) ReadProcessor(part, spec);
+      for (const JsonReader& part : processor->At("processors").Items()) ReadProcessor(part, spec);
     } else {
       ReadProcessor(*processor, spec);
     }
   }
   ReadModel(file.At("model"), spec);
-  if (const std::optional<JsonNode> tokens = file.Find("added_tokens")) {
+  if (const std::optional<JsonReader> tokens = file.Find("added_tokens")) {
     ReadAddedTokens(*tokens, spec);
   }
   return spec;

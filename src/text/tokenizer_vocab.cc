@@ -8,7 +8,6 @@
 
 #include "core/json_reader.h"
 #include "core/mapped_file.h"
-#include "text/json_node.h"
 #include "text/tokenizer_spec.h"
 #include "uffizi/error.h"
 
@@ -29,24 +28,24 @@ constexpr std::array<std::pair<const char*, const char*>, 7> kNamedTokens = {{
 }};
 
 // A token as the config files write it: its text, or an object with flags.
-AddedToken ReadToken(const JsonNode& node, bool is_special) {
+AddedToken ReadToken(const JsonReader& node, bool is_special) {
   AddedToken token;
-  if (node.IsText()) {
-    token.content = node.Text();
+  if (node.IsString()) {
+    token.content = node.String();
     token.special = is_special;
     token.normalized = !is_special;
     return token;
   }
-  token.content = node.At("content").Text();
-  token.special = is_special || node.FlagOr("special", false);
-  token.normalized = node.FlagOr("normalized", !token.special);
-  token.lstrip = node.FlagOr("lstrip", false);
-  token.rstrip = node.FlagOr("rstrip", false);
-  token.single_word = node.FlagOr("single_word", false);
+  token.content = node.At("content").String();
+  token.special = is_special || node.BoolOr("special", false);
+  token.normalized = node.BoolOr("normalized", !token.special);
+  token.lstrip = node.BoolOr("lstrip", false);
+  token.rstrip = node.BoolOr("rstrip", false);
+  token.single_word = node.BoolOr("single_word", false);
   return token;
 }
 
-int ParseId(const JsonNode& where, const std::string& text) {
+int ParseId(const JsonReader& where, const std::string& text) {
   if (text.empty() || text.size() > 8 ||
       !std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; })) {
     where.Fail("the key must be a token's id");
@@ -54,39 +53,20 @@ int ParseId(const JsonNode& where, const std::string& text) {
   return std::stoi(text);
 }
 
-// A JSON file of the folder, open for as long as the nodes into it are used.
-class OptionalJson {
- public:
-  explicit OptionalJson(const path& file) : name_(file.string()) {
-    if (std::filesystem::exists(file)) document_ = JsonReader::Open(file);
-  }
-  std::optional<JsonNode> node() const {
-    if (!document_) return std::nullopt;
-    return JsonNode(document_->value(), name_);
-  }
-  std::optional<JsonNode> Find(const std::string& key) const {
-    return document_ ? node()->Find(key) : std::nullopt;
-  }
-
- private:
-  std::string name_;
-  std::optional<JsonReader> document_;
-};
-
 // The special tokens by name and the unnamed ones, from both files that may tell.
 struct SpecialTokens {
   std::map<std::string, AddedToken> named;
   std::vector<AddedToken> others;
 
-  void Read(const JsonNode& file) {
+  void Read(const JsonReader& file) {
     for (const auto& [name, fallback] : kNamedTokens) {
-      if (const std::optional<JsonNode> node = file.Find(name))
+      if (const std::optional<JsonReader> node = file.Find(name))
         named[name] = ReadToken(*node, true);
     }
     for (const char* list : {"additional_special_tokens", "extra_special_tokens"}) {
-      const std::optional<JsonNode> node = file.Find(list);
+      const std::optional<JsonReader> node = file.Find(list);
       if (!node || node->IsObject()) continue;
-      for (const JsonNode& item : node->Items()) others.push_back(ReadToken(item, true));
+      for (const JsonReader& item : node->Items()) others.push_back(ReadToken(item, true));
     }
   }
 
@@ -124,19 +104,18 @@ void ReadMergesFile(const path& file, TokenizerSpec& spec) {
 }
 
 // By id: tokenizer_config.json's list, or the older added_tokens.json.
-std::map<int, AddedToken> ReadAdded(const OptionalJson& config, const path& folder,
+std::map<int, AddedToken> ReadAdded(const std::optional<JsonReader>& config, const path& folder,
                                     const SpecialTokens& special) {
   std::map<int, AddedToken> added;
-  if (const std::optional<JsonNode> list = config.Find("added_tokens_decoder")) {
+  if (const auto list = config ? config->Find("added_tokens_decoder") : std::nullopt) {
     for (const auto& [key, node] : list->Members()) {
       added[ParseId(node, key)] = ReadToken(node, false);
     }
     return added;
   }
-  const OptionalJson file(folder / "added_tokens.json");
-  if (const std::optional<JsonNode> list = file.node()) {
+  if (const auto list = JsonReader::OpenIfThere(folder / "added_tokens.json")) {
     for (const auto& [content, node] : list->Members()) {
-      AddedToken& token = added[node.Id()];
+      AddedToken& token = added[node.Int(0, kMaxTokenId)];
       token.content = content;
       token.special = special.Contains(content);
       token.normalized = !token.special;
@@ -151,9 +130,8 @@ TokenizerSpec ReadVocabAndMerges(const path& folder) {
   TokenizerSpec spec;
   spec.vocab_file = (folder / "vocab.json").string();
   spec.merges_file = (folder / "merges.txt").string();
-  const JsonReader vocab = JsonReader::Open(spec.vocab_file);
-  for (const auto& [token, node] : JsonNode(vocab.value(), spec.vocab_file).Members()) {
-    spec.vocab.emplace_back(token, node.Id());
+  for (const auto& [token, node] : JsonReader::Open(spec.vocab_file).Members()) {
+    spec.vocab.emplace_back(token, node.Int(0, kMaxTokenId));
   }
   ReadMergesFile(spec.merges_file, spec);
 
@@ -163,13 +141,13 @@ TokenizerSpec ReadVocabAndMerges(const path& folder) {
     token.content = content;
     token.special = true;
   }
-  const OptionalJson config(folder / "tokenizer_config.json");
-  if (const std::optional<JsonNode> node = config.node()) {
-    special.Read(*node);
-    spec.add_prefix_space = node->FlagOr("add_prefix_space", false);
+  const auto config = JsonReader::OpenIfThere(folder / "tokenizer_config.json");
+  if (config) {
+    special.Read(*config);
+    spec.add_prefix_space = config->BoolOr("add_prefix_space", false);
   }
-  const OptionalJson map(folder / "special_tokens_map.json");
-  if (!config.Find("added_tokens_decoder") && map.node()) special.Read(*map.node());
+  const auto map = JsonReader::OpenIfThere(folder / "special_tokens_map.json");
+  if (map && !(config && config->Has("added_tokens_decoder"))) special.Read(*map);
 
   const auto add = [&spec](const AddedToken& token) {
     const auto is_same = [&](const AddedToken& other) { return other.content == token.content; };
