@@ -52,15 +52,17 @@ size_t Arg(const benchmark::State& state, size_t index) {
   return static_cast<size_t>(state.range(index));
 }
 
-// Arguments: rows, n, k, bits.
+// Arguments: rows, n, k, bits, whether scales are free (else small integers times one of the row).
 void MatMulQuantized(benchmark::State& state) {
   const size_t rows = Arg(state, 0), n = Arg(state, 1), k = Arg(state, 2);
-  const PackedMatrix w(RandomMatrix(n, k, static_cast<int>(state.range(3))));
+  QuantizedMatrix matrix = RandomMatrix(n, k, static_cast<int>(state.range(3)));
+  if (state.range(4) != 0) matrix.scales.front() = 0.0101f;
+  const PackedMatrix w(matrix);
   const auto x = RandomValues(rows * k);
   std::vector<float> y(rows * n);
-  std::vector<uint8_t> memory(QuantizedRows::Bytes(rows, k, 64) + 64);
+  std::vector<uint8_t> memory(QuantizedRows::BytesFor(w, rows) + 64);
   void* aligned = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64);
-  const QuantizedRows quantized = QuantizedRows::In(aligned, rows, k, 64);
+  const QuantizedRows quantized = QuantizedRows::InFor(w, aligned, rows);
   Run(state, [&] {
     QuantizeRows(x.data(), rows, quantized);
     uffizi::MatMulQuantized(quantized, rows, w, {}, y.data());
@@ -69,18 +71,13 @@ void MatMulQuantized(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(w.bytes()));
 }
 BENCHMARK(MatMulQuantized)
-    ->ArgNames({"rows", "n", "k", "bits"})
-    ->Args({2304, 4096, 1024, 4})
-    ->Args({2304, 1024, 4096, 4})
-    ->Args({9216, 1024, 256, 4})
-    ->Args({2304, 1024, 2304, 8})
-    ->Args({600, 1024, 1024, 4})
-    ->Args({1, 4096, 1024, 4})
-    ->Args({3, 4096, 1024, 4})
-    ->Args({8, 4096, 1024, 4})
-    ->Args({1, 51289, 1024, 8})
-    ->Args({3, 51289, 1024, 8})
-    ->Args({8, 51289, 1024, 8})
+    ->ArgNames({"rows", "n", "k", "bits", "free"})
+    ->ArgsProduct({{1, 3, 8, 2304}, {4096}, {1024}, {4}, {0, 1}})
+    ->ArgsProduct({{2304}, {1024}, {4096}, {4}, {0, 1}})
+    ->ArgsProduct({{9216}, {1024}, {256}, {4}, {0, 1}})
+    ->ArgsProduct({{600}, {1024}, {1024}, {4}, {0, 1}})
+    ->Args({2304, 1024, 2304, 8, 1})
+    ->ArgsProduct({{1, 3, 8}, {51289}, {1024}, {8}, {1}})
     ->UseRealTime();
 
 void MatMulF32(benchmark::State& state) {

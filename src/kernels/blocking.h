@@ -10,6 +10,7 @@
 //   mc x nc  rows and columns of y that one thread computes while a packed piece of w is in its
 //            caches. nc is a panel (64 columns), the unit in which w is stored.
 
+#include <algorithm>
 #include <cstddef>
 
 namespace uffizi::blocking {
@@ -24,6 +25,10 @@ constexpr size_t kMr = 6;
 // nr in vectors. A single row needs eight sums under way to cover that latency; more rows have
 // enough with fewer columns, and share the loads of weights.
 constexpr size_t NrVectors(size_t rows) { return rows == 1 ? 8 : rows == 2 ? 4 : 2; }
+
+// nr in vectors of the micro-kernel for signed weights, which keeps no float in registers: 6 x 4
+// sums, 4 weights and an activation of 32 registers, or 6 x 2, 2 and 1 of 16.
+constexpr size_t SignedNrVectors(size_t vector_bytes) { return vector_bytes == 32 ? 2 : 4; }
 
 // Products of so few rows are memory-bound: each weight is used once or twice. They prefetch a
 // whole group of weights at a time. More rows prefetch what they read themselves, further on.
@@ -45,8 +50,23 @@ constexpr size_t kFewRows = 2 * kMr;
 // 1024 columns take 400 KB, which stay in the second-level cache while panels pass by.
 constexpr size_t kMc = 64 * kMr;
 
+// The same for matrices with factors: activations of a block, a byte a column, stay in the
+// second-level cache with the unpacked panels, so long as it has rows enough to make unpacking
+// cheap.
+constexpr size_t kBlockActivations = size_t{768} << 10;
+constexpr size_t RowsOfBlock(size_t columns) {
+  return std::clamp(kBlockActivations / columns / kMr * kMr, kMc / 2, kMc);
+}
+
 // From so many rows on a panel is first unpacked to bytes, where unpacked weights multiply faster.
 constexpr size_t kUnpackRows = 24;
+
+// Unpacking a panel costs as much as multiplying it with so many rows.
+constexpr size_t kUnpackCost = 5;
+// nc: panels unpacked to bytes at a time, in less than half of a core's second-level cache of 1 MB
+// or more; the rest is for activations and results.
+constexpr size_t kUnpackedBytes = size_t{384} << 10;
+constexpr size_t kMaxUnpackedPanels = 4;
 
 // AMX tiles. Fewer rows are faster without: unpacking for tiles costs as much as twelve rows.
 constexpr size_t kLeastRowsForTiles = 12;
@@ -55,6 +75,8 @@ constexpr size_t kLeastRowsForTiles = 12;
 constexpr size_t kTilePanelBytes = size_t{1} << 20;
 constexpr size_t kMaxTilePanels = 8;
 constexpr size_t kTileMc = 32 * 16;
+// What unpacking a panel costs in rows: tiles multiply a vector of weights with 16 rows in a cycle.
+constexpr size_t kTileUnpackCost = 26;
 
 }  // namespace uffizi::blocking
 

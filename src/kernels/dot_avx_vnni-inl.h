@@ -25,6 +25,9 @@ namespace HWY_NAMESPACE {
 
 struct AvxVnni {
   static constexpr bool kUnpackPays = false;
+  // Of matrices with factors: whether many rows multiply signed weights, and with what activations.
+  static constexpr bool kSignedWeights = true;
+  static constexpr bool kBiasedRows = true;
 
   struct Nibbles : NibbleBlock {
     static constexpr int kZeroBits = 3;
@@ -40,6 +43,10 @@ struct AvxVnni {
       Nibbles::Add(sum, w, a);
     }
   };
+  // sum + a . w; a: biased
+  HWY_INLINE static void AddSigned(Int32Vector& sum, Int8Vector a, Int8Vector w) {
+    asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum.raw) : "x"(a.raw), "x"(w.raw));
+  }
   using UnpackedNibbles = Bytes;
   using UnpackedBytes = Bytes;
 };

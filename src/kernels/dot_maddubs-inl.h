@@ -61,6 +61,17 @@ HWY_INLINE Int32Vector SumOfPairs(Int16Vector v) {
 #endif
 }
 
+// sum + factor * (the pairs' sums). factor: in both halves of each lane
+HWY_INLINE Int32Vector AddScaledPairs(Int32Vector sum, Int16Vector pairs, Int32Vector factor) {
+#if HWY_MAX_BYTES == 64
+  return hn::Add(sum, Int32Vector{_mm512_madd_epi16(pairs.raw, factor.raw)});
+#elif HWY_MAX_BYTES == 32
+  return hn::Add(sum, Int32Vector{_mm256_madd_epi16(pairs.raw, factor.raw)});
+#else
+  return hn::Add(sum, Int32Vector{_mm_madd_epi16(pairs.raw, factor.raw)});
+#endif
+}
+
 // sum + w . a for signed w: |w| times a with w's sign. A pair is at most 2 * 128 * 127, which fits.
 HWY_INLINE Int32Vector QuadDotSigned(Int32Vector sum, Int8Vector w, Int8Vector a) {
 #if HWY_MAX_BYTES == 64
@@ -119,6 +130,10 @@ class SignedWeights {
 struct Maddubs {
   // Instructions are what limits: an unpacked panel takes fewer of them.
   static constexpr bool kUnpackPays = true;
+  // A pair of products with signed weights does not fit 16 bits: nibbles stay unsigned, and a
+  // factor is multiplied in where pairs become 32-bit sums.
+  static constexpr bool kSignedWeights = false;
+  static constexpr bool kBiasedRows = false;
 
   struct UnpackedNibbles : ByteBlock {
     static constexpr int kZeroBits = 3;

@@ -23,6 +23,9 @@ namespace HWY_NAMESPACE {
 
 struct NeonDot {
   static constexpr bool kUnpackPays = false;
+  // Of matrices with factors: whether many rows multiply signed weights, and with what activations.
+  static constexpr bool kSignedWeights = true;
+  static constexpr bool kBiasedRows = false;
 
   struct Nibbles : NibbleBlock {
     static constexpr int kZeroBits = 3;
@@ -38,6 +41,10 @@ struct NeonDot {
       Nibbles::Add(sum, w, a);
     }
   };
+  // sum + a . w
+  HWY_INLINE static void AddSigned(Int32Vector& sum, Int8Vector a, Int8Vector w) {
+    sum = Int32Vector(vdotq_s32(sum.raw, w.raw, a.raw));
+  }
   using UnpackedNibbles = Bytes;
   using UnpackedBytes = Bytes;
 };

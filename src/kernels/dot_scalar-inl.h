@@ -15,6 +15,8 @@ namespace HWY_NAMESPACE {
 
 struct Scalar {
   static constexpr bool kUnpackPays = false;
+  static constexpr bool kSignedWeights = false;
+  static constexpr bool kBiasedRows = false;
 
   struct Nibbles {
     static constexpr size_t kColumns = 8;
@@ -34,7 +36,41 @@ struct Scalar {
     }
   }
 
+  // As DotFactors() of factor_dot-inl.h.
+  template <class Format, class Panel>
+  static void DotFactors(const QuantizedRows& x, size_t row, size_t rows, const Panel& panel,
+                         GroupRange range, float* out, size_t out_stride) {
+    for (size_t r = 0; r < rows; ++r) {
+      for (size_t b = range.begin; b < range.end; ++b) {
+        DotOneBlock(x, row + r, panel, b, out + r * out_stride);
+      }
+    }
+  }
+
  private:
+  template <class Panel>
+  static void DotOneBlock(const QuantizedRows& x, size_t row, const Panel& panel, size_t block,
+                          float* HWY_RESTRICT out) {
+    const size_t blocks = x.groups(), group_blocks = panel.chunks * x.kPairColumns / 8;
+    int32_t sums[kPanel] = {};
+    const int8_t* a = x.codes + row * x.padded_columns() + block * x.group_size;
+    for (size_t g = block * panel.groups; g < (block + 1) * panel.groups; ++g) {
+      const uint8_t* codes = panel.codes + g * panel.code_stride;
+      const uint8_t* factors = panel.factors + g * panel.factor_stride;
+      for (size_t i = 0; i < group_blocks; ++i, a += 8) {
+        for (size_t at = 0; at < kBlockBytes; ++at, ++codes) {
+          const int sum = a[at % 4] * ((*codes & 15) - 8) + a[4 + at % 4] * ((*codes >> 4) - 8);
+          sums[at / 4] += factors[at / 4] * sum;
+        }
+      }
+    }
+    for (size_t j = 0; j < kPanel; ++j) {
+      const float part = x.scales[row * blocks + block] * static_cast<float>(sums[j]);
+      out[j] = block == 0 ? part : out[j] + part;
+      if (block + 1 == blocks) out[j] *= panel.row_scales[j];
+    }
+  }
+
   template <class Format>
   static void DotOneRow(const QuantizedRows& x, size_t row, const PanelView& panel,
                         GroupRange range, float* HWY_RESTRICT out) {

@@ -24,6 +24,9 @@ namespace HWY_NAMESPACE {
 
 struct Vnni {
   static constexpr bool kUnpackPays = false;
+  // Of matrices with factors: whether many rows multiply signed weights, and with what activations.
+  static constexpr bool kSignedWeights = true;
+  static constexpr bool kBiasedRows = true;
 
   struct Nibbles : NibbleBlock {
     static constexpr int kZeroBits = 3;
@@ -41,6 +44,10 @@ struct Vnni {
       Nibbles::Add(sum, w, a);
     }
   };
+  // sum + a . w; a: biased
+  HWY_INLINE static void AddSigned(Int32Vector& sum, Int8Vector a, Int8Vector w) {
+    asm("vpdpbusd %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(w.raw));
+  }
   using UnpackedNibbles = Bytes;
   using UnpackedBytes = Bytes;
 };

@@ -52,6 +52,9 @@ struct QuantizedRows {
   // two in the high half.
   int32_t* pair_starts = nullptr;
   ColumnTransform transform = {};  // that kernels which write codes apply
+  // Codes are unsigned bytes, 128 more than what they stand for: x86's dot products multiply
+  // unsigned with signed bytes, and for a matrix with factors the weights are the signed ones.
+  bool biased = false;
 
   static constexpr size_t kPairColumns = 64;  // of a chunk
   size_t pair_chunks() const { return (group_size + kPairColumns - 1) / kPairColumns; }
@@ -60,7 +63,18 @@ struct QuantizedRows {
   // Memory for `rows` rows, and the view on it. `memory` is aligned to 64 bytes.
   static size_t Bytes(size_t rows, size_t columns, size_t group_size);
   static QuantizedRows In(void* memory, size_t rows, size_t columns, size_t group_size);
+  // As `w` takes them.
+  static size_t BytesFor(const PackedMatrix& w, size_t rows) {
+    return Bytes(rows, w.columns(), w.input_group());
+  }
+  static QuantizedRows InFor(const PackedMatrix& w, void* memory, size_t rows);
 };
+
+// Whether two matrices can multiply the same quantized rows.
+inline bool TakeSameRows(const PackedMatrix& a, const PackedMatrix& b) {
+  return a.columns() == b.columns() && a.input_group() == b.input_group() &&
+         a.has_factors() == b.has_factors();
+}
 
 // Rounds each group to the nearest codes, its largest magnitude becoming 127. x: [rows, columns]
 // f32
@@ -70,12 +84,12 @@ void QuantizeRows(const float* x, size_t rows, const QuantizedRows& out);
 void LayerNormQuantizeRows(const float* x, size_t rows, const float* weight, const float* bias,
                            float epsilon, const QuantizedRows& out);
 
-// y[r, j] = epilogue(sum_c x[r, c] * w[j, c]), in integers within a group. x has w's columns and
-// group size. y: [rows, w.rows()] f32
+// y[r, j] = epilogue(sum_c x[r, c] * w[j, c]), in integers within a group of x. x is such as
+// QuantizedRows::InFor() gives. y: [rows, w.rows()] f32
 void MatMulQuantized(const QuantizedRows& x, size_t rows, const PackedMatrix& w,
                      const Epilogue& epilogue, float* y);
 
-// Several products of one x, whose matrices all have its group size.
+// Several products of one x, whose matrices all TakeSameRows().
 struct QuantizedProduct {
   const PackedMatrix* w;
   Epilogue epilogue;
@@ -89,9 +103,12 @@ void MatMulQuantized(const QuantizedRows& x, size_t rows,
 void MatMulQuantized(const QuantizedRows& x, size_t rows, const PackedMatrix& w,
                      const Epilogue& epilogue, const QuantizedRows& y);
 
-inline bool CanQuantizeOutput(size_t group_size) {
-  return group_size % PackedMatrix::kColumnPadding == 0 &&
-         PackedMatrix::kPanelRows % group_size == 0;
+// Whether w's output can be quantized at once, in groups of so many columns.
+inline bool CanQuantizeOutput(const PackedMatrix& w, size_t group_size) {
+  if (group_size % PackedMatrix::kColumnPadding != 0) return false;
+  return PackedMatrix::kPanelRows % group_size == 0 ||
+         (w.has_factors() && group_size % PackedMatrix::kPanelRows == 0 &&
+          group_size <= PackedMatrix::kFactorColumns);
 }
 
 // y = (x - mean(x)) / sqrt(var(x) + epsilon) * weight + bias, for each row. y may be x.

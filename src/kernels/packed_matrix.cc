@@ -5,6 +5,7 @@
 #include <new>
 
 #include "core/parallel.h"
+#include "kernels/row_factors.h"
 
 namespace uffizi {
 namespace {
@@ -57,6 +58,15 @@ void PackCodes(const uint8_t* row, int bits, size_t first_column, size_t count, 
   }
 }
 
+// The largest multiple of the group that divides the columns and is not above kFactorColumns.
+size_t FactorInputGroup(const QuantizedMatrix& matrix) {
+  size_t size = matrix.group_size;
+  for (size_t next = size; next <= PackedMatrix::kFactorColumns; next += matrix.group_size) {
+    if (matrix.columns % next == 0) size = next;
+  }
+  return size;
+}
+
 }  // namespace
 
 void PackedMatrix::Free::operator()(uint8_t* memory) const {
@@ -67,9 +77,12 @@ PackedMatrix::PackedMatrix(const QuantizedMatrix& matrix)
     : rows_(matrix.rows),
       columns_(matrix.columns),
       group_size_(matrix.group_size),
+      input_group_(matrix.group_size),
       bits_(matrix.bits),
       symmetric_(matrix.zeros.empty()),
+      has_factors_(HasRowFactors(matrix)),
       data_(static_cast<uint8_t*>(::operator new(std::max<size_t>(bytes(), 1), kAlignment))) {
+  if (has_factors_) input_group_ = FactorInputGroup(matrix);
   ParallelFor(panels(), 1, [&](size_t begin, size_t end) {
     for (size_t panel = begin; panel < end; ++panel) PackPanel(matrix, panel);
   });
@@ -93,11 +106,29 @@ void PackedMatrix::PackPanel(const QuantizedMatrix& matrix, size_t panel) {
       } else {
         PackLanes<8>(codes + g * group_codes, group_codes / 4, group + r * 4);
       }
-      std::memcpy(group + code_bytes() + r * 4, &matrix.scales[row * groups() + g], 4);
-      if (symmetric_) continue;
-      const int32_t zero = matrix.zeros[row * groups() + g];
-      std::memcpy(group + code_bytes() + kPanelRows * 4 + r * 4, &zero, 4);
     }
+    PackScales(matrix, row, out);
+  }
+}
+
+// Scales and zero points, or factors, of one row of a panel.
+void PackedMatrix::PackScales(const QuantizedMatrix& matrix, size_t row, uint8_t* panel) {
+  const size_t r = row % kPanelRows;
+  const float* scales = matrix.scales.data() + row * groups();
+  if (has_factors_) {
+    const RowFactors factors = *FindRowFactors({scales, groups()});
+    for (size_t g = 0; g < groups(); ++g) {
+      panel[g * group_bytes() + code_bytes() + r] = factors.Of(scales[g]);
+    }
+    std::memcpy(panel + groups() * group_bytes() + r * 4, &factors.scale, 4);
+    return;
+  }
+  for (size_t g = 0; g < groups(); ++g) {
+    uint8_t* out = panel + g * group_bytes() + code_bytes() + r * 4;
+    std::memcpy(out, &scales[g], 4);
+    if (symmetric_) continue;
+    const int32_t zero = matrix.zeros[row * groups() + g];
+    std::memcpy(out + kPanelRows * 4, &zero, 4);
   }
 }
 
@@ -106,7 +137,11 @@ void PackedMatrix::Row(size_t row, float* out) const {
   const uint8_t* group = panel(row / kPanelRows);
   for (size_t g = 0; g < groups(); ++g, group += group_bytes(), out += group_size_) {
     float scale;
-    std::memcpy(&scale, group + code_bytes() + r * 4, 4);
+    if (has_factors_) {
+      scale = row_scales(row / kPanelRows)[r] * static_cast<float>(group[code_bytes() + r]);
+    } else {
+      std::memcpy(&scale, group + code_bytes() + r * 4, 4);
+    }
     int32_t zero = symmetric_zero();
     if (!symmetric_) std::memcpy(&zero, group + code_bytes() + kPanelRows * 4 + r * 4, 4);
     for (size_t i = 0; i < group_size_; ++i) {

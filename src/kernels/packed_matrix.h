@@ -18,6 +18,11 @@ namespace uffizi {
 // a block of bytes holds four columns, a block of nibbles eight, the first four in the low halves.
 // Four neighbouring columns of one row are thus one 32-bit lane, as quad dot products want them.
 // The last block of a group is padded with any code, the last panel with scale 0.
+//
+// Where every scale of a row is a small integer times one scale of the row, w[j, c] = row_scale[j]
+// * factor[j, g] * (code[j, c] - 8), the integers are stored instead, 64 of them (u8) after the
+// codes of a group, and the rows' 64 scales (f32) once, at the panel's end. Kernels then sum over
+// many groups in integers (QServe's progressive quantization, arXiv 2405.04532).
 class PackedMatrix {
  public:
   static constexpr size_t kPanelRows = 64;
@@ -39,6 +44,12 @@ class PackedMatrix {
   size_t group_size() const { return group_size_; }
   size_t groups() const { return columns_ / group_size_; }
   bool symmetric() const { return symmetric_; }
+  // Whether groups have integer factors in place of scales.
+  bool has_factors() const { return has_factors_; }
+  // Columns that share a scale in activations which this matrix multiplies: a group, or, with
+  // factors, as many groups as fit into kFactorColumns.
+  size_t input_group() const { return input_group_; }
+  static constexpr size_t kFactorColumns = 256;
   int symmetric_zero() const { return bits_ == 4 ? 8 : 128; }
   size_t bytes() const { return panels() * panel_bytes(); }
 
@@ -47,22 +58,32 @@ class PackedMatrix {
 
   // The layout, for kernels.
   size_t panels() const { return (rows_ + kPanelRows - 1) / kPanelRows; }
-  size_t panel_bytes() const { return groups() * group_bytes(); }
-  size_t group_bytes() const { return code_bytes() + (symmetric_ ? 1 : 2) * kPanelRows * 4; }
+  size_t panel_bytes() const {
+    return groups() * group_bytes() + (has_factors_ ? kPanelRows * sizeof(float) : 0);
+  }
+  size_t group_bytes() const {
+    if (has_factors_) return code_bytes() + kPanelRows;
+    return code_bytes() + (symmetric_ ? 1 : 2) * kPanelRows * 4;
+  }
   size_t code_bytes() const {  // of a group
     return PaddedGroup(group_size_) * static_cast<size_t>(bits_) / 8 * kPanelRows;
   }
   const uint8_t* panel(size_t index) const { return data_.get() + index * panel_bytes(); }
+  // With factors, [kPanelRows] f32.
+  const float* row_scales(size_t index) const {
+    return reinterpret_cast<const float*>(panel(index) + groups() * group_bytes());
+  }
 
  private:
   struct Free {
     void operator()(uint8_t* memory) const;
   };
   void PackPanel(const QuantizedMatrix& matrix, size_t panel);
+  void PackScales(const QuantizedMatrix& matrix, size_t row, uint8_t* panel);
 
-  size_t rows_ = 0, columns_ = 0, group_size_ = 1;
+  size_t rows_ = 0, columns_ = 0, group_size_ = 1, input_group_ = 1;
   int bits_ = 4;
-  bool symmetric_ = true;
+  bool symmetric_ = true, has_factors_ = false;
   std::unique_ptr<uint8_t, Free> data_;  // aligned to a cache line
 };
 

@@ -54,9 +54,9 @@ HWY_INLINE Int32Vector StartOfSum(int32_t sum) {
   return kBits == 0 ? hn::Zero(di) : hn::Neg(hn::ShiftLeft<kBits>(hn::Set(di, sum)));
 }
 
-// Adds the products of one quad of columns of a block, for kRows rows. No lambdas here: GCC keeps
-// what they capture in memory.
-template <class Format, size_t kQuad, size_t kRows, size_t kVectors, class Sum>
+// Adds the products of one quad of columns of a block, for kRows rows. kBiased: of the activations.
+// No lambdas here: GCC keeps what they capture in memory.
+template <class Format, size_t kQuad, bool kBiased, size_t kRows, size_t kVectors, class Sum>
 HWY_INLINE void AddQuad(const uint8_t* HWY_RESTRICT block, const int8_t* HWY_RESTRICT a,
                         size_t stride, Sum (&sum)[kRows][kVectors]) {
   using Weights = decltype(Format::template Load<kQuad>(block));
@@ -65,12 +65,13 @@ HWY_INLINE void AddQuad(const uint8_t* HWY_RESTRICT block, const int8_t* HWY_RES
     w[v] = Format::template Load<kQuad>(block + v * HWY_MAX_BYTES);
   }
   UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
-    const Int8Vector factor = BroadcastQuad(a + r * stride + kQuad * 4);
+    Int8Vector factor = BroadcastQuad(a + r * stride + kQuad * 4);
+    if constexpr (kBiased) factor = hn::Xor(factor, hn::Set(Int8Tag(), -128));
     UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) Format::Add(sum[r][v], w[v], factor);
   }
 }
 
-template <class Format, size_t kRows, size_t kVectors, class Sum>
+template <class Format, bool kBiased = false, size_t kRows, size_t kVectors, class Sum>
 HWY_INLINE void AddBlocks(const uint8_t* HWY_RESTRICT codes, size_t blocks,
                           const int8_t* HWY_RESTRICT a, size_t stride, size_t prefetch,
                           Sum (&sum)[kRows][kVectors]) {
@@ -80,8 +81,8 @@ HWY_INLINE void AddBlocks(const uint8_t* HWY_RESTRICT codes, size_t blocks,
         __builtin_prefetch(codes + prefetch + i);
       }
     }
-    AddQuad<Format, 0>(codes, a, stride, sum);
-    if constexpr (Format::kColumns == 8) AddQuad<Format, 1>(codes, a, stride, sum);
+    AddQuad<Format, 0, kBiased>(codes, a, stride, sum);
+    if constexpr (Format::kColumns == 8) AddQuad<Format, 1, kBiased>(codes, a, stride, sum);
     codes += kBlockBytes;
     a += Format::kColumns;
   }

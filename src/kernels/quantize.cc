@@ -7,6 +7,7 @@
 
 #include "core/half.h"
 #include "core/parallel.h"
+#include "kernels/factor_search.h"
 #include "kernels/scale_search.h"
 #include "uffizi/error.h"
 
@@ -190,17 +191,29 @@ QuantizedMatrix Quantize(const float* w, size_t rows, size_t columns,
   matrix.scales.resize(rows * groups);
   if (!options.symmetric) matrix.zeros.resize(rows * groups);
   const RoundScale round = ChooseRounding(w, rows * columns);
+  const bool factors = options.factors && options.bits == 4 && options.symmetric &&
+                       group_size % 64 == 0 && round == RoundToHalf;
   ParallelFor(rows, std::max<size_t>(1, kGrain / columns), [&](size_t begin, size_t end) {
     GroupQuantizer quantizer(options, group_size, round);
+    FactorSearch factor_search(group_size);
+    std::vector<GroupGrid> grids(groups);
     std::vector<uint8_t> codes(columns);
     for (size_t r = begin; r < end; ++r) {
+      const float* row = w + r * columns;
+      float* scales = matrix.scales.data() + r * groups;
       for (size_t g = 0; g < groups; ++g) {
-        const float* group = w + r * columns + g * group_size;
         const float* weights = importance.empty() ? nullptr : importance.data() + g * group_size;
-        const GroupGrid grid = quantizer.Find(group, weights);
-        matrix.scales[r * groups + g] = grid.scale;
-        if (!options.symmetric) matrix.zeros[r * groups + g] = static_cast<uint8_t>(grid.zero);
-        RoundToCodes(group, group_size, grid, 1 << options.bits, codes.data() + g * group_size);
+        grids[g] = quantizer.Find(row + g * group_size, weights);
+        scales[g] = grids[g].scale;
+      }
+      if (factors) {
+        factor_search.Find(row, importance.empty() ? nullptr : importance.data(), {scales, groups});
+      }
+      for (size_t g = 0; g < groups; ++g) {
+        grids[g].scale = scales[g];
+        if (!options.symmetric) matrix.zeros[r * groups + g] = static_cast<uint8_t>(grids[g].zero);
+        RoundToCodes(row + g * group_size, group_size, grids[g], 1 << options.bits,
+                     codes.data() + g * group_size);
       }
       uint8_t* out = matrix.codes.data() + r * row_bytes;
       if (options.bits == 8) {

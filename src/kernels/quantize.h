@@ -13,6 +13,10 @@ struct QuantizeOptions {
   size_t group_size = 64;  // columns that share a scale; 0 for whole rows
   bool symmetric = true;   // no zero points: the grid is centred on zero
   bool search = true;      // for the best scales; else, if symmetric, the largest weight's
+  // Of 4 bits, symmetric, in groups of a multiple of 64: makes the scales of a row small integers
+  // times one scale, with which kernels are faster. Not where half precision cannot hold the
+  // scales.
+  bool factors = true;
 };
 
 // The options that a matrix of so many columns takes: `options`, or 8 bits and a scale for each row

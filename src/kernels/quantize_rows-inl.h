@@ -40,7 +40,8 @@ struct PairSums {
 };
 
 // Rounds x * factor, which is below 2^21, to the nearest integers. x: [count]
-HWY_INLINE PairSums RoundChunk(const float* HWY_RESTRICT x, size_t count, float factor,
+// bias: 128 if codes are biased, else 0
+HWY_INLINE PairSums RoundChunk(const float* HWY_RESTRICT x, size_t count, float factor, int bias,
                                int8_t* HWY_RESTRICT codes) {
   const FloatTag d;
   const hn::RebindToSigned<FloatTag> di;
@@ -56,7 +57,8 @@ HWY_INLINE PairSums RoundChunk(const float* HWY_RESTRICT x, size_t count, float 
       const auto sum =
           hn::Add(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, factor)), hn::Set(d, kRound));
       const auto rounded = hn::Sub(hn::BitCast(di, sum), hn::Set(di, kRoundBits));
-      hn::StoreU(hn::DemoteTo(d8, rounded), d8, codes + i);
+      const auto bytes = hn::DemoteTo(d8, rounded);
+      hn::StoreU(hn::Xor(bytes, hn::Set(d8, static_cast<int8_t>(bias))), d8, codes + i);
       sums = hn::Add(sums, rounded);
     }
     alignas(64) int32_t lane[kLanes];
@@ -65,7 +67,7 @@ HWY_INLINE PairSums RoundChunk(const float* HWY_RESTRICT x, size_t count, float 
   }
   for (; i < count; ++i) {
     const auto rounded = static_cast<int32_t>(std::nearbyint(x[i] * factor));
-    codes[i] = static_cast<int8_t>(rounded);
+    codes[i] = static_cast<int8_t>(rounded ^ bias);
     all.Add(i, rounded);
   }
   return all;
@@ -88,6 +90,7 @@ HWY_INLINE void QuantizeGroups(const float* HWY_RESTRICT x, const QuantizedRows&
                                size_t first, size_t count) {
   const size_t size = out.group_size, padded = PackedMatrix::PaddedGroup(size);
   const size_t at = row * out.groups() + first;
+  const int bias = out.biased ? 128 : 0;
   int8_t* codes = out.codes + at * padded;
   int32_t* start = out.pair_starts + at * out.pair_chunks();
   for (size_t g = 0; g < count; ++g, x += size, codes += padded) {
@@ -98,7 +101,7 @@ HWY_INLINE void QuantizeGroups(const float* HWY_RESTRICT x, const QuantizedRows&
     int32_t sum = 0;
     for (size_t i = 0; i < size; i += QuantizedRows::kPairColumns) {
       const size_t columns = std::min(QuantizedRows::kPairColumns, size - i);
-      const PairSums sums = RoundChunk(x + i, columns, inverse, codes + i);
+      const PairSums sums = RoundChunk(x + i, columns, inverse, bias, codes + i);
       sum += sums.first + sums.last;
       *start++ = sums.Start();
     }

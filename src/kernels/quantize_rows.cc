@@ -56,6 +56,12 @@ QuantizedRows QuantizedRows::In(void* memory, size_t rows, size_t columns, size_
   return view;
 }
 
+QuantizedRows QuantizedRows::InFor(const PackedMatrix& w, void* memory, size_t rows) {
+  QuantizedRows view = In(memory, rows, w.columns(), w.input_group());
+  view.biased = w.has_factors() && WantsBiasedRows();
+  return view;
+}
+
 void QuantizeRows(const float* x, size_t rows, const QuantizedRows& out) {
   ChooseKernelTarget();
   const auto quantize = HWY_DYNAMIC_DISPATCH(QuantizeOneRow);

@@ -12,46 +12,14 @@
 #define HWY_TARGET_INCLUDE "kernels/quantized.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "kernels/dot_tiles-inl.h"
+#include "kernels/factor_product-inl.h"
+#include "kernels/factor_tiles-inl.h"
 #include "kernels/panel_dot-inl.h"
 #include "kernels/quantize_rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace uffizi {
 namespace HWY_NAMESPACE {
-
-// A row's sums of one panel through the epilogue and out.
-HWY_INLINE void FinishRow(const QuantizedProduct& product, const QuantizedRows& quantized,
-                          size_t row, size_t panel, float* sums) {
-  const Epilogue& epilogue = product.epilogue;
-  const size_t n = product.w->rows(), column = panel * kPanel;
-  const size_t count = std::min(kPanel, n - column);
-  if (product.y != nullptr) {
-    const size_t at = row * n + column;
-    ApplyEpilogue(epilogue, sums, column, count,
-                  epilogue.residual == nullptr ? nullptr : epilogue.residual + at, product.y + at);
-  } else {
-    ApplyEpilogue(epilogue, sums, column, count, nullptr, sums);
-    if (!quantized.transform.empty()) {
-      TransformColumns(sums, quantized.transform, column, count, sums);
-    }
-    QuantizeGroups(sums, quantized, row, column / quantized.group_size,
-                   count / quantized.group_size);
-  }
-}
-
-// Prefetches the memory that FinishRow() will read and write.
-HWY_INLINE void PrefetchResults(const QuantizedProduct& product, size_t row, size_t rows,
-                                size_t panel) {
-  if (product.y == nullptr) return;
-  const size_t n = product.w->rows(), column = panel * kPanel;
-  const size_t bytes = std::min(kPanel, n - column) * sizeof(float);
-  for (size_t r = row; r < row + rows; ++r) {
-    PrefetchBytes(product.y + r * n + column, bytes);
-    if (product.epilogue.residual != nullptr && product.epilogue.residual != product.y) {
-      PrefetchBytes(product.epilogue.residual + r * n + column, bytes);
-    }
-  }
-}
 
 // Rows [row, end) times a panel whose codes are of Format.
 template <class Way, class Format>
@@ -68,7 +36,7 @@ HWY_INLINE void MultiplyPanel(const QuantizedMatMulArgs& args, const QuantizedPr
   alignas(64) float sums[kFewRows * kPanel];
   while (row < end) {
     const size_t rows = (end - row - 1) % together + 1;
-    PrefetchResults(product, row, rows, panel);
+    PrefetchResults(product, row, rows, panel, 1);
     for (size_t g = 0; g < groups; g += step) {
       const GroupRange range{g, std::min(g + step, groups)};
       for (size_t r = 0; r < rows;) {
@@ -80,21 +48,10 @@ HWY_INLINE void MultiplyPanel(const QuantizedMatMulArgs& args, const QuantizedPr
       }
     }
     for (size_t r = 0; r < rows; ++r) {
-      FinishRow(product, args.out, row + r, panel, sums + r * kPanel);
+      FinishRow(product, args.out, row + r, panel, 1, sums + r * kPanel);
     }
     row += rows;
   }
-}
-
-// A panel, counted over all products.
-struct PanelOfProduct {
-  const QuantizedProduct* product;
-  size_t panel;
-};
-PanelOfProduct FindPanel(const QuantizedMatMulArgs& args, size_t panel) {
-  const QuantizedProduct* product = args.products.data();
-  for (; panel >= product->w->panels(); ++product) panel -= product->w->panels();
-  return {product, panel};
 }
 
 #if UFFIZI_TILES
@@ -131,7 +88,7 @@ void MultiplyInTiles(const QuantizedMatMulArgs& args, size_t first, size_t count
                   product->w->panel(panel), c * kTileColumns, sums);
         }
         for (size_t r = 0; r < of_tile; ++r) {
-          FinishRow(*product, args.out, row + r, panel, sums + r * kPanel);
+          FinishRow(*product, args.out, row + r, panel, 1, sums + r * kPanel);
         }
       }
     }
@@ -139,6 +96,7 @@ void MultiplyInTiles(const QuantizedMatMulArgs& args, size_t first, size_t count
 }
 
 void MultiplyAllInTiles(const QuantizedMatMulArgs& args, size_t panels) {
+  if (args.products.front().w->has_factors()) return MultiplyAllFactorsInTiles(args, panels);
   const size_t fitting = blocking::kTilePanelBytes / (args.x.padded_columns() * kPanel);
   const size_t together = std::clamp(fitting, size_t{1}, blocking::kMaxTilePanels);
   const size_t across = (panels + together - 1) / together;
@@ -182,6 +140,7 @@ void MultiplyPiece(const QuantizedMatMulArgs& args, size_t number, size_t row, s
 
 template <class Way>
 void MultiplyInPieces(const QuantizedMatMulArgs& args, size_t panels) {
+  if (args.products.front().w->has_factors()) return MultiplyWithFactors<Way>(args, panels);
   using namespace blocking;
   const size_t down = (args.rows + kMc - 1) / kMc;
   const size_t height = (args.rows + down * kMr - 1) / (down * kMr) * kMr;

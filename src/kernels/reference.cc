@@ -34,18 +34,19 @@ void MatMulF32(const float* x, size_t rows, size_t k, const float* w, size_t n,
 
 void MatMulQuantized(const QuantizedRows& x, size_t rows, const QuantizedMatrix& w,
                      const Epilogue& epilogue, float* y) {
-  const size_t padded = PackedMatrix::PaddedGroup(w.group_size);
+  const size_t padded = PackedMatrix::PaddedGroup(x.group_size);
   for (size_t r = 0; r < rows; ++r) {
     for (size_t j = 0; j < w.rows; ++j) {
       double sum = epilogue.bias != nullptr ? epilogue.bias[j] : 0.0;
       for (size_t c = 0; c < w.columns; ++c) {
-        const size_t group = c / w.group_size, inside = c % w.group_size;
+        const size_t group = c / w.group_size, inside = c % x.group_size;
         const uint8_t byte = w.codes[j * w.row_bytes() + c * static_cast<size_t>(w.bits) / 8];
         const int code = w.bits == 8 ? byte : c % 2 == 0 ? byte & 15 : byte >> 4;
         const int zero = w.zeros.empty() ? w.symmetric_zero() : w.zeros[j * w.groups() + group];
-        const size_t at = r * x.groups() + group;
+        const size_t at = r * x.groups() + c / x.group_size;
+        const int a = x.codes[at * padded + inside];
         sum += double{w.scales[j * w.groups() + group]} * (code - zero) * x.scales[at] *
-               x.codes[at * padded + inside];
+               (x.biased ? (a & 255) - 128 : a);
       }
       if (epilogue.activation == Activation::kGelu) sum = GeluOf(sum);
       if (epilogue.residual != nullptr) sum += epilogue.residual[r * w.rows + j];
@@ -64,7 +65,7 @@ void QuantizeRows(const float* x, size_t rows, const QuantizedRows& out) {
     for (size_t i = 0; i < padded; ++i) {
       const bool real = i < out.group_size && largest > 0.0f;
       const int code = real ? static_cast<int>(std::nearbyint(x[i] * (127.0f / largest))) : 0;
-      out.codes[at * padded + i] = static_cast<int8_t>(code);
+      out.codes[at * padded + i] = static_cast<int8_t>(out.biased ? code + 128 : code);
       out.sums[at] += code;
     }
   }

@@ -25,6 +25,7 @@ namespace HWY_NAMESPACE {
 
 // Compiled once for each instruction set, so the name is that of the code which really runs.
 const char* NameOfThisTarget() { return hwy::TargetName(HWY_TARGET); }
+bool HasVnni() { return HWY_ARCH_X86 != 0 && HWY_TARGET <= HWY_AVX3_DL; }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace uffizi
@@ -35,6 +36,7 @@ namespace uffizi {
 namespace {
 
 HWY_EXPORT(NameOfThisTarget);
+HWY_EXPORT(HasVnni);
 
 std::string LowerCase(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
@@ -70,6 +72,9 @@ bool Have(const StepAbove& above) {
   constexpr unsigned kAmx = 1u << 22 | 1u << 24 | 1u << 25;  // CPUID 7.0, EDX: bf16, tile, int8
   constexpr unsigned kVnniBit = 1u << 4;                     // CPUID 7.1, EAX
   unsigned a = 0, b = 0, c = 0, d = 0;
+#if UFFIZI_EMULATE_TILES
+  if (above.step == Step::kTiles) return true;
+#endif
   if (above.step == Step::kTiles) {
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kAmx) == kAmx && MayUseTiles();
   }
@@ -122,6 +127,11 @@ Step ChosenStep() {
 bool UseTiles() { return ChosenStep() == Step::kTiles; }
 
 bool UseAvxVnni() { return ChosenStep() == Step::kAvxVnni; }
+
+bool WantsBiasedRows() {
+  const Step step = ChosenStep();
+  return step == Step::kAvxVnni || (step == Step::kNone && HWY_DYNAMIC_DISPATCH(HasVnni)());
+}
 
 void ChooseKernelTarget() { ChosenStep(); }
 

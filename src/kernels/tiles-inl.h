@@ -1,6 +1,7 @@
 // Intel's matrix extension (AMX): eight registers ("tiles") of 16 rows of 64 bytes, and
 // instructions that multiply two of them. UFFIZI_TILES says whether the code is compiled;
-// UseTiles(), whether the machine has them.
+// UseTiles(), whether the machine has them. With UFFIZI_EMULATE_TILES they are plain code, for
+// tests.
 
 #if defined(UFFIZI_KERNELS_TILES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UFFIZI_KERNELS_TILES_INL_H_
@@ -11,9 +12,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "hwy/highway.h"
 
+#ifndef UFFIZI_EMULATE_TILES
+#define UFFIZI_EMULATE_TILES 0
+#endif
 #undef UFFIZI_TILES
 #if HWY_ARCH_X86_64 && HWY_TARGET <= HWY_AVX3_DL
 #define UFFIZI_TILES 1
@@ -29,6 +34,26 @@ namespace HWY_NAMESPACE {
 constexpr size_t kTileRows = 16;
 constexpr size_t kTileColumns = 16;  // 32-bit sums
 constexpr size_t kTileBytes = 64;    // of a row
+
+// What shape this thread's tiles have.
+class TileShapes {
+ public:
+  void Set(int tile, size_t rows, size_t bytes) {
+    rows_[tile] = static_cast<uint8_t>(rows);
+    bytes_[tile] = static_cast<uint16_t>(bytes);
+  }
+
+ private:
+  friend class EmulatedTiles;
+  alignas(64) uint8_t palette_ = 1;  // the order of what follows is the processor's
+  uint8_t start_row_ = 0, reserved_[14] = {};
+  uint16_t bytes_[16] = {};
+  uint8_t rows_[16] = {};
+};
+
+#if UFFIZI_EMULATE_TILES
+#include "kernels/emulated_tiles-inl.h"
+#else
 
 // Tiles are numbers here. What multiplies must agree in shape with the TileScope.
 // Not the intrinsics: those want a target that Highway does not name.
@@ -55,21 +80,6 @@ HWY_INLINE void MultiplyBfloat16() {
   asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kSums), "i"(kA), "i"(kB));
 }
 
-// What shape this thread's tiles have.
-class TileShapes {
- public:
-  void Set(int tile, size_t rows, size_t bytes) {
-    rows_[tile] = static_cast<uint8_t>(rows);
-    bytes_[tile] = static_cast<uint16_t>(bytes);
-  }
-
- private:
-  alignas(64) uint8_t palette_ = 1;  // the order of what follows is the processor's
-  uint8_t start_row_ = 0, reserved_[14] = {};
-  uint16_t bytes_[16] = {};
-  uint8_t rows_[16] = {};
-};
-
 // Gives this thread tiles for as long as it lives.
 class TileScope {
  public:
@@ -78,6 +88,8 @@ class TileScope {
   TileScope(const TileScope&) = delete;
   TileScope& operator=(const TileScope&) = delete;
 };
+
+#endif  // UFFIZI_EMULATE_TILES
 
 }  // namespace HWY_NAMESPACE
 }  // namespace uffizi

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/parallel.h"
+#include "kernels/partition.h"
 
 namespace uffizi {
 namespace {
@@ -139,7 +140,8 @@ void DavitBlock::WindowAttention(const FeatureMap& x, Arena& arena) const {
   const size_t width = Size(x.width), height = Size(x.height);
   const size_t across = (width + side - 1) / side, down = (height + side - 1) / side;
   const size_t row_tokens = across * side * side;
-  const size_t group = std::min(down, std::max<size_t>(1, kBlockTokens / row_tokens));
+  const size_t block_tokens = ChainRows(kBlockTokens, static_cast<size_t>(MaxThreads()));
+  const size_t group = std::min(down, std::max<size_t>(1, block_tokens / row_tokens));
   const size_t block = group * row_tokens;
   float* windows = arena.Take<float>(block * dim);
   float* qkv_rows = arena.Take<float>(block * 3 * dim);
@@ -193,7 +195,8 @@ void DavitBlock::WindowAttention(const FeatureMap& x, Arena& arena) const {
 void DavitBlock::AttendAcrossChannels(const FeatureMap& x, float* scratch, Arena& arena) const {
   const Arena::Scope scope(arena);
   const size_t dim = Size(x.channels), groups = Size(config.groups), group_dim = dim / groups;
-  const size_t tokens = x.tokens(), block = std::min(tokens, kBlockTokens);
+  const size_t tokens = x.tokens();
+  const size_t block = std::min(tokens, ChainRows(kBlockTokens, static_cast<size_t>(MaxThreads())));
   const auto for_each_block = [&](const auto& visit) {
     for (size_t first = 0; first < tokens; first += block) {
       visit(first, std::min(block, tokens - first));

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/parallel.h"
+#include "kernels/partition.h"
+
 namespace uffizi {
 namespace {
 
@@ -29,9 +32,8 @@ Epilogue Linear::MakeEpilogue(Activation activation, const float* residual) cons
 }
 
 QuantizedRows Linear::TakeInput(size_t rows, Arena& arena) const {
-  const size_t group = packed()->group_size();
-  return QuantizedRows::In(arena.Take<uint8_t>(QuantizedRows::Bytes(rows, in(), group)), rows, in(),
-                           group);
+  auto* memory = arena.Take<uint8_t>(QuantizedRows::BytesFor(*packed(), rows));
+  return QuantizedRows::InFor(*packed(), memory, rows);
 }
 
 void Linear::Forward(const float* x, size_t rows, float* y, Arena& arena, Activation activation,
@@ -58,8 +60,7 @@ void Linear::ForwardAll(const float* x, size_t rows, std::span<const Output> out
   const Linear& first = *outputs.front().layer;
   const bool alike = std::all_of(outputs.begin(), outputs.end(), [&](const Output& output) {
     const PackedMatrix* packed = output.layer->packed();
-    return packed != nullptr && first.packed() != nullptr &&
-           packed->group_size() == first.packed()->group_size();
+    return packed != nullptr && first.packed() != nullptr && TakeSameRows(*packed, *first.packed());
   });
   if (!alike) {
     for (const Output& output : outputs) output.layer->Forward(x, rows, output.y, arena);
@@ -93,15 +94,17 @@ Mlp Mlp::Read(const WeightReader& reader, const std::string& prefix, int dim, in
 }
 
 void Mlp::PreNormResidual(const Norm& norm, float* x, size_t rows, Arena& arena) const {
-  for (size_t begin = 0; begin < rows; begin += kMlpBlockRows) {
-    AddTo(x + begin * fc1.in(), &norm, std::min(kMlpBlockRows, rows - begin), arena);
+  const size_t block = ChainRows(kMlpBlockRows, static_cast<size_t>(MaxThreads()));
+  for (size_t begin = 0; begin < rows; begin += block) {
+    AddTo(x + begin * fc1.in(), &norm, std::min(block, rows - begin), arena);
   }
 }
 
 void Mlp::PostNormResidual(const Norm& norm, float* x, size_t rows, Arena& arena) const {
-  for (size_t begin = 0; begin < rows; begin += kMlpBlockRows) {
+  const size_t block = ChainRows(kMlpBlockRows, static_cast<size_t>(MaxThreads()));
+  for (size_t begin = 0; begin < rows; begin += block) {
     float* part = x + begin * fc1.in();
-    const size_t count = std::min(kMlpBlockRows, rows - begin);
+    const size_t count = std::min(block, rows - begin);
     AddTo(part, nullptr, count, arena);
     norm.Forward(part, count, part);
   }
@@ -109,7 +112,7 @@ void Mlp::PostNormResidual(const Norm& norm, float* x, size_t rows, Arena& arena
 
 void Mlp::AddTo(float* x, const Norm* pre_norm, size_t rows, Arena& arena) const {
   if (fc1.packed() != nullptr && fc2.packed() != nullptr &&
-      CanQuantizeOutput(fc2.packed()->group_size())) {
+      CanQuantizeOutput(*fc1.packed(), fc2.packed()->input_group())) {
     AddQuantizedTo(x, pre_norm, rows, arena);
     return;
   }

@@ -11,6 +11,7 @@
 #include <random>
 
 #include "core/half.h"
+#include "kernels/row_factors.h"
 #include "uffizi/error.h"
 
 namespace uffizi {
@@ -79,7 +80,7 @@ class QuantizeCases : public ::testing::TestWithParam<Case> {
   }
 };
 
-TEST_P(QuantizeCases, NeverWorseThanRoundToNearest) {
+TEST_P(QuantizeCases, FreeScalesAreNeverWorseThanRoundToNearest) {
   const size_t rows = 7, columns = 384;
   const size_t group = options().group_size == 0 ? columns : options().group_size;
   Weights heavy_tails = Normal(rows * columns, 0.02f, 2);
@@ -88,7 +89,9 @@ TEST_P(QuantizeCases, NeverWorseThanRoundToNearest) {
   for (float& value : shifted) value += 0.05f;
   for (const Weights& w : {Normal(rows * columns, 0.02f), heavy_tails, shifted}) {
     const Weights nearest = RoundToNearest(w, options(), group);
-    const Weights ours = Values(Quantize(w.data(), rows, columns, options()));
+    QuantizeOptions free_scales = options();
+    free_scales.factors = false;
+    const Weights ours = Values(Quantize(w.data(), rows, columns, free_scales));
     double total = 0, total_nearest = 0;
     for (size_t begin = 0; begin < w.size(); begin += group) {
       const auto part = [&](const Weights& all) {
@@ -102,6 +105,27 @@ TEST_P(QuantizeCases, NeverWorseThanRoundToNearest) {
       total_nearest += error_nearest;
     }
     EXPECT_LT(total, total_nearest * 0.99);
+  }
+}
+
+// Scales that are small integers times one of the row cost a few percent of the squared error
+// beside free ones.
+TEST_P(QuantizeCases, FactorsCostLittle) {
+  const size_t rows = 24, columns = 1024;
+  Weights heavy_tails = Normal(rows * columns, 0.02f, 2);
+  for (float& value : heavy_tails) value *= 1 + std::abs(value) * 100;
+  Weights uneven = Normal(rows * columns, 0.02f, 3);  // groups of very different size
+  for (size_t i = 0; i < uneven.size(); ++i) uneven[i] *= 1.0f + static_cast<float>(i / 64 % 7);
+  for (const Weights& w :
+       {Normal(rows * columns, 0.02f), Normal(rows * columns, 2.0f), heavy_tails, uneven}) {
+    QuantizeOptions free_scales = options();
+    free_scales.factors = false;
+    const QuantizedMatrix with = Quantize(w.data(), rows, columns, options());
+    const Weights without = Values(Quantize(w.data(), rows, columns, free_scales));
+    EXPECT_LE(SquaredError(w, Values(with)), 1.05 * SquaredError(w, without))
+        << SquaredError(w, Values(with)) / SquaredError(w, without);
+    EXPECT_EQ(HasRowFactors(with),
+              options().bits == 4 && options().symmetric && with.group_size % 64 == 0);
   }
 }
 

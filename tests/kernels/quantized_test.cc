@@ -11,6 +11,7 @@
 
 #include "core/parallel.h"
 #include "kernels/kernels.h"
+#include "kernels/quantize.h"
 #include "kernels/reference.h"
 
 namespace uffizi {
@@ -44,8 +45,27 @@ QuantizedMatrix RandomMatrix(size_t rows, size_t columns, int bits, size_t group
   return matrix;
 }
 
+// Scales that are small integers times one scale of the row.
+QuantizedMatrix FactorMatrix(size_t rows, size_t columns, size_t group) {
+  std::mt19937 random(7);
+  QuantizedMatrix matrix = RandomMatrix(rows, columns, 4, group, true);
+  for (size_t r = 0; r < rows; ++r) {
+    const float scale = static_cast<float>(random() % 100 + 1) / 4096.0f;
+    for (size_t g = 0; g < matrix.groups(); ++g) {
+      matrix.scales[r * matrix.groups() + g] = scale * static_cast<float>(random() % 16);
+    }
+  }
+  return matrix;
+}
+
 class Quantized {
  public:
+  // Rows as `w` takes them.
+  Quantized(const std::vector<float>& x, size_t rows, const PackedMatrix& w)
+      : memory_(QuantizedRows::BytesFor(w, rows) + 64),
+        view(QuantizedRows::InFor(w, Aligned(), rows)) {
+    if (!x.empty()) QuantizeRows(x.data(), rows, view);
+  }
   Quantized(const std::vector<float>& x, size_t rows, size_t columns, size_t group)
       : memory_(QuantizedRows::Bytes(rows, columns, group) + 64),
         view(QuantizedRows::In(Aligned(), rows, columns, group)) {
@@ -109,6 +129,122 @@ TEST(Quantized, MatMulEqualsItsTwin) {
             ASSERT_NO_FATAL_FAILURE(ExpectNear(y, expected, 1e-5 + 4e-6 * LargestOf(expected)));
           }
         }
+      }
+    }
+  }
+}
+
+TEST(Quantized, FactorsEqualTheTwin) {
+  for (const auto& [columns, group] : std::vector<Shape>{
+           {64, 64}, {128, 64}, {256, 64}, {640, 64}, {1024, 128}, {512, 512}, {1536, 192}}) {
+    for (const size_t n : {1, 24, 64, 130, 320}) {
+      const QuantizedMatrix w = FactorMatrix(n, columns, group);
+      const PackedMatrix packed(w);
+      ASSERT_TRUE(packed.has_factors());
+      std::vector<float> row(columns), expected_row(n * columns);
+      Dequantize(w, expected_row.data());
+      packed.Row(n - 1, row.data());
+      for (size_t i = 0; i < columns; ++i) {
+        ASSERT_EQ(row[i], expected_row[(n - 1) * columns + i]);
+      }
+      for (const size_t rows : {1, 2, 3, 4, 5, 6, 8, 13, 16, 29, 50, 77}) {
+        SCOPED_TRACE(::testing::Message()
+                     << rows << " rows, " << n << " x " << columns << ", groups of " << group);
+        const auto x = RandomValues(rows * columns, 1), bias = RandomValues(n, 2),
+                   residual = RandomValues(rows * n, 3);
+        const Quantized quantized(x, rows, packed);
+        const Epilogue epilogue{bias.data(), rows % 2 == 1 ? Activation::kGelu : Activation::kNone,
+                                residual.data()};
+        std::vector<float> y(rows * n), expected(rows * n);
+        MatMulQuantized(quantized.view, rows, packed, epilogue, y.data());
+        reference::MatMulQuantized(quantized.view, rows, w, epilogue, expected.data());
+        ASSERT_NO_FATAL_FAILURE(ExpectNear(y, expected, 1e-5 + 4e-6 * LargestOf(expected)));
+      }
+    }
+  }
+}
+
+// Scales that are no such integers, or codes that the kernels for them cannot take.
+TEST(Quantized, OtherScalesStayAsTheyAre) {
+  EXPECT_FALSE(PackedMatrix(RandomMatrix(64, 256, 8, 64, true)).has_factors());
+  EXPECT_FALSE(PackedMatrix(RandomMatrix(64, 256, 4, 64, false)).has_factors());
+  EXPECT_FALSE(PackedMatrix(RandomMatrix(64, 256, 4, 64, true)).has_factors());
+  EXPECT_FALSE(PackedMatrix(FactorMatrix(64, 256, 32)).has_factors());
+  QuantizedMatrix w = FactorMatrix(64, 256, 64);
+  EXPECT_TRUE(PackedMatrix(w).has_factors());
+  w.scales.back() = w.scales.back() * 1.001f + 1e-6f;
+  EXPECT_FALSE(PackedMatrix(w).has_factors());
+}
+
+TEST(Quantized, FactorsDoNotOverflow) {
+  for (const size_t group : {64, 4096}) {
+    for (const uint8_t code : {0x00, 0xff}) {
+      for (const float sign : {1.0f, -1.0f}) {
+        for (const size_t rows : {1, 2, 13, 31, 64}) {
+          QuantizedMatrix w = FactorMatrix(64, 4096, group);
+          std::fill(w.codes.begin(), w.codes.end(), code);
+          std::fill(w.scales.begin(), w.scales.end(), 15.0f / 1024);
+          w.scales.back() = 1.0f / 1024;
+          if (group == 4096) std::fill(w.scales.begin(), w.scales.end(), 1.0f);
+          const PackedMatrix packed(w);
+          const std::vector<float> x(rows * 4096, sign);
+          const Quantized quantized(x, rows, packed);
+          std::vector<float> y(rows * 64), expected(rows * 64);
+          MatMulQuantized(quantized.view, rows, packed, {}, y.data());
+          reference::MatMulQuantized(quantized.view, rows, w, {}, expected.data());
+          ASSERT_NO_FATAL_FAILURE(ExpectNear(y, expected, 4e-6 * LargestOf(expected)));
+        }
+      }
+    }
+  }
+}
+
+TEST(Quantized, FactorRowsDoNotDependOnNeighboursOrThreads) {
+  const size_t rows = 131, columns = 768, n = 200;
+  const auto x = RandomValues(rows * columns, 1);
+  const PackedMatrix w(FactorMatrix(n, columns, 64));
+  std::vector<float> alone(rows * n), together(rows * n);
+  for (const size_t some : {1, 2, 5, 8, 12, 20, 40}) {
+    for (size_t r = 0; r < rows; r += some) {
+      const size_t count = std::min(some, rows - r);
+      const Quantized part({x.begin() + static_cast<ptrdiff_t>(r * columns),
+                            x.begin() + static_cast<ptrdiff_t>((r + count) * columns)},
+                           count, w);
+      MatMulQuantized(part.view, count, w, {}, together.data() + r * n);
+    }
+    if (some == 1) alone = together;
+    EXPECT_EQ(together, alone) << some << " rows at a time";
+  }
+  for (const int threads : {1, 2, 5}) {
+    oneapi::tbb::task_arena arena(threads);
+    arena.execute([&] {
+      const Quantized all(x, rows, w);
+      MatMulQuantized(all.view, rows, w, {}, together.data());
+    });
+    EXPECT_EQ(together, alone) << threads << " threads";
+  }
+}
+
+// An output that is quantized at once for a matrix with factors.
+TEST(Quantized, FactorOutput) {
+  const size_t columns = 256;
+  for (const size_t n : {128, 768}) {
+    const PackedMatrix w(FactorMatrix(n, columns, 64)), next(FactorMatrix(64, n, 64));
+    ASSERT_TRUE(CanQuantizeOutput(w, next.input_group()));
+    for (const size_t rows : {1, 3, 13, 70}) {
+      const auto x = RandomValues(rows * columns, 1), bias = RandomValues(n, 2);
+      const Quantized input(x, rows, w);
+      const Epilogue epilogue{bias.data(), Activation::kGelu, nullptr};
+      std::vector<float> y(rows * n);
+      MatMulQuantized(input.view, rows, w, epilogue, y.data());
+      const Quantized afterwards(y, rows, next), fused({}, rows, next);
+      MatMulQuantized(input.view, rows, w, epilogue, fused.view);
+      for (size_t i = 0; i < rows * n; ++i) {
+        ASSERT_EQ(fused.view.codes[i], afterwards.view.codes[i]);
+      }
+      for (size_t i = 0; i < rows * fused.view.groups(); ++i) {
+        ASSERT_EQ(fused.view.scales[i], afterwards.view.scales[i]);
+        ASSERT_EQ(fused.view.sums[i], afterwards.view.sums[i]);
       }
     }
   }

@@ -1,0 +1,326 @@
+// The micro-kernels for matrices with factors: sums over all columns that share a scale of the
+// activations are integers, and float appears once for each of those blocks. A product is
+//   y[r, j] = row_scale[j] * sum_b x_scale[r, b] * sum_{g in b} factor[j, g] * sum_c x[r, c] (w[j,
+//   c] - 8)
+// whatever the kernel, and everything behind x_scale is exact: kernels give the same bits.
+//
+// Few rows multiply codes as they are packed, and then a group's sums by its factors. Many rows
+// share a panel that is unpacked to signed bytes, (code - 8) * factor, where the way to multiply
+// bytes has signed weights (kSignedWeights); otherwise they do as few rows do, from unpacked
+// nibbles.
+
+#if defined(UFFIZI_KERNELS_FACTOR_DOT_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef UFFIZI_KERNELS_FACTOR_DOT_INL_H_
+#undef UFFIZI_KERNELS_FACTOR_DOT_INL_H_
+#else
+#define UFFIZI_KERNELS_FACTOR_DOT_INL_H_
+#endif
+
+#include "kernels/panel_dot-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace uffizi {
+namespace HWY_NAMESPACE {
+
+// A panel of a matrix with factors, as packed or with its nibbles unpacked.
+struct FactorPanel {
+  const uint8_t* codes;    // of the first group
+  size_t code_stride;      // bytes from group to group
+  const uint8_t* factors;  // [kPanel] u8, of the first group
+  size_t factor_stride;
+  const float* row_scales;  // [kPanel]
+  size_t chunks;            // of 64 columns in a group
+  size_t groups;            // in a block of activations with one scale
+  size_t prefetch;          // distance in bytes; 0 for none
+
+  static FactorPanel Of(const PackedMatrix& w, size_t panel, size_t prefetch) {
+    const uint8_t* data = w.panel(panel);
+    return {data,
+            w.group_bytes(),
+            data + w.code_bytes(),
+            w.group_bytes(),
+            w.row_scales(panel),
+            w.group_size() / QuantizedRows::kPairColumns,
+            w.input_group() / w.group_size(),
+            prefetch};
+  }
+};
+
+constexpr size_t kChunkColumns = QuantizedRows::kPairColumns;
+
+#if UFFIZI_BYTE_VECTORS
+
+// What the zero point 8 takes off the sum of a chunk: QuantizedRows::pair_starts has it in two
+// parts.
+HWY_INLINE int32_t StartOfChunk(int32_t pair_start) {
+  return static_cast<int16_t>(pair_start & 0xffff) + (pair_start >> 16);
+}
+
+// Adds factor times the sums of a chunk of 64 columns to `sum`. starts: of each row, row_starts
+// apart
+template <class Format, bool kBiased, size_t kRows, size_t kVectors>
+HWY_INLINE void AddChunk(const uint8_t* HWY_RESTRICT codes, const int8_t* HWY_RESTRICT a,
+                         size_t stride, const int32_t* HWY_RESTRICT starts, size_t row_starts,
+                         size_t prefetch, const Int32Vector (&factor)[kVectors],
+                         Int32Vector (&sum)[kRows][kVectors]) {
+  constexpr size_t kBlocks = kChunkColumns / Format::kColumns;
+  if constexpr (Format::kSumsPairs) {
+#if UFFIZI_MADDUBS
+    Int16Vector pairs[kRows][kVectors];
+    UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
+      const auto start = hn::BitCast(Int16Tag(), hn::Set(Int32Tag(), starts[r * row_starts]));
+      UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) pairs[r][v] = start;
+    }
+    AddBlocks<Format, kBiased>(codes, kBlocks, a, stride, prefetch, pairs);
+    UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
+      UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) {
+        const auto both = hn::Or(factor[v], hn::ShiftLeft<16>(factor[v]));
+        sum[r][v] = AddScaledPairs(sum[r][v], pairs[r][v], both);
+      }
+    }
+#endif
+  } else {
+    Int32Vector part[kRows][kVectors];
+    UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
+      const auto start = hn::Set(Int32Tag(), StartOfChunk(starts[r * row_starts]));
+      UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) part[r][v] = start;
+    }
+    AddBlocks<Format, kBiased>(codes, kBlocks, a, stride, prefetch, part);
+    UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
+      UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) {
+        sum[r][v] = hn::Add(sum[r][v], hn::Mul(part[r][v], factor[v]));
+      }
+    }
+  }
+}
+
+// Adds a block's integer sums to the totals in `out`, which the first block begins and the last one
+// multiplies by the rows' scales. x_scales: of each row, row_scales apart
+template <size_t kRows, size_t kVectors>
+HWY_INLINE void AddBlockSums(const Int32Vector (&sum)[kRows][kVectors],
+                             const float* HWY_RESTRICT x_scales, size_t blocks, size_t block,
+                             const float* HWY_RESTRICT row_scales, float* HWY_RESTRICT out,
+                             size_t out_stride) {
+  const FloatTag d;
+  UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
+    const auto x_scale = hn::Set(d, x_scales[r * blocks + block]);
+    UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) {
+      float* at = out + r * out_stride + v * kLanes;
+      auto total = hn::Mul(x_scale, hn::ConvertTo(d, sum[r][v]));
+      if (block != 0) {
+        total = hn::MulAdd(x_scale, hn::ConvertTo(d, sum[r][v]), hn::Load(d, at));
+      }
+      if (block + 1 == blocks) total = hn::Mul(total, hn::Load(d, row_scales + v * kLanes));
+      hn::Store(total, d, at);
+    }
+  }
+}
+
+// Rows [row, row + kRows) times kVectors vectors of a panel's columns, from `first` on, in blocks
+// of `range`. out: [kRows, kPanel] f32, rows out_stride apart
+template <class Format, bool kBiased, size_t kRows, size_t kVectors>
+HWY_INLINE void DotFactorBlocks(const QuantizedRows& x, size_t row, const FactorPanel& panel,
+                                size_t first, GroupRange range, float* HWY_RESTRICT out,
+                                size_t out_stride) {
+  const Int32Tag di;
+  const hn::Rebind<uint8_t, Int32Tag> d8;
+  constexpr size_t kChunkBytes = kChunkColumns / Format::kColumns * kBlockBytes;
+  const size_t blocks = x.groups(), stride = x.padded_columns(), chunks = x.pair_chunks();
+  const size_t row_starts = blocks * chunks;
+  for (size_t b = range.begin; b < range.end; ++b) {
+    const int8_t* a = x.codes + row * stride + b * x.group_size;
+    const int32_t* starts = x.pair_starts + row * row_starts + b * chunks;
+    Int32Vector sum[kRows][kVectors];
+    UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
+      UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(di);
+    }
+    for (size_t g = b * panel.groups; g < (b + 1) * panel.groups; ++g) {
+      const uint8_t* codes = panel.codes + g * panel.code_stride + first * HWY_MAX_BYTES;
+      if (kRows <= blocking::kMemoryBoundRows && first == 0 && panel.prefetch != 0) {
+        PrefetchBytes(codes + panel.prefetch, panel.code_stride);
+      }
+      Int32Vector factor[kVectors];
+      UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) {
+        const uint8_t* at = panel.factors + g * panel.factor_stride + (first + v) * kLanes;
+        factor[v] = hn::PromoteTo(di, hn::LoadU(d8, at));
+      }
+      for (size_t c = 0; c < panel.chunks; ++c) {
+        AddChunk<Format, kBiased>(codes, a, stride, starts, row_starts, panel.prefetch, factor,
+                                  sum);
+        codes += kChunkBytes;
+        a += kChunkColumns;
+        ++starts;
+      }
+    }
+    AddBlockSums(sum, x.scales + row * blocks, blocks, b, panel.row_scales + first * kLanes,
+                 out + first * kLanes, out_stride);
+  }
+}
+
+template <class Format, bool kBiased, size_t kRows>
+HWY_INLINE void DotFactorRows(const QuantizedRows& x, size_t row, const FactorPanel& panel,
+                              GroupRange range, float* out, size_t out_stride) {
+  constexpr size_t kAll = kPanel / kLanes;
+  constexpr size_t kVectors = std::min(kAll, blocking::NrVectors(kRows));
+  for (size_t v = 0; v < kAll; v += kVectors) {
+    DotFactorBlocks<Format, kBiased, kRows, kVectors>(x, row, panel, v, range, out, out_stride);
+  }
+}
+
+// Rows [row, row + rows), at most blocking::kMr, times a panel, the blocks of `range`. out:
+// [rows, kPanel] f32, rows out_stride apart
+template <class Format, bool kBiased>
+void DotFactors(const QuantizedRows& x, size_t row, size_t rows, const FactorPanel& panel,
+                GroupRange range, float* out, size_t out_stride) {
+  switch (rows) {
+    case 1:
+      return DotFactorRows<Format, kBiased, 1>(x, row, panel, range, out, out_stride);
+    case 2:
+      return DotFactorRows<Format, kBiased, 2>(x, row, panel, range, out, out_stride);
+    case 3:
+      return DotFactorRows<Format, kBiased, 3>(x, row, panel, range, out, out_stride);
+    case 4:
+      return DotFactorRows<Format, kBiased, 4>(x, row, panel, range, out, out_stride);
+    case 5:
+      return DotFactorRows<Format, kBiased, 5>(x, row, panel, range, out, out_stride);
+    default:
+      return DotFactorRows<Format, kBiased, 6>(x, row, panel, range, out, out_stride);
+  }
+}
+
+// A panel unpacked to signed bytes, (code - 8) * factor.
+struct SignedPanel {
+  const int8_t* weights;    // [columns / 4, kPanel, 4]
+  const int32_t* starts;    // [blocks, kPanel], what sums start from: less 128 times the weights
+                            // where activations are biased
+  const float* row_scales;  // [kPanel]
+
+  static size_t Bytes(const PackedMatrix& w) {
+    return (w.columns() + w.columns() / w.input_group() * sizeof(int32_t)) * kPanel;
+  }
+};
+
+// memory: [SignedPanel::Bytes(w)], aligned to 64 bytes
+template <class Way>
+SignedPanel UnpackSigned(const PackedMatrix& w, size_t number, uint8_t* HWY_RESTRICT memory) {
+  const Uint8Tag d8;
+  const Uint16Tag d16;
+  const Int32Tag di;
+  const hn::Rebind<uint8_t, Int32Tag> quarter;
+  const FactorPanel panel = FactorPanel::Of(w, number, 0);
+  const size_t blocks = w.groups() / panel.groups, group_blocks = w.group_size() / 8;
+  auto* starts = reinterpret_cast<int32_t*>(memory + w.columns() * kPanel);
+  const auto low = hn::Set(d8, 15);
+  for (size_t first = 0; first < kPanel; first += kLanes) {
+    uint8_t* HWY_RESTRICT out = memory + first * 4;
+    for (size_t b = 0; b < blocks; ++b) {
+      auto sum = hn::Zero(di);
+      for (size_t g = b * panel.groups; g < (b + 1) * panel.groups; ++g) {
+        const uint8_t* HWY_RESTRICT codes = panel.codes + g * panel.code_stride + first * 4;
+        const uint8_t* at = panel.factors + g * panel.factor_stride + first;
+        // The factor in both halves of each lane. Two codes in a 16-bit lane are multiplied at
+        // once: the product of the lower one, at most 15 * 15, does not carry into the upper one.
+        auto factor = hn::PromoteTo(di, hn::LoadU(quarter, at));
+        factor = hn::Or(factor, hn::ShiftLeft<16>(factor));
+        const auto factors = hn::BitCast(d16, factor);
+        const auto zero =
+            hn::BitCast(d8, hn::Or(hn::ShiftLeft<3>(factors), hn::ShiftLeft<11>(factors)));
+        for (size_t block = 0; block < group_blocks; ++block, codes += kBlockBytes) {
+          const Uint8Vector loaded = hn::Load(d8, codes);
+          const Uint8Vector nibbles[2] = {
+              hn::And(loaded, low),
+              hn::And(hn::BitCast(d8, hn::ShiftRight<4>(hn::BitCast(d16, loaded))), low)};
+          UFFIZI_UNROLL for (const Uint8Vector half : nibbles) {
+            const auto product = hn::Mul(hn::BitCast(d16, half), factors);
+            const auto weights = hn::Sub(hn::BitCast(d8, product), zero);
+            if constexpr (Way::kBiasedRows) {
+              Way::AddSigned(sum, hn::Set(Int8Tag(), -128), hn::BitCast(Int8Tag(), weights));
+            }
+            hn::Store(weights, d8, out);
+            out += kBlockBytes;
+          }
+        }
+      }
+      hn::Store(hn::Neg(sum), di, starts + b * kPanel + first);
+    }
+  }
+  return {reinterpret_cast<const int8_t*>(memory), starts, panel.row_scales};
+}
+
+// Rows [row, row + kRows) times kVectors vectors of an unpacked panel. out: [kRows, kPanel] f32,
+// rows out_stride apart
+template <class Way, size_t kRows, size_t kVectors>
+HWY_INLINE void DotSignedBlocks(const QuantizedRows& x, size_t row, const SignedPanel& panel,
+                                size_t first, float* HWY_RESTRICT out, size_t out_stride) {
+  const Int32Tag di;
+  const size_t blocks = x.groups(), stride = x.padded_columns(), quads = x.group_size / 4;
+  const int8_t* HWY_RESTRICT a = x.codes + row * stride;
+  const int8_t* HWY_RESTRICT w = panel.weights + first * HWY_MAX_BYTES;
+  for (size_t b = 0; b < blocks; ++b) {
+    Int32Vector sum[kRows][kVectors];
+    UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) {
+      const auto start = hn::Load(di, panel.starts + b * kPanel + (first + v) * kLanes);
+      UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) sum[r][v] = start;
+    }
+    for (size_t quad = 0; quad < quads; ++quad, a += 4, w += kBlockBytes) {
+      Int8Vector weights[kVectors];
+      UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) {
+        weights[v] = hn::Load(Int8Tag(), w + v * HWY_MAX_BYTES);
+      }
+      UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
+        const Int8Vector factor = BroadcastQuad(a + r * stride);
+        UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) {
+          Way::AddSigned(sum[r][v], factor, weights[v]);
+        }
+      }
+    }
+    AddBlockSums(sum, x.scales + row * blocks, blocks, b, panel.row_scales + first * kLanes,
+                 out + first * kLanes, out_stride);
+  }
+}
+
+template <class Way, size_t kRows>
+HWY_INLINE void DotSignedRows(const QuantizedRows& x, size_t row, const SignedPanel& panel,
+                              float* out, size_t out_stride) {
+  constexpr size_t kVectors = std::min(kPanel / kLanes, blocking::SignedNrVectors(HWY_MAX_BYTES));
+  for (size_t v = 0; v < kPanel / kLanes; v += kVectors) {
+    DotSignedBlocks<Way, kRows, kVectors>(x, row, panel, v, out, out_stride);
+  }
+}
+
+// Rows [row, row + rows), at most blocking::kMr, times an unpacked panel. out: [rows, kPanel] f32,
+// rows out_stride apart
+template <class Way>
+void DotSigned(const QuantizedRows& x, size_t row, size_t rows, const SignedPanel& panel,
+               float* out, size_t out_stride) {
+  switch (rows) {
+    case 1:
+      return DotSignedRows<Way, 1>(x, row, panel, out, out_stride);
+    case 2:
+      return DotSignedRows<Way, 2>(x, row, panel, out, out_stride);
+    case 3:
+      return DotSignedRows<Way, 3>(x, row, panel, out, out_stride);
+    case 4:
+      return DotSignedRows<Way, 4>(x, row, panel, out, out_stride);
+    case 5:
+      return DotSignedRows<Way, 5>(x, row, panel, out, out_stride);
+    default:
+      return DotSignedRows<Way, 6>(x, row, panel, out, out_stride);
+  }
+}
+
+#else  // plain code
+
+template <class Format, bool kBiased>
+void DotFactors(const QuantizedRows& x, size_t row, size_t rows, const FactorPanel& panel,
+                GroupRange range, float* out, size_t out_stride) {
+  Scalar::DotFactors<Format>(x, row, rows, panel, range, out, out_stride);
+}
+
+#endif  // UFFIZI_BYTE_VECTORS
+
+}  // namespace HWY_NAMESPACE
+}  // namespace uffizi
+HWY_AFTER_NAMESPACE();
+
+#endif  // UFFIZI_KERNELS_FACTOR_DOT_INL_H_

@@ -1,0 +1,53 @@
+#include "kernels/row_factors.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace uffizi {
+namespace {
+
+// Sums of a whole row fit 32 bits: 255 * 8 * kMaxFactor times this is below 2^31.
+constexpr size_t kMaxColumns = 65536;
+
+bool AreMultiples(std::span<const float> scales, float unit) {
+  return std::all_of(scales.begin(), scales.end(), [&](float scale) {
+    const float factor = std::round(scale / unit);
+    return factor >= 0 && factor <= static_cast<float>(kMaxFactor) && factor * unit == scale;
+  });
+}
+
+}  // namespace
+
+uint8_t RowFactors::Of(float group_scale) const {
+  return scale == 0 ? uint8_t{0} : static_cast<uint8_t>(std::round(group_scale / scale));
+}
+
+std::optional<RowFactors> FindRowFactors(std::span<const float> scales) {
+  float least = 0;
+  for (const float scale : scales) {
+    if (scale > 0 && (least == 0 || scale < least)) least = scale;
+  }
+  if (least == 0) {
+    const bool all_zero = std::all_of(scales.begin(), scales.end(), [](float s) { return s == 0; });
+    return all_zero ? std::optional(RowFactors{}) : std::nullopt;
+  }
+  for (int factor = 1; factor <= kMaxFactor; ++factor) {
+    const float unit = least / static_cast<float>(factor);
+    if (std::isnormal(unit) && AreMultiples(scales, unit)) return RowFactors{unit};
+  }
+  return std::nullopt;
+}
+
+bool HasRowFactors(const QuantizedMatrix& matrix) {
+  if (matrix.bits != 4 || !matrix.zeros.empty() || matrix.group_size % 64 != 0 ||
+      matrix.columns > kMaxColumns) {
+    return false;
+  }
+  for (size_t row = 0; row < matrix.rows; ++row) {
+    const std::span scales(matrix.scales.data() + row * matrix.groups(), matrix.groups());
+    if (!FindRowFactors(scales)) return false;
+  }
+  return true;
+}
+
+}  // namespace uffizi

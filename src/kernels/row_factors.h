@@ -1,0 +1,34 @@
+#ifndef UFFIZI_KERNELS_ROW_FACTORS_H_
+#define UFFIZI_KERNELS_ROW_FACTORS_H_
+
+// Scales of a matrix row that are small integers times one scale of the row. Kernels multiply the
+// integers in while they unpack codes, (code - 8) * factor being a signed byte, and need no float
+// within a row.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "kernels/quantized_matrix.h"
+
+namespace uffizi {
+
+constexpr int kMaxFactor = 15;
+
+struct RowFactors {
+  float scale = 0;  // of the row
+
+  // The factor of a group whose scale is `group_scale`.
+  uint8_t Of(float group_scale) const;
+};
+
+// The largest scale of which all `scales` are exactly 0 to kMaxFactor times, or nothing.
+std::optional<RowFactors> FindRowFactors(std::span<const float> scales);
+
+// Whether all rows of `matrix` have them, and its codes and groups are such that kernels can use
+// them: four bits, symmetric, in groups of a multiple of 64 columns.
+bool HasRowFactors(const QuantizedMatrix& matrix);
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_KERNELS_ROW_FACTORS_H_
