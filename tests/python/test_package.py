@@ -15,7 +15,7 @@ SOURCE = pathlib.Path(os.environ["UFFIZI_SOURCE"])
 @pytest.fixture(scope="session")
 def python(tmp_path_factory):
     """The interpreter of an environment that holds the wheel and nothing of the source tree."""
-    (wheel,) = (SOURCE / "dist").glob("uffizi-*.whl")
+    (wheel,) = (SOURCE / "build" / "wheel").glob("uffizi-*.whl")
     folder = tmp_path_factory.mktemp("venv")
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from importlib.metadata import version as _version
 
+from . import _load as _load  # first: says why, if the native part cannot be loaded
 from ._annotate import annotate
 from ._errors import (
     ArgumentError,

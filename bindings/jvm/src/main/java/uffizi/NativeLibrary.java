@@ -10,6 +10,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * Loads the native library once per JVM: the file that the system property {@value #PATH_PROPERTY}
@@ -42,9 +44,46 @@ final class NativeLibrary {
         else System.load(Path.of(path).toAbsolutePath().toString());
         return null;
       } catch (IOException | UnsatisfiedLinkError error) {
-        return "Uffizi's native library cannot be loaded: " + error.getMessage();
+        return explain(String.valueOf(error.getMessage()));
       }
     }
+  }
+
+  private static final Pattern OLD_C_LIBRARY = Pattern.compile("version [`']GLIBC_([0-9.]+)' not found");
+  private static final Pattern NO_LIBRARY =
+      Pattern.compile("([^\\s:/]+\\.so[.0-9]*): cannot open shared object file");
+
+  /** In one line: what is missing, on what system, and what to do. {@code reason}: the linker's words. */
+  static String explain(String reason) {
+    String line = reason.replaceAll("\\s+", " ").trim();
+    return "Uffizi's native library cannot be loaded on " + system() + ": " + advice(line);
+  }
+
+  private static String advice(String reason) {
+    Matcher version = OLD_C_LIBRARY.matcher(reason);
+    if (version.find()) {
+      return "it needs glibc " + version.group(1) + " or later, and this system's is older (ldd --version tells); "
+          + "use a newer system or container image, such as RHEL 8, Debian 10, Ubuntu 20.04 or later";
+    }
+    if (reason.contains("ld-linux") || reason.contains("musl")) {
+      return "it needs glibc, and this system has another C library (Alpine's musl?); use an image of "
+          + "Debian, Ubuntu or RHEL (" + reason + ")";
+    }
+    Matcher library = NO_LIBRARY.matcher(reason);
+    if (library.find()) {
+      return "it needs " + library.group(1) + ", which is not there; install the package that holds it ("
+          + reason + ")";
+    }
+    if (reason.contains("failed to map segment") || reason.contains("Operation not permitted")) {
+      return "programs may not be loaded from " + System.getProperty("java.io.tmpdir")
+          + "; name another folder with -Djava.io.tmpdir=/path (" + reason + ")";
+    }
+    return reason;
+  }
+
+  private static String system() {
+    return System.getProperty("os.name") + " " + System.getProperty("os.version") + ", "
+        + System.getProperty("os.arch") + ", Java " + System.getProperty("java.version");
   }
 
   /** As the folders in the jar are called: "linux-x86_64", "linux-aarch64". */
@@ -88,7 +127,8 @@ final class NativeLibrary {
     if (in == null) {
       throw new IOException(
           "this jar holds none for " + platform + " (no " + FOLDER + platform + "/" + file
-              + "); -D" + PATH_PROPERTY + "=/path/to/" + LIBRARY + " names another");
+              + "); take the jar of a release, which has linux-x86_64 and linux-aarch64, or name another with -D"
+              + PATH_PROPERTY + "=/path/to/" + LIBRARY);
     }
     return in;
   }
