@@ -86,6 +86,19 @@ TensorView ParseEntry(const std::string& file, const std::string& name, const js
   return tensor;
 }
 
+// The name of a tensor without what DataParallel and torch.compile put before it when a wrapped
+// model is saved.
+std::string WithoutWrappers(std::string name) {
+  constexpr std::string_view kParallel = "module.", kCompiled = "_orig_mod.";
+  for (size_t at = 0; (at = name.find(kCompiled, at)) != std::string::npos;) {
+    const bool whole = at == 0 || name[at - 1] == '.';
+    if (whole) name.erase(at, kCompiled.size());
+    if (!whole) ++at;
+  }
+  while (name.starts_with(kParallel)) name.erase(0, kParallel.size());
+  return name;
+}
+
 // Finds the weights in a folder that has no model.safetensors, or says what to do.
 [[noreturn]] void FailNoWeights(const fs::path& folder) {
   std::error_code ignored;
@@ -141,7 +154,8 @@ Checkpoint Checkpoint::Open(const fs::path& folder) {
   }
   for (const std::string& shard : shards) checkpoint.AddFile(folder / shard);
   for (const auto& [name, shard] : map->value().items()) {
-    if (checkpoint.Find(name) == nullptr) map->Fail(name, "is not in " + shard.get<std::string>());
+    if (checkpoint.Find(WithoutWrappers(name)) == nullptr)
+      map->Fail(name, "is not in " + shard.get<std::string>());
   }
   return checkpoint;
 }
@@ -162,6 +176,9 @@ void Checkpoint::AddFile(const fs::path& path) {
   }
   const std::span<const uint8_t> bytes = files_.back().bytes();
   uint64_t length = 0;
+  if (IsLfsPointer({reinterpret_cast<const char*>(bytes.data()), bytes.size()})) {
+    Fail(file, kLfsAdvice);
+  }
   if (bytes.size() < kLengthBytes) Fail(file, "too short to be a safetensors file");
   std::memcpy(&length, bytes.data(), kLengthBytes);
   if (length > kMaxHeader || length > bytes.size() - kLengthBytes) {
@@ -173,7 +190,7 @@ void Checkpoint::AddFile(const fs::path& path) {
   const std::span<const uint8_t> data = bytes.subspan(kLengthBytes + length);
   for (const auto& [name, entry] : header.items()) {
     if (name == "__metadata__") continue;
-    tensors_.insert_or_assign(name, ParseEntry(file, name, entry, data));
+    tensors_.insert_or_assign(WithoutWrappers(name), ParseEntry(file, name, entry, data));
   }
 }
 

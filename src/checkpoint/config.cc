@@ -75,6 +75,19 @@ TextConfig ReadText(const JsonReader& json) {
   return text;
 }
 
+// transformers 4 writes the image processor's settings into preprocessor_config.json, transformers
+// 5 into processor_config.json, below "image_processor".
+JsonReader OpenPreprocess(const std::filesystem::path& folder) {
+  if (const auto own = JsonReader::OpenIfThere(folder / "preprocessor_config.json")) {
+    return own->Object("image_processor").value_or(*own);
+  }
+  if (const auto whole = JsonReader::OpenIfThere(folder / "processor_config.json")) {
+    return whole->Object("image_processor").value_or(*whole);
+  }
+  throw Error(ErrorCode::kInvalidModel,
+              folder.string() + ": has neither preprocessor_config.json nor processor_config.json");
+}
+
 PreprocessConfig ReadPreprocess(const JsonReader& json) {
   PreprocessConfig preprocess;
   const auto size = json.Object("size");
@@ -94,8 +107,16 @@ PreprocessConfig ReadPreprocess(const JsonReader& json) {
   for (const float std : preprocess.std) {
     if (!(std > 0)) json.Fail("image_std", "must be positive");
   }
+  if (!json.BoolOr("do_rescale", true)) preprocess.rescale = 1;
+  if (!json.BoolOr("do_normalize", true)) {
+    preprocess.mean = {0, 0, 0};
+    preprocess.std = {1, 1, 1};
+  }
   if (json.BoolOr("do_center_crop", false)) {
     json.Fail("do_center_crop", "cropping is not what Florence-2 was trained with");
+  }
+  if (!json.BoolOr("do_resize", true)) {
+    json.Fail("do_resize", "pictures of any size are resized to the model's; false is not known");
   }
   return preprocess;
 }
@@ -152,18 +173,33 @@ void CheckIds(const JsonReader& json, const GenerationConfig& config, int vocab_
   }
 }
 
+// A folder without config.json may be an adapter of peft's.
+void CheckForAdapter(const std::filesystem::path& folder) {
+  const auto adapter = JsonReader::OpenIfThere(folder / "adapter_config.json");
+  if (!adapter) return;
+  const std::string base = adapter->StringOr("base_model_name_or_path", "its base model");
+  throw Error(ErrorCode::kInvalidModel,
+              folder.string() + ": is a LoRA adapter, not a model: give it as --lora (lora= in " +
+                  "Python), and as the model the one that it was trained on, " + base);
+}
+
 }  // namespace
+
+int VisionConfig::Stage::Extent(int size) const {
+  return (size + 2 * patch_padding - patch_size) / patch_stride + 1;
+}
 
 int ModelConfig::image_tokens() const {
   int width = preprocess.width, height = preprocess.height;
   for (const VisionConfig::Stage& stage : vision.stages) {
-    width = (width + 2 * stage.patch_padding - stage.patch_size) / stage.patch_stride + 1;
-    height = (height + 2 * stage.patch_padding - stage.patch_size) / stage.patch_stride + 1;
+    width = stage.Extent(width);
+    height = stage.Extent(height);
   }
   return width * height + 1;
 }
 
 ModelConfig LoadModelConfig(const std::filesystem::path& folder) {
+  if (!std::filesystem::exists(folder / "config.json")) CheckForAdapter(folder);
   const JsonReader json = JsonReader::Open(folder / "config.json");
   if (json.StringOr("model_type", "") != "florence2") {
     json.Fail("model_type", "\"" + json.StringOr("model_type", "") +
@@ -179,14 +215,14 @@ ModelConfig LoadModelConfig(const std::filesystem::path& folder) {
   if (config.vision.projection_dim != config.text.d_model) {
     vision->Fail("projection_dim", "must equal text_config's d_model");
   }
-  const JsonReader preprocess = JsonReader::Open(folder / "preprocessor_config.json");
+  const JsonReader preprocess = OpenPreprocess(folder);
   config.preprocess = ReadPreprocess(preprocess);
 
   config.generation.max_length = std::min(kMaxAnswerTokens, config.text.max_positions + 1);
   ReadGeneration(*text, config.generation);
   ReadGeneration(json, config.generation);
-  if (std::filesystem::exists(folder / "generation_config.json")) {
-    ReadGeneration(JsonReader::Open(folder / "generation_config.json"), config.generation);
+  if (const auto file = JsonReader::OpenIfThere(folder / "generation_config.json")) {
+    ReadGeneration(*file, config.generation);
   }
   // The last token is never fed back, so an answer may be one longer than the positions.
   config.generation.max_length =
@@ -195,8 +231,8 @@ ModelConfig LoadModelConfig(const std::filesystem::path& folder) {
 
   int width = config.preprocess.width, height = config.preprocess.height;
   for (const VisionConfig::Stage& stage : config.vision.stages) {
-    width = (width + 2 * stage.patch_padding - stage.patch_size) / stage.patch_stride + 1;
-    height = (height + 2 * stage.patch_padding - stage.patch_size) / stage.patch_stride + 1;
+    width = stage.Extent(width);
+    height = stage.Extent(height);
     if (width < 1 || height < 1) preprocess.Fail("size", "too small for the model's strides");
   }
   if (std::max(width, height) > config.vision.max_position_embeddings) {

@@ -20,6 +20,9 @@ struct VisionConfig {
     int patch_stride;
     int patch_padding;
     bool patch_prenorm;  // layer norm before the convolution rather than after
+
+    // Width or height of the convolution's result for one of its input.
+    int Extent(int size) const;
   };
   std::vector<Stage> stages;
   int in_channels = 3;
@@ -41,7 +44,8 @@ struct TextConfig {
   bool scale_embedding = false;  // multiply token embeddings by sqrt(d_model)
 };
 
-// How a picture becomes the model's input, from preprocessor_config.json.
+// How a picture becomes the model's input, from preprocessor_config.json, or from
+// processor_config.json, which transformers 5 writes instead.
 struct PreprocessConfig {
   int width = 0, height = 0;  // pixels
   int resample = 3;           // Pillow's number of the filter; 3 = bicubic
@@ -60,7 +64,7 @@ struct ModelConfig {
   int image_tokens() const;
 };
 
-// Reads config.json, preprocessor_config.json and generation_config.json (which may be missing) of
+// Reads config.json, preprocessor_config.json (or processor_config.json) and generation_config.json (which may be missing) of
 // a model folder, in transformers' or in Microsoft's spelling. Throws Error(kInvalidModel) naming
 // the file and the key, if something is missing, is of the wrong type, or cannot be.
 ModelConfig LoadModelConfig(const std::filesystem::path& folder);

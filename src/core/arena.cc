@@ -50,10 +50,4 @@ void* Arena::TakeBytes(size_t bytes) {
   return result;
 }
 
-size_t Arena::capacity_bytes() const {
-  size_t total = 0;
-  for (const Block& block : blocks_) total += block.size;
-  return total;
-}
-
 }  // namespace uffizi

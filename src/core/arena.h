@@ -22,8 +22,6 @@ class Arena {
     return static_cast<T*>(TakeBytes(count * sizeof(T)));
   }
 
-  size_t capacity_bytes() const;
-
   class Scope {
    public:
     explicit Scope(Arena& arena) : arena_(arena), block_(arena.block_), used_(arena.used_) {}

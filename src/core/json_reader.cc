@@ -36,13 +36,17 @@ json ParseJson(std::string_view text) {
 
 JsonReader JsonReader::Open(const std::filesystem::path& path) {
   auto parsed = std::make_shared<json>();
+  bool is_pointer = false;
   try {
-    *parsed = ParseJson(ReadFile(path));
+    const std::string text = ReadFile(path);
+    is_pointer = IsLfsPointer(text);
+    *parsed = ParseJson(text);
   } catch (const Error& error) {
     throw Error(ErrorCode::kInvalidModel, error.what());
   }
   const json* value = parsed.get();
   JsonReader reader(path.string(), std::move(parsed), value);
+  if (is_pointer) reader.Fail(kLfsAdvice);
   if (value->is_discarded()) reader.Fail("not valid JSON, or nested too deep");
   if (!value->is_object()) reader.Fail("not a JSON object");
   return reader;

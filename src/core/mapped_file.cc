@@ -97,4 +97,8 @@ std::string ReadFile(const std::filesystem::path& path, size_t max_bytes) {
   }
 }
 
+bool IsLfsPointer(std::string_view bytes) {
+  return bytes.starts_with("version https://git-lfs.github.com/spec/");
+}
+
 }  // namespace uffizi

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace uffizi {
 
@@ -33,6 +34,13 @@ void ReleasePages(const uint8_t* data, size_t size);
 
 // The whole file as a string. Throws Error(kNotFound) or Error(kIo); kIo if it is over `max_bytes`.
 std::string ReadFile(const std::filesystem::path& path, size_t max_bytes = 1ull << 30);
+
+// Whether a file's bytes are a git-lfs pointer: what `git clone` leaves of a large file where
+// git-lfs is not installed.
+bool IsLfsPointer(std::string_view bytes);
+inline constexpr const char* kLfsAdvice =
+    "is a git-lfs pointer, not the file itself: install git-lfs and run `git lfs pull` in its "
+    "folder, or download the file";
 
 }  // namespace uffizi
 

@@ -64,10 +64,7 @@ PatchEmbedding PatchEmbedding::Read(const WeightReader& reader, const std::strin
 }
 
 FeatureMap PatchEmbedding::OutputShape(const FeatureMap& in) const {
-  const auto extent = [this](int size) {
-    return (size + 2 * config.patch_padding - config.patch_size) / config.patch_stride + 1;
-  };
-  return {nullptr, extent(in.height), extent(in.width), config.dim};
+  return {nullptr, config.Extent(in.height), config.Extent(in.width), config.dim};
 }
 
 void PatchEmbedding::Forward(const FeatureMap& in, const FeatureMap& out, Arena& arena) const {

@@ -308,5 +308,58 @@ TEST(HalfPrecision, RoundTripsEveryValue) {
   EXPECT_EQ(FloatToHalf(65520.0f), 0x7c00);
 }
 
+TEST_F(ModelFolder, TakesThePictureFromTransformersFivesProcessorConfig) {
+  fs::remove(path() / "preprocessor_config.json");
+  EXPECT_THAT(LoadError(), HasSubstr("processor_config.json"));
+  for (const json& processor : {json{{"image_processor", kPreprocess}}, kPreprocess}) {
+    testing::WriteText(path() / "processor_config.json", processor.dump());
+    EXPECT_EQ(LoadModelConfig(path()).preprocess.width, 32);
+  }
+}
+
+TEST_F(ModelFolder, HonoursOrRefusesStepsThatAreSwitchedOff) {
+  json off = kPreprocess;
+  off["do_rescale"] = off["do_normalize"] = false;
+  testing::WriteText(path() / "preprocessor_config.json", off.dump());
+  const PreprocessConfig preprocess = LoadModelConfig(path()).preprocess;
+  EXPECT_EQ(preprocess.rescale, 1);
+  EXPECT_EQ(preprocess.mean, (std::array<float, 3>{0, 0, 0}));
+  EXPECT_EQ(preprocess.std, (std::array<float, 3>{1, 1, 1}));
+  json whole = kPreprocess;
+  whole["do_resize"] = false;
+  testing::WriteText(path() / "preprocessor_config.json", whole.dump());
+  EXPECT_THAT(LoadError(), HasSubstr("do_resize"));
+}
+
+TEST_F(ModelFolder, TakesOffWhatWrappersPutBeforeNames) {
+  const auto plain = Florence2::Load(path());
+  for (const std::string wrapper : {"module.", "_orig_mod.", "module._orig_mod."}) {
+    EditHeader([&](json& header) {
+      json wrapped;
+      for (const auto& [name, entry] : header.items()) {
+        wrapped[name == "__metadata__" ? name : wrapper + name] = entry;
+      }
+      header = wrapped;
+    });
+    const auto model = Florence2::Load(path());
+    EXPECT_EQ(model->checkpoint.tensors().size(), plain->checkpoint.tensors().size());
+    Write(TinyConfig());
+  }
+}
+
+TEST_F(ModelFolder, SaysWhatIsThereInsteadOfAModel) {
+  const std::string pointer =
+      "version https://git-lfs.github.com/spec/v1\noid sha256:" + std::string(64, '0') +
+      "\nsize 464000000\n";
+  testing::WriteText(path() / "model.safetensors", pointer);
+  EXPECT_THAT(LoadError(), AllOf(HasSubstr("model.safetensors"), HasSubstr("git lfs pull")));
+  testing::WriteText(path() / "config.json", pointer);
+  EXPECT_THAT(LoadError(), AllOf(HasSubstr("config.json"), HasSubstr("git lfs pull")));
+  fs::remove(path() / "config.json");
+  testing::WriteText(path() / "adapter_config.json",
+                     json{{"base_model_name_or_path", "microsoft/Florence-2-base"}}.dump());
+  EXPECT_THAT(LoadError(), AllOf(HasSubstr("--lora"), HasSubstr("microsoft/Florence-2-base")));
+}
+
 }  // namespace
 }  // namespace uffizi
