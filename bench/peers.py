@@ -1,8 +1,10 @@
 """What Uffizi is measured against: the same network in OpenVINO (INT4 by nncf), and one 4-bit
 matrix product in ONNX Runtime.
 
-    python peers.py export MODEL_FOLDER IR_FOLDER      # float Hugging Face folder to INT4 IR
-    python peers.py openvino IR_FOLDER --threads N     # one JSON line of seconds
+    python peers.py export MODEL_FOLDER IR_FOLDER          # float Hugging Face folder to INT4 IR
+    python peers.py export-int8 MODEL_FOLDER IR_FOLDER     # encoders in INT8 by post-training quantization
+    python peers.py openvino IR_FOLDER --threads N         # one JSON line of seconds
+    python peers.py torch MODEL_FOLDER --threads N         # in bfloat16
     python peers.py onnxruntime --threads N
 
 The decoder of the export is as good as OpenVINO has it: stateful self-attention cache,
@@ -23,8 +25,9 @@ TOKENS = 50
 GEMM_ROWS, GEMM_COLUMNS, GEMM_DEPTH, GEMM_GROUP = 2304, 4096, 1024, 64
 
 
-def export(model_folder: pathlib.Path, out: pathlib.Path) -> None:
-    """Writes vision.xml, encoder.xml, cross.xml and decoder.xml."""
+def export(model_folder: pathlib.Path, out: pathlib.Path, int8: bool = False) -> None:
+    """Writes vision.xml, encoder.xml, cross.xml and decoder.xml, all with INT4 weights. With `int8`, what runs once
+    a picture takes INT8 weights and activations; the decoder, which waits for its weights, stays at INT4."""
     import nncf
     import openvino as ov
     import torch
@@ -95,20 +98,28 @@ def export(model_folder: pathlib.Path, out: pathlib.Path) -> None:
 
     out.mkdir(parents=True, exist_ok=True)
 
-    def save(name, converted):
+    def save(name, converted, *example):
+        if int8 and example:
+            # Weights are random, so random pictures calibrate them as well as any.
+            inputs = [tuple(array.numpy() for array in example)] * 4
+            converted = nncf.quantize(
+                converted, nncf.Dataset(inputs), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(inputs)
+            )
+            ov.save_model(converted, out / f"{name}.xml")
+            return
         nncf.compress_weights(
             converted, mode=nncf.CompressWeightsMode.INT4_SYM, ratio=1.0, group_size=128
         )
         ov.save_model(converted, out / f"{name}.xml")
 
     side = 768
-    pixels = torch.zeros(1, 3, side, side)
+    pixels = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     image = Vision()(pixels)
-    save("vision", ov.convert_model(Vision(), example_input=pixels, input=[1, 3, side, side]))
+    save("vision", ov.convert_model(Vision(), example_input=pixels, input=[1, 3, side, side]), pixels)
     ids = torch.arange(4, 18)[None]
-    save("encoder", ov.convert_model(Encoder(), example_input=(image, ids)))
+    save("encoder", ov.convert_model(Encoder(), example_input=(image, ids)), image, ids)
     states = Encoder()(image, ids)
-    save("cross", ov.convert_model(Cross(), example_input=states))
+    save("cross", ov.convert_model(Cross(), example_input=states), states)
     cross = Cross()(states)
     past = torch.zeros(1, heads, 3, width)
     caches = [t for i in range(len(text.decoder.layers)) for t in (*cross[2 * i : 2 * i + 2], past, past)]
@@ -174,6 +185,43 @@ def run_openvino(folder: pathlib.Path, threads: int, repeats: int) -> dict:
     }  # fmt: skip
 
 
+def run_torch(folder: pathlib.Path, threads: int, repeats: int) -> dict:
+    """transformers in bfloat16, greedy, as its users run it on a CPU."""
+    import torch
+    from transformers import Florence2ForConditionalGeneration
+
+    torch.set_grad_enabled(False)
+    torch.set_num_threads(threads)
+    start = time.perf_counter()
+    model = Florence2ForConditionalGeneration.from_pretrained(folder, dtype=torch.bfloat16).eval()
+    load = time.perf_counter() - start
+    pixels = torch.randn(1, 3, 768, 768, dtype=torch.bfloat16)
+    text = model.model.language_model
+    ids = torch.arange(4, 18)[None]
+    rows = []
+    for _ in range(repeats + 1):
+        clock = [time.perf_counter()]
+        image = model.model.get_image_features(pixels).pooler_output
+        clock.append(time.perf_counter())
+        states = text.encoder(inputs_embeds=torch.cat([image, text.encoder.embed_tokens(ids)], 1))
+        clock.append(time.perf_counter())
+        token, past = torch.tensor([[2]]), None
+        for _ in range(TOKENS):
+            out = text.decoder(
+                input_ids=token, encoder_hidden_states=states.last_hidden_state, past_key_values=past, use_cache=True
+            )
+            past = out.past_key_values
+            token = model.lm_head(out.last_hidden_state)[:, -1:].argmax(-1)
+        clock.append(time.perf_counter())
+        rows.append(np.diff(clock))
+    vision, encoder, decoder = (statistics.median(column) for column in zip(*rows[1:]))
+    return {
+        "vision": vision, "encoder": encoder, "token": decoder / TOKENS,
+        "picture": vision + encoder + decoder, "load": load,
+        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
+    }  # fmt: skip
+
+
 def run_onnxruntime(threads: int, repeats: int) -> dict:
     """Seconds of one MatMulNBits, 4 bits, activations quantized to int8 (accuracy_level 4)."""
     import onnxruntime as ort
@@ -209,13 +257,15 @@ def run_onnxruntime(threads: int, repeats: int) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["export", "openvino", "onnxruntime"])
+    parser.add_argument("what", choices=["export", "export-int8", "openvino", "torch", "onnxruntime"])
     parser.add_argument("folders", nargs="*", type=pathlib.Path)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
-    if args.what == "export":
-        export(*args.folders)
+    if args.what.startswith("export"):
+        export(*args.folders, int8=args.what == "export-int8")
+    elif args.what == "torch":
+        print(json.dumps(run_torch(*args.folders, args.threads, args.repeats)))
     elif args.what == "openvino":
         print(json.dumps(run_openvino(*args.folders, args.threads, args.repeats)))
     else:

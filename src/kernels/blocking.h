@@ -30,6 +30,12 @@ constexpr size_t NrVectors(size_t rows) { return rows == 1 ? 8 : rows == 2 ? 4 :
 // sums, 4 weights and an activation of 32 registers, or 6 x 2, 2 and 1 of 16.
 constexpr size_t SignedNrVectors(size_t vector_bytes) { return vector_bytes == 32 ? 2 : 4; }
 
+// nr in vectors of few rows of a matrix with factors: three rows, the beams of one question, fit 32
+// registers with a whole panel of 512-bit vectors, and then unpack and broadcast half as often.
+constexpr size_t FactorNrVectors(size_t rows, size_t vector_bytes) {
+  return rows == 3 && vector_bytes == 64 ? 4 : NrVectors(rows);
+}
+
 // Products of so few rows are memory-bound: each weight is used once or twice. They prefetch a
 // whole group of weights at a time. More rows prefetch what they read themselves, further on.
 constexpr size_t kMemoryBoundRows = 2;
