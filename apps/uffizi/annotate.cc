@@ -4,32 +4,27 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
-#include <map>
 #include <optional>
 
 #include "commands.h"
+#include "core/owned_folders.h"
 #include "dataset/job.h"
 #include "dataset/output_names.h"
 #include "model_options.h"
+#include "output_options.h"
 #include "progress.h"
-#include "table_sink.h"
 
 namespace uffizi::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-enum class Format { kTable, kJson, kJsonl, kCsv };
-
 struct AnnotateOptions {
   std::vector<std::string> pictures;
   dataset::CollectionOptions collection;
   ModelOptions model;
-  std::optional<Format> format;
-  std::string output, csv, coco, yolo, label_studio, sidecar_folder, draw;
-  bool sidecar = false;
-  std::string job;
-  bool restart = false, drop_invalid = false, quiet = false;
+  OutputOptions output;
+  bool quiet = false;
 };
 
 // Set by the first Ctrl-C; the second ends the process at once.
@@ -38,92 +33,6 @@ std::atomic<bool> stop_requested = false;
 void RequestStop(int signal) {
   stop_requested = true;
   std::signal(signal, SIG_DFL);
-}
-
-// --format, else what the output's name says: a table only for people.
-Format OutputFormat(const AnnotateOptions& options) {
-  if (options.format) return *options.format;
-  if (options.output.empty()) return Format::kTable;
-  const std::string extension = fs::path(options.output).extension().string();
-  if (extension == ".csv") return Format::kCsv;
-  if (extension == ".json") return Format::kJson;
-  return Format::kJsonl;
-}
-
-std::unique_ptr<dataset::Sink> MakeOutputSink(const AnnotateOptions& options) {
-  switch (OutputFormat(options)) {
-    case Format::kTable:
-      return MakeTableSink(options.output);
-    case Format::kJson:
-      return dataset::MakeJsonSink(options.output, dataset::JsonLayout::kList);
-    case Format::kCsv:
-      return dataset::MakeCsvSink(options.output);
-    case Format::kJsonl:
-      break;
-  }
-  return dataset::MakeJsonSink(options.output, dataset::JsonLayout::kLines);
-}
-
-// Whether answers go to standard output: not if files were asked for instead.
-bool UsesStandardOutput(const AnnotateOptions& options) {
-  if (!options.output.empty()) return false;
-  const bool files = !options.csv.empty() || !options.coco.empty() || !options.yolo.empty() ||
-                     !options.label_studio.empty() || options.sidecar ||
-                     !options.sidecar_folder.empty();
-  return options.format || !files;
-}
-
-// The folder of the journal: beside the first output that can be gone on with; empty if none can.
-fs::path JobFolder(const AnnotateOptions& options) {
-  if (!options.job.empty()) return options.job;
-  for (const std::string* output :
-       {&options.output, &options.csv, &options.coco, &options.yolo, &options.label_studio,
-        &options.sidecar_folder, &options.draw}) {
-    if (output->empty()) continue;
-    fs::path path = *output;
-    if (!path.has_filename()) path = path.parent_path();  // "drawn/"
-    const bool is_file =
-        output != &options.yolo && output != &options.sidecar_folder && output != &options.draw;
-    if (is_file && !dataset::CanResume(path)) continue;
-    return path += ".job";
-  }
-  return options.sidecar ? "uffizi-sidecars.job" : "";
-}
-
-std::vector<std::unique_ptr<dataset::Sink>> MakeSinks(const AnnotateOptions& options,
-                                                      const fs::path& job_folder) {
-  std::vector<std::unique_ptr<dataset::Sink>> sinks;
-  if (!options.output.empty() || UsesStandardOutput(options)) {
-    sinks.push_back(MakeOutputSink(options));
-  }
-  if (!options.csv.empty()) sinks.push_back(dataset::MakeCsvSink(options.csv));
-  if (!options.coco.empty()) sinks.push_back(dataset::MakeCocoSink(options.coco, job_folder));
-  if (!options.yolo.empty()) sinks.push_back(dataset::MakeYoloSink(options.yolo));
-  if (!options.label_studio.empty())
-    sinks.push_back(dataset::MakeLabelStudioSink(options.label_studio));
-  if (options.sidecar || !options.sidecar_folder.empty()) {
-    sinks.push_back(dataset::MakeSidecarSink(options.sidecar_folder));
-  }
-  if (!options.draw.empty()) sinks.push_back(dataset::MakeDrawingSink(options.draw));
-  return sinks;
-}
-
-// Sinks of regions alone would stay empty without a task that finds some.
-void CheckShapes(const AnnotateOptions& options, const std::vector<dataset::Question>& questions) {
-  const bool regions =
-      std::any_of(questions.begin(), questions.end(), [](const dataset::Question& question) {
-        // A raw prompt may hold a task.
-        return !question.task || GetTaskInfo(*question.task).shape != AnswerShape::kText;
-      });
-  if (regions) return;
-  for (const auto& [name, value] :
-       {std::pair{"--coco", &options.coco}, {"--yolo", &options.yolo}}) {
-    if (!value->empty()) {
-      throw Error(
-          ErrorCode::kInvalidArgument,
-          fmt::format("{} keeps regions, and none of the tasks finds any; --task od", name));
-    }
-  }
 }
 
 dataset::JobOptions Fingerprint(const AnnotateOptions& options,
@@ -153,7 +62,8 @@ dataset::JobOptions Fingerprint(const AnnotateOptions& options,
       {"decoding", fmt::format("exif {}, alpha {}, {} pixels at most", !model.no_exif,
                                model.drop_alpha ? "dropped" : "over white", model.max_pixels)},
       {"outputs", outputs},
-      {"invalid pictures", options.drop_invalid ? "dropped" : "kept"},
+      {"classes", fmt::format("{}", fmt::join(model.classes, ", "))},
+      {"invalid pictures", options.output.drop_invalid ? "dropped" : "kept"},
       {"csv column", options.collection.csv_column},
   };
 }
@@ -161,8 +71,35 @@ dataset::JobOptions Fingerprint(const AnnotateOptions& options,
 ProgressDisplay::Style ProgressStyle(const AnnotateOptions& options) {
   if (options.quiet) return ProgressDisplay::Style::kNone;
   if (isatty(STDERR_FILENO) == 0) return ProgressDisplay::Style::kLines;
-  const bool mixed = UsesStandardOutput(options) && isatty(STDOUT_FILENO) != 0;
+  const bool mixed = UsesStandardOutput(options.output) && isatty(STDOUT_FILENO) != 0;
   return mixed ? ProgressDisplay::Style::kNone : ProgressDisplay::Style::kBar;
+}
+
+// Runs the job with its progress on standard error, until it ends or is stopped.
+dataset::JobSummary Run(dataset::Job& job, const AnnotateOptions& options,
+                        std::optional<size_t> total) {
+  job.stop = &stop_requested;
+  std::signal(SIGINT, RequestStop);
+  std::signal(SIGTERM, RequestStop);
+  try {
+    ProgressDisplay display(total, ProgressStyle(options));
+    job.progress = [&](const dataset::JobProgress& progress) { display.Show(progress); };
+    return dataset::RunJob(job);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kIo || job.journal == nullptr) throw;
+    throw Error(error.code(),
+                std::string(error.what()) + "; the same command goes on from where it stopped");
+  }
+}
+
+void SayWhatStayed(const dataset::JobSummary& summary) {
+  const auto say = [](size_t count, const char* one, const char* many, const char* what) {
+    if (count > 0) fmt::print(stderr, "uffizi: {} {} {}\n", count, count == 1 ? one : many, what);
+  };
+  say(summary.already_there, "picture", "pictures",
+      "left out, as the outputs are there already; --existing overwrite makes them anew");
+  say(summary.kept, "file", "files", "of other pictures kept as they were");
+  say(summary.outside, "region", "regions", "left out, as the labels are none of the classes");
 }
 
 int Conclude(const dataset::JobSummary& summary, std::optional<size_t> total, bool resumable,
@@ -174,86 +111,87 @@ int Conclude(const dataset::JobSummary& summary, std::optional<size_t> total, bo
                resumable ? "the same command goes on from here" : "the answers so far are written");
     return kInterrupted;
   }
+  if (!quiet) SayWhatStayed(summary);
   if (progress.failed > 0 && !quiet) {
     fmt::print(stderr, "uffizi: {} of {} pictures failed\n", progress.failed, progress.done);
   }
   return progress.failed > 0 ? kSomeFailed : kOk;
 }
 
-int RunAnnotate(const CLI::App& command, AnnotateOptions& options) {
-  const std::vector<dataset::Question> questions = MakeQuestions(command, options.model);
-  CheckShapes(options, questions);
-  for (const std::string* folder : {&options.draw, &options.yolo}) {
-    if (!folder->empty()) options.collection.skipped_folders.push_back(*folder);
+// Everything that is read beside the pictures.
+dataset::OtherInputs OtherInputs(const AnnotateOptions& options) {
+  dataset::OtherInputs inputs;
+  for (const std::string& picture : options.pictures) {
+    std::error_code ignored;
+    if (picture == "-") {
+      inputs.emplace_back("/dev/stdin");
+    } else if (!fs::is_directory(picture, ignored)) {
+      inputs.emplace_back(picture);
+    }
   }
+  const ModelOptions& model = options.model;
+  if (!model.classes_file.empty()) inputs.emplace_back(model.classes_file);
+  if (!model.model.empty()) inputs.emplace_back(model.model);
+  for (const LoraSource& lora : model.engine.lora) inputs.push_back(lora.source);
+  return inputs;
+}
+
+// Drawings among the pictures would be taken for pictures the next time.
+void CheckDrawFolder(const AnnotateOptions& options) {
+  for (const std::string& picture : options.pictures) {
+    std::error_code ignored;
+    if (!options.output.draw.empty() && fs::is_directory(picture, ignored) &&
+        fs::equivalent(picture, options.output.draw, ignored)) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  options.output.draw + ": is an input, and cannot be the folder of --draw too");
+    }
+  }
+}
+
+int RunAnnotate(const CLI::App& command, AnnotateOptions& options) {
+  ReadClasses(options.model);
+  const dataset::ClassNames classes = options.model.classes.empty()
+                                          ? dataset::ClassNames()
+                                          : dataset::FixedClasses(options.model.classes);
+  const std::vector<dataset::Question> questions = MakeQuestions(command, options.model);
+  CheckOutputOptions(options.output, questions);
+  CheckDrawFolder(options);
+  const fs::path job_folder = JobFolder(options.output);
+  const std::vector<dataset::NamedOutput> outputs = NamedOutputs(options.output, job_folder);
+  dataset::CheckOutputs(outputs, OtherInputs(options));
+  options.collection.skipped_folders = SkippedFolders(options.output);
   const dataset::Collection collection(options.pictures, options.collection);
-  const std::optional<size_t> total = collection.Count();
+  std::optional<dataset::Journal> journal;
+  std::optional<ScratchFolder> scratch;  // for what sinks keep aside, without a journal
+  if (!job_folder.empty()) {
+    journal.emplace(job_folder, options.output.job.empty());
+  } else {
+    scratch.emplace(fs::temp_directory_path() / "uffizi");
+  }
+  dataset::Job job;
+  job.collection = &collection;
+  job.sinks = MakeSinks(options.output, journal ? job_folder : scratch->path(), classes, questions);
+  job.journal = journal ? &*journal : nullptr;
+  job.existing = options.output.existing;
+  job.naming = {options.output.sidecar, options.output.yolo};
+  job.drop_invalid = options.output.drop_invalid;
+  const std::optional<size_t> total = dataset::Survey(job, outputs);
   if (total == size_t{0}) {
     throw Error(ErrorCode::kNotFound,
                 fmt::format("{}: no pictures there", options.pictures.front()));
   }
   LoadedModel model = LoadModel(options.model, questions, total);
-  dataset::Job job;
-  job.collection = &collection;
   job.engine = model.engine;
   job.pipeline = std::move(model.pipeline);
-  const fs::path job_folder = JobFolder(options);
-  job.sinks = MakeSinks(options, job_folder);
-  std::optional<dataset::Journal> journal;
-  if (!job_folder.empty()) {
-    journal.emplace(job_folder, Fingerprint(options, questions, job.engine->info(), job.sinks),
-                    options.restart);
-    job.journal = &*journal;
+  if (classes.fixed) job.pipeline.classes = std::make_shared<dataset::ClassIndex>(classes);
+  if (journal) {
+    journal->Begin(Fingerprint(options, questions, job.engine->info(), job.sinks),
+                   options.output.restart);
     if (journal->found() && !options.quiet) {
       fmt::print(stderr, "uffizi: going on after {} pictures\n", journal->found()->done);
     }
   }
-  job.drop_invalid = options.drop_invalid;
-  job.stop = &stop_requested;
-  std::signal(SIGINT, RequestStop);
-  std::signal(SIGTERM, RequestStop);
-  dataset::JobSummary summary;
-  try {
-    ProgressDisplay display(total, ProgressStyle(options));
-    job.progress = [&](const dataset::JobProgress& progress) { display.Show(progress); };
-    summary = dataset::RunJob(job);
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::kIo || job.journal == nullptr) throw;
-    throw Error(error.code(),
-                std::string(error.what()) + "; the same command goes on from where it stopped");
-  }
-  return Conclude(summary, total, job.journal != nullptr, options.quiet);
-}
-
-void AddOutputOptions(CLI::App& command, AnnotateOptions& options) {
-  const std::string group = "Outputs (several at a time)";
-  const auto add = [&](const char* name, std::string& value, const char* type, const char* help) {
-    command.add_option(name, value, help)->group(group)->type_name(type);
-  };
-  const std::map<std::string, Format> formats = {{"table", Format::kTable},
-                                                 {"json", Format::kJson},
-                                                 {"jsonl", Format::kJsonl},
-                                                 {"csv", Format::kCsv}};
-  command
-      .add_option("--format", options.format,
-                  "Of --output: table, json, jsonl or csv (default: as its name ends, else jsonl; "
-                  "table on standard output)")
-      ->transform(CLI::CheckedTransformer(formats).description(""))
-      ->type_name("FORMAT")
-      ->group(group);
-  add("--output", options.output, "FILE", "The answers (default: standard output)");
-  add("--csv", options.csv, "FILE", "A row for each region or text");
-  add("--coco", options.coco, "FILE", "COCO detection and segmentation, masks as run lengths");
-  add("--yolo", options.yolo, "DIR", "YOLO labels, links to the pictures, data.yaml");
-  add("--label-studio", options.label_studio, "FILE", "Tasks with predictions for Label Studio");
-  command.add_flag("--sidecar", options.sidecar, "A .txt with the answers beside each picture")
-      ->group(group);
-  add("--sidecar-folder", options.sidecar_folder, "DIR", "The same, in a folder of their own");
-  add("--draw", options.draw, "DIR", "Annotated pictures");
-  command.add_flag("--drop-invalid", options.drop_invalid, "Leave error records out")->group(group);
-  add("--job", options.job, "DIR",
-      "Where the job's journal is kept (default: beside the first output)");
-  command.add_flag("--restart", options.restart, "Begin an unfinished job again")->group(group);
+  return Conclude(Run(job, options, total), total, journal.has_value(), options.quiet);
 }
 
 }  // namespace
@@ -269,7 +207,7 @@ Command AddAnnotate(CLI::App& app) {
   command->add_option("--csv-column", options->collection.csv_column,
                       "The column of paths in a .csv (default: path, image, file, ...)");
   AddModelOptions(*command, options->model);
-  AddOutputOptions(*command, *options);
+  AddOutputOptions(*command, options->output);
   command->add_flag("--quiet", options->quiet, "Nothing on standard error but failures");
   command->footer(
       "Examples:\n"
@@ -277,6 +215,9 @@ Command AddAnnotate(CLI::App& app) {
       "  uffizi annotate *.jpg --task open-vocabulary --class car --class \"traffic light\"\n"
       "  uffizi annotate photo.jpg --task region-to-category --region 10,20,300,400\n"
       "  uffizi annotate photos/ --task caption --then grounding --output a.jsonl --coco b.json\n"
+      "  uffizi annotate photos/ --task detailed-caption --sidecar --prefix \"ohwx, \"\n"
+      "  uffizi annotate ds/images --task od --classes classes.txt --yolo ds\n"
+      "Nothing that exists is replaced, unless --existing says so.\n"
       "A job with output files that was stopped goes on when the same command is given again.\n"
       "Exit codes: 0 all answered, 1 some pictures failed, 2 wrong usage, 3 bad model, 4 output\n"
       "cannot be written, 130 stopped.");

@@ -122,7 +122,8 @@ void PrintJson(Report& report) {
       report.batch, report.cores_busy, PeakMegabytes(), report.load_seconds, stages);
 }
 
-int RunBench(const CLI::App& command, const BenchOptions& options) {
+int RunBench(const CLI::App& command, BenchOptions& options) {
+  ReadClasses(options.model);
   std::vector<dataset::Question> questions;
   if (options.model.tasks.empty() && options.model.prompts.empty()) {
     questions.push_back({Task::kObjectDetection, "", std::nullopt});

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "commands.h"
+#include "dataset/class_files.h"
 #include "engine_options.h"
 
 namespace uffizi::cli {
@@ -78,9 +79,10 @@ class QuestionMaker {
   dataset::Question FromTask(const std::string& name) {
     dataset::Question question{TaskNamed(name), "", std::nullopt};
     const TaskInput input = GetTaskInfo(*question.task).input;
+    const AnswerShape shape = GetTaskInfo(*question.task).shape;
+    takes_classes_ |= shape != AnswerShape::kText && shape != AnswerShape::kQuads;
     if (*question.task == Task::kOpenVocabularyDetection && !options_.classes.empty()) {
       question.input = fmt::format("{}", fmt::join(options_.classes, ";"));
-      takes_classes_ = true;
     } else if (input == TaskInput::kText) {
       question.input = texts_.Next();
       takes_text_ = true;
@@ -97,7 +99,9 @@ class QuestionMaker {
     };
     if (!options_.texts.empty() && !takes_text_ && !takes_region_) refuse("--text");
     if (!options_.regions.empty() && !takes_region_) refuse("--region");
-    if (!options_.classes.empty() && !takes_classes_) refuse("--class");
+    // A prompt may be any task's.
+    const bool any = takes_classes_ || !options_.prompts.empty();
+    if (!options_.classes.empty() && !any) refuse("--class");
   }
 
  private:
@@ -131,7 +135,14 @@ void AddModelOptions(CLI::App& command, ModelOptions& options) {
   add_list("--text", options.texts, "Input of a task that takes text, in order of tasks");
   add_list("--region", options.regions,
            "Input of a region task: x1,y1,x2,y2 in pixels, or four <loc_N>");
-  add_list("--class", options.classes, "What open-vocabulary detection looks for; may be repeated");
+  add_list("--class", options.classes,
+           "What open-vocabulary detection looks for, and the only labels that any task's regions "
+           "may have; may be repeated. Class numbers are in this order")
+      ->type_name("NAME");
+  command
+      .add_option("--classes", options.classes_file,
+                  "The same from a file: a name a line, or a YOLO data.yaml")
+      ->type_name("FILE");
   add_list("--prompt", options.prompts,
            "A prompt of your own, such as \"<OD>\" or \"<DocVQA>What is the total?\"");
   command.add_option(
@@ -152,6 +163,14 @@ void AddModelOptions(CLI::App& command, ModelOptions& options) {
   command.add_option("--max-pixels", options.max_pixels, "Refuse larger pictures")
       ->capture_default_str();
   AddSearchOptions(command, options.generation);
+}
+
+void ReadClasses(ModelOptions& options) {
+  if (options.classes_file.empty()) return;
+  if (!options.classes.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "classes come by --class or --classes, not by both");
+  }
+  options.classes = dataset::ReadClassFile(options.classes_file);
 }
 
 std::vector<dataset::Question> MakeQuestions(const CLI::App& command, const ModelOptions& options) {

@@ -19,6 +19,7 @@ namespace uffizi::cli {
 struct ModelOptions {
   std::vector<std::string> tasks, thens, prompts;
   std::vector<std::string> texts, regions, classes;
+  std::string classes_file;  // that holds `classes`
   std::string model;
   EngineOptions engine;  // threads: of all workers together
   int workers = 0, batch = 0;
@@ -28,6 +29,9 @@ struct ModelOptions {
 };
 
 void AddModelOptions(CLI::App& command, ModelOptions& options);
+
+// Reads `classes_file`, if there is one. Throws Error.
+void ReadClasses(ModelOptions& options);
 
 // The questions in the order of the command line. Throws Error(kInvalidArgument, kInvalidPrompt).
 std::vector<dataset::Question> MakeQuestions(const CLI::App& command, const ModelOptions& options);

@@ -117,14 +117,15 @@ bool OwnFolder::IsKnown(const std::string& name) const {
 
 void OwnFolder::CheckContent() const {
   if (!IdentityOf(path_)) return;
+  const Marker marker = ReadMarker(path_ / kMarkerFile);
+  const bool marked = marker == Marker::kOurFolder || marker == Marker::kFolderOfOthers;
   std::error_code error;
   std::string first;
   size_t others = 0;
   fs::directory_iterator at(path_, error);
   for (const fs::directory_iterator end; !error && at != end; at.increment(error)) {
     const std::string name = at->path().filename().string();
-    const bool known = name == kMarkerFile ? ReadMarker(at->path()) != Marker::kForeign
-                                           : IsPart(name) || IsKnown(name);
+    const bool known = marked && (IsPart(name) || IsKnown(name));
     if (known && at->symlink_status().type() == fs::file_type::regular) continue;
     if (first.empty() || name < first) first = name;
     ++others;
@@ -166,6 +167,13 @@ void OwnFolder::Make() {
 int OwnFolder::OpenLock() const {
   const fs::path place = path_ / kMarkerFile;
   const int file = open(place.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (file < 0) FailWriting(place, errno);
+  return file;
+}
+
+int OwnFolder::OpenToAppend(const std::string& name) const {
+  const fs::path place = Place(name);
+  const int file = open(place.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
   if (file < 0) FailWriting(place, errno);
   return file;
 }

@@ -52,6 +52,8 @@ class OwnFolder {
 
   // Its file "lock", to be locked; it is there once the folder is made.
   int OpenLock() const;
+  // A file of it, made if it is not there, to read and to write to its end.
+  int OpenToAppend(const std::string& name) const;
   // Replaces a file of it in one step.
   void Write(const std::string& name, std::string_view bytes);
   void Remove(const std::string& name);

@@ -3,8 +3,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "dataset/job_files.h"
 
 namespace uffizi::dataset {
 
@@ -17,9 +20,11 @@ class AppendFile {
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;
 
-  // Opens or makes the file, with its folders, and cuts it to `length` bytes; kInvalidArgument if
-  // it has fewer. What is no regular file (a pipe, a terminal) is only written to.
-  void Open(uint64_t length);
+  // Makes the file, with its folders, over what is the job's own or may be `over`written; or, for
+  // a job that goes on, opens it and cuts it to `length` bytes. What is no regular file (a pipe, a
+  // terminal) is only written to. Throws as JobFiles does.
+  void Begin(JobFiles& files, const std::optional<FileIdentity>& over);
+  void GoOn(JobFiles& files, uint64_t length);
 
   void Append(std::string_view bytes);
 
@@ -39,13 +44,9 @@ class AppendFile {
   std::string buffer_;   // not yet written
 };
 
-// Writes a file whole or not at all: under another name first. Makes its folders. Throws
-// Error(kIo). With `durable`, it has reached the disk before it takes the name.
-void WriteWholeFile(const std::filesystem::path& path, std::string_view bytes,
-                    bool durable = false);
-
-// Whether a job that writes to `path` can be gone on with: a regular file, or none yet.
-bool CanResume(const std::filesystem::path& path);
+// Whether a path is no file that a job could have made: a pipe, a terminal, /dev/null, or whatever
+// /dev/stdout is.
+bool IsStream(const std::filesystem::path& path);
 
 }  // namespace uffizi::dataset
 

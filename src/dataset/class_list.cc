@@ -2,27 +2,86 @@
 
 #include <algorithm>
 #include <fstream>
+#include <utility>
+
+#include "uffizi/error.h"
 
 namespace uffizi::dataset {
+namespace {
 
-void ClassList::Load() {
-  std::ifstream in(file_.path(), std::ios::binary);
-  for (std::string line; std::getline(in, line);) {
-    ids_.emplace(line, names_.size());
-    names_.push_back(line);
-  }
-}
-
-size_t ClassList::IdOf(const Region& region) {
-  std::string name = region.label.empty() ? "object" : region.label;
+// On one line, without blanks around it.
+std::string Clean(std::string name) {
   std::replace_if(
       name.begin(), name.end(), [](unsigned char c) { return c < ' '; }, ' ');
-  const auto [found, added] = ids_.try_emplace(name, names_.size());
-  if (added) {
-    names_.push_back(name);
-    file_.Append(name + "\n");
+  name.erase(name.find_last_not_of(' ') + 1);
+  name.erase(0, name.find_first_not_of(' '));
+  return name;
+}
+
+std::string Lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
+    return c < 128 ? static_cast<char>(std::tolower(c)) : static_cast<char>(c);
+  });
+  return text;
+}
+
+}  // namespace
+
+ClassNames FixedClasses(std::vector<std::string> names) {
+  std::map<std::string, int> seen;
+  for (std::string& name : names) {
+    name = Clean(name);
+    if (name.empty()) {
+      throw Error(ErrorCode::kInvalidArgument, "a class has no name");
+    }
+    if (++seen[Lower(name)] > 1) {
+      throw Error(ErrorCode::kInvalidArgument, "the class " + name + " is in the list twice");
+    }
   }
-  return found->second;
+  return {std::move(names), true};
+}
+
+ClassIndex::ClassIndex(ClassNames classes) : classes_(std::move(classes)) {
+  for (size_t id = 0; id < classes_.names.size(); ++id) Index(id);
+}
+
+void ClassIndex::Index(size_t id) {
+  const std::string& name = classes_.names[id];
+  ids_.emplace(classes_.fixed ? Lower(name) : name, id);
+}
+
+std::optional<size_t> ClassIndex::Find(const std::string& label) const {
+  const auto found = ids_.find(classes_.fixed ? Lower(label) : label);
+  return found == ids_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::optional<size_t> ClassIndex::FindOrAdd(const std::string& label) {
+  const std::optional<size_t> found = Find(label);
+  if (found || classes_.fixed) return found;
+  classes_.names.push_back(label);
+  Index(classes_.names.size() - 1);
+  return classes_.names.size() - 1;
+}
+
+void ClassList::Begin() {
+  if (file_.length() == 0) {
+    for (const std::string& name : names()) file_.Append(name + "\n");
+    return;
+  }
+  ClassNames classes{{}, index_.fixed()};
+  std::ifstream in(file_.path(), std::ios::binary);
+  for (std::string line; std::getline(in, line);) classes.names.push_back(line);
+  index_ = ClassIndex(std::move(classes));
+}
+
+std::optional<size_t> ClassList::IdOf(const Region& region) {
+  std::string name = Clean(region.label);
+  if (name.empty()) name = "object";
+  const size_t before = names().size();
+  const std::optional<size_t> id = index_.FindOrAdd(name);
+  if (!id) ++outside_;
+  if (names().size() > before) file_.Append(name + "\n");
+  return id;
 }
 
 }  // namespace uffizi::dataset

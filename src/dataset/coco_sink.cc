@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <utility>
 
 #include "core/json_writer.h"
 #include "dataset/class_list.h"
@@ -16,22 +17,24 @@ namespace fs = std::filesystem;
 // file; annotations and categories wait in files of their own until the pictures' list is closed.
 class CocoSink : public Sink {
  public:
-  CocoSink(const fs::path& path, const fs::path& work_folder)
+  CocoSink(const fs::path& path, const fs::path& work_folder, ClassNames classes)
       : file_(path),
         annotations_(work_folder / "coco-annotations"),
-        categories_(work_folder / "coco-categories") {}
+        categories_(work_folder / "coco-categories", std::move(classes)) {}
 
   std::string description() const override { return "coco " + file_.path().string(); }
 
   std::vector<AppendFile*> files() override { return {&file_, &annotations_, &categories_.file()}; }
 
   void Begin() override {
-    categories_.Load();
+    categories_.Begin();
     std::ifstream in(annotations_.path(), std::ios::binary);  // a line each
     next_annotation_ +=
         static_cast<size_t>(std::count(std::istreambuf_iterator<char>(in), {}, '\n'));
     if (file_.length() == 0) file_.Append(kStart);
   }
+
+  size_t outside() const override { return categories_.outside(); }
 
   // Pictures that could not be read have no size, and COCO no place for them.
   void Add(const Record& record) override {
@@ -76,12 +79,14 @@ class CocoSink : public Sink {
       "{\"info\": {\"description\": \"Annotated by Uffizi\"}, \"licenses\": [],\n\"images\": [";
 
   void AddAnnotation(const Region& region, size_t image_id, int width, int height) {
+    const std::optional<size_t> category = categories_.IdOf(region);
+    if (!category) return;
     const Box box = BoundingBox(region, width, height);
     const float box_width = box.x2 - box.x1, box_height = box.y2 - box.y1;
     std::string json = next_annotation_ == 1 ? "\n" : ",\n";
     json += "{\"id\": " + std::to_string(next_annotation_) +
             ", \"image_id\": " + std::to_string(image_id) +
-            ", \"category_id\": " + std::to_string(categories_.IdOf(region) + 1) + ", \"bbox\": ";
+            ", \"category_id\": " + std::to_string(*category + 1) + ", \"bbox\": ";
     AppendJsonNumbers(std::vector<float>{box.x1, box.y1, box_width, box_height}, json);
     const std::vector<Polygon> outlines = Outlines(region);
     if (outlines.empty()) {
@@ -109,8 +114,9 @@ class CocoSink : public Sink {
 
 }  // namespace
 
-std::unique_ptr<Sink> MakeCocoSink(const fs::path& path, const fs::path& work_folder) {
-  return std::make_unique<CocoSink>(path, work_folder);
+std::unique_ptr<Sink> MakeCocoSink(const fs::path& path, const fs::path& work_folder,
+                                   const ClassNames& classes) {
+  return std::make_unique<CocoSink>(path, work_folder, classes);
 }
 
 }  // namespace uffizi::dataset

@@ -61,7 +61,7 @@ class Folder : public Source {
 
   void Enter(const fs::path& folder) {
     std::error_code error;
-    if (!skipped_.empty()) {
+    if (!skipped_.empty() && folder != root_) {
       const fs::path canonical = fs::weakly_canonical(folder, error);
       if (std::find(skipped_.begin(), skipped_.end(), canonical) != skipped_.end()) return;
     }

@@ -27,6 +27,8 @@ struct Job {
   PipelineOptions pipeline;
   std::vector<std::unique_ptr<Sink>> sinks;
   Journal* journal = nullptr;                        // null: the job cannot be gone on with
+  PictureNamer::Options naming;                      // as the sinks need it
+  std::optional<Existing> existing;                  // empty: as is usual for each sink
   bool drop_invalid = false;                         // leave error records out
   const std::atomic<bool>* stop = nullptr;           // set by whoever wants the job to end early
   std::function<void(const JobProgress&)> progress;  // after each picture and once a second
@@ -35,6 +37,10 @@ struct Job {
 struct JobSummary {
   JobProgress progress;
   bool finished = false;  // false: stopped early
+  // Of this run and those before it.
+  size_t already_there = 0;  // pictures that were not asked about, as all that would come was there
+  size_t kept = 0;           // other single files that were there and stayed
+  size_t outside = 0;        // regions left out, as their label is none of the classes
 };
 
 // Runs a job to its end, from where its journal says that it stopped. Throws Error: kIo if an

@@ -1,16 +1,14 @@
 #include "dataset/journal.h"
 
-#include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "core/mapped_file.h"
-#include "dataset/append_file.h"
+#include "core/owned_files.h"
 #include "uffizi/error.h"
 
 namespace uffizi::dataset {
@@ -20,7 +18,8 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr const char* kFileName = "journal.json";
-constexpr int kVersion = 1;
+constexpr const char* kRecord = "files";
+constexpr int kVersion = 2;
 
 // Names the first option that differs.
 std::string Difference(const JobOptions& theirs, const JobOptions& ours) {
@@ -39,73 +38,100 @@ std::string Difference(const JobOptions& theirs, const JobOptions& ours) {
 
 }  // namespace
 
-Journal::Journal(fs::path folder, JobOptions options, bool restart)
-    : folder_(std::move(folder)), options_(std::move(options)) {
-  std::error_code error;
-  fs::create_directories(folder_, error);
-  const fs::path lock = folder_ / "lock";
-  lock_ = open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (lock_ < 0) {
-    throw Error(ErrorCode::kIo, lock.string() + ": cannot be written: " + std::strerror(errno));
-  }
-  if (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
-    close(lock_);
-    throw Error(ErrorCode::kInvalidArgument, folder_.string() + ": another process runs this job");
-  }
+Journal::Journal(fs::path folder, bool by_name)
+    : folder_(std::move(folder),
+              {kFileName, kRecord, "coco-annotations", "coco-categories", "yolo-classes"},
+              by_name) {
+  folder_.Make();
+  Lock();
   try {
-    Load(restart);
+    Load();
+    int64_t alive = 0;
+    for (const char* name : {kFileName, kRecord}) {
+      if (const auto last = IdentityOf(folder_.Place(name)))
+        alive = std::max(alive, last->modified);
+    }
+    files_.Attach(folder_.OpenToAppend(kRecord), alive);
   } catch (...) {
     close(lock_);
     throw;
   }
 }
 
+void Journal::Lock() {
+  lock_ = folder_.OpenLock();
+  if (flock(lock_, LOCK_EX | LOCK_NB) == 0) return;
+  close(lock_);
+  throw Error(ErrorCode::kInvalidArgument, folder().string() + ": another process runs this job");
+}
+
 Journal::~Journal() {
-  std::error_code error;
   // A job that failed before it touched its outputs leaves nothing behind.
-  if (!fs::exists(folder_ / kFileName, error)) fs::remove_all(folder_, error);
+  if (!written_) folder_.RemoveAll();
   close(lock_);
 }
 
-void Journal::Load(bool restart) {
-  const fs::path path = folder_ / kFileName;
-  if (restart) fs::remove(path);
-  if (!fs::exists(path)) return;
-  const auto fail = [&](const std::string& reason) -> void {
-    throw Error(ErrorCode::kInvalidArgument,
-                folder_.string() + ": " + reason + "; --restart throws it away and begins again");
-  };
-  const json content = json::parse(ReadFile(path), nullptr, /*allow_exceptions=*/false);
+void Journal::Load() {
+  if (!IdentityOf(folder_.Place(kFileName))) return;
+  written_ = true;
+  const json content =
+      json::parse(ReadFile(folder_.Place(kFileName)), nullptr, /*allow_exceptions=*/false);
   if (!content.is_object() || content.value("version", 0) != kVersion) {
-    fail("holds an unfinished job that this program cannot read");
+    damage_ = "holds an unfinished job that this program cannot read";
+    return;
   }
   try {
-    if (content.at("done") == 0) return;  // nothing is lost, whatever it was
-    const std::string difference = Difference(content.at("options").get<JobOptions>(), options_);
-    if (!difference.empty()) {
-      fail("holds an unfinished job with other options (" + difference +
-           "); the same command as then goes on with it");
-    }
-    found_ = Checkpoint{content.at("done").get<size_t>(), content.at("failed").get<size_t>(),
-                        content.at("names").get<uint64_t>(),
-                        content.at("lengths").get<std::vector<uint64_t>>()};
+    left_options_ = content.at("options").get<JobOptions>();
+    left_ = Checkpoint{content.at("done").get<size_t>(),
+                       content.at("failed").get<size_t>(),
+                       content.at("already_there").get<size_t>(),
+                       content.at("kept").get<size_t>(),
+                       content.at("outside").get<size_t>(),
+                       content.at("names").get<uint64_t>(),
+                       content.at("lengths").get<std::vector<uint64_t>>()};
   } catch (const json::exception&) {
-    fail("holds an unfinished job whose journal is damaged");
+    damage_ = "holds an unfinished job whose journal is damaged";
   }
+}
+
+size_t Journal::done() const { return left_ ? left_->done : 0; }
+
+void Journal::Begin(JobOptions options, bool restart) {
+  options_ = std::move(options);
+  if (restart) return;
+  std::string reason = damage_;
+  if (reason.empty() && done() > 0) {  // else nothing is lost, whatever it was
+    const std::string difference = Difference(left_options_, options_);
+    if (!difference.empty()) {
+      reason = "holds an unfinished job with other options (" + difference +
+               "); the same command as then goes on with it";
+    }
+  }
+  if (!reason.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                folder().string() + ": " + reason + "; --restart throws it away and begins again");
+  }
+  if (done() > 0) found_ = left_;
 }
 
 void Journal::Write(const Checkpoint& checkpoint) {
-  const json content = {{"version", kVersion},       {"options", options_},
-                        {"done", checkpoint.done},   {"failed", checkpoint.failed},
-                        {"names", checkpoint.names}, {"lengths", checkpoint.lengths}};
-  WriteWholeFile(folder_ / kFileName,
-                 content.dump(1, ' ', false, json::error_handler_t::replace) + "\n", true);
+  files_.Sync();
+  const json content = {{"version", kVersion},
+                        {"options", options_},
+                        {"done", checkpoint.done},
+                        {"failed", checkpoint.failed},
+                        {"already_there", checkpoint.already_there},
+                        {"kept", checkpoint.kept},
+                        {"outside", checkpoint.outside},
+                        {"names", checkpoint.names},
+                        {"lengths", checkpoint.lengths}};
+  folder_.Write(kFileName, content.dump(1, ' ', false, json::error_handler_t::replace) + "\n");
+  written_ = true;
 }
 
 void Journal::Remove() {
-  std::error_code error;
-  fs::remove(folder_ / kFileName, error);  // first: without it the rest means nothing
-  fs::remove_all(folder_, error);
+  folder_.Remove(kFileName);  // first: without it the rest means nothing
+  folder_.RemoveAll();
 }
 
 }  // namespace uffizi::dataset

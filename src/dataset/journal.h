@@ -8,13 +8,19 @@
 #include <string>
 #include <vector>
 
+#include "core/owned_folders.h"
+#include "dataset/job_files.h"
+
 namespace uffizi::dataset {
 
 // How far a job is.
 struct Checkpoint {
-  size_t done = 0;                // pictures whose records are written
+  size_t done = 0;                // pictures that were dealt with
   size_t failed = 0;              // of those
-  uint64_t names = 0;             // hash of their names
+  size_t already_there = 0;       // of those, as all that would come of them was there already
+  size_t kept = 0;                // single files that were there already, of other pictures
+  size_t outside = 0;             // regions whose label is none of the classes
+  uint64_t names = 0;             // hash of the pictures' names
   std::vector<uint64_t> lengths;  // of the sinks' files, bytes
 };
 
@@ -22,34 +28,47 @@ struct Checkpoint {
 using JobOptions = std::map<std::string, std::string>;
 
 // A folder beside the output that lives as long as the job is not finished. It holds the
-// checkpoint, a lock, and what sinks must keep aside.
+// checkpoint, a lock, the record of the files that the job made, and what sinks must keep aside.
 class Journal {
  public:
-  // Locks the folder, which is made if need be. Throws Error(kInvalidArgument) if another process
-  // holds it, or if it belongs to a job with other options and `restart` is not set; Error(kIo).
-  Journal(std::filesystem::path folder, JobOptions options, bool restart);
+  // Locks the folder, which is made if need be, and reads what an earlier run left. Throws
+  // Error(kInvalidArgument) if another process holds it, or if anything else is in it; Error(kIo).
+  // `by_name`: nobody named this folder, which is called after an output.
+  explicit Journal(std::filesystem::path folder, bool by_name = true);
   ~Journal();
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
 
-  const std::filesystem::path& folder() const { return folder_; }
+  const std::filesystem::path& folder() const { return folder_.path(); }
+  JobFiles& files() { return files_; }
 
-  // Where an earlier run of this job got to; nothing if there was none.
+  // How many pictures an unfinished job has dealt with.
+  size_t done() const;
+
+  // Before the first Write. Throws Error(kInvalidArgument) if the unfinished job has other options
+  // and `restart` is not set, or its journal cannot be read.
+  void Begin(JobOptions options, bool restart);
+
+  // Where an earlier run of this job got to; nothing if there was none, or after a restart.
   const std::optional<Checkpoint>& found() const { return found_; }
 
   // Replaces the checkpoint, in one step. What it speaks of must have reached the disk.
   void Write(const Checkpoint& checkpoint);
 
-  // The job is finished: removes the folder.
+  // The job is finished: removes the folder, if nobody else made it.
   void Remove();
 
  private:
-  void Load(bool restart);
+  void Lock();
+  void Load();
 
-  std::filesystem::path folder_;
-  JobOptions options_;
-  std::optional<Checkpoint> found_;
+  OwnFolder folder_;
+  JobOptions options_, left_options_;
+  std::optional<Checkpoint> left_, found_;
+  std::string damage_;  // why what was left cannot be read
+  JobFiles files_;
   int lock_ = -1;
+  bool written_ = false;  // there is a checkpoint
 };
 
 }  // namespace uffizi::dataset

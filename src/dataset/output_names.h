@@ -3,7 +3,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <unordered_set>
+
+#include "dataset/record.h"
 
 namespace uffizi::dataset {
 
@@ -22,8 +27,32 @@ class OutputNames {
   std::unordered_set<uint64_t> taken_;
 };
 
+// Names the files that are made for each picture. Sees the pictures in their order.
+class PictureNamer {
+ public:
+  struct Options {
+    bool sidecars = false;       // there will be files beside the pictures
+    std::filesystem::path yolo;  // the folder of a YOLO data set, or ""
+  };
+  explicit PictureNamer(Options options);
+
+  // Gives a record its names.
+  void Name(Record& record);
+
+ private:
+  std::optional<std::filesystem::path> PlaceInDataSet(const std::filesystem::path& file);
+
+  Options options_;
+  std::filesystem::path yolo_images_;                   // without links
+  std::filesystem::path last_folder_, last_canonical_;  // of the picture before
+  OutputNames outputs_, sidecars_, yolo_;
+};
+
 // 64-bit FNV-1a of `text`, going on from `hash`.
 uint64_t HashText(std::string_view text, uint64_t hash = 0xcbf29ce484222325u);
+
+// 16 digits.
+std::string HexOf(uint64_t hash);
 
 }  // namespace uffizi::dataset
 

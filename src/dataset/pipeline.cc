@@ -31,11 +31,11 @@ struct Pipeline::Item {
 };
 
 Pipeline::Pipeline(std::shared_ptr<const Engine> engine, PipelineOptions options,
-                   std::unique_ptr<Source> source, size_t first, OutputNames names)
+                   std::unique_ptr<Source> source, size_t first, PictureNamer namer)
     : engine_(std::move(engine)),
       options_(std::move(options)),
       source_(std::move(source)),
-      names_(std::move(names)),
+      namer_(std::move(namer)),
       window_((static_cast<size_t>(options_.workers) + 1) * (options_.batch + 4)),
       next_(first),
       read_(first) {
@@ -111,9 +111,10 @@ void Pipeline::Read() {
     try {
       found = source_->Next(record.picture);
       if (found) {
-        record.output_name = names_.Give(record.picture.stem, record.picture.name);
+        namer_.Name(record);
         if (record.picture.error) throw *record.picture.error;
-        item->bytes = source_->Read(options_.decode.max_file_bytes);
+        record.already_there = options_.skip && options_.skip(record);
+        if (!record.already_there) item->bytes = source_->Read(options_.decode.max_file_bytes);
       }
     } catch (const Error& error) {
       if (found) {
@@ -134,7 +135,7 @@ void Pipeline::Read() {
     }
     if (!found || stopped_) break;
     ++read_;
-    if (!record.errors.empty()) {
+    if (!record.errors.empty() || record.already_there) {
       Finish(std::move(item));
     } else {
       raw_bytes_ += item->bytes.size();
@@ -285,6 +286,15 @@ std::vector<Result> Flatten(AskedPicture& asked, double decode_seconds) {
   return results;
 }
 
+// Leaves out regions whose label is a class, but none of these. What was read is no class, and
+// what has no label is of none. Returns how many.
+size_t DropOthers(const ClassIndex& classes, Answer& answer) {
+  if (answer.shape == AnswerShape::kText || answer.shape == AnswerShape::kQuads) return 0;
+  return std::erase_if(answer.regions, [&](const Region& region) {
+    return !region.label.empty() && !classes.Find(region.label);
+  });
+}
+
 }  // namespace
 
 void Pipeline::Generate(std::vector<ItemPtr> items, Session& session,
@@ -297,6 +307,11 @@ void Pipeline::Generate(std::vector<ItemPtr> items, Session& session,
   for (size_t i = 0; i < items.size(); ++i) {
     Item& item = *items[i];
     item.record.results = Flatten(asked[i], item.decode_seconds);
+    if (options_.classes != nullptr) {
+      for (Result& result : item.record.results) {
+        item.record.outside += DropOthers(*options_.classes, result.answer);
+      }
+    }
     for (const Error& error : asked[i].errors) {
       item.record.errors.push_back(
           Error(error.code(), item.record.picture.name + ": " + error.what()));

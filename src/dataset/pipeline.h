@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "dataset/class_list.h"
 #include "dataset/output_names.h"
 #include "dataset/questions.h"
 #include "dataset/record.h"
@@ -34,6 +35,10 @@ struct PipelineOptions {
   // Called by workers with each answered picture. `image` is empty unless keep_pixels.
   std::function<void(const Record&, const Image&)> prepare;
   bool keep_pixels = false;
+  // Pictures for which this is true are not asked about. Called by one thread, in their order.
+  std::function<bool(const Record&)> skip;
+  // If set, regions of other classes are left out of answers, where labels are classes.
+  std::shared_ptr<const ClassIndex> classes;
 };
 
 // Pictures in, records out, in the same order. A reader thread fetches files ahead; each worker
@@ -42,9 +47,9 @@ struct PipelineOptions {
 // while there is work, and what waits between the stages stays bounded.
 class Pipeline {
  public:
-  // `source` stands before the picture `first`; `names` knows those before it.
+  // `source` stands before the picture `first`; `namer` knows those before it.
   Pipeline(std::shared_ptr<const Engine> engine, PipelineOptions options,
-           std::unique_ptr<Source> source, size_t first, OutputNames names);
+           std::unique_ptr<Source> source, size_t first, PictureNamer namer);
   ~Pipeline();
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
@@ -74,7 +79,7 @@ class Pipeline {
   const std::shared_ptr<const Engine> engine_;
   const PipelineOptions options_;
   std::unique_ptr<Source> source_;  // the reader's
-  OutputNames names_;               // the reader's
+  PictureNamer namer_;              // the reader's
   const size_t window_;             // pictures under way at most
 
   mutable std::mutex mutex_;

@@ -28,9 +28,14 @@ struct Record {
   size_t index = 0;  // in the collection
   PictureRef picture;
   std::filesystem::path output_name;  // unique in the job, "sub/cat"
+  std::filesystem::path sidecar;      // of a file beside the picture, without its extension
+  std::filesystem::path yolo_name;    // in a YOLO data set, below labels/ and images/
+  bool in_data_set = false;           // lies in the data set's images/ already
   int width = 0, height = 0;          // pixels; 0 if it could not be decoded
   std::vector<Result> results;        // in the order of the questions
   std::vector<Error> errors;          // of the picture, or of single questions
+  bool already_there = false;         // not asked about: all that would come of it is there already
+  size_t outside = 0;                 // regions left out, as their label is none of the classes
 };
 
 }  // namespace uffizi::dataset

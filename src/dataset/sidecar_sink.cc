@@ -1,6 +1,7 @@
 #include <algorithm>
+#include <utility>
 
-#include "dataset/output_names.h"
+#include "core/mapped_file.h"
 #include "dataset/sink.h"
 
 namespace uffizi::dataset {
@@ -23,50 +24,82 @@ std::string AnswerLine(const Answer& answer) {
   return line;
 }
 
+constexpr size_t kMaxSidecar = size_t{64} << 20;
+
 class SidecarSink : public Sink {
  public:
-  explicit SidecarSink(const fs::path& folder) : folder_(folder) {}
+  explicit SidecarSink(SidecarOptions options) : options_(std::move(options)) {}
 
-  std::string description() const override { return "sidecar " + folder_.string(); }
+  std::string description() const override {
+    std::string text = "sidecar " + options_.folder.string();
+    if (!options_.prefix.empty()) text += " prefix " + options_.prefix;
+    if (!options_.suffix.empty()) text += " suffix " + options_.suffix;
+    return text;
+  }
 
-  void Skip(const Record& record) override {
-    if (folder_.empty()) PathOf(record);
+  std::vector<fs::path> FilesOf(const Record& record) const override {
+    fs::path path = options_.folder.empty() ? record.sidecar : options_.folder / record.output_name;
+    // What could not be listed has no file either, and its error comes anyway.
+    if (path.empty() && record.picture.error) return {};
+    if (path.empty()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  record.picture.name +
+                      ": no .txt can stand beside a picture in an archive; --sidecar-folder DIR "
+                      "says where");
+    }
+    return {path += ".txt"};
+  }
+
+  std::vector<fs::path> InTheWayOf(const Record& record) const override {
+    const bool adds = existing() == Existing::kAppend || existing() == Existing::kPrepend;
+    return adds ? std::vector<fs::path>() : Sink::InTheWayOf(record);
   }
 
   void Add(const Record& record) override {
-    const fs::path path = PathOf(record);
     if (record.results.empty()) return;
     std::string text;
-    for (const Result& result : record.results) text += AnswerLine(result.answer) + "\n";
-    WriteWholeFile(path, text);
+    for (const Result& result : record.results) {
+      text += options_.prefix + AnswerLine(result.answer) + options_.suffix + "\n";
+    }
+    for (const fs::path& path : FilesOf(record)) {
+      if (existing() == Existing::kAppend || existing() == Existing::kPrepend) {
+        Combine(path, std::move(text));
+      } else {
+        WritePictureFile(path, text);
+      }
+    }
   }
+
+ protected:
+  // What people who caption training sets expect.
+  Existing usual_existing() const override { return Existing::kKeep; }
 
  private:
-  fs::path PathOf(const Record& record) {
-    fs::path path = folder_ / record.output_name;
-    if (folder_.empty()) {
-      if (record.picture.file.empty()) {
-        throw Error(ErrorCode::kInvalidArgument,
-                    record.picture.name +
-                        ": no .txt can stand beside a picture in an archive; --sidecar-folder DIR "
-                        "says where");
-      }
-      // Two pictures side by side may differ in their extension alone.
-      fs::path stem = record.picture.file;
-      path = names_.Give(stem.replace_extension(), record.picture.file);
+  void Combine(const fs::path& path, std::string text) const {
+    const auto seen = IdentityOf(path);
+    if (!seen) {
+      job_files().Write(path, text);
+      return;
     }
-    path += ".txt";
-    return path;
+    // Ours already: a run that was killed has come so far.
+    if (job_files().Owns(path)) return;
+    std::string before = ReadFile(path, kMaxSidecar);
+    if (existing() == Existing::kAppend) {
+      if (!before.empty() && before.back() != '\n') before += '\n';
+      text = before + text;
+    } else {
+      text += before;
+    }
+    job_files().Write(path, text, seen);
   }
 
-  fs::path folder_;
-  OutputNames names_;  // of files beside their pictures
+  SidecarOptions options_;
 };
 
 }  // namespace
 
-std::unique_ptr<Sink> MakeSidecarSink(const fs::path& folder) {
-  return std::make_unique<SidecarSink>(folder);
+std::unique_ptr<Sink> MakeSidecarSink(const SidecarOptions& options) {
+  return std::make_unique<SidecarSink>(options);
 }
 
 }  // namespace uffizi::dataset

@@ -160,10 +160,13 @@ std::unique_ptr<Source> Collection::Open() const {
   return std::make_unique<Chain>(inputs_, options_);
 }
 
+bool Collection::IsListed() const {
+  return std::none_of(inputs_.begin(), inputs_.end(),
+                      [](const CollectionInput& input) { return IsCompressedTar(input.path); });
+}
+
 std::optional<size_t> Collection::Count() const {
-  for (const CollectionInput& input : inputs_) {
-    if (IsCompressedTar(input.path)) return std::nullopt;
-  }
+  if (!IsListed()) return std::nullopt;
   size_t count = 0;
   PictureRef picture;
   for (const auto source = Open(); source->Next(picture);) ++count;

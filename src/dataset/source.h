@@ -48,7 +48,11 @@ class Collection {
   // From the first picture.
   std::unique_ptr<Source> Open() const;
 
-  // Nothing if only reading everything tells: a compressed archive.
+  // Whether the names of the pictures are known without reading everything, as they are not for a
+  // compressed archive.
+  bool IsListed() const;
+
+  // Nothing if they are not listed.
   std::optional<size_t> Count() const;
 
  private:

@@ -1,6 +1,10 @@
+#include <algorithm>
 #include <system_error>
+#include <utility>
 
 #include "core/json_writer.h"
+#include "core/mapped_file.h"
+#include "dataset/class_files.h"
 #include "dataset/class_list.h"
 #include "dataset/geometry.h"
 #include "dataset/sink.h"
@@ -15,47 +19,175 @@ void AppendShare(float value, int whole, std::string& out) {
   AppendJsonNumber(value / static_cast<float>(whole), out);
 }
 
+// classes.txt and data.yaml of a data set, which are added to when there are new classes, if they
+// are ours or the user has said so.
+class ClassFiles {
+ public:
+  explicit ClassFiles(const fs::path& folder)
+      : list_{folder / "classes.txt", {}, {}}, yaml_{folder / "data.yaml", {}, {}} {}
+
+  // Reads what is there.
+  void Look(const JobFiles& files, Existing existing) {
+    const bool own = files.Owns(list_.path) || files.Owns(yaml_.path);
+    found_ = ReadDataSetClasses(list_.path.parent_path(), own);
+    writable_ = !found_.found || found_.ours || own || existing == Existing::kOverwrite ||
+                existing == Existing::kAppend;
+    for (File* file : {&list_, &yaml_}) {
+      file->seen = IdentityOf(file->path);
+      file->text = file->seen ? ReadFile(file->path) : "";
+    }
+  }
+
+  // The classes to begin with: those given, if they fit what is there, else what is there.
+  ClassNames Start(const ClassNames& given, Existing existing) const {
+    if (!found_.found) return given;
+    if (!given.fixed) return {found_.names, !writable_};
+    const std::vector<std::string>& there = found_.names;
+    const size_t shared = std::min(there.size(), given.names.size());
+    const size_t same = static_cast<size_t>(
+        std::mismatch(there.begin(), there.begin() + static_cast<std::ptrdiff_t>(shared),
+                      given.names.begin())
+            .first -
+        there.begin());
+    const bool equal = there.size() == given.names.size() && same == there.size();
+    const bool extends = same == there.size() && writable_;
+    if (equal || extends || existing == Existing::kOverwrite) return given;
+    throw Error(ErrorCode::kInvalidArgument,
+                list_.path.parent_path().string() + ": class " + std::to_string(same) + " is " +
+                    (same < there.size() ? there[same] : "none") + " there and " +
+                    (same < given.names.size() ? given.names[same] : "none") +
+                    " in the list; --existing overwrite replaces its classes");
+  }
+
+  bool writable() const { return writable_; }
+  bool found() const { return found_.found; }
+  std::vector<fs::path> paths() const {
+    std::vector<fs::path> paths;
+    for (const File* file : {&list_, &yaml_}) {
+      if (file->seen) paths.push_back(file->path);
+    }
+    return paths;
+  }
+
+  void Write(JobFiles& files, const std::vector<std::string>& names) {
+    if (!writable_ || (found_.found && names == found_.names)) return;
+    std::string lines;
+    for (const std::string& name : names) lines += name + "\n";
+    yaml_.text = WithYamlNames(yaml_.text, names);
+    yaml_.seen = files.Write(yaml_.path, yaml_.text, yaml_.seen);
+    list_.seen = files.Write(list_.path, lines, list_.seen);
+    found_.found = true;
+    found_.names = names;
+  }
+
+ private:
+  struct File {
+    fs::path path;
+    std::optional<FileIdentity> seen;
+    std::string text;
+  };
+
+  File list_, yaml_;
+  DataSetClasses found_;
+  bool writable_ = true;
+};
+
 // As Ultralytics reads them: a line for each box, "class x y width height" around its centre, or
 // for each polygon, "class x y x y ...", as shares of the picture's size.
 class YoloSink : public Sink {
  public:
-  explicit YoloSink(const fs::path& folder) : folder_(folder), classes_(folder / "classes.txt") {}
+  YoloSink(const fs::path& folder, const fs::path& work_folder, ClassNames classes)
+      : folder_(folder),
+        work_file_(work_folder / "yolo-classes"),
+        given_(std::move(classes)),
+        class_files_(folder) {}
 
   std::string description() const override { return "yolo " + folder_.string(); }
-  std::vector<AppendFile*> files() override { return {&classes_.file()}; }
-  void Begin() override { classes_.Load(); }
+
+  void Use(JobFiles& files, std::optional<Existing> existing) override {
+    Sink::Use(files, existing);
+    class_files_.Look(files, this->existing());
+    classes_.emplace(work_file_, class_files_.Start(given_, this->existing()));
+  }
+
+  std::vector<AppendFile*> files() override { return {&classes_->file()}; }
+  void Begin() override { classes_->Begin(); }
+  size_t outside() const override { return classes_->outside(); }
+
+  // With append, classes may come behind, and pictures that have labels keep them.
+  bool Keeps() const override {
+    return existing() == Existing::kKeep || existing() == Existing::kAppend;
+  }
+
+  std::vector<fs::path> InTheWay() override {
+    const bool must_write = class_files_.found() && !given_.fixed;
+    if (class_files_.writable() || !must_write || Keeps()) return {};
+    return class_files_.paths();
+  }
+
+  std::vector<fs::path> FilesOf(const Record& record) const override {
+    std::vector<fs::path> paths = {LabelPath(record)};
+    const fs::path link = LinkPath(record);
+    if (!link.empty() && !IsLinked(record, link)) paths.push_back(link);
+    return paths;
+  }
+
+  // A picture is never replaced by a link to another.
+  std::vector<fs::path> InTheWayOf(const Record& record) const override {
+    const fs::path link = LinkPath(record);
+    std::error_code ignored;
+    if (existing() == Existing::kOverwrite && !link.empty() && !IsLinked(record, link) &&
+        fs::exists(fs::symlink_status(link, ignored)) && !fs::is_symlink(link, ignored)) {
+      return {link};
+    }
+    return Sink::InTheWayOf(record);
+  }
 
   void Add(const Record& record) override {
     if (record.width == 0) return;
+    if (Keeps()) {
+      for (const fs::path& path : FilesOf(record)) {
+        if (job_files().IsOthers(path)) return CountKept();
+      }
+    }
     std::string lines;
     for (const Result& result : record.results) {
       for (const Region& region : result.answer.regions) {
         AddRegion(region, record.width, record.height, lines);
       }
     }
-    WriteWholeFile(OutputPath(record, "labels", ".txt"), lines);
+    WritePictureFile(LabelPath(record), lines);
     Link(record);
   }
 
-  void Finish() override {
-    std::string yaml = "path: .\ntrain: images\nval: images\nnames:\n";
-    for (size_t i = 0; i < classes_.names().size(); ++i) {
-      yaml += "  " + std::to_string(i) + ": ";
-      AppendJsonString(classes_.names()[i], yaml);  // YAML takes JSON's strings
-      yaml += "\n";
-    }
-    WriteWholeFile(folder_ / "data.yaml", yaml);
+  void Checkpoint() override {
+    if (!classes_->names().empty()) class_files_.Write(job_files(), classes_->names());
   }
+  void Finish() override { class_files_.Write(job_files(), classes_->names()); }
 
  private:
-  fs::path OutputPath(const Record& record, const char* kind, const std::string& extension) const {
-    fs::path path = folder_ / kind / record.output_name;
-    path += extension;
-    return path;
+  fs::path LabelPath(const Record& record) const {
+    fs::path path = folder_ / "labels" / record.yolo_name;
+    return path += ".txt";
+  }
+
+  // The training programs want the pictures in a folder beside the labels. Those in archives have
+  // no file to link to, and those that lie there already need no link.
+  fs::path LinkPath(const Record& record) const {
+    if (record.picture.file.empty() || record.in_data_set) return {};
+    fs::path path = folder_ / "images" / record.yolo_name;
+    return path += record.picture.file.extension();
+  }
+
+  static bool IsLinked(const Record& record, const fs::path& link) {
+    std::error_code ignored;
+    return fs::equivalent(link, record.picture.file, ignored);
   }
 
   void AddRegion(const Region& region, int width, int height, std::string& lines) {
-    const std::string id = std::to_string(classes_.IdOf(region));
+    const std::optional<size_t> number = classes_->IdOf(region);
+    if (!number) return;
+    const std::string id = std::to_string(*number);
     const std::vector<Polygon> outlines = Outlines(region);
     for (const Polygon& polygon : outlines) {
       lines += id;
@@ -76,28 +208,26 @@ class YoloSink : public Sink {
     }
   }
 
-  // The training programs want the pictures in a folder beside the labels. Those in archives have
-  // no file to link to.
-  void Link(const Record& record) {
-    if (record.picture.file.empty()) return;
-    const fs::path link = OutputPath(record, "images", record.picture.file.extension().string());
+  void Link(const Record& record) const {
+    const fs::path link = LinkPath(record);
+    if (link.empty() || IsLinked(record, link)) return;
     std::error_code error;
-    fs::create_directories(link.parent_path(), error);
-    const fs::path target = fs::absolute(record.picture.file, error);
-    if (fs::read_symlink(link, error) == target) return;
-    fs::remove(link, error);
-    fs::create_symlink(target, link, error);
-    if (error) throw Error(ErrorCode::kIo, link.string() + ": cannot be made: " + error.message());
+    std::optional<FileIdentity> over;
+    if (existing() == Existing::kOverwrite && fs::is_symlink(link, error)) over = IdentityOf(link);
+    job_files().Link(fs::absolute(record.picture.file, error), link, over);
   }
 
-  fs::path folder_;
-  ClassList classes_;
+  fs::path folder_, work_file_;
+  ClassNames given_;
+  ClassFiles class_files_;
+  std::optional<ClassList> classes_;
 };
 
 }  // namespace
 
-std::unique_ptr<Sink> MakeYoloSink(const fs::path& folder) {
-  return std::make_unique<YoloSink>(folder);
+std::unique_ptr<Sink> MakeYoloSink(const fs::path& folder, const fs::path& work_folder,
+                                   const ClassNames& classes) {
+  return std::make_unique<YoloSink>(folder, work_folder, classes);
 }
 
 }  // namespace uffizi::dataset

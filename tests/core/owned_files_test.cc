@@ -165,19 +165,19 @@ TEST_F(OwnedFilesTest, MovingOverKeepsEverythingOfOtherNames) {
 TEST_F(OwnedFilesTest, AnOwnFolderHoldsNothingElse) {
   const fs::path folder = root / "job";
   fs::create_directory(folder);
-  for (const char* name : {"thesis.txt", "lock", "notes"}) {
-    WriteText(folder / name, "");
-    const std::string failure = FailureOf([&] {
-      OwnFolder(folder, {"journal.json", "notes"}, false).Make();
-    });
-    if (name == std::string("notes")) {
-      EXPECT_EQ(failure, "");
-    } else {
-      EXPECT_THAT(failure, ::testing::HasSubstr(name));
-      fs::remove(folder / name);
-    }
+  // Files that are called as ours would be are a person's, too, unless we have marked the folder.
+  for (const char* name : {"thesis.txt", "lock", "journal.json"}) {
+    WriteText(folder / name, "mine");
+    EXPECT_THAT(FailureOf([&] { OwnFolder(folder, {"journal.json"}, false).Make(); }),
+                ::testing::HasSubstr(name));
+    EXPECT_EQ(ReadFile(folder / name), "mine");
+    fs::remove(folder / name);
   }
-  EXPECT_NE(FailureOf([&] { OwnFolder(folder / "notes", {}, false); }), "") << "a file";
+  WriteText(root / "file", "mine");
+  EXPECT_NE(FailureOf([&] { OwnFolder(root / "file", {}, false); }), "");
+  OwnFolder(folder, {"journal.json"}, false).Make();
+  WriteText(folder / "journal.json", "ours");
+  EXPECT_EQ(FailureOf([&] { OwnFolder(folder, {"journal.json"}, false).Make(); }), "");
 }
 
 TEST_F(OwnedFilesTest, AnOwnFolderGoesWithItsFilesIfItWasMadeHere) {

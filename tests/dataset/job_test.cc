@@ -9,6 +9,7 @@
 #include "core/mapped_file.h"
 #include "dataset/plan.h"
 #include "support/files.h"
+#include "uffizi/image.h"
 
 namespace uffizi::dataset {
 namespace {
@@ -89,6 +90,7 @@ TEST_F(JobTest, RecordsDoNotDependOnHowTheWorkIsCut) {
   for (const auto& [workers, batch] : {std::pair{1, size_t{1}}, {1, 5}, {3, 4}, {4, 8}}) {
     Job job = MakeJob(workers, batch);
     const fs::path out = temporary.path() / "out.jsonl";
+    fs::remove(out);
     job.sinks.push_back(MakeJsonSink(out, JsonLayout::kLines));
     const JobSummary summary = RunJob(job);
     EXPECT_TRUE(summary.finished);
@@ -126,7 +128,8 @@ TEST_F(JobTest, StopsAndGoesOn) {
   int runs = 0;
   for (bool finished = false; !finished; ++runs) {
     ASSERT_LT(runs, 20);
-    Journal journal(temporary.path() / "out.job", {}, false);
+    Journal journal(temporary.path() / "out.job");
+    journal.Begin({}, false);
     std::atomic<bool> stop = false;
     job = MakeJob(2, 2);
     job.sinks.push_back(MakeJsonSink(out, JsonLayout::kLines));
@@ -145,7 +148,8 @@ TEST_F(JobTest, StopsAndGoesOn) {
 TEST_F(JobTest, RefusesAnotherCollectionThanItBeganWith) {
   const fs::path out = temporary.path() / "out.jsonl";
   for (const bool changed : {false, true}) {
-    Journal journal(temporary.path() / "out.job", {}, false);
+    Journal journal(temporary.path() / "out.job");
+    journal.Begin({}, false);
     std::atomic<bool> stop = false;
     Job job = MakeJob(1, 1);
     job.sinks.push_back(MakeJsonSink(out, JsonLayout::kLines));

@@ -58,8 +58,9 @@ def test_killed_fifty_times(tmp_path):
     annotate(collection, *TASKS, *outputs(tmp_path / "whole"), code=1)
     whole = time.monotonic() - started
     command = [COMMAND, "annotate", str(collection), *TASKS, *map(str, outputs(tmp_path / "killed"))]
-    killed, rounds = 0, 0
     # A run that is left alone long enough ends the job, and the next begins anew.
+    command += ["--existing", "overwrite"]
+    killed, rounds = 0, 0
     while killed < 50:
         killed += kill_at_random(command, rounds, 50 - killed, whole / 6)
         rounds += 1
@@ -114,7 +115,7 @@ def test_other_options_are_refused(pictures, tmp_path):
     # How the work is spread does not change the answers.
     annotate(pictures, "--task", "od", "--output", out, "--workers", "1", "--quiet", code=1)
     first = read_records(out)
-    annotate(pictures, "--task", "od", "--output", out, "--restart", code=1)
+    annotate(pictures, "--task", "od", "--output", out, "--existing", "overwrite", code=1)
     assert read_records(out) == first
 
 

@@ -1,0 +1,55 @@
+#ifndef UFFIZI_APPS_OUTPUT_OPTIONS_H_
+#define UFFIZI_APPS_OUTPUT_OPTIONS_H_
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dataset/job.h"
+#include "dataset/questions.h"
+#include "dataset/survey.h"
+
+namespace uffizi::cli {
+
+enum class Format { kTable, kJson, kJsonl, kCsv };
+
+// What `annotate` makes, and where.
+struct OutputOptions {
+  std::optional<Format> format;
+  std::string output, csv, coco, yolo, label_studio, sidecar_folder, draw;
+  bool sidecar = false;
+  std::string prefix, suffix;  // of sidecars
+  std::string job;
+  std::optional<dataset::Existing> existing;
+  bool restart = false, drop_invalid = false;
+};
+
+void AddOutputOptions(CLI::App& command, OutputOptions& options);
+
+// Throws Error(kInvalidArgument) for options that do not fit each other or the questions.
+void CheckOutputOptions(const OutputOptions& options,
+                        const std::vector<dataset::Question>& questions);
+
+// Whether answers go to standard output: not if files were asked for instead.
+bool UsesStandardOutput(const OutputOptions& options);
+
+// The folder of the journal: beside the first output that can be gone on with; empty if none can.
+std::filesystem::path JobFolder(const OutputOptions& options);
+
+// All of them, the journal's folder too.
+std::vector<dataset::NamedOutput> NamedOutputs(const OutputOptions& options,
+                                               const std::filesystem::path& job_folder);
+
+// Folders in which outputs are written, where no pictures are looked for.
+std::vector<std::filesystem::path> SkippedFolders(const OutputOptions& options);
+
+std::vector<std::unique_ptr<dataset::Sink>> MakeSinks(
+    const OutputOptions& options, const std::filesystem::path& work_folder,
+    const dataset::ClassNames& classes, const std::vector<dataset::Question>& questions);
+
+}  // namespace uffizi::cli
+
+#endif  // UFFIZI_APPS_OUTPUT_OPTIONS_H_
