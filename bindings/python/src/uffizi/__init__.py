@@ -8,6 +8,9 @@
 from __future__ import annotations
 
 from importlib.metadata import version as _version
+from pkgutil import extend_path as _extend_path
+
+__path__ = _extend_path(__path__, __name__)  # uffizi.spark may be installed elsewhere
 
 from . import _load as _load  # first: says why, if the native part cannot be loaded
 from ._annotate import annotate
