@@ -187,7 +187,8 @@ typedef struct uffizi_question {
    *   num_beams, early_stopping ("on", "off", "never"), length_penalty, no_repeat_ngram_size,
    *   repetition_penalty, min_length, max_length, do_sample, temperature, top_k, top_p, seed,
    *   forced_bos, forced_eos, suppress_tokens, eos_token_ids: engine.h tells what they mean;
-   *   max_input_length: refuse a longer prompt, tokens with <s> and </s>. */
+   *   max_input_length: refuse a longer prompt, tokens with <s> and </s>;
+   *   min_score: leave out regions whose score is known and lower, 0..1. */
   const uffizi_options* options;
 } uffizi_question;
 

@@ -10,7 +10,8 @@ namespace uffizi::capi {
 namespace {
 
 // Checks one question and makes it a query of `engine`.
-Query MakeQuery(const Engine& engine, const uffizi_question& question) {
+Query MakeQuery(const Engine& engine, const uffizi_question& question,
+                const QuestionOptions& options) {
   Require(question.picture, "picture");
   if (question.text_size > 0) Require(question.text, "text");
   if (question.picture->engine.get() != &engine) {
@@ -18,7 +19,6 @@ Query MakeQuery(const Engine& engine, const uffizi_question& question) {
   }
   const EncodedImage& picture = question.picture->picture;
   const std::string_view text(question.text_size > 0 ? question.text : "", question.text_size);
-  const QuestionOptions options = ReadQuestionOptions(question.options);
   const Query query = engine.MakeQuery(picture, MakePrompt(text, picture.width(), picture.height()),
                                        options.generation);
   if (options.max_input_length && query.input_ids().size() > *options.max_input_length) {
@@ -48,8 +48,10 @@ class Batch {
       : session_(session), progress_(progress), user_(user), results_(questions.size()) {
     for (size_t i = 0; i < questions.size(); ++i) {
       Attempt(results_[i], [&] {
-        queries_.push_back(MakeQuery(session.engine(), questions[i]));
+        const QuestionOptions options = ReadQuestionOptions(questions[i].options);
+        queries_.push_back(MakeQuery(session.engine(), questions[i], options));
         indices_.push_back(i);
+        min_scores_.push_back(options.min_score);
       });
     }
   }
@@ -79,6 +81,10 @@ class Batch {
     for (size_t i = 0; i < count; ++i) {
       uffizi_result& result = results_[indices_[first + i]];
       result.result = std::move(answers[i]);
+      const float least = min_scores_[first + i];
+      std::erase_if(result.result.answer.regions, [least](const Region& region) {
+        return region.score > 0 && region.score < least;
+      });
       result.json = AnswerToJson(result.result.answer);
     }
   }
@@ -88,7 +94,8 @@ class Batch {
   void* user_;
   std::vector<uffizi_result> results_;
   std::vector<Query> queries_;
-  std::vector<size_t> indices_;  // of each query's question
+  std::vector<size_t> indices_;    // of each query's question
+  std::vector<float> min_scores_;  // of each query
 };
 
 }  // namespace

@@ -120,7 +120,9 @@ QuestionOptions ReadQuestionOptions(const uffizi_options* options) {
   Table table;
   ForEachField(kGenerationFields,
                [&](const auto& field) { table.Add(field.name, result.generation.*field.member); });
-  table.Add("max_input_length", result.max_input_length).Fill(options);
+  table.Add("max_input_length", result.max_input_length)
+      .Add("min_score", result.min_score)
+      .Fill(options);
   return result;
 }
 

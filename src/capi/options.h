@@ -22,6 +22,7 @@ EngineOptions ReadEngineOptions(const uffizi_options* options);
 struct QuestionOptions {
   GenerationOptions generation;
   std::optional<size_t> max_input_length;  // tokens
+  float min_score = 0;                     // regions below are dropped; one without score is kept
 };
 QuestionOptions ReadQuestionOptions(const uffizi_options* options);
 

@@ -4,7 +4,9 @@ part, which need not be built here."""
 import importlib.machinery
 import importlib.util
 import os
+import shutil
 import struct
+import subprocess
 import sys
 import zlib
 from pathlib import Path
@@ -87,3 +89,16 @@ def spark(models):
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory):
     return write_pictures(tmp_path_factory.mktemp("pictures"), 3)
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory):
+    """A folder with the whole package: the native part of the wheel, and uffizi.spark of the source."""
+    wheels = sorted((SOURCE / "dist").glob("uffizi-*.whl"))
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+    folder = tmp_path_factory.mktemp("package")
+    if not wheels or subprocess.run([*install, str(folder), *map(str, wheels[:1])], check=False).returncode:
+        pytest.skip("needs the wheel of `./run wheel`")
+    shutil.rmtree(folder / "uffizi" / "spark", ignore_errors=True)
+    (folder / "uffizi" / "spark").symlink_to(SOURCE / "bindings/python/src/uffizi/spark")
+    return folder

@@ -1,21 +1,17 @@
 """A standalone cluster of processes: a master and two workers, one of which is killed at work."""
 
-import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import pyspark
+from clusters import HOME, free_port, processes, wait_until
 from conftest import MODEL, SOURCE, write_pictures
 
 PICTURES = 120
 PARTITIONS = 24
-HOME = Path(pyspark.__file__).parent
 
 # Runs as a process of its own, because this one has a local Spark. It answers all pictures and
 # writes one line for each, and tells as it goes on how many tasks are done.
@@ -61,41 +57,6 @@ spark.stop()
 """.replace("int(conftest_partitions)", str(PARTITIONS))
 
 
-def free_port():
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return server.getsockname()[1]
-
-
-@contextlib.contextmanager
-def processes():
-    """Starts processes of Spark, each with a group of its own, and kills what is left of them."""
-    started = []
-    environment = {**os.environ, "SPARK_HOME": str(HOME), "SPARK_LOCAL_IP": "127.0.0.1"}
-
-    def start(command, **options):
-        process = subprocess.Popen(
-            command, env=environment, start_new_session=True, text=True, **options
-        )
-        started.append(process)
-        return process
-
-    try:
-        yield start
-    finally:
-        for process in started:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def wait_until(condition, what, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"no {what} within {seconds} s"
-        time.sleep(0.2)
-
-
 def test_a_killed_worker_costs_no_row(tmp_path):
     pictures = write_pictures(tmp_path / "pictures", PICTURES)
     port = free_port()
@@ -127,7 +88,7 @@ def test_a_killed_worker_costs_no_row(tmp_path):
                 lambda name=name: "Successfully registered" in (log / name).read_text(), name
             )
         out = tmp_path / "answers"
-        tests = str(SOURCE / "tests" / "spark")
+        tests = str(Path(__file__).parent)
         driver = start(
             [sys.executable, "-c", DRIVER, tests, f"spark://127.0.0.1:{port}", str(pictures), str(out)],
             stdout=subprocess.PIPE,

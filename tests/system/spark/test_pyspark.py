@@ -2,11 +2,13 @@
 
 import contextlib
 import io
+import json
 import os
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
-import pyspark
 import pytest
 from conftest import MODEL, SOURCE
 from pyspark.ml import Pipeline, PipelineModel
@@ -33,9 +35,9 @@ def test_the_seeds_snippet(spark, pictures):
 
 
 def test_parameters_are_those_of_the_jar(spark):
-    from uffizi.spark import Florence2Transformer, ImageAssembler
+    from uffizi.spark import Finisher, Florence2Transformer, ImageAssembler
 
-    for stage in (ImageAssembler(), Florence2Transformer.pretrained()):
+    for stage in (ImageAssembler(), Finisher(), Florence2Transformer.pretrained()):
         java = stage._java_obj
         assert {p.name for p in stage.params} == {p.name() for p in java.params()}
         for param in stage.params:
@@ -108,32 +110,139 @@ def test_the_notebook(spark, monkeypatch):
     assert cells["errors"].count() == 0
 
 
-FROM_THE_WHEEL = """
+def test_sparknlps_helpers(spark, pictures):
+    from uffizi.spark import (
+        Annotation,
+        AnnotationImage,
+        Finisher,
+        Florence2Transformer,
+        ImageAssembler,
+        LightPipeline,
+    )
+
+    data = ImageAssembler.loadImagesAsBytes(spark, str(pictures)).withColumn("text", lit("<OD>"))
+    florence = Florence2Transformer.pretrained("uffizi-tiny").setCompatibility("spark-nlp")
+    assert florence.getEngine() == "uffizi" and florence.getRandomSeed() is None
+    assert florence.setRandomSeed(3).getRandomSeed() == 3
+    model = Pipeline(stages=[ImageAssembler().setParams(inputCol="image"), florence]).fit(data)
+    rows = model.transform(data).orderBy("path").select("path", "answer").collect()
+    boxes = json.loads(rows[0].answer[0].metadata["florence2_postprocessed_raw"])
+    assert len(boxes[0]["bbox"]) == 4 and boxes[0]["catName"]
+
+    light = LightPipeline(model)
+    files = [row.path for row in rows]
+    full = light.fullAnnotateImage(files, ["<OD>"] * len(files))
+    assert [one["answer"] for one in full] == [[Annotation.fromRow(a) for a in row.answer] for row in rows]
+    assert isinstance(full[0]["image_assembler"][0], AnnotationImage)
+    assert light.annotate(files[0], "<OD>")["answer"] == [rows[0].answer[0].result]
+    assert [one["image_assembler"] for one in light.annotate(files)] == [[""]] * len(files)
+    with pytest.raises(ValueError, match="both"):
+        light.fullAnnotateImage(files, "<OD>")
+
+    finisher = Finisher().setInputCols("answer").setOutputCols(["said"])
+    finished = finisher.transform(model.transform(data).orderBy("path"))
+    assert [row.said for row in finished.collect()] == [[a.result for a in row.answer] for row in rows]
+    assert "answer" not in finished.columns
+    assert Annotation.arrayType().simpleString() == model.transform(data).schema["answer"].dataType.simpleString()
+
+
+def test_converting_what_sparknlp_saved(spark, pictures, tmp_path):
+    """Of a stage; pipelines are converted in CompatibilityTest.scala."""
+    from uffizi.spark import Florence2Transformer, ImageAssembler, convert
+
+    artifact = SOURCE / "tests/data/models/florence_2_tiny_int4.zip"
+    with zipfile.ZipFile(artifact) as archive:
+        archive.extractall(tmp_path / "saved")
+    convert(str(tmp_path / "saved"), str(tmp_path / "converted"))
+    stage = Florence2Transformer.load(str(tmp_path / "converted")).setMaxOutputLength(20)
+    assert stage.getSize() == 384
+    data = ImageAssembler().transform(spark.read.format("image").load(str(pictures)))
+    assert all(row.result[0] is not None for row in stage.transform(data).select("answer.result").collect())
+
+
+IN_ANY_ORDER = """
+import sys
+from pyspark.sql import SparkSession
+
+tests, saved, pictures, order = sys.argv[1:]
+sys.path.insert(0, tests)
+import conftest
+
+if order == "import first":
+    import uffizi.spark
+spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
+if order == "session first":
+    import uffizi.spark
+from pyspark.ml import PipelineModel
+
+data = spark.read.format("image").load(pictures)
+for row in PipelineModel.load(saved).transform(data).select("answer.result").collect():
+    assert "<loc_" in row.result[0], row
+"""
+
+
+@pytest.mark.parametrize("order", ["import first", "session first"])
+def test_saved_pipelines_load_in_a_new_session(spark, pictures, tmp_path, order):
+    from uffizi.spark import Florence2Transformer, ImageAssembler
+
+    data = spark.read.format("image").load(str(pictures))
+    stages = [ImageAssembler(), Florence2Transformer.pretrained("uffizi-tiny")]
+    Pipeline(stages=stages).fit(data).save(str(tmp_path / "saved"))
+    tests = str(Path(__file__).parent)
+    subprocess.run(
+        [sys.executable, "-c", IN_ANY_ORDER, tests, str(tmp_path / "saved"), str(pictures), order],
+        check=True,
+    )
+
+
+def test_the_jar_fits_the_spark_that_would_run(monkeypatch, tmp_path):
+    from uffizi.spark import _jar
+
+    monkeypatch.setattr(_jar, "_active_context", lambda: None)
+    monkeypatch.delenv("UFFIZI_SPARK_JAR", raising=False)
+    for name, expected in (
+        ("spark-core_2.13-3.5.6.jar", ("3.5", "2.13")),
+        ("spark-core_2.12-3.5.1-amzn-0.jar", ("3.5", "2.12")),
+        ("spark-core_2.13-4.0.1.jar", ("4", "2.13")),
+        ("spark-core_2.12-3.3.0.jar", ("3.3", "2.12")),
+    ):
+        home = tmp_path / name
+        (home / "jars").mkdir(parents=True)
+        (home / "jars" / name).touch()
+        monkeypatch.setenv("SPARK_HOME", str(home))
+        assert _jar._installed() == expected
+    with pytest.raises(FileNotFoundError, match="for Spark 3.3 with Scala 2.12"):
+        _jar.jar()
+
+
+FROM_THE_PACKAGE = """
 import sys
 from pyspark.ml import Pipeline
 from pyspark.sql import SparkSession
 from pyspark.sql.functions import lit
 from uffizi.spark import Florence2Transformer, ImageAssembler, jar
 
-site, model, pictures = sys.argv[1:]
-assert jar().startswith(site), jar()
+site, pictures = sys.argv[1:]
 spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
+assert jar().startswith(site), jar()
 data = spark.read.format("image").load(pictures).withColumn("text", lit("<OD>"))
-stages = [ImageAssembler(), Florence2Transformer.load(model)]
+stages = [ImageAssembler(), Florence2Transformer.pretrained("uffizi-tiny")]
 for row in Pipeline(stages=stages).fit(data).transform(data).select("answer.result").collect():
     assert "<loc_" in row.result[0], row
+assert Florence2Transformer.unload() == 1
 """
 
 
-def test_the_wheel_brings_the_jar(pictures, tmp_path):
-    wheels = list((SOURCE / "dist").glob("uffizi-*.whl"))
-    if not wheels or pyspark.__version__ < "4":
-        pytest.skip("needs the wheel of `./run wheel`, which brings the jar for Spark 4")
+def test_the_package_is_all_it_needs(pictures, tmp_path):
+    """With nothing but uffizi-spark: the jar, the native library and a model are inside."""
+    subprocess.run([str(SOURCE / "scripts" / "spark_package.sh")], check=True)
+    (wheel,) = (SOURCE / "dist").glob("uffizi_spark-*-py3-none-any.whl")
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
-    subprocess.run([*install, str(tmp_path), str(wheels[0])], check=True)
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    subprocess.run([*install, str(tmp_path), str(wheel)], check=True)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "UFFIZI_CACHE": str(tmp_path / "cache")}
+    environment.pop("UFFIZI_SPARK_JAR", None)
     subprocess.run(
-        [sys.executable, "-c", FROM_THE_WHEEL, str(tmp_path), str(MODEL), str(pictures)],
+        [sys.executable, "-c", FROM_THE_PACKAGE, str(tmp_path), str(pictures)],
         env=environment,
         check=True,
     )

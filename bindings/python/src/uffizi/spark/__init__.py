@@ -21,8 +21,20 @@ from pyspark.sql.utils import is_remote
 
 from ._annotate import annotate
 from ._jar import _active_context, ensure_jar, follow_contexts, jar
+from ._light import Annotation, AnnotationImage, LightPipeline, convert
 
-__all__ = ["Florence2Transformer", "ImageAssembler", "annotate", "jar", "start"]
+__all__ = [
+    "Annotation",
+    "AnnotationImage",
+    "Finisher",
+    "Florence2Transformer",
+    "ImageAssembler",
+    "LightPipeline",
+    "annotate",
+    "convert",
+    "jar",
+    "start",
+]
 
 follow_contexts()
 
@@ -68,6 +80,11 @@ def _jvm() -> Any:
         raise RuntimeError("no Spark session is running: make one first")
     ensure_jar(context)
     return context._jvm
+
+
+def _names(columns: Any) -> list[str]:
+    """Names given as a list or one by one."""
+    return list(columns[0] if len(columns) == 1 and not isinstance(columns[0], str) else columns)
 
 
 _NONE = object()
@@ -167,6 +184,37 @@ class ImageAssembler(_Stage):
         super().__init__()
         self._make("ImageAssembler", self._input_kwargs)
 
+    name = "ImageAssembler"
+    outputAnnotatorType = "image"
+
+    @keyword_only
+    def setParams(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        textCol: str | None = None,
+    ) -> ImageAssembler:
+        """Sets several parameters."""
+        return self._set(**self._input_kwargs)
+
+    @staticmethod
+    def loadImagesAsBytes(spark: SparkSession, path: str) -> Any:
+        """Picture files as image structs whose `data` are the files' bytes; height, width, nChannels and
+        mode are -1, since no picture is decoded for them."""
+        from pyspark.sql.functions import col, lit, struct
+
+        endings = "jpeg,jpg,png,gif,bmp,webp,tif,tiff,avif,heic,jxl,jp2"
+        files = (
+            spark.read.format("binaryFile")
+            .option("recursiveFileLookup", "true")
+            .option("pathGlobFilter", f"*.{{{endings},{endings.upper()}}}")
+            .load(path)
+        )
+        sizes = [lit(-1).alias(name) for name in ("height", "width", "nChannels", "mode")]
+        image = struct(col("path").alias("origin"), *sizes, col("content").alias("data"))
+        return files.select(image.alias("image"), "path", "modificationTime", "length")
+
 
 @_with_accessors
 class Florence2Transformer(_Stage):
@@ -207,6 +255,29 @@ class Florence2Transformer(_Stage):
     compute = _param(
         "compute", "arithmetic: auto (as the model is stored), f32 or int4", TypeConverters.toString, "auto"
     )
+    lora = _param(
+        "lora",
+        "LoRA adapters merged into the model: folders or names, =WEIGHT after one to have it count so much",
+        TypeConverters.toListString,
+        [],
+    )
+    task = _param(
+        "task", "asked where a row has no text; <OD> if empty", TypeConverters.toString, ""
+    )
+    thenTasks = _param(
+        "thenTasks",
+        "tasks asked after each answer, one after the other, with what it found as their input",
+        TypeConverters.toListString,
+        [],
+    )
+    minScore = _param(
+        "minScore", "regions whose score is known and lower are left out", TypeConverters.toFloat, 0.0
+    )
+    compatibility = _param(
+        "compatibility",
+        "forms of the parsed answers: none, or spark-nlp for those of Spark NLP",
+        TypeConverters.toString,
+    )
     batchSize = _param("batchSize", "rows answered together", TypeConverters.toInt, 1)
     beamSize = _param("beamSize", "beams of the search; 1 is greedy", TypeConverters.toInt, 1)
     minOutputLength = _param(
@@ -245,6 +316,11 @@ class Florence2Transformer(_Stage):
         "makes tokens that came before less likely (> 1)",
         TypeConverters.toFloat, 1.0,
     )
+    lengthPenalty = _param(
+        "lengthPenalty",
+        "beams are ranked by their sum of logarithms divided by length to this power; 1 if not set",
+        TypeConverters.toFloat,
+    )
     noRepeatNgramSize = _param(
         "noRepeatNgramSize",
         "no group of that many tokens comes twice; 0 is off",
@@ -268,14 +344,45 @@ class Florence2Transformer(_Stage):
         TypeConverters.toInt,
     )
 
+    doNormalize = _param("doNormalize", "use imageMean and imageStd", TypeConverters.toBoolean, True)
+    doResize = _param(
+        "doResize",
+        "pictures are always resized: the model takes one size",
+        TypeConverters.toBoolean,
+        True,
+    )
+    featureExtractorType = _param(
+        "featureExtractorType",
+        "without effect; there for Spark NLP's sake",
+        TypeConverters.toString,
+        "FlorenceFeatureExtractor",
+    )
+    nReturnSequences = _param(
+        "nReturnSequences", "answers to a question; there is one", TypeConverters.toInt, 1
+    )
+    lazyAnnotator = _param(
+        "lazyAnnotator", "leave the stage out in a LightPipeline", TypeConverters.toBoolean, False
+    )
+
+    name = "Florence2Transformer"
+    inputAnnotatorTypes = ["image"]
+    outputAnnotatorType = "document"
+
     def __init__(self) -> None:
         super().__init__()
         self._make("Florence2Transformer", {})
 
+    def getRandomSeed(self) -> int | None:
+        """Gives `randomSeed`, None unless it is set."""
+        return self.getOrDefault(self.randomSeed) if self.isDefined(self.randomSeed) else None
+
+    def getEngine(self) -> str:
+        """What computes."""
+        return "uffizi"
+
     def setInputCols(self, *columns: Any) -> Florence2Transformer:
         """Sets `inputCols`, given as a list or one by one."""
-        names = columns[0] if len(columns) == 1 and not isinstance(columns[0], str) else columns
-        return self._set(inputCols=list(names))
+        return self._set(inputCols=_names(columns))
 
     @staticmethod
     def pretrained(
@@ -316,3 +423,64 @@ class Florence2Transformer(_Stage):
         if _is_remote():
             raise NotImplementedError("engines are freed by the server: see spark.uffizi.maxEngines")
         return _jvm().uffizi.spark.Florence2Transformer.unload()
+
+
+@_with_accessors
+class Finisher(_Stage):
+    """Makes plain columns of annotations: the results as an array of strings, or as one string."""
+
+    inputCols = _param("inputCols", "columns of annotations", TypeConverters.toListString)
+    outputCols = _param(
+        "outputCols",
+        "columns of results; finished_ before each name if not set",
+        TypeConverters.toListString,
+    )
+    valueSplitSymbol = _param(
+        "valueSplitSymbol",
+        "stands between the parts of an annotation with its metadata",
+        TypeConverters.toString,
+        "#",
+    )
+    annotationSplitSymbol = _param(
+        "annotationSplitSymbol", "stands between annotations in a string", TypeConverters.toString, "@"
+    )
+    cleanAnnotations = _param(
+        "cleanAnnotations", "drop the columns of annotations", TypeConverters.toBoolean, True
+    )
+    includeMetadata = _param(
+        "includeMetadata",
+        "with outputAsArray a column of metadata beside each, else metadata within the string",
+        TypeConverters.toBoolean,
+        False,
+    )
+    outputAsArray = _param(
+        "outputAsArray",
+        "results as an array of strings and not as one string",
+        TypeConverters.toBoolean,
+        True,
+    )
+    parseEmbeddingsVectors = _param(
+        "parseEmbeddingsVectors",
+        "without effect: there are no embeddings here",
+        TypeConverters.toBoolean,
+        False,
+    )
+    name = "Finisher"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._make("Finisher", {})
+
+    def setInputCols(self, *columns: Any) -> Finisher:
+        """Sets `inputCols`, given as a list or one by one."""
+        return self._set(inputCols=_names(columns))
+
+    def setOutputCols(self, *columns: Any) -> Finisher:
+        """Sets `outputCols`, given as a list or one by one."""
+        return self._set(outputCols=_names(columns))
+
+    def getOutputCols(self) -> list[str]:
+        """Gives `outputCols`."""
+        if self.isSet(self.outputCols):
+            return self.getOrDefault(self.outputCols)
+        return [f"finished_{name}" for name in self.getInputCols()]

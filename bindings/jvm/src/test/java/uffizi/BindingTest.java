@@ -25,7 +25,7 @@ class BindingTest {
         Session session = engine.newSession();
         Picture picture = picture();
         EncodedPicture encoded = session.encode(picture)) {
-      assertTrue(engine.info().contains("\"threads\":1"), engine.info());
+      assertTrue(engine.info().contains("\"threads\": 1"), engine.info());
       List<Answer> answers =
           session.run(
               List.of(

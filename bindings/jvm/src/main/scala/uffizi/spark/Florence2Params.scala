@@ -25,6 +25,19 @@ trait Florence2Params extends Params {
     "arithmetic: auto (as the model is stored), f32 or int4",
     ParamValidators.inArray(Array("auto", "f32", "int4")))
 
+  final val lora: StringArrayParam = new StringArrayParam(this, "lora",
+    "LoRA adapters merged into the model: folders or names, =WEIGHT after one to have it count so much")
+  final val task: Param[String] =
+    new Param[String](this, "task", "asked where a row has no text; <OD> if empty")
+  final val thenTasks: StringArrayParam = new StringArrayParam(this, "thenTasks",
+    "tasks asked after each answer, one after the other, with what it found as their input",
+    (tasks: Array[String]) => tasks.forall(Cascade.takesInput))
+  final val minScore: DoubleParam = new DoubleParam(this, "minScore",
+    "regions whose score is known and lower are left out", ParamValidators.inRange(0, 1))
+  final val compatibility: Param[String] = new Param[String](this, "compatibility",
+    "forms of the parsed answers: none, or spark-nlp for those of Spark NLP",
+    ParamValidators.inArray(Array("none", "spark-nlp")))
+
   final val batchSize: IntParam =
     new IntParam(this, "batchSize", "rows answered together", ParamValidators.gt(0))
   final val beamSize: IntParam =
@@ -47,6 +60,8 @@ trait Florence2Params extends Params {
     ParamValidators.inRange(0, 1, lowerInclusive = false, upperInclusive = true))
   final val repetitionPenalty: DoubleParam = new DoubleParam(this, "repetitionPenalty",
     "makes tokens that came before less likely (> 1)", ParamValidators.gt(0))
+  final val lengthPenalty: DoubleParam = new DoubleParam(this, "lengthPenalty",
+    "beams are ranked by their sum of logarithms divided by length to this power; 1 if not set")
   final val noRepeatNgramSize: IntParam = new IntParam(this, "noRepeatNgramSize",
     "no group of that many tokens comes twice; 0 is off", ParamValidators.gtEq(0))
   final val ignoreTokenIds: IntArrayParam =
@@ -66,6 +81,17 @@ trait Florence2Params extends Params {
     "how pictures are resized: Pillow's number of the filter; 3 is bicubic",
     ParamValidators.inRange(0, 5))
 
+  final val doNormalize: BooleanParam =
+    new BooleanParam(this, "doNormalize", "use imageMean and imageStd")
+  final val doResize: BooleanParam = new BooleanParam(this, "doResize",
+    "pictures are always resized: the model takes one size")
+  final val featureExtractorType: Param[String] = new Param[String](this, "featureExtractorType",
+    "without effect; there for Spark NLP's sake")
+  final val nReturnSequences: IntParam = new IntParam(this, "nReturnSequences",
+    "answers to a question; there is one", (value: Int) => value == 1)
+  final val lazyAnnotator: BooleanParam =
+    new BooleanParam(this, "lazyAnnotator", "leave the stage out in a LightPipeline")
+
   // Of size, imageMean, imageStd and resample the model's own files give the defaults.
   setDefault(
     inputCols -> Array("image_assembler"),
@@ -75,6 +101,15 @@ trait Florence2Params extends Params {
     annotatedImagePixels -> 8000000L,
     maxPixels -> 200000000L,
     compute -> "auto",
+    lora -> Array.empty[String],
+    task -> "",
+    thenTasks -> Array.empty[String],
+    minScore -> 0.0,
+    doNormalize -> true,
+    doResize -> true,
+    featureExtractorType -> "FlorenceFeatureExtractor",
+    nReturnSequences -> 1,
+    lazyAnnotator -> false,
     batchSize -> 1,
     beamSize -> 1,
     minOutputLength -> 10,
@@ -110,7 +145,21 @@ trait Florence2Params extends Params {
   def getNoRepeatNgramSize: Int = $(noRepeatNgramSize)
   def getIgnoreTokenIds: Array[Int] = $(ignoreTokenIds)
   def getStopTokenIds: Array[Int] = $(stopTokenIds)
-  def getRandomSeed: Long = $(randomSeed)
+  /** As in Spark NLP. */
+  def getRandomSeed: Option[Long] = get(randomSeed)
+  def getLora: Array[String] = $(lora)
+  def getTask: String = $(task)
+  def getThenTasks: Array[String] = $(thenTasks)
+  def getMinScore: Double = $(minScore)
+  def getCompatibility: String = $(compatibility)
+  def getLengthPenalty: Double = $(lengthPenalty)
+  def getDoNormalize: Boolean = $(doNormalize)
+  def getDoResize: Boolean = $(doResize)
+  def getFeatureExtractorType: String = $(featureExtractorType)
+  def getNReturnSequences: Int = $(nReturnSequences)
+  def getLazyAnnotator: Boolean = $(lazyAnnotator)
+  /** What computes: Spark NLP says "openvino" here. */
+  def getEngine: String = "uffizi"
   def getSize: Int = $(size)
   def getImageMean: Array[Double] = $(imageMean)
   def getImageStd: Array[Double] = $(imageStd)
@@ -136,17 +185,22 @@ trait Florence2Params extends Params {
       if ($(ignoreTokenIds).nonEmpty) Some("suppress_tokens" -> $(ignoreTokenIds).mkString(","))
       else None
     val seed = if (isSet(randomSeed)) Some("seed" -> $(randomSeed).toString) else None
-    always ++ minimum ++ ignored ++ seed
+    val length =
+      if (isSet(lengthPenalty)) Some("length_penalty" -> $(lengthPenalty).toString) else None
+    val score = if ($(minScore) > 0) Some("min_score" -> $(minScore).toString) else None
+    always ++ minimum ++ ignored ++ seed ++ length ++ score
   }
 
   /** Keys of preprocessor_config.json that are to be other than the model's files have them. */
   private[spark] def preprocessing: Map[String, String] = {
     def given(param: Param[_], key: String, json: => String) =
       if (isSet(param)) Some(key -> json) else None
+    val raw = if ($(doNormalize)) Map.empty else
+      Map("image_mean" -> "[0,0,0]", "image_std" -> "[1,1,1]")
     Map.empty[String, String] ++
       given(size, "size", s"""{"width":${$(size)},"height":${$(size)}}""") ++
       given(imageMean, "image_mean", $(imageMean).mkString("[", ",", "]")) ++
       given(imageStd, "image_std", $(imageStd).mkString("[", ",", "]")) ++
-      given(resample, "resample", $(resample).toString)
+      given(resample, "resample", $(resample).toString) ++ raw
   }
 }

@@ -23,6 +23,9 @@ class Florence2Transformer(override val uid: String)
     extends SparkStage with Florence2Params with DefaultParamsWritable {
   def this() = this(Identifiable.randomUID("Florence2Transformer"))
 
+  val inputAnnotatorTypes: Array[String] = Array(Schemas.ImageType)
+  val outputAnnotatorType: String = Schemas.DocumentType
+
   /** Takes what `source` names, after a look whether it is whole. */
   private[spark] def openModel(source: String, spark: SparkSession): this.type = {
     val files = open(source, spark)
@@ -65,6 +68,17 @@ class Florence2Transformer(override val uid: String)
   def setIgnoreTokenIds(value: Array[Int]): this.type = set(ignoreTokenIds, value)
   def setStopTokenIds(value: Array[Int]): this.type = set(stopTokenIds, value)
   def setRandomSeed(value: Long): this.type = set(randomSeed, value)
+  def setLora(value: Array[String]): this.type = set(lora, value)
+  def setTask(value: String): this.type = set(task, value)
+  def setThenTasks(value: Array[String]): this.type = set(thenTasks, value)
+  def setMinScore(value: Double): this.type = set(minScore, value)
+  def setCompatibility(value: String): this.type = set(compatibility, value)
+  def setLengthPenalty(value: Double): this.type = set(lengthPenalty, value)
+  def setDoNormalize(value: Boolean): this.type = set(doNormalize, value)
+  def setDoResize(value: Boolean): this.type = set(doResize, value)
+  def setFeatureExtractorType(value: String): this.type = set(featureExtractorType, value)
+  def setNReturnSequences(value: Int): this.type = set(nReturnSequences, value)
+  def setLazyAnnotator(value: Boolean): this.type = set(lazyAnnotator, value)
   def setSize(value: Int): this.type = set(size, value)
   def setImageMean(value: Array[Double]): this.type = set(imageMean, value)
   def setImageStd(value: Array[Double]): this.type = set(imageStd, value)
@@ -107,26 +121,44 @@ class Florence2Transformer(override val uid: String)
   override def transformSchema(schema: StructType): StructType = {
     imageType(schema)
     addedFields.foreach(field => Columns.refuse(schema, field.name))
+    require($(doResize), "doResize cannot be false: the model takes pictures of one size")
     require($(structCol) != $(outputCol), s"outputCol and structCol are both called ${$(outputCol)}")
     StructType(schema.fields ++ addedFields)
   }
 
-  private def plan(schema: StructType, spark: SparkSession): AnnotatorPlan = AnnotatorPlan(
+  private def setting(name: String, spark: SparkSession): Option[String] = spark.conf.getOption(name)
+
+  /** An adapter of "SOURCE" or "SOURCE=WEIGHT". */
+  private def adapter(given: String, spark: SparkSession): (ShippedModel, Double) = {
+    val weighted = "(.*)=([-+0-9.eE]+)".r
+    val (source, weight) = given match {
+      case weighted(source, weight) => (source, weight.toDouble)
+      case source => (source, 1.0)
+    }
+    (ShippedModel(Models.findAdapter(source, spark), spark), weight)
+  }
+
+  private[spark] def plan(image: StructType, spark: SparkSession): AnnotatorPlan = AnnotatorPlan(
     model = ShippedModel(open(Models.find(requireModel, Models.Language, null, spark), spark), spark),
-    maxEngines = spark.conf.getOption(Florence2Transformer.MaxEnginesSetting)
+    loras = $(lora).toSeq.map(adapter(_, spark)),
+    maxEngines = setting(Florence2Transformer.MaxEnginesSetting, spark)
       .fold(Florence2Transformer.DefaultMaxEngines)(_.toInt),
     preprocessing = preprocessing,
     compute = $(compute),
     generation = generationOptions,
+    task = $(task),
+    thenTasks = $(thenTasks).toSeq,
+    sparkNlp = get(compatibility).orElse(setting(Florence2Transformer.CompatibilitySetting, spark))
+      .contains("spark-nlp"),
     annotatedImage = $(annotatedImage),
     annotatedPixels = $(annotatedImagePixels),
     maxPixels = $(maxPixels),
     withStruct = hasStruct,
-    imageType = imageType(schema))
+    imageType = image)
 
   override def transform(dataset: Dataset[_]): DataFrame = {
     transformSchema(dataset.schema)
-    val tasks = plan(dataset.schema, dataset.sparkSession)
+    val tasks = plan(imageType(dataset.schema), dataset.sparkSession)
     if ($(batchSize) > 1 || Florence2Transformer.isConstant(dataset)) byBatch(dataset, tasks)
     else byRow(dataset, tasks)
   }
@@ -192,6 +224,9 @@ object Florence2Transformer extends MLReadable[Florence2Transformer] {
   val ModelsSetting = "spark.uffizi.models"
   /** A setting of the Spark session: how many engines stay loaded in an executor. */
   val MaxEnginesSetting = "spark.uffizi.maxEngines"
+  /** A setting of the Spark session: `compatibility` of stages that do not set it. */
+  val CompatibilitySetting = "spark.uffizi.compatibility"
+  val name = "Florence2Transformer"
   private val DefaultMaxEngines = 2
   private val SavedModel = "model"
 

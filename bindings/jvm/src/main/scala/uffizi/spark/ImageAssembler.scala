@@ -4,7 +4,7 @@ import org.apache.spark.ml.param.{Param, ParamMap}
 import org.apache.spark.ml.util.{DefaultParamsReadable, DefaultParamsWritable, Identifiable}
 import org.apache.spark.sql.functions._
 import org.apache.spark.sql.types._
-import org.apache.spark.sql.{Column, DataFrame, Dataset}
+import org.apache.spark.sql.{Column, DataFrame, Dataset, SparkSession}
 
 /** Makes the column of pictures that [[Florence2Transformer]] reads.
   *
@@ -30,6 +30,8 @@ class ImageAssembler(override val uid: String) extends SparkStage with DefaultPa
   def getOutputCol: String = $(outputCol)
   def setTextCol(value: String): this.type = set(textCol, value)
   def getTextCol: String = $(textCol)
+
+  val outputAnnotatorType: String = Schemas.ImageType
 
   override def copy(extra: ParamMap): ImageAssembler = defaultCopy(extra)
 
@@ -104,4 +106,20 @@ class ImageAssembler(override val uid: String) extends SparkStage with DefaultPa
   }
 }
 
-object ImageAssembler extends DefaultParamsReadable[ImageAssembler]
+object ImageAssembler extends DefaultParamsReadable[ImageAssembler] {
+  val name = "ImageAssembler"
+  private val Endings = "jpeg,jpg,png,gif,bmp,webp,tif,tiff,avif,heic,jxl,jp2"
+
+  /** Picture files as image structs whose `data` are the files' bytes, as Spark NLP makes them; here
+    * height, width, nChannels and mode are -1, since no picture is decoded for them.
+    */
+  def loadImagesAsBytes(spark: SparkSession, path: String): DataFrame = {
+    val unknown = lit(-1)
+    spark.read.format("binaryFile").option("recursiveFileLookup", "true")
+      .option("pathGlobFilter", s"*.{$Endings,${Endings.toUpperCase}}")
+      .load(path)
+      .select(struct(col("path").as("origin"), unknown.as("height"), unknown.as("width"),
+        unknown.as("nChannels"), unknown.as("mode"), col("content").as("data")).as("image"),
+        col("path"), col("modificationTime"), col("length"))
+  }
+}

@@ -39,17 +39,29 @@ private[spark] class ImageFields(schema: StructType, maxPixels: Long) extends Se
     val bytes = image.getAs[Array[Byte]](result)
     val (w, h, c) = (image.getInt(width), image.getInt(height), image.getInt(channels))
     if (bytes.isEmpty) refuse(InvalidImage, "the picture is empty")
-    if (w < 1 || h < 1 || (isFile(bytes) && bytes.length != w.toLong * h * c)) {
-      val name = if (image.isNullAt(origin)) "" else image.getString(origin)
-      Picture.decode(bytes, name, Collections.singletonMap("max_pixels", maxPixels.toString))
-    } else {
-      if (w.toLong * h > maxPixels) {
-        refuse("image_too_large", s"the picture has $w x $h pixels; at most $maxPixels are allowed")
+    if (w < 1 || h < 1) file(image, bytes)
+    else if (bytes.length.toLong == w.toLong * h * c) pixels(bytes, w, h, c)
+    else {
+      // Not pixels of that size: some sources keep a file's bytes beside its size.
+      try file(image, bytes)
+      catch {
+        case error: UffiziException if error.code != "image_too_large" => pixels(bytes, w, h, c)
       }
-      val format = Formats.getOrElse(c,
-        refuse(InvalidImage, s"a picture of $c channels; 1, 3 or 4 are known"))
-      Picture.fromPixels(bytes, w, h, format)
     }
+  }
+
+  private def file(image: Row, bytes: Array[Byte]): Picture = {
+    val name = if (image.isNullAt(origin)) "" else image.getString(origin)
+    Picture.decode(bytes, name, Collections.singletonMap("max_pixels", maxPixels.toString))
+  }
+
+  private def pixels(bytes: Array[Byte], w: Int, h: Int, c: Int): Picture = {
+    if (w.toLong * h > maxPixels) {
+      refuse("image_too_large", s"the picture has $w x $h pixels; at most $maxPixels are allowed")
+    }
+    val format = Formats.getOrElse(c,
+      refuse(InvalidImage, s"a picture of $c channels; 1, 3 or 4 are known"))
+    Picture.fromPixels(bytes, w, h, format)
   }
 }
 
@@ -57,14 +69,6 @@ private[spark] object ImageFields {
   private val InvalidImage = "invalid_image"
   private val Formats =
     Map(1 -> Picture.Format.GRAY, 3 -> Picture.Format.BGR, 4 -> Picture.Format.BGRA)
-  /** How files begin that some sources put into an image struct together with their size. */
-  private val Beginnings = Seq[Seq[Int]](
-    Seq(0xff, 0xd8, 0xff), Seq(0x89, 'P', 'N', 'G'), Seq('R', 'I', 'F', 'F'), Seq('G', 'I', 'F', '8'),
-    Seq('I', 'I', 42, 0), Seq('M', 'M', 0, 42)).map(_.map(_.toByte))
-
-  private def isFile(bytes: Array[Byte]): Boolean =
-    Beginnings.exists(beginning => bytes.startsWith(beginning))
-
   private def refuse(code: String, reason: String): Nothing =
     throw new UffiziException(code, reason)
 }

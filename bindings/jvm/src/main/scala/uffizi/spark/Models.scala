@@ -44,6 +44,14 @@ private[spark] object Models {
     catch { case error: UffiziException => throw missing(given, place, error) }
   }
 
+  /** A LoRA adapter by folder or name. */
+  def findAdapter(given: String, spark: SparkSession): ModelFiles = {
+    val conf = Configurations.of(spark)
+    val path = new Path(given)
+    if (isPath(given) && path.getFileSystem(conf).exists(path)) ModelFiles.list(given, conf)
+    else ModelFiles.list(s"file://${Engine.resolve(given).toAbsolutePath}", conf)
+  }
+
   private def isPath(name: String): Boolean = name.contains("/") || name.endsWith(".zip")
 
   private def missing(name: String, place: Option[String], cause: UffiziException) = {

@@ -10,23 +10,28 @@ private[spark] sealed trait Outcome {
   def struct: Row
 }
 
-private[spark] case class Failure(text: String, code: String, reason: String) extends Outcome {
+/** @param ofPicture the picture is at fault, and not the text */
+private[spark] case class Failure(
+    text: String, code: String, reason: String, ofPicture: Boolean = false) extends Outcome {
   override def document: Row = Row(Schemas.DocumentType, 0, -1, null,
     Map("task" -> text, "error" -> reason, "error_code" -> code), Seq.empty[Float])
   override def struct: Row = Row(text, null, null, null, null, null, null, reason)
 }
 
 /** @param drawn the picture with the answer on it, base64 */
-private[spark] case class Success(given: String, answer: Answer, drawn: Option[String])
-    extends Outcome {
+private[spark] case class Success(
+    given: String, answer: Answer, drawn: Option[String], sparkNlp: Boolean) extends Outcome {
   private def isText = answer.shape == Answer.Shape.TEXT
 
   override def document: Row = {
     val text = Outcome.SpecialTokens.foldLeft(answer.text)((t, token) => t.replace(token, "")).trim
+    val (raw, shown) =
+      if (sparkNlp) SparkNlpForms(answer, given)
+      else (answer.json, if (isText) answer.answerText else describeRegions)
     val metadata = Map(
       "task" -> given,
-      "florence2_postprocessed" -> (if (isText) answer.answerText else describeRegions),
-      "florence2_postprocessed_raw" -> answer.json) ++
+      "florence2_postprocessed" -> shown,
+      "florence2_postprocessed_raw" -> raw) ++
       drawn.map("florence2_image" -> _) ++
       (if (answer.truncated) Some("truncated" -> "true") else None)
     Row(Schemas.DocumentType, 0, text.length - 1, text, metadata, Seq.empty[Float])

@@ -14,10 +14,14 @@ import uffizi._
 /** What tasks need to know to answer rows. */
 private[spark] case class AnnotatorPlan(
     model: ShippedModel,
+    loras: Seq[(ShippedModel, Double)],
     maxEngines: Int,
     preprocessing: Map[String, String],
     compute: String,
     generation: Map[String, String],
+    task: String,
+    thenTasks: Seq[String],
+    sparkNlp: Boolean,
     annotatedImage: String,
     annotatedPixels: Long,
     maxPixels: Long,
@@ -47,44 +51,62 @@ private[spark] class RowAnnotator(plan: AnnotatorPlan, threads: Int) extends Aut
         val given = if (images == null) Seq(null) else images.toSeq
         given.map(image => ask(image, opened))
       }
-      val questions = new JavaList[Question]()
-      for (images <- asked; image <- images; item <- image.items) {
-        item.foreach { case (_, question) => questions.add(question) }
+      val all = asked.flatten
+      var waiting = all.flatMap(image => image.items.map(item => (image, item)))
+      run(waiting, opened)
+      for (next <- plan.thenTasks) {
+        waiting = all.flatMap(image => image.follow(next, waiting).map(item => (image, item)))
+        run(waiting, opened)
       }
-      val answers = session.run(questions, options)
-      RowAnnotator.asked.add(questions.size)
-      if (!answers.isEmpty) opened += (() => answers.get(0).close())
-      val next = answers.iterator()
-      asked.map { images =>
-        val outcomes = images.flatMap { image =>
-          image.items.map {
-            case Right((text, _)) => outcome(text, next.next(), image.picture.get)
-            case Left(failure) => failure
-          }
-        }
-        Columns(outcomes.map(_.document),
-          if (plan.withStruct) Some(outcomes.map(_.struct)) else None)
-      }
+      asked.map(columns)
     } finally opened.reverseIterator.foreach(_.close())
   }
 
-  /** Encodes the picture of one annotation and asks its texts about it. */
+  private def columns(images: Seq[Asked]): Columns = {
+    val outcomes = images.flatMap(_.items.map(_.outcome)).filter {
+      // Spark NLP drops pictures that it cannot read.
+      case failure: Failure => !plan.sparkNlp || !failure.ofPicture
+      case _ => true
+    }
+    Columns(outcomes.map(_.document), if (plan.withStruct) Some(outcomes.map(_.struct)) else None)
+  }
+
+  /** Encodes the picture of one annotation; its texts wait to be asked. */
   private def ask(image: Row, opened: mutable.Buffer[AutoCloseable]): Asked = {
     val texts = if (image == null) Seq("") else fields.texts(image)
     try {
-      if (image != null && texts.forall(_ == null)) return Asked(None, texts.map(_ => Left(NullText)))
+      if (image != null && texts.forall(_ == null)) {
+        return new Asked(None, texts.map(_ => new Item(null, null, NullText)))
+      }
       val picture = fields.picture(image)
       opened += picture
       val encoded = session.encode(picture)
       opened += encoded
-      Asked(Some(picture), texts.map {
-        case null => Left(NullText)
-        case text => Right((text, new Question(encoded, if (text.isEmpty) DefaultText else text)))
+      new Asked(Some((picture, encoded)), texts.map {
+        case null => new Item(null, null, NullText)
+        case "" if plan.task.nonEmpty => new Item("", plan.task, null)
+        case "" if plan.sparkNlp => new Item(SparkNlpForms.EmptyText, SparkNlpForms.EmptyPrompt, null)
+        case "" => new Item("", DefaultText, null)
+        case text => new Item(text, text, null)
       })
     } catch {
-      case error: UffiziException =>
-        Asked(None, texts.map(text => Left(Failure(text, error.code, error.getMessage))))
+      case error: UffiziException => new Asked(None, texts.map { text =>
+        new Item(text, null, Failure(text, error.code, error.getMessage, ofPicture = true))
+      })
     }
+  }
+
+  /** Answers all that have no outcome, together. */
+  private def run(items: Seq[(Asked, Item)], opened: mutable.Buffer[AutoCloseable]): Unit = {
+    val open = items.filter(_._2.outcome == null)
+    val questions = new JavaList[Question](open.size)
+    for ((image, item) <- open) questions.add(new Question(image.picture.get._2, item.prompt))
+    if (questions.isEmpty) return
+    val answers = session.run(questions, options)
+    RowAnnotator.asked.add(questions.size)
+    opened += (() => answers.get(0).close())
+    val next = answers.iterator()
+    for ((image, item) <- open) item.outcome = outcome(item.text, next.next(), image.picture.get._1)
   }
 
   private def outcome(text: String, answer: Answer, picture: Picture): Outcome =
@@ -98,7 +120,7 @@ private[spark] class RowAnnotator(plan: AnnotatorPlan, threads: Int) extends Aut
             if (plan.annotatedImage == "png") annotated.png else annotated.jpeg(JpegQuality)))
           finally annotated.close()
         }
-      Success(text, answer, drawn)
+      Success(text, answer, drawn, plan.sparkNlp)
     }
 }
 
@@ -110,9 +132,27 @@ private[spark] object RowAnnotator {
   private val DefaultText = "<OD>"
   private val NullText = Failure(null, "invalid_prompt", "the text is null")
 
-  /** A picture and, for each text, its question or why it cannot be asked. */
-  private case class Asked(
-      picture: Option[Picture], items: Seq[Either[Failure, (String, Question)]])
+  /** A question on its way. `text` is what was given, `prompt` what is asked for it. */
+  private class Item(val text: String, val prompt: String, var outcome: Outcome)
+
+  /** A picture, unless it cannot be looked at, and all that is asked about it. */
+  private class Asked(val picture: Option[(Picture, EncodedPicture)], given: Seq[Item]) {
+    val items: mutable.Buffer[Item] = given.toBuffer
+
+    /** What a task asks after answers that were just given about this picture. */
+    def follow(task: String, answered: Seq[(Asked, Item)]): Seq[Item] = {
+      val added = for {
+        (image, item) <- answered
+        if image eq this
+        input <- item.outcome match {
+          case Success(_, answer, _, _) => Cascade.inputs(answer, task)
+          case _ => Nil
+        }
+      } yield new Item(task + input, task + input, null)
+      items ++= added
+      added
+    }
+  }
 
   /** What a row gets. */
   case class Columns(documents: Seq[Row], structs: Option[Seq[Row]]) {

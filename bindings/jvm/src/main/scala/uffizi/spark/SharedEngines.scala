@@ -17,9 +17,12 @@ import uffizi.{Engine, Session}
 /** What makes one engine differ from another.
   *
   * @param content digest of all the model's files: a model that was saved again is the same model
+  * @param loras the same of adapters, and their weights
   */
-private[spark] case class EngineKey(
-    content: String, preprocessing: Map[String, String], compute: String, threads: Int)
+private[spark] case class EngineKey(content: String, loras: Seq[(String, Double)],
+    preprocessing: Map[String, String], compute: String, threads: Int) {
+  def contents: Seq[String] = content +: loras.map(_._1)
+}
 
 /** An engine while somebody uses it: it is not freed before `close`. */
 private[spark] trait EngineLease extends AutoCloseable {
@@ -48,10 +51,13 @@ private[spark] object SharedEngines {
   /** The engine of a plan, loaded unless it is. Only one is loaded at a time. */
   def lease(plan: AnnotatorPlan, threads: Int): EngineLease = synchronized {
     val content = contents.getOrElseUpdate(plan.model.id, fetch(plan.model))
-    val key = EngineKey(content, plan.preprocessing, plan.compute, threads)
+    val loras = plan.loras.map { case (adapter, weight) =>
+      (contents.getOrElseUpdate(adapter.id, fetch(adapter)), weight)
+    }
+    val key = EngineKey(content, loras, plan.preprocessing, plan.compute, threads)
     val loaded = engines.getOrElse(key, {
-      free(plan.maxEngines - 1, content) // before, so that there are never more in memory
-      val made = load(folders(content).path, key)
+      free(plan.maxEngines - 1, key.contents) // before, so that there are never more in memory
+      val made = load(key)
       engines(key) = made
       made
     })
@@ -73,19 +79,19 @@ private[spark] object SharedEngines {
   /** Frees engines that nobody uses. Gives how many they were. */
   def unload(): Int = synchronized {
     val before = engines.size
-    free(0, wanted = "")
+    free(0, wanted = Nil)
     before - engines.size
   }
 
-  /** @param wanted the content whose files stay here */
-  private def free(keep: Int, wanted: String): Unit = {
+  /** @param wanted contents whose files stay here */
+  private def free(keep: Int, wanted: Seq[String]): Unit = {
     val idle = engines.values.filter(_.users.get == 0).toSeq.sortBy(_.lastUse)
     idle.take(math.max(0, engines.size - math.max(0, keep))).foreach { loaded =>
       engines -= loaded.key
       loaded.engine.close()
       loaded.scratch.foreach(delete)
-      val content = loaded.key.content
-      if (content != wanted && !engines.keys.exists(_.content == content)) {
+      for (content <- loaded.key.contents if !wanted.contains(content) &&
+             !engines.keys.exists(_.contents.contains(content))) {
         folders.remove(content).flatMap(_.owned).foreach(delete)
         contents.filter(_._2 == content).keys.toSeq.foreach(contents.remove)
       }
@@ -145,11 +151,14 @@ private[spark] object SharedEngines {
       finally found.close()
     }
 
-  private def load(model: LocalPath, key: EngineKey): Loaded = {
+  private def load(key: EngineKey): Loaded = {
+    val model = folders(key.content).path
     val adapted = if (key.preprocessing.isEmpty) None else Some(adapt(model, key.preprocessing))
     val options = new java.util.HashMap[String, String]()
     options.put("compute", key.compute)
     options.put("threads", key.threads.toString)
+    if (key.loras.nonEmpty) options.put("lora",
+      key.loras.map { case (content, weight) => s"${folders(content).path}=$weight" }.mkString("\n"))
     new Loaded(key, Engine.load(adapted.getOrElse(model), options), adapted)
   }
 

@@ -1,0 +1,160 @@
+"""Spark Connect: a server of its own with the jar, and clients in processes of their own, since PySpark
+is either remote or not."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyspark
+import pytest
+from clusters import HOME, free_port, processes, wait_until
+from conftest import MODEL, write_pictures
+
+pytest.importorskip("grpc", reason="the client of Spark Connect is not there")
+
+CLIENT = """
+import sys
+if sys.argv[1].endswith("spark"):
+    sys.path.insert(0, sys.argv[1])
+    import conftest
+from pyspark.sql.functions import array, col, lit
+from uffizi.spark import *
+
+_, _, server, model, pictures, out = sys.argv
+spark = start(remote=server)
+files = spark.read.format("binaryFile").load(pictures).orderBy("path")
+"""
+
+STAGES = """
+import contextlib, io
+from pyspark.ml import Pipeline, PipelineModel
+
+data = files.withColumn("text", array(lit("<OD>"), lit("<CAPTION>")))
+florence = Florence2Transformer.load(model).setInputCols(["image_assembler"]).setOutputCol("answer")
+assert florence.getBeamSize() == 1 and florence.getOutputCol() == "answer"
+florence.setStructCol("found").setMaxPixels(10_000_000).setImageMean([0.485, 0.456, 0.406])
+fitted = Pipeline(stages=[ImageAssembler(inputCol="content"), florence]).fit(data)
+frame = fitted.transform(data)
+rows = frame.select("image_assembler.origin", "answer.result", "found.text").collect()
+assert [len(row.result) for row in rows] == [2, 2, 2], rows
+assert all("<loc_" in row.result[0] and row.text[1] == row.result[1] for row in rows), rows
+shown = io.StringIO()
+with contextlib.redirect_stdout(shown):
+    frame.select("answer.result").show(False)
+assert rows[0].result[1] in shown.getvalue()
+assert frame.count() == 3
+
+fitted.write().overwrite().save(out + "/fitted")
+loaded = PipelineModel.load(out + "/fitted")
+assert isinstance(loaded.stages[1], Florence2Transformer)
+assert loaded.stages[1].getStructCol() == "found"
+assert out in loaded.stages[1].getModel()
+again = loaded.transform(data).select("image_assembler.origin", "answer.result", "found.text")
+assert again.collect() == rows
+
+named = Florence2Transformer.pretrained("uffizi-tiny").transform(
+    ImageAssembler(inputCol="content").transform(data)
+)
+assert [r.result for r in named.select("answer.result").collect()] == [r.result for r in rows]
+missing = Florence2Transformer.pretrained("no_such_model")
+try:
+    missing.transform(ImageAssembler(inputCol="content").transform(data)).collect()
+except Exception as error:
+    assert "spark.uffizi.models" in str(error), error
+else:
+    raise AssertionError("a model that is not there")
+"""
+
+PYTHON_ONLY = """
+data = files.withColumn("text", array(lit("<OD>"), lit("<CAPTION>"), lit("<OD> and more")))
+bad = files.limit(1).withColumn("content", lit(b"no picture")).withColumn("path", lit("z bad"))
+bad = bad.withColumn("text", array(lit("<OD>")))
+asked = data.union(bad).repartition(2)
+frame = annotate(asked, model=model, structCol="found", batchSize=2)
+stage = Florence2Transformer.load(model).setStructCol("found")
+expected = stage.transform(ImageAssembler(inputCol="content").transform(asked)).drop("image_assembler")
+assert frame.schema.simpleString() == expected.schema.simpleString(), (frame.schema, expected.schema)
+
+import json
+ours, theirs = (f.orderBy("path").collect() for f in (frame, expected))
+assert len(ours) == len(theirs) == 4
+for mine, other in zip(ours, theirs):
+    assert mine.path == other.path and mine.content == other.content
+    for a, b in zip(mine.answer, other.answer):
+        assert (a.annotatorType, a.begin, a.end, a.result, a.embeddings) == (
+            b.annotatorType, b.begin, b.end, b.result, b.embeddings), (a, b)
+        assert set(a.metadata) == set(b.metadata), (a.metadata, b.metadata)
+        for key in set(a.metadata) - {"florence2_postprocessed_raw", "florence2_image", "error"}:
+            assert a.metadata[key] == b.metadata[key], (key, a.metadata[key], b.metadata[key])
+        if a.result is not None:
+            raw = [json.loads(m.metadata["florence2_postprocessed_raw"]) for m in (a, b)]
+            assert str(raw[0])[:40] == str(raw[1])[:40], raw
+    for a, b in zip(mine.found, other.found):
+        assert (a.task, a.text, a.labels) == (b.task, b.text, b.labels), (a, b)
+        assert str(a.boxes)[:60] == str(b.boxes)[:60], (a.boxes, b.boxes)
+print("the same")
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, request):
+    """The address of a server that was started with the jar; its workers find the package, if there
+    is one."""
+    if pyspark.__version__ < "4":
+        pytest.skip("stages over Spark Connect need Spark 4")
+    from uffizi.spark import jar
+
+    folder = tmp_path_factory.mktemp("connect")
+    port = free_port()
+    command = [str(HOME / "bin" / "spark-submit"), "--master", "local[2]"]
+    command += ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "--jars", jar()]
+    for setting in (
+        f"spark.connect.grpc.binding.port={port}",
+        "spark.ui.enabled=false",
+        "spark.driver.host=127.0.0.1",
+        "spark.sql.warehouse.dir=" + str(folder / "warehouse"),
+    ):
+        command += ["--conf", setting]
+    try:
+        path = {"PYTHONPATH": str(request.getfixturevalue("package"))}
+    except pytest.skip.Exception:
+        path = {}
+    with processes(PYSPARK_PYTHON=sys.executable, **path) as start:
+        log = folder / "log"
+        start(
+            [*command, "spark-internal"], stdout=open(log, "w"), stderr=subprocess.STDOUT, cwd=folder
+        )
+        wait_until(lambda: "Spark Connect server started" in log.read_text(), "server")
+        time.sleep(0.5)
+        yield f"sc://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    return write_pictures(tmp_path_factory.mktemp("pictures"), 3)
+
+
+def run_client(script, server, pictures, out, tests=Path(__file__).parent, **environment):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", CLIENT + script, str(tests), server, str(MODEL), str(pictures), str(out)],
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-6000:]
+    return done.stdout
+
+
+def test_stages(server, pictures, tmp_path):
+    run_client(STAGES, server, pictures, tmp_path)
+
+
+def test_without_a_jar(server, pictures, tmp_path, package):
+    """The package's own function: workers need Python packages only."""
+    environment = {"PYTHONPATH": str(package)}
+    assert "the same" in run_client(PYTHON_ONLY, server, pictures, tmp_path, package, **environment)
