@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The tests of the jar, after CMake made its native part.
 #   spark_test.sh BUILD_DIR jar       build the jar for Spark 4 and run Maven's tests (Java, Scala)
-#   spark_test.sh BUILD_DIR python    the tests of PySpark with that jar
+#   spark_test.sh BUILD_DIR python    the tests of PySpark with that jar, without the slow ones
+#   spark_test.sh BUILD_DIR slow      those: a cluster, what needs the wheel, the package
 #   spark_test.sh BUILD_DIR full      both, with the long tests, and the same for Spark 3.5
 #   spark_test.sh BUILD_DIR measure   what the stage costs beside a hand-written job
 set -euo pipefail
@@ -9,28 +10,32 @@ build_dir=$(realpath "$1")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 jar() { bindings/jvm/build.sh "$build_dir" package "$@"; }
 
-# python_tests FOLDER REQUIREMENT...: PySpark's tests in an environment of these packages.
+# python_tests FOLDER MARKER REQUIREMENT...: PySpark's tests of that marker in an environment of
+# these packages.
 python_tests() {
-  local folder=$1
-  shift
+  local folder=$1 marker=$2
+  shift 2
   printf '%s\n' "$@" | scripts/python_env.sh "$folder" -
-  "$folder/bin/python" -m pytest -q -p no:cacheprovider --timeout 400 --durations 5 tests/system/spark
+  "$folder/bin/python" -m pytest -q -p no:cacheprovider --timeout 400 --durations 5 \
+    -m "$marker" tests/system/spark
 }
 requirements=$(grep -v '^#' tests/system/spark/requirements.txt)
 
 case $2 in
   jar) jar ;;
   # shellcheck disable=SC2086 # a word for each requirement
-  python) python_tests build/spark-env $requirements ;;
+  python) python_tests build/spark-env "not slow" $requirements ;;
+  # shellcheck disable=SC2086
+  slow) python_tests build/spark-env slow $requirements ;;
   full)
     jar -Duffizi.excluded.tags=measurement
     jar -Pspark-3.5
     jar -Pspark-3.5_2.13
     # shellcheck disable=SC2086
-    python_tests build/spark-env $requirements
+    python_tests build/spark-env "" $requirements
     # setuptools: PySpark 3.5 still imports distutils, which Python 3.12 dropped.
     # shellcheck disable=SC2086
-    python_tests build/spark3.5-env setuptools ${requirements/pyspark==4.0.1/pyspark==3.5.6}
+    python_tests build/spark3.5-env "" setuptools ${requirements/pyspark==4.0.1/pyspark==3.5.6}
     ;;
   measure) jar -Duffizi.tags=measurement -Duffizi.excluded.tags=none ;;
   *)

@@ -25,6 +25,12 @@ def _add_package():
 
 
 _add_package()
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes long and seldom fails; ./run test --all runs it")
+
+
 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from clusters import HOME, free_port, processes, wait_until
 from conftest import MODEL, SOURCE, write_pictures
 
@@ -57,6 +58,7 @@ spark.stop()
 """.replace("int(conftest_partitions)", str(PARTITIONS))
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_no_row(tmp_path):
     pictures = write_pictures(tmp_path / "pictures", PICTURES)
     port = free_port()

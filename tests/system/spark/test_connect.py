@@ -154,6 +154,7 @@ def test_stages(server, pictures, tmp_path):
     run_client(STAGES, server, pictures, tmp_path)
 
 
+@pytest.mark.slow
 def test_without_a_jar(server, pictures, tmp_path, package):
     """The package's own function: workers need Python packages only."""
     environment = {"PYTHONPATH": str(package)}

@@ -233,6 +233,7 @@ assert Florence2Transformer.unload() == 1
 """
 
 
+@pytest.mark.slow
 def test_the_package_is_all_it_needs(pictures, tmp_path):
     """With nothing but uffizi-spark: the jar, the native library and a model are inside."""
     subprocess.run([str(SOURCE / "scripts" / "spark_package.sh")], check=True)

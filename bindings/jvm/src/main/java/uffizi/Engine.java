@@ -15,6 +15,7 @@ public final class Engine extends NativeHandle {
    * it.
    */
   public static Path resolve(String source) {
+    NativeLibrary.load();
     return Path.of(
         new String(
             Native.resolveModel(Native.utf8(source)), java.nio.charset.StandardCharsets.UTF_8));
@@ -22,6 +23,7 @@ public final class Engine extends NativeHandle {
 
   /** Loads a model folder. The options are those of uffizi_engine_load in uffizi.h. */
   public static Engine load(Path folder, Map<String, String> options) {
+    NativeLibrary.load();
     return new Engine(Native.loadEngine(Native.utf8(folder.toString()), Native.options(options)));
   }
 

@@ -24,7 +24,11 @@ final class NativeLibrary {
 
   private NativeLibrary() {}
 
-  /** Does nothing after the first time. Throws UnsatisfiedLinkError with the reason. */
+  /**
+   * Does nothing after the first time. Throws UnsatisfiedLinkError with the reason, each time anew. What
+   * makes native objects calls it: the class {@link Native} would tell the reason once, and afterwards only
+   * that it could not be initialized.
+   */
   static void load() {
     Holder.ensureLoaded();
   }

@@ -23,6 +23,7 @@ public final class Picture extends NativeHandle {
    * uffizi.h; the name is used in messages.
    */
   public static Picture decode(byte[] file, String name, Map<String, String> options) {
+    NativeLibrary.load();
     return new Picture(Native.decodeImage(file, Native.utf8(name), Native.options(options)));
   }
 
@@ -32,6 +33,7 @@ public final class Picture extends NativeHandle {
 
   /** Copies pixels whose rows are packed. */
   public static Picture fromPixels(byte[] pixels, int width, int height, Format format) {
+    NativeLibrary.load();
     return new Picture(Native.imageFromPixels(pixels, width, height, format.ordinal()));
   }
 

@@ -122,6 +122,43 @@ class BindingTest {
     assertTrue(residentBytes() - before < 150_000_000, "grew by " + (residentBytes() - before));
   }
 
+  /** As executors see it, whose tasks are tried again: the reason is told each time. */
+  @Test
+  void aLibraryThatCannotLoadSaysWhyEachTime() throws Exception {
+    String classPath =
+        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+    ProcessBuilder builder =
+        new ProcessBuilder(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "-Duffizi.native.path=/no/such/library.so",
+            "-Duffizi.source.dir=" + SOURCE,
+            BindingTest.class.getName());
+    builder.environment().put("CLASSPATH", classPath);
+    builder.redirectErrorStream(true);
+    Process process = builder.start();
+    String[] said = new String(process.getInputStream().readAllBytes()).trim().split("\n");
+    assertEquals(3, said.length, String.join("; ", said));
+    for (String line : said) {
+      assertTrue(line.contains("/no/such/library.so") && line.contains("cannot be loaded"), line);
+    }
+  }
+
+  public static void main(String[] arguments) {
+    Runnable[] attempts = {
+      () -> Engine.load(Path.of("any")),
+      () -> Engine.load(Path.of("any")),
+      () -> Picture.decode(new byte[1], "any"),
+    };
+    for (Runnable attempt : attempts) {
+      try {
+        attempt.run();
+        System.out.println("loaded");
+      } catch (UnsatisfiedLinkError error) {
+        System.out.println(error.getMessage());
+      }
+    }
+  }
+
   static long residentBytes() throws Exception {
     String[] fields = Files.readString(Path.of("/proc/self/statm")).split(" ");
     return Long.parseLong(fields[1]) * 4096;
