@@ -36,21 +36,7 @@ STAGES = {"vision encoder": "vision", "text encoder": "encoder", "decoder, a tok
           "picture, one task": "picture"}  # fmt: skip
 RESOURCES = {"peak memory": ("peak_gb", "GB"), "load": ("load", "s")}
 OPENVINO = ("--engine", "openvino")
-LARGE = {
-    "model_type": "florence2",
-    "vision_config": {
-        "model_type": "florence_vision", "embed_dim": [256, 512, 1024, 2048], "num_heads": [8, 16, 32, 64],
-        "num_groups": [8, 16, 32, 64], "depths": [1, 1, 9, 1], "patch_size": [7, 3, 3, 3],
-        "patch_stride": [4, 2, 2, 2], "patch_padding": [3, 1, 1, 1],
-        "patch_prenorm": [False, True, True, True], "window_size": 12, "projection_dim": 1024,
-    },
-    "text_config": {
-        "model_type": "bart", "vocab_size": 51289, "d_model": 1024, "encoder_layers": 12, "decoder_layers": 12,
-        "encoder_attention_heads": 16, "decoder_attention_heads": 16, "encoder_ffn_dim": 4096,
-        "decoder_ffn_dim": 4096, "max_position_embeddings": 4096, "bos_token_id": 0, "eos_token_id": 2,
-        "pad_token_id": 1, "decoder_start_token_id": 2,
-    },
-}  # fmt: skip
+LARGE = json.loads((HERE / "large.json").read_text())
 
 
 def run(command, **options) -> tuple[str, float, float]:

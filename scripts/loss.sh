@@ -28,16 +28,7 @@ done
 echo "== Florence-2-large's sizes, random weights, two patterns =="
 large=$work/large
 mkdir "$large"
-cat >"$large/config.json" <<'JSON'
-{"model_type": "florence2",
- "vision_config": {"model_type": "florence_vision", "depths": [1, 1, 9, 1],
-   "embed_dim": [256, 512, 1024, 2048], "num_heads": [8, 16, 32, 64], "num_groups": [8, 16, 32, 64],
-   "patch_size": [7, 3, 3, 3], "patch_stride": [4, 2, 2, 2], "patch_padding": [3, 1, 1, 1],
-   "patch_prenorm": [false, true, true, true], "window_size": 12, "projection_dim": 1024},
- "text_config": {"model_type": "bart", "vocab_size": 51289, "d_model": 1024, "encoder_layers": 12,
-   "decoder_layers": 12, "encoder_attention_heads": 16, "decoder_attention_heads": 16,
-   "encoder_ffn_dim": 4096, "decoder_ffn_dim": 4096, "max_position_embeddings": 4096}}
-JSON
+cp bench/large.json "$large/config.json"
 echo '{"size": {"width": 768, "height": 768}}' >"$large/preprocessor_config.json"
 "$bin/make_random_model" "$large"
 time quantize "$large" large-group-64

@@ -56,12 +56,12 @@ constexpr size_t kFewRows = 2 * kMr;
 // 1024 columns take 400 KB, which stay in the second-level cache while panels pass by.
 constexpr size_t kMc = 64 * kMr;
 
-// The same for matrices with factors: activations of a block, a byte a column, stay in the
-// second-level cache with the unpacked panels, so long as it has rows enough to make unpacking
-// cheap.
-constexpr size_t kBlockActivations = size_t{768} << 10;
+// mc for matrices with factors: activations of a block, a byte a column, stay in the second-level
+// cache with the unpacked panels, so long as it has rows enough to make unpacking cheap. 768 rows
+// of results are as many pages as the processor has translations of at hand.
+constexpr size_t kBlockActivations = size_t{1} << 20;
 constexpr size_t RowsOfBlock(size_t columns) {
-  return std::clamp(kBlockActivations / columns / kMr * kMr, kMc / 2, kMc);
+  return std::clamp(kBlockActivations / columns / kMr * kMr, size_t{48} * kMr, size_t{128} * kMr);
 }
 
 // From so many rows on a panel is first unpacked to bytes, where unpacked weights multiply faster.

@@ -5,6 +5,7 @@
 #include "core/parallel.h"
 #include "kernels/arguments.h"
 #include "kernels/kernels.h"
+#include "kernels/partition.h"
 #include "kernels/scratch.h"
 #include "kernels/targets.h"
 
@@ -138,16 +139,29 @@ void MultiplyPiece(const QuantizedMatMulArgs& args, size_t number, size_t row, s
              : MultiplyPanel<Way, typename Way::Bytes>(args, *product, view, panel, row, end);
 }
 
+// Rows [row, end) of panels [first, last), a block of rows after the other.
+template <class Way>
+void MultiplyPanels(const QuantizedMatMulArgs& args, const Partition::Piece& piece) {
+  using namespace blocking;
+  const size_t rows = piece.end - piece.row, blocks = (rows + kMc - 1) / kMc;
+  const size_t height = (rows + blocks * kMr - 1) / (blocks * kMr) * kMr;
+  for (size_t row = piece.row; row < piece.end; row += height) {
+    for (size_t panel = piece.first; panel < piece.last; ++panel) {
+      MultiplyPiece<Way>(args, panel, row, std::min(piece.end, row + height));
+    }
+  }
+}
+
 template <class Way>
 void MultiplyInPieces(const QuantizedMatMulArgs& args, size_t panels) {
   if (args.products.front().w->has_factors()) return MultiplyWithFactors<Way>(args, panels);
-  using namespace blocking;
-  const size_t down = (args.rows + kMc - 1) / kMc;
-  const size_t height = (args.rows + down * kMr - 1) / (down * kMr) * kMr;
-  ParallelFor(down * panels, 1, [&](size_t begin, size_t end) HWY_ATTR {
-    for (size_t i = begin; i < end; ++i) {
-      const size_t row = i / panels * height;
-      MultiplyPiece<Way>(args, i % panels, row, std::min(args.rows, row + height));
+  const size_t overhead = Way::kUnpackPays ? blocking::kUnpackCost : 0;
+  const Partition cut({args.rows, panels, blocking::kMr, overhead},
+                      static_cast<size_t>(MaxThreads()));
+  ParallelFor(cut.runs(), 1, [&](size_t begin, size_t end) {
+    for (size_t run = begin; run < end; ++run) {
+      cut.ForEachPiece(run,
+                       [&](const Partition::Piece& piece) { MultiplyPanels<Way>(args, piece); });
     }
   });
 }

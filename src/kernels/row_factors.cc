@@ -1,7 +1,10 @@
 #include "kernels/row_factors.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+
+#include "core/parallel.h"
 
 namespace uffizi {
 namespace {
@@ -10,9 +13,12 @@ namespace {
 constexpr size_t kMaxColumns = 65536;
 
 bool AreMultiples(std::span<const float> scales, float unit) {
+  const float inverse = 1.0f / unit;
   return std::all_of(scales.begin(), scales.end(), [&](float scale) {
-    const float factor = std::round(scale / unit);
-    return factor >= 0 && factor <= static_cast<float>(kMaxFactor) && factor * unit == scale;
+    // Not std::round(), which is a call: this runs for every group of a model that is loaded.
+    if (!(scale >= 0 && scale * inverse <= static_cast<float>(kMaxFactor) + 0.25f)) return false;
+    const auto factor = static_cast<int>(scale * inverse + 0.5f);
+    return static_cast<float>(factor) * unit == scale;
   });
 }
 
@@ -43,11 +49,14 @@ bool HasRowFactors(const QuantizedMatrix& matrix) {
       matrix.columns > kMaxColumns) {
     return false;
   }
-  for (size_t row = 0; row < matrix.rows; ++row) {
-    const std::span scales(matrix.scales.data() + row * matrix.groups(), matrix.groups());
-    if (!FindRowFactors(scales)) return false;
-  }
-  return true;
+  std::atomic<bool> all = true;
+  ParallelFor(matrix.rows, 64, [&](size_t begin, size_t end) {
+    for (size_t row = begin; row < end && all; ++row) {
+      const std::span scales(matrix.scales.data() + row * matrix.groups(), matrix.groups());
+      if (!FindRowFactors(scales)) all = false;
+    }
+  });
+  return all;
 }
 
 }  // namespace uffizi

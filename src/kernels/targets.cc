@@ -57,7 +57,7 @@ constexpr StepAbove kSteps[] = {{Step::kTiles, "AMX", HWY_AVX3_DL},
                                 {Step::kAvxVnni, "AVX2_VNNI", HWY_AVX2}};
 
 // Linux saves the 8 KB of tiles only for processes that ask.
-bool MayUseTiles() {
+[[maybe_unused]] bool MayUseTiles() {
 #if defined(__linux__) && defined(SYS_arch_prctl)
   constexpr long kRequestPermission = 0x1023, kTileData = 18;  // Linux' arch/x86/include/uapi/asm
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;

@@ -12,6 +12,13 @@ namespace {
 constexpr float kNormEpsilon = 1e-5f;  // torch.nn.LayerNorm's default, which Florence-2 uses
 constexpr size_t kMlpBlockRows = 512;  // hidden activations of large: 512 x 4096 x 4 B = 8 MiB
 
+// Blocks of one size, of about so many rows: a small rest would unpack all weights for itself.
+size_t BlockRows(size_t rows) {
+  const size_t wanted = ChainRows(kMlpBlockRows, static_cast<size_t>(MaxThreads()));
+  const size_t blocks = std::max<size_t>(1, (rows + wanted / 2) / wanted);
+  return (rows + blocks - 1) / blocks;
+}
+
 }  // namespace
 
 Linear::Linear(WeightMatrix weight, FloatTensor bias)
@@ -94,14 +101,14 @@ Mlp Mlp::Read(const WeightReader& reader, const std::string& prefix, int dim, in
 }
 
 void Mlp::PreNormResidual(const Norm& norm, float* x, size_t rows, Arena& arena) const {
-  const size_t block = ChainRows(kMlpBlockRows, static_cast<size_t>(MaxThreads()));
+  const size_t block = BlockRows(rows);
   for (size_t begin = 0; begin < rows; begin += block) {
     AddTo(x + begin * fc1.in(), &norm, std::min(block, rows - begin), arena);
   }
 }
 
 void Mlp::PostNormResidual(const Norm& norm, float* x, size_t rows, Arena& arena) const {
-  const size_t block = ChainRows(kMlpBlockRows, static_cast<size_t>(MaxThreads()));
+  const size_t block = BlockRows(rows);
   for (size_t begin = 0; begin < rows; begin += block) {
     float* part = x + begin * fc1.in();
     const size_t count = std::min(block, rows - begin);
