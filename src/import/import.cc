@@ -12,8 +12,8 @@
 #include "core/owned_files.h"
 #include "core/owned_folders.h"
 #include "hub/cache.h"
-#include "import/folder_writer.h"
-#include "import/ir_roles.h"
+#include "import/layer_matcher.h"
+#include "import/model_folder.h"
 #include "import/spark_folder.h"
 #include "import/zip_archive.h"
 #include "uffizi/models.h"
@@ -96,23 +96,52 @@ void CopyTokenizer(const fs::path& artifact, const fs::path& folder) {
   }
 }
 
-ImportedModel ReadGraphs(const fs::path& artifact, const fs::path& shown, const fs::path& scratch) {
+// What a graph holds, for the report.
+ImportReport::Graph Describe(const std::string& name, const IrGraph& graph) {
+  ImportReport::Graph found{name, "", graph.exporter(), {}};
+  for (size_t i = 0; i < graph.nodes().size(); ++i) {
+    const IrNode& node = graph.nodes()[i];
+    // Microsoft's modules have names of their own; transformers renamed them.
+    if (node.name.find("multi_modal_projector") != std::string::npos) {
+      found.lineage = "transformers";
+    } else if (node.name.find(".fn.") != std::string::npos ||
+               node.name.find("image_pos_embed") != std::string::npos ||
+               node.name.find("language_model.model.") != std::string::npos) {
+      found.lineage = "Microsoft";
+    }
+    if (node.type != "Const") continue;
+    const IrConstant constant = graph.Constant(static_cast<int>(i));
+    constexpr size_t kLeastWeight = 64;  // elements; less is sizes and factors
+    if (constant.elements < kLeastWeight) continue;
+    found.precisions[IrTypeName(constant.type)] += constant.bytes.size();
+  }
+  return found;
+}
+
+ImportedModel ReadGraphs(const fs::path& artifact, const fs::path& shown, const fs::path& scratch,
+                         ImportReport& report) {
   ImportedModel model;
   const auto read = [&](const std::string& name, auto&& reader) {
     const fs::path file = UnpackGraph(artifact, name, scratch);
-    reader(IrGraph::Open(file, (shown / (name + ".xml")).string()), model);
+    ImportedGraph& graph = model.Add(IrGraph::Open(file, (shown / (name + ".xml")).string()));
+    report.graphs.push_back(Describe(name, graph.graph));
+    report.bytes_before += graph.graph.bin_bytes();
+    reader(graph, model);
   };
   read("image_embedding", ReadVisionGraph);
   read("text_embedding", ReadTextEmbeddingGraph);
   read("encoder", ReadEncoderGraph);
   read("decoder", ReadDecoderGraph);
+  for (ImportReport::Graph& graph : report.graphs) {
+    if (graph.lineage.empty()) graph.lineage = report.graphs[0].lineage;
+  }
   return model;
 }
 
 // shown: the artifact as the user knows it, for messages
 void ImportArtifact(const fs::path& artifact, const fs::path& shown, const fs::path& scratch,
-                    const ImportOptions& options, const fs::path& folder) {
-  const ImportedModel model = ReadGraphs(artifact, shown, scratch);
+                    const ImportOptions& options, const fs::path& folder, ImportReport& report) {
+  const ImportedModel model = ReadGraphs(artifact, shown, scratch, report);
   FolderFiles files;
   if (IsSparkFolder(artifact)) {
     SparkFolder spark = ReadSparkFolder(artifact);
@@ -125,7 +154,8 @@ void ImportArtifact(const fs::path& artifact, const fs::path& shown, const fs::p
     files.preprocess = ReadAsset(artifact, "preprocessor_config.json");
     files.generation = ReadAsset(artifact, "generation_config.json");
   }
-  WriteModelFolder(model, files, options.bits, folder);
+  WriteSettings(files, model.image_width, model.image_height, folder);
+  WriteWeights(model, files.config, options, folder, report);
 }
 
 // Moves or copies a file, with what stands beside it under the same name.
@@ -191,8 +221,9 @@ bool IsImportable(const fs::path& source) {
          HasGraphs(source);
 }
 
-void ImportModel(const fs::path& source, const fs::path& out, const ImportOptions& options) {
-  if (options.bits != 0 && options.bits != 4 && options.bits != 8 && options.bits != 16) {
+ImportReport ImportModel(const fs::path& source, const fs::path& out,
+                         const ImportOptions& options) {
+  if (options.bits != 4 && options.bits != 8 && options.bits != 16) {
     throw Error(ErrorCode::kInvalidArgument, "bits must be 4, 8 or 16");
   }
   try {
@@ -210,9 +241,11 @@ void ImportModel(const fs::path& source, const fs::path& out, const ImportOption
       Unzip(source, unpacked);
       artifact = unpacked;
     }
+    ImportReport report;
     ImportArtifact(FindArtifact(artifact, source), source, scratch.path() / "graphs", options,
-                   folder);
+                   folder, report);
     scratch.MoveOut(folder, place);  // also over an empty folder
+    return report;
   } catch (const fs::filesystem_error& error) {
     throw Error(ErrorCode::kIo, error.path1().string() + ": " + error.code().message());
   }

@@ -3,27 +3,55 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "checkpoint/config.h"
+#include "checkpoint/weight_matrix.h"
+#include "import/ir_constants.h"
+#include "import/ir_graph.h"
 #include "kernels/quantized_matrix.h"
 
 namespace uffizi {
 
-// A weight on its way from an artifact to a model folder.
+// One of an artifact's graphs, open, with what computes its weights.
+struct ImportedGraph {
+  explicit ImportedGraph(IrGraph opened) : graph(std::move(opened)), constants(graph) {}
+  IrGraph graph;
+  ConstantFolder constants;
+};
+
+// A weight on its way from an artifact to a model folder: where it is, until it is asked for.
 struct ImportedTensor {
-  std::vector<int64_t> shape;
-  std::variant<std::vector<float>, QuantizedMatrix> value;
+  std::vector<int64_t> shape;      // as the folder keeps it
+  ImportedGraph* graph = nullptr;  // that holds it
+  int node = -1;                   // its layer there; -1: all elements are `fill`
+  bool transposed = false;         // the layer gives [in, out], the folder keeps [out, in]
+  double factor = 1;               // on the values, from a scale that the exporter had moved away
+  float fill = 0;
+  std::vector<float> values;  // instead, if they had to be computed
+
+  // What the layer gives. Throws Error(kInvalidModel), as the next two do.
+  IrWeight Weight() const;
+  // Finite values, [shape] f32.
+  FloatTensor Floats() const;
+  // In codes, exactly; see IrWeight::Quantized().
+  std::optional<QuantizedMatrix> Quantized() const;
 };
 
 // Weights under their transformers-native names, and the sizes that they were found to have.
 struct ImportedModel {
+  std::vector<std::unique_ptr<ImportedGraph>> graphs;
   std::map<std::string, ImportedTensor> tensors;
   VisionConfig vision;
   TextConfig text;
-  int image_width = 0, image_height = 0;  // pixels; 0 if the graph takes any
+  int image_width = 0, image_height = 0;  // pixels that were traced; 0 if the graph takes any
+
+  ImportedGraph& Add(IrGraph graph) {
+    return *graphs.emplace_back(std::make_unique<ImportedGraph>(std::move(graph)));
+  }
 };
 
 }  // namespace uffizi

@@ -28,10 +28,10 @@ struct TypeEntry {
   size_t bits;
 };
 constexpr TypeEntry kTypes[] = {
-    {"f64", IrType::kF64, 64},   {"f32", IrType::kF32, 32}, {"f16", IrType::kF16, 16},
-    {"bf16", IrType::kBF16, 16}, {"i64", IrType::kI64, 64}, {"i32", IrType::kI32, 32},
-    {"i8", IrType::kI8, 8},      {"u8", IrType::kU8, 8},    {"i4", IrType::kI4, 4},
-    {"u4", IrType::kU4, 4},
+    {"f64", IrType::kF64, 64},   {"f32", IrType::kF32, 32},     {"f16", IrType::kF16, 16},
+    {"bf16", IrType::kBF16, 16}, {"i64", IrType::kI64, 64},     {"i32", IrType::kI32, 32},
+    {"i8", IrType::kI8, 8},      {"u8", IrType::kU8, 8},        {"i4", IrType::kI4, 4},
+    {"u4", IrType::kU4, 4},      {"boolean", IrType::kBool, 8},
 };
 
 std::optional<int64_t> ToInteger(std::string_view text) {
@@ -59,17 +59,35 @@ std::optional<std::vector<int64_t>> ToShape(std::string_view text) {
   }
 }
 
-std::vector<int64_t> PortShape(const pugi::xml_node& port) {
-  std::vector<int64_t> shape;
+IrNode::Output ReadPort(const pugi::xml_node& port) {
+  IrNode::Output output;
+  const std::string_view precision = port.attribute("precision").value();
+  output.integral = precision.starts_with('I') || precision.starts_with('U');
+  std::vector<int64_t>& shape = output.shape;
   for (const pugi::xml_node& dim : port.children("dim")) {
     if (shape.size() == kMaxRank) break;
     const auto extent = ToInteger(dim.text().get());
     shape.push_back(extent && *extent >= 0 && *extent <= kMaxExtent ? *extent : -1);
   }
-  return shape;
+  return output;
+}
+
+// "2025.1.0-18503-6fec06580ab-releases/2025/1" without what follows the version.
+std::string ReadExporter(const pugi::xml_node& net) {
+  std::string_view version =
+      net.child("rt_info").child("Runtime_version").attribute("value").value();
+  version = version.substr(0, version.find_first_not_of("0123456789."));
+  constexpr size_t kMaxVersion = 32;
+  return std::string(version.substr(0, kMaxVersion));
 }
 
 }  // namespace
+
+const char* IrTypeName(IrType type) {
+  return std::find_if(std::begin(kTypes), std::end(kTypes),
+                      [type](const TypeEntry& entry) { return entry.type == type; })
+      ->name;
+}
 
 std::string IrNode::Attribute(const std::string& key, const std::string& fallback) const {
   const auto found = data.find(key);
@@ -103,6 +121,7 @@ void IrGraph::Parse(const std::string& xml) {
   }
   const pugi::xml_node net = document.child("net");
   if (!net || !net.child("layers")) Fail("is not an OpenVINO IR: has no <net> with <layers>");
+  exporter_ = ReadExporter(net);
 
   std::vector<IrNode> nodes;
   // Layer and port numbers are the exporter's; (layer, port) to indices.
@@ -134,7 +153,7 @@ void IrGraph::Parse(const std::string& xml) {
     input_ports.push_back(
         read_ports(layer.child("input"), [&](const auto&) { node.inputs.emplace_back(); }));
     output_ports.push_back(read_ports(layer.child("output"), [&](const pugi::xml_node& port) {
-      node.outputs.push_back(PortShape(port));
+      node.outputs.push_back(ReadPort(port));
     }));
   }
   for (const pugi::xml_node& edge : net.child("edges").children("edge")) {
@@ -184,11 +203,9 @@ void IrGraph::Sort(std::vector<IrNode> unsorted) {
     ready.pop();
     place[next] = static_cast<int>(nodes_.size());
     IrNode& node = nodes_.emplace_back(std::move(unsorted[next]));
-    node.constant = node.type != "Parameter" && node.type != "ReadValue";
     for (IrNode::Input& input : node.inputs) {
       input.node = place[static_cast<size_t>(input.node)];
       IrNode& producer = nodes_[static_cast<size_t>(input.node)];
-      node.constant = node.constant && producer.constant;
       if (producer.consumers.empty() || producer.consumers.back() != place[next]) {
         producer.consumers.push_back(place[next]);
       }
@@ -232,23 +249,6 @@ IrConstant IrGraph::Constant(int index) const {
   }
   constant.bytes = bin.subspan(static_cast<size_t>(*offset), bytes);
   return constant;
-}
-
-std::vector<int64_t> IrGraph::Integers(int index) const {
-  if (node(index).type != "Const") return {};
-  const IrConstant constant = Constant(index);
-  if (constant.type != IrType::kI64 && constant.type != IrType::kI32) return {};
-  std::vector<int64_t> values(constant.elements);
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (constant.type == IrType::kI64) {
-      std::memcpy(&values[i], constant.bytes.data() + i * sizeof(int64_t), sizeof(int64_t));
-    } else {
-      int32_t value;
-      std::memcpy(&value, constant.bytes.data() + i * sizeof(value), sizeof(value));
-      values[i] = value;
-    }
-  }
-  return values;
 }
 
 }  // namespace uffizi

@@ -12,7 +12,9 @@
 
 namespace uffizi {
 
-enum class IrType { kF64, kF32, kF16, kBF16, kI64, kI32, kI8, kU8, kI4, kU4, kOther };
+enum class IrType { kF64, kF32, kF16, kBF16, kI64, kI32, kI8, kU8, kI4, kU4, kBool };
+
+const char* IrTypeName(IrType type);  // "f32", as the IR spells it
 
 // A layer of an OpenVINO IR graph.
 struct IrNode {
@@ -20,12 +22,15 @@ struct IrNode {
     int node = -1;    // index into IrGraph::nodes(); less than this node's own
     size_t port = 0;  // index into the other node's outputs
   };
+  struct Output {
+    std::vector<int64_t> shape;  // -1 where not fixed
+    bool integral = false;       // of a type of whole numbers
+  };
   std::string type, name;
   std::map<std::string, std::string> data;  // attributes
   std::vector<Input> inputs;
-  std::vector<std::vector<int64_t>> outputs;  // shapes; -1 where not fixed
-  std::vector<int> consumers;                 // nodes that take any of the outputs, each once
-  bool constant = false;                      // depends on nothing but constants
+  std::vector<Output> outputs;
+  std::vector<int> consumers;  // nodes that take any of the outputs, each once
 
   std::string Attribute(const std::string& key, const std::string& fallback = "") const;
 };
@@ -51,12 +56,11 @@ class IrGraph {
   const std::vector<IrNode>& nodes() const { return nodes_; }
   const IrNode& node(int index) const { return nodes_[static_cast<size_t>(index)]; }
   size_t bin_bytes() const { return bin_.bytes().size(); }
+  // What wrote the file, as it says itself: "2025.1.0". Empty if it does not.
+  const std::string& exporter() const { return exporter_; }
 
   // Throws Error(kInvalidModel) if the node is no Const or its bytes are not in the .bin.
   IrConstant Constant(int index) const;
-  // The values of a constant of integers, such as a Reshape's target; empty if the node is none.
-  std::vector<int64_t> Integers(int index) const;
-
   // Throws Error(kInvalidModel): "FILE: layer NAME (TYPE): reason".
   [[noreturn]] void Fail(int index, const std::string& reason) const;
   [[noreturn]] void Fail(const std::string& reason) const;
@@ -65,7 +69,7 @@ class IrGraph {
   void Parse(const std::string& xml);
   void Sort(std::vector<IrNode> unsorted);
 
-  std::string file_;
+  std::string file_, exporter_;
   MappedFile bin_;
   std::vector<IrNode> nodes_;
 

@@ -1,7 +1,7 @@
 // A graph: a letter for the part of the model that it is to be, the XML, a NUL, and the .bin.
 
 #include "fuzz/harness.h"
-#include "import/ir_roles.h"
+#include "import/layer_matcher.h"
 
 using namespace uffizi;
 
@@ -11,19 +11,26 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::filesystem::path xml = fuzz::WriteScratch("x.xml", fuzz::TakePart(input));
   fuzz::WriteScratch("x.bin", input);
   fuzz::Guard([&] {
-    const IrGraph graph = IrGraph::Open(xml);
     ImportedModel model;  // as the text embedding's graph leaves it
     model.text.d_model = 128;
-    model.tensors["model.language_model.shared.weight"] = {{1, 128}, std::vector<float>(128)};
+    model.tensors["model.language_model.shared.weight"].shape = {1537, 128};
+    ImportedGraph& graph = model.Add(IrGraph::Open(xml));
     switch (data[0]) {
       case 'v':
-        return ReadVisionGraph(graph, model);
+        ReadVisionGraph(graph, model);
+        break;
       case 'e':
-        return ReadEncoderGraph(graph, model);
+        ReadEncoderGraph(graph, model);
+        break;
       case 'd':
-        return ReadDecoderGraph(graph, model);
+        ReadDecoderGraph(graph, model);
+        break;
       default:
-        return ReadTextEmbeddingGraph(graph, model);
+        ReadTextEmbeddingGraph(graph, model);
+    }
+    model.tensors.erase("model.language_model.shared.weight");
+    for (const auto& [name, tensor] : model.tensors) {
+      if (!tensor.Quantized()) tensor.Floats();
     }
   });
   return 0;

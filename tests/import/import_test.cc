@@ -64,7 +64,9 @@ class Imported : public ::testing::Test {
   // Imported once for all tests.
   static void SetUpTestSuite() {
     folder_ = new testing::TemporaryFolder;
-    ImportModel(kArtifact, folder_->path() / "model");
+    ImportOptions exact;
+    exact.bits = 16;
+    ImportModel(kArtifact, folder_->path() / "model", exact);
   }
   static void TearDownTestSuite() { delete folder_; }
   static fs::path model() { return folder_->path() / "model"; }
@@ -186,7 +188,9 @@ TEST_F(Imported, NamesOfLayersDoNotMatter) {
     testing::WriteText(file, renamed);
   }
   ASSERT_TRUE(IsImportable(folder.path()));
-  ImportModel(folder.path(), folder.path() / "out");
+  ImportOptions exact;
+  exact.bits = 16;
+  ImportModel(folder.path(), folder.path() / "out", exact);
   EXPECT_EQ(ReadBytes(folder.path() / "out" / "model.safetensors"),
             ReadBytes(model() / "model.safetensors"));
 }

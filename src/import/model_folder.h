@@ -1,0 +1,33 @@
+#ifndef UFFIZI_IMPORT_MODEL_FOLDER_H_
+#define UFFIZI_IMPORT_MODEL_FOLDER_H_
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "import/imported_model.h"
+#include "uffizi/models.h"
+
+namespace uffizi {
+
+// The files of a model folder beside its weights; null where the artifact has none.
+struct FolderFiles {
+  nlohmann::json config;      // sizes in it give way to those found in the graphs
+  nlohmann::json preprocess;  // preprocessor_config.json
+  nlohmann::json generation;  // generation_config.json, over the released models' own
+};
+
+// Writes preprocessor_config.json and generation_config.json into an existing folder. The picture's
+// size is the traced one only if no file tells it. Throws Error(kIo).
+void WriteSettings(const FolderFiles& files, int traced_width, int traced_height,
+                   const std::filesystem::path& folder);
+
+// Writes config.json and model.safetensors into an existing folder, tensor by tensor, and adds to
+// `report` what became of each. Throws Error: kIo, kInvalidModel naming the graph's layer,
+// kCancelled.
+void WriteWeights(const ImportedModel& model, const nlohmann::json& own_config,
+                  const ImportOptions& options, const std::filesystem::path& folder,
+                  ImportReport& report);
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_IMPORT_MODEL_FOLDER_H_
