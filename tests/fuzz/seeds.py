@@ -5,13 +5,11 @@ import base64
 import gzip
 import io
 import json
-import math
 import pathlib
 import re
 import sys
 import tarfile
 import zipfile
-from xml.etree import ElementTree
 
 DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
 OUT = pathlib.Path(sys.argv[1])
@@ -35,57 +33,24 @@ def zipped(members, method):
     return buffer.getvalue()
 
 
-def smaller(extent):
-    return -(-int(extent) // 16) if int(extent) >= 16 else int(extent)
-
-
-def shrink(xml, bin_):
-    """The same graph with extents a sixteenth, and of each constant as much as it then has."""
-    bits = {"f64": 64, "f32": 32, "f16": 16, "i64": 64, "i32": 32, "i8": 8, "u8": 8, "i4": 4,
-            "u4": 4, "boolean": 8}
-    net = ElementTree.fromstring(xml)
-    for note in list(net):
-        if note.tag not in ("layers", "edges"):
-            net.remove(note)
-    kept = b""
-    for layer in net.find("layers"):
-        layer.set("name", "n" + layer.get("id"))
-        for part in list(layer):
-            if part.tag == "rt_info":
-                layer.remove(part)
-        for port in layer.iter("port"):
-            port.attrib = {"id": port.get("id")}
-            for dim in port.iter("dim"):
-                dim.text = str(smaller(dim.text))
-        if layer.get("type") != "Const":
-            continue
-        data = layer.find("data")
-        shape = [smaller(extent) for extent in data.get("shape").split(",") if extent]
-        size = (math.prod(shape) * bits[data.get("element_type")] + 7) // 8
-        begin = int(data.get("offset"))
-        data.attrib.update(shape=",".join(map(str, shape)), offset=str(len(kept)), size=str(size))
-        kept += bin_[begin:begin + size]
-    text = ElementTree.tostring(net)
-    return re.sub(rb">\s+<", b"><", text), kept
-
-
 def graphs(artifact):
-    """The seeds of ir_xml, and in artifact/ the whole artifact with these graphs."""
+    """The seeds of ir_xml, and in artifact/ a whole artifact: the tokenizer of this one, smaller graphs."""
     for name in artifact.namelist():
         if name.startswith(("fields/", "metadata/")):
             artifact.extract(name, OUT / "artifact")
     metadata = OUT / "artifact/metadata/part-00000"
     metadata.write_text(metadata.read_text().replace('"size":384', '"size":24'))
     letters = {"text_embedding": b"t", "encoder": b"e", "decoder": b"d", "image_embedding": b"v"}
-    for name, letter in letters.items():
-        with zipfile.ZipFile(io.BytesIO(artifact.read(name + ".xml"))) as graph:
-            xml, bin_ = shrink(graph.read(name + ".xml"), graph.read(name + ".bin"))
-        write("ir_xml", name, letter + xml + b"\0" + bin_)
-        write("artifact", name + ".xml", xml)
-        write("artifact", name + ".bin", bin_)
-        if name == "text_embedding":
-            write("zip", "graph", zipped([(name + ".xml", xml), (name + ".bin", bin_[:99])],
-                                         zipfile.ZIP_DEFLATED))
+    for lineage in ("microsoft", "transformers"):
+        with zipfile.ZipFile(DATA / f"models/tiny_{lineage}.zip") as small:
+            for name, letter in letters.items():
+                xml, bin_ = small.read(name + ".xml"), small.read(name + ".bin")
+                write("ir_xml", f"{lineage}_{name}", letter + re.sub(rb">\s+<", b"><", xml) + b"\0" + bin_)
+                if lineage == "microsoft":
+                    write("artifact", name + ".xml", xml)
+                    write("artifact", name + ".bin", bin_)
+    write("zip", "graph", zipped([("text_embedding.xml", xml), ("text_embedding.bin", bin_[:99])],
+                                 zipfile.ZIP_DEFLATED))
 
 
 def zips():
