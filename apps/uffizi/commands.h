@@ -45,8 +45,8 @@ std::vector<LoraSource> FindAdapters(std::vector<LoraSource> lora);
 std::filesystem::path DefaultModel();
 
 // The folder of the model that `named` means, downloaded or imported if need be, with a bar that
-// tells how far that is; the default model for "". Throws as ResolveModel does.
-std::filesystem::path FindModel(const std::string& named);
+// tells how far that is; the default model for "". `bits`: see ResolveModel, which throws likewise.
+std::filesystem::path FindModel(const std::string& named, int bits = 4);
 
 }  // namespace uffizi::cli
 

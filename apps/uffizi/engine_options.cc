@@ -24,7 +24,10 @@ void AddEngineOptions(CLI::App& command, EngineOptions& engine) {
 
 std::shared_ptr<const Engine> LoadEngine(const std::string& model, EngineOptions options) {
   options.lora = FindAdapters(options.lora);
-  if (options.kind == EngineKind::kNative) return Engine::Load(FindModel(model), options);
+  if (options.kind == EngineKind::kNative) {
+    const bool exact = options.compute == Compute::kF32 || !options.lora.empty();
+    return Engine::Load(FindModel(model, exact ? 16 : 4), options);
+  }
   // The artifact itself: what it is imported to has no graphs.
   return Engine::Load(model.empty() ? DefaultModel() : std::filesystem::path(model), options);
 }

@@ -1,20 +1,130 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "calibration.h"
 #include "commands.h"
+#include "core/owned_folders.h"
+#include "progress.h"
 #include "uffizi/models.h"
 
 namespace uffizi::cli {
 namespace {
 
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr double kMega = 1e6;
+
 struct ImportArguments {
   std::string source, out;
   ImportOptions options;
+  std::vector<std::string> calibrate;
+  bool json = false, quiet = false;
 };
 
-int RunImport(const ImportArguments& arguments) {
-  ImportModel(arguments.source, arguments.out, arguments.options);
-  fmt::print("{}\n", arguments.out);
-  return kOk;
+double Megabytes(uint64_t bytes) { return static_cast<double>(bytes) / kMega; }
+
+void PrintGraphs(const ImportReport& report) {
+  fmt::print("{:<16} {:<13} {:<10} {}\n", "graph", "traced from", "OpenVINO", "weights");
+  for (const ImportReport::Graph& graph : report.graphs) {
+    std::vector<std::string> precisions;
+    for (const auto& [type, bytes] : graph.precisions) {
+      precisions.push_back(fmt::format("{} {:.1f} MB", type, Megabytes(bytes)));
+    }
+    fmt::print("{:<16} {:<13} {:<10} {}\n", graph.name, graph.lineage,
+               graph.exporter.empty() ? "?" : graph.exporter, fmt::join(precisions, ", "));
+  }
+}
+
+std::string Fate(const ImportReport::Matrix& matrix) {
+  if (matrix.exact) return "exact";
+  return fmt::format("{:.2f} %", 100 * matrix.error);
+}
+
+void PrintReport(const ImportReport& report, const ImportArguments& arguments) {
+  PrintGraphs(report);
+  double worst = 0, squares = 0;
+  size_t quantized = 0, exact = 0;
+  fmt::print("\n{:<66} {:>16} {:>7} {:>5} {:>8}\n", "matrix", "shape", "stored", "bits", "error");
+  for (const ImportReport::Matrix& matrix : report.matrices) {
+    fmt::print("{:<66} {:>16} {:>7} {:>5} {:>8}\n", matrix.name,
+               fmt::format("{}", fmt::join(matrix.shape, " x ")), matrix.stored, matrix.bits,
+               Fate(matrix));
+    exact += matrix.exact;
+    if (matrix.exact || matrix.bits > 8) continue;
+    worst = std::max(worst, matrix.error);
+    squares += matrix.error * matrix.error;
+    ++quantized;
+  }
+  fmt::print("\n{} of {} matrices exactly as they were", exact, report.matrices.size());
+  if (quantized > 0) {
+    fmt::print("; {} quantized to {} bits, error {:.2f} %, at most {:.2f} %{}", quantized,
+               arguments.options.bits, 100 * std::sqrt(squares / static_cast<double>(quantized)),
+               100 * worst,
+               arguments.calibrate.empty() ? "" : ", weighted by what the pictures put in");
+  }
+  fmt::print("\n{:.1f} MB before, {:.1f} MB after: {}\n", Megabytes(report.bytes_before),
+             Megabytes(report.bytes_after), arguments.out);
+}
+
+void PrintJson(const ImportReport& report) {
+  json graphs = json::array(), matrices = json::array();
+  for (const ImportReport::Graph& graph : report.graphs) {
+    graphs.push_back({{"name", graph.name},
+                      {"lineage", graph.lineage},
+                      {"openvino", graph.exporter},
+                      {"precisions", graph.precisions}});
+  }
+  for (const ImportReport::Matrix& matrix : report.matrices) {
+    matrices.push_back({{"name", matrix.name},
+                        {"shape", matrix.shape},
+                        {"stored", matrix.stored},
+                        {"bits", matrix.bits},
+                        {"exact", matrix.exact},
+                        {"error", matrix.error}});
+  }
+  const json all = {{"bytes_before", report.bytes_before},
+                    {"bytes_after", report.bytes_after},
+                    {"graphs", graphs},
+                    {"matrices", matrices}};
+  fmt::print("{}\n", all.dump());
+}
+
+int RunImport(ImportArguments arguments) {
+  size_t failed = 0;
+  ImportReport report;
+  {
+    using Style = StatusLine::Style;
+    const bool terminal = isatty(STDERR_FILENO) != 0;
+    StatusLine line(arguments.quiet ? Style::kNone : terminal ? Style::kBar : Style::kLines);
+    arguments.options.progress = [&](const ImportProgress& now) {
+      if (line.Due() && now.total > 0) {
+        line.Show(now.tensor, static_cast<double>(now.done) / static_cast<double>(now.total));
+      }
+      return true;
+    };
+    if (!arguments.calibrate.empty() && arguments.options.bits != 16) {
+      // The model as it is, only for as long as it looks at the pictures.
+      const ScratchFolder scratch(arguments.out);
+      ImportOptions exact = arguments.options;
+      exact.bits = 16;
+      ImportModel(arguments.source, scratch.path() / "exact", exact);
+      arguments.options.importance =
+          CalibrateWith(scratch.path() / "exact", {}, arguments.calibrate, failed,
+                        [&](const std::string& text) { line.Show(text, std::nullopt); });
+    }
+    report = ImportModel(arguments.source, arguments.out, arguments.options);
+  }
+  if (arguments.json) {
+    PrintJson(report);
+  } else {
+    PrintReport(report, arguments);
+  }
+  return failed > 0 ? kSomeFailed : kOk;
 }
 
 }  // namespace
@@ -30,12 +140,21 @@ Command AddImport(CLI::App& app) {
   command->add_option("OUT", arguments->out, "Folder to make")->required();
   command
       ->add_option("--bits", arguments->options.bits,
-                   "Of matrices that SOURCE stores wider than 4 bits: 4, 8 or 16 (default: as they "
-                   "are, 8 bits or f16)")
-      ->check(CLI::IsMember({4, 8, 16}));
+                   "Of linear layers that SOURCE stores wider: 4, 8, or 16 to round nothing. Those "
+                   "of 4 bits keep their values")
+      ->check(CLI::IsMember({4, 8, 16}))
+      ->capture_default_str();
+  command->add_option("--calibrate", arguments->calibrate,
+                      "Pictures, or folders of them: errors count by what these put into a layer");
+  command->add_flag("--json", arguments->json, "The report as one JSON object");
+  command->add_flag("--quiet", arguments->quiet, "No progress on standard error");
   command->footer(
-      "Every command that takes a model takes SOURCE, too, and imports it into the cache.\n"
-      "Example: uffizi import florence_2_large_int4_en_5.5.1_3.0_1748317523815.zip large-int4");
+      "Every command that takes a model takes SOURCE, too, and imports it into the cache: in 4 "
+      "bits, "
+      "or\nas it is for --compute f32. transformers opens the folder (docs/quantization.md).\n"
+      "Examples:\n"
+      "  uffizi import florence_2_large_int4_en_5.5.1_3.0_1748317523815.zip large-int4\n"
+      "  uffizi import path/to/ir base --bits 16");
   return [arguments] { return RunImport(*arguments); };
 }
 

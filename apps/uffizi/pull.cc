@@ -19,17 +19,18 @@ std::string Text(const PullProgress& now) {
 
 }  // namespace
 
-std::filesystem::path FindModel(const std::string& named) {
+std::filesystem::path FindModel(const std::string& named, int bits) {
   if (named.empty()) return DefaultModel();
   StatusLine line(isatty(STDERR_FILENO) != 0 ? StatusLine::Style::kBar : StatusLine::Style::kLines);
-  return ResolveModel(named, [&](const PullProgress& now) {
+  const auto show = [&](const PullProgress& now) {
     if (line.Due()) {
       std::optional<double> share;
       if (now.total > 0) share = static_cast<double>(now.done) / static_cast<double>(now.total);
       line.Show(Text(now), share);
     }
     return true;
-  });
+  };
+  return ResolveModel(named, show, bits);
 }
 
 void AddLoraOption(CLI::App& command, std::vector<LoraSource>& lora) {

@@ -1,17 +1,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "calibration.h"
 #include "commands.h"
 #include "engine/adapters.h"
-#include "engine/calibrate.h"
 #include "quantize/quantize_folder.h"
 #include "uffizi/error.h"
-#include "uffizi/image.h"
 
 namespace uffizi::cli {
 namespace {
@@ -45,24 +42,6 @@ class StatusLine {
  private:
   bool show_;
 };
-
-// The files among the names, and the pictures in the folders among them.
-std::vector<fs::path> FindPictures(const std::vector<std::string>& names) {
-  std::vector<fs::path> pictures;
-  for (const std::string& name : names) {
-    if (!fs::is_directory(name)) {
-      pictures.emplace_back(name);
-      continue;
-    }
-    const size_t before = pictures.size();
-    for (const auto& entry : fs::directory_iterator(name)) {
-      if (entry.is_regular_file() && HasPictureExtension(entry.path()))
-        pictures.push_back(entry.path());
-    }
-    std::sort(pictures.begin() + static_cast<ptrdiff_t>(before), pictures.end());
-  }
-  return pictures;
-}
 
 std::string ShapeText(const std::vector<int64_t>& shape) {
   return fmt::format("{}", fmt::join(shape, " x "));
@@ -110,21 +89,14 @@ int RunQuantize(const QuantizeCommandOptions& options) {
   folder.overwrite = options.force;
   size_t failed = 0;
   CheckQuantizeTarget(options.out, options.force);
-  const fs::path model = FindModel(options.model);
+  const fs::path model = FindModel(options.model, 16);
   const std::vector<LoraSource> lora = FindAdapters(options.lora);
   folder.adapters = LoadAdapters(lora);
   {
     const StatusLine status(!options.quiet);
     if (!options.calibrate.empty()) {
-      const std::vector<fs::path> pictures = FindPictures(options.calibrate);
-      size_t done = 0;
-      folder.importance = Calibrate(model, lora, pictures, [&](const Error* error) {
-        if (error != nullptr) {
-          ++failed;
-          fmt::print(stderr, "uffizi: {}\n", error->what());
-        }
-        status.Say(fmt::format("{} of {} pictures seen", ++done, pictures.size()));
-      });
+      folder.importance = CalibrateWith(model, lora, options.calibrate, failed,
+                                        [&](const std::string& text) { status.Say(text); });
     }
     folder.progress = [&](const std::string& name, size_t done, size_t total) {
       status.Say(fmt::format("{:3.0f} %  {}",

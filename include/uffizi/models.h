@@ -74,10 +74,11 @@ using PullCallback = std::function<bool(const PullProgress&)>;
 // (IsImportable), which is imported into the cache; or a name, which is downloaded into the cache
 // unless it is there: "microsoft/Florence-2-large", "OWNER/NAME@REVISION", or one of Spark NLP's
 // such as "florence_2_large_int4". docs/models.md tells which environment variables matter.
-// Processes may do this at the same time. Throws Error: kNotFound, kIo, kInvalidModel,
-// kUnsupported, kCancelled.
+// `bits` is that of ImportOptions, for an artifact that is a path; what comes by a name of Spark
+// NLP's is kept in 4 bits. Processes may do this at the same time. Throws Error: kNotFound, kIo,
+// kInvalidModel, kUnsupported, kCancelled.
 UFFIZI_API std::filesystem::path ResolveModel(const std::filesystem::path& name_or_path,
-                                              const PullCallback& progress = {});
+                                              const PullCallback& progress = {}, int bits = 4);
 
 }  // namespace uffizi
 

@@ -274,7 +274,8 @@ WeightMatrix WeightReader::Matrix(FloatTensor values, int rows, int columns,
   }
   // At 8 bits a search for scales would take a tenth from an error that is a tenth of that of
   // 4 bits, and most of the time of loading.
-  const bool narrow = bits == WeightBits::kNarrow;
+  // What a quantized folder keeps wide was not meant to be narrow.
+  const bool narrow = bits == WeightBits::kNarrow && !quantized();
   const QuantizeOptions wanted{narrow ? 4 : 8, kGroupSize, true, narrow};
   return Counted(
       WeightMatrix(Quantize(values.data(), height, width, FittingOptions(wanted, width))));

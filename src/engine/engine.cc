@@ -145,7 +145,9 @@ std::shared_ptr<const Engine> EngineLoader::Load(const std::filesystem::path& so
   }
   std::shared_ptr<const Network> model;
   if (options.kind == EngineKind::kOpenVino) model = LoadOpenVino(source, options);
-  const std::filesystem::path folder = ResolveModel(source);
+  // Who asks for float32 throughout wants the artifact's own weights.
+  const bool exact = options.compute == Compute::kF32 || !options.lora.empty();
+  const std::filesystem::path folder = ResolveModel(source, {}, exact ? 16 : 4);
   Tokenizer tokenizer = Tokenizer::Load(folder);
   if (!model) model = LoadNative(folder, options, statistics);
   if (tokenizer.vocab_size() > model->config.text.vocab_size + 1) {

@@ -118,6 +118,16 @@ ImportReport::Graph Describe(const std::string& name, const IrGraph& graph) {
   return found;
 }
 
+// merger_model puts two tensors one after the other: it has no weights, and is not needed.
+void DescribeMerger(const fs::path& artifact, const fs::path& scratch, ImportReport& report) {
+  const std::string name = "merger_model";
+  try {
+    if (!fs::exists(artifact / (name + ".xml"))) return;
+    report.graphs.push_back(Describe(name, IrGraph::Open(UnpackGraph(artifact, name, scratch))));
+  } catch (const Error&) {  // nothing depends on it
+  }
+}
+
 ImportedModel ReadGraphs(const fs::path& artifact, const fs::path& shown, const fs::path& scratch,
                          ImportReport& report) {
   ImportedModel model;
@@ -132,6 +142,7 @@ ImportedModel ReadGraphs(const fs::path& artifact, const fs::path& shown, const 
   read("text_embedding", ReadTextEmbeddingGraph);
   read("encoder", ReadEncoderGraph);
   read("decoder", ReadDecoderGraph);
+  DescribeMerger(artifact, scratch, report);
   for (ImportReport::Graph& graph : report.graphs) {
     if (graph.lineage.empty()) graph.lineage = report.graphs[0].lineage;
   }
@@ -196,7 +207,7 @@ std::string Fingerprint(const fs::path& source) {
 
 // The folder of the cache that `make` makes from an artifact, with `file` in it; made now if it is
 // not there. Processes may do this at the same time.
-fs::path InCache(const char* kind, const fs::path& source, const char* file,
+fs::path InCache(const std::string& kind, const fs::path& source, const char* file,
                  const std::function<void(const fs::path&)>& make) {
   try {
     std::string name = fs::weakly_canonical(source).filename().string();
@@ -251,10 +262,11 @@ ImportReport ImportModel(const fs::path& source, const fs::path& out,
   }
 }
 
-fs::path LocalModelFolder(const fs::path& source) {
+fs::path LocalModelFolder(const fs::path& source, const ImportOptions& options) {
   if (!IsImportable(source)) return source;
-  return InCache("imported", source, "model.safetensors",
-                 [&](const fs::path& folder) { ImportModel(source, folder); });
+  const std::string kind = "imported-" + std::to_string(options.bits);
+  return InCache(kind, source, "model.safetensors",
+                 [&](const fs::path& folder) { ImportModel(source, folder, options); });
 }
 
 fs::path LocalGraphs(const fs::path& source) {

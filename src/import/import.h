@@ -3,12 +3,15 @@
 
 #include <filesystem>
 
+#include "uffizi/models.h"
+
 namespace uffizi {
 
 // The folder that the engine opens for `source`: itself if it is a Hugging Face folder, else the
 // folder that the artifact was imported to, in the cache; imported now if need be. Throws as
 // ImportModel does.
-std::filesystem::path LocalModelFolder(const std::filesystem::path& source);
+std::filesystem::path LocalModelFolder(const std::filesystem::path& source,
+                                       const ImportOptions& options);
 
 // The folder with an artifact's four graphs that the network needs (image_embedding,
 // text_embedding, encoder, decoder) as X.xml and X.bin: the artifact itself, or where they were

@@ -276,15 +276,17 @@ class WeightsWriter {
   void Widen(const std::string& name, const ImportedTensor& tensor) {
     const FloatTensor values = tensor.Floats();
     const bool half = narrow() && tensor.shape.size() > 1 && name != kLogitsBias;
-    const bool exact = std::all_of(values.data(), values.data() + values.size(), [](float value) {
-      return HalfToFloat(FloatToHalf(value)) == value;
-    });
+    std::vector<float> rounded(values.size());
+    std::transform(values.data(), values.data() + values.size(), rounded.begin(),
+                   [](float value) { return HalfToFloat(FloatToHalf(value)); });
+    const bool exact = std::equal(rounded.begin(), rounded.end(), values.data());
     if (half) {
       writer_.PutHalf(name, tensor.shape, values);
     } else {
       writer_.PutExact(name, tensor.shape, values);
     }
-    Report(name, half || exact ? 16 : 32, exact || !half, 0);
+    const double error = half ? RelativeError(values, FloatTensor(std::move(rounded))) : 0;
+    Report(name, half || exact ? 16 : 32, exact || !half, error);
   }
 
   bool IsZero(const ImportedTensor& tensor) const {

@@ -12,7 +12,8 @@ namespace {
 
 // Looks for Ctrl-C, and tells `progress`, unless that is None, how far a download is. A Python
 // exception stops it and is thrown when it has stopped.
-std::filesystem::path Resolve(const std::filesystem::path& source, const nb::object& progress) {
+std::filesystem::path Resolve(const std::filesystem::path& source, const nb::object& progress,
+                              int bits) {
   std::optional<nb::python_error> failure;
   const auto tell = [&](const PullProgress& now) {
     const nb::gil_scoped_acquire acquire;
@@ -26,7 +27,7 @@ std::filesystem::path Resolve(const std::filesystem::path& source, const nb::obj
   };
   try {
     const nb::gil_scoped_release release;
-    return ResolveModel(source, tell);
+    return ResolveModel(source, tell, bits);
   } catch (const Error&) {
     if (failure) throw nb::python_error(*failure);
     throw;
@@ -36,10 +37,11 @@ std::filesystem::path Resolve(const std::filesystem::path& source, const nb::obj
 }  // namespace
 
 void BindModels(nb::module_& module) {
-  module.def("resolve_model", &Resolve, nb::arg("source"), nb::arg("progress").none(),
-             nb::sig("def resolve_model(source: str | os.PathLike[str], "
-                     "progress: collections.abc.Callable[[str, int, int], bool | None] | None) "
-                     "-> pathlib.Path"));
+  module.def(
+      "resolve_model", &Resolve, nb::arg("source"), nb::arg("progress").none(), nb::arg("bits"),
+      nb::sig("def resolve_model(source: str | os.PathLike[str], "
+              "progress: collections.abc.Callable[[str, int, int], bool | None] | None, bits: int) "
+              "-> pathlib.Path"));
 }
 
 }  // namespace uffizi::python

@@ -65,15 +65,16 @@ def pull(name: str | os.PathLike[str], *, progress: Progress | None = None) -> p
 
     `name` is one of the Hugging Face Hub, such as "microsoft/Florence-2-large" or "owner/name@revision",
     or of Spark NLP, "florence_2_large_int4". A Spark NLP or OpenVINO artifact is imported; a folder is
-    itself. `progress` is called with a file's name and the bytes done and to do in all; returning
+    itself. What is imported is kept in 4 bits. `progress` is called with a file's name and the bytes done and to do in all; returning
     False stops the download, which the next one takes up again.
     """
-    return _native.resolve_model(name, progress)
+    return _native.resolve_model(name, progress, 4)
 
 
-def _resolve(name_or_path: str | os.PathLike[str], revision: str | None) -> pathlib.Path:
+def _resolve(name_or_path: str | os.PathLike[str], revision: str | None, exact: bool) -> pathlib.Path:
     if os.path.exists(name_or_path):
-        return pull(name_or_path)
+        # Who asks for float32 throughout wants an artifact's own weights.
+        return _native.resolve_model(name_or_path, None, 16 if exact else 4)
     if str(name_or_path) == BUNDLED:
         return _bundled_folder()
     return pull(f"{name_or_path}@{revision}" if revision is not None else name_or_path)
@@ -168,7 +169,8 @@ class Florence2:
         weights; others are quantized while loading), or "f32" for the reference. `threads` are those
         of one call; 0 means all that this process may use. A folder that is loaded already is shared.
         """
-        return cls(_resolve(name_or_path, revision), compute=compute, threads=threads, lora=lora)
+        exact = compute == "f32" or bool(lora)
+        return cls(_resolve(name_or_path, revision, exact), compute=compute, threads=threads, lora=lora)
 
     def encode(self, picture: Picture | EncodedImage) -> EncodedImage:
         """Encodes a picture, to be asked afterwards."""

@@ -1,0 +1,51 @@
+#include "calibration.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/calibrate.h"
+#include "uffizi/error.h"
+#include "uffizi/image.h"
+
+namespace uffizi::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The files among the names, and the pictures in the folders among them.
+std::vector<fs::path> FindPictures(const std::vector<std::string>& names) {
+  std::vector<fs::path> pictures;
+  for (const std::string& name : names) {
+    if (!fs::is_directory(name)) {
+      pictures.emplace_back(name);
+      continue;
+    }
+    const size_t before = pictures.size();
+    for (const auto& entry : fs::directory_iterator(name)) {
+      if (entry.is_regular_file() && HasPictureExtension(entry.path()))
+        pictures.push_back(entry.path());
+    }
+    std::sort(pictures.begin() + static_cast<ptrdiff_t>(before), pictures.end());
+  }
+  return pictures;
+}
+
+}  // namespace
+
+std::map<std::string, std::vector<float>> CalibrateWith(
+    const fs::path& model, const std::vector<LoraSource>& lora,
+    const std::vector<std::string>& names, size_t& failed,
+    const std::function<void(const std::string&)>& say) {
+  const std::vector<fs::path> pictures = FindPictures(names);
+  size_t done = 0;
+  return Calibrate(model, lora, pictures, [&](const Error* error) {
+    if (error != nullptr) {
+      ++failed;
+      fmt::print(stderr, "uffizi: {}\n", error->what());
+    }
+    say(fmt::format("{} of {} pictures seen", ++done, pictures.size()));
+  });
+}
+
+}  // namespace uffizi::cli
