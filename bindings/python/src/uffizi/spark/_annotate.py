@@ -285,7 +285,7 @@ class _Asking:
         metadata = {
             "task": task,
             "florence2_postprocessed": _describe(result),
-            "florence2_postprocessed_raw": json.dumps(result.answer, ensure_ascii=False, default=float),
+            "florence2_postprocessed_raw": json.dumps(_shortest(result.answer), ensure_ascii=False),
         }
         if result.shape != "text" and self.annotated != "none":
             metadata["florence2_image"] = self._drawn(result)
@@ -308,10 +308,23 @@ def _split(text: str) -> Any:
     """"<TASK>input" as the package takes it."""
     import uffizi
 
-    for info in uffizi.TASKS:
+    for info in uffizi.TASKS.values():
         if text.startswith(info.token) and len(text) > len(info.token):
             return info.token, text[len(info.token) :].strip()
     return text
+
+
+def _shortest(value: Any) -> Any:
+    """Numbers by the fewest digits that tell them from others of 32 bits, as the stage writes them."""
+    if isinstance(value, dict):
+        return {key: _shortest(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_shortest(item) for item in value]
+    if isinstance(value, float):
+        import numpy
+
+        return float(str(numpy.float32(value)))
+    return value
 
 
 def _annotation(text: str | None, metadata: dict[str, Any]) -> dict[str, Any]:
