@@ -114,7 +114,8 @@ void MultiplyManyRows(const QuantizedMatMulArgs& args, const FactorPiece& piece)
   using Unpack = Unpacking<Way>;
   const size_t bytes = (Unpack::Bytes(*args.products.front().w) + 63) / 64 * 64;
   const size_t fitting = blocking::kUnpackedBytes / bytes / piece.unit * piece.unit;
-  const size_t together = std::clamp(fitting, piece.unit, blocking::kMaxUnpackedPanels);
+  const size_t most = blocking::kMaxUnpackedPanels / piece.unit * piece.unit;
+  const size_t together = std::clamp(fitting, piece.unit, most);
   auto* memory = static_cast<uint8_t*>(ThreadScratch(together * bytes));
   alignas(64) float sums[blocking::kMr * kMaxUnit * kPanel];
   PanelOfProduct panels[blocking::kMaxUnpackedPanels];

@@ -112,7 +112,8 @@ void MultiplyFactorsInTiles(const QuantizedMatMulArgs& args, const FactorPiece& 
   const PackedMatrix& w = *args.products.front().w;
   const size_t bytes = (SignedPanel::Bytes(w) + 63) / 64 * 64;
   const size_t fitting = blocking::kTilePanelBytes / bytes / piece.unit * piece.unit;
-  const size_t together = std::clamp(fitting, piece.unit, blocking::kMaxTilePanels);
+  const size_t most = blocking::kMaxTilePanels / piece.unit * piece.unit;
+  const size_t together = std::clamp(fitting, piece.unit, most);
   auto* memory =
       static_cast<uint8_t*>(ThreadScratch(together * bytes + kStripRows * args.x.padded_columns()));
   auto* strip = reinterpret_cast<int8_t*>(memory + together * bytes);

@@ -346,6 +346,27 @@ TEST(Quantized, QuantizedOutput) {
   }
 }
 
+// The same with factors, where a group of the output may be several panels, three of them too, and
+// rows few or enough for panels to be unpacked.
+TEST(Quantized, QuantizedOutputOfFactors) {
+  const size_t columns = 256, n = 960;
+  const PackedMatrix w(FactorMatrix(n, columns, 64));
+  for (const size_t rows : {3, 70}) {
+    const auto x = RandomValues(rows * columns, 1);
+    const Quantized input(x, rows, w);
+    std::vector<float> y(rows * n);
+    MatMulQuantized(input.view, rows, w, {}, y.data());
+    for (const size_t group : {64, 192}) {
+      ASSERT_TRUE(CanQuantizeOutput(w, group));
+      const Quantized afterwards(y, rows, n, group), fused({}, rows, n, group);
+      MatMulQuantized(input.view, rows, w, {}, fused.view);
+      for (size_t i = 0; i < rows * n; ++i) {
+        ASSERT_EQ(fused.view.codes[i], afterwards.view.codes[i]) << "at " << i << " of " << group;
+      }
+    }
+  }
+}
+
 TEST(Quantized, NormalizedRows) {
   const size_t rows = 5, columns = 192;
   const auto x = RandomValues(rows * columns, 1), weight = RandomValues(columns, 2),
