@@ -270,7 +270,7 @@ PackedSize ReadPackedSize(const Checkpoint& checkpoint, const std::string& name)
   const Parts parts(checkpoint, name);
   const auto [rows, columns] = ReadShape(parts);
   const size_t words = parts.Get("_packed").elements() / rows;
-  return {rows * columns, words == Words(columns, 4) ? 4 : 8};
+  return {rows, columns, words == Words(columns, 4) ? 4 : 8};
 }
 
 QuantizedMatrix ReadPacked(const Checkpoint& checkpoint, const std::string& name,

@@ -34,10 +34,12 @@ std::vector<PackScheme> ReadPackSchemes(const std::filesystem::path& folder);
 // Whether the checkpoint holds `name` ("X.weight") packed.
 bool IsPacked(const Checkpoint& checkpoint, const std::string& name);
 
-// Weights of a packed matrix, and the bits of each.
+// Extents of a packed matrix, and the bits of each weight.
 struct PackedSize {
-  size_t elements;
+  size_t rows, columns;
   int bits;
+
+  size_t elements() const { return rows * columns; }
 };
 PackedSize ReadPackedSize(const Checkpoint& checkpoint, const std::string& name);
 

@@ -22,7 +22,7 @@ class FloatTensor {
  public:
   FloatTensor() = default;
   explicit FloatTensor(std::vector<float> values)
-      : owned_(std::make_shared<const std::vector<float>>(std::move(values))),
+      : owned_(std::make_shared<std::vector<float>>(std::move(values))),
         data_(owned_->data()),
         size_(owned_->size()) {}
   FloatTensor(const float* mapped, size_t size) : data_(mapped), size_(size) {}
@@ -31,8 +31,14 @@ class FloatTensor {
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
 
+  // The values to change: without a copy where nobody else holds them.
+  std::vector<float> Take() && {
+    if (owned_ != nullptr && owned_.use_count() == 1) return std::move(*owned_);
+    return {data_, data_ + size_};
+  }
+
  private:
-  std::shared_ptr<const std::vector<float>> owned_;
+  std::shared_ptr<std::vector<float>> owned_;
   const float* data_ = nullptr;
   size_t size_ = 0;
 };

@@ -226,6 +226,13 @@ FloatTensor WeightReader::Merge(const std::string& name, const std::vector<int64
   return merged;
 }
 
+void WeightReader::CheckFloating(const std::string& name, const TensorView& tensor) const {
+  if (tensor.dtype != DType::kF32 && tensor.dtype != DType::kF16 && tensor.dtype != DType::kBF16 &&
+      tensor.dtype != DType::kF64) {
+    Fail(name, std::string("is ") + DTypeName(tensor.dtype) + ", not floating-point");
+  }
+}
+
 FloatTensor WeightReader::StoredFloats(const std::string& name,
                                        const std::vector<int64_t>& shape) const {
   const TensorView* tensor = Find(name);
@@ -246,10 +253,7 @@ FloatTensor WeightReader::StoredFloats(const std::string& name,
     if (!AllFinite(values, tensor->elements())) Fail(name, "holds NaN or infinity");
     return FloatTensor(values, tensor->elements());
   }
-  if (tensor->dtype != DType::kF32 && tensor->dtype != DType::kF16 &&
-      tensor->dtype != DType::kBF16 && tensor->dtype != DType::kF64) {
-    Fail(name, std::string("is ") + DTypeName(tensor->dtype) + ", not floating-point");
-  }
+  CheckFloating(name, *tensor);
   std::vector<float> values(tensor->elements());
   if (!ConvertToFloat(*tensor, values.data())) Fail(name, "holds NaN or infinity");
   ReleasePages(tensor->data, tensor->bytes);
@@ -266,8 +270,8 @@ WeightMatrix WeightReader::Matrix(const std::string& name, int rows, int columns
   return Counted(WeightMatrix(*stored));
 }
 
-WeightMatrix WeightReader::Matrix(FloatTensor values, int rows, int columns,
-                                  WeightBits bits) const {
+WeightMatrix WeightReader::Matrix(FloatTensor values, int rows, int columns, WeightBits bits,
+                                  std::span<const float> importance) const {
   const auto height = static_cast<size_t>(rows), width = static_cast<size_t>(columns);
   if (arithmetic_ == Arithmetic::kF32) {
     return Counted(WeightMatrix(std::move(values), height, width));
@@ -277,8 +281,50 @@ WeightMatrix WeightReader::Matrix(FloatTensor values, int rows, int columns,
   // What a quantized folder keeps wide was not meant to be narrow.
   const bool narrow = bits == WeightBits::kNarrow && !quantized();
   const QuantizeOptions wanted{narrow ? 4 : 8, kGroupSize, true, narrow};
-  return Counted(
-      WeightMatrix(Quantize(values.data(), height, width, FittingOptions(wanted, width))));
+  return Counted(WeightMatrix(
+      Quantize(values.data(), height, width, FittingOptions(wanted, width), importance)));
+}
+
+std::pair<int64_t, int64_t> WeightReader::MatrixShape(const std::string& name) const {
+  if (IsPacked(checkpoint_, StoredName(name))) {
+    const PackedSize shape = ReadPackedSize(checkpoint_, StoredName(name));
+    return {static_cast<int64_t>(shape.rows), static_cast<int64_t>(shape.columns)};
+  }
+  const TensorView* tensor = Find(name);
+  if (tensor == nullptr) Fail(name, "missing");
+  if (tensor->shape.size() != 2) Fail(name, "is no matrix");
+  return {tensor->shape[0], tensor->shape[1]};
+}
+
+std::vector<float> WeightReader::Rows(const std::string& name, size_t columns,
+                                      std::span<const size_t> numbers) const {
+  std::vector<float> rows(numbers.size() * columns);
+  const auto [height, width] = MatrixShape(name);
+  const TensorView* tensor = Find(name);
+  if (Changed(name) || tensor == nullptr) {
+    const FloatTensor all = Floats(name, {height, width});
+    for (size_t i = 0; i < numbers.size(); ++i) {
+      std::copy_n(all.data() + numbers[i] * columns, columns, rows.data() + i * columns);
+    }
+    return rows;
+  }
+  CheckFloating(name, *tensor);
+  const size_t row_bytes = tensor->bytes / static_cast<size_t>(height);
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    TensorView row = *tensor;
+    row.data += numbers[i] * row_bytes;
+    row.bytes = row_bytes;
+    if (!ConvertToFloat(row, rows.data() + i * columns)) Fail(name, "holds NaN or infinity");
+  }
+  ReleasePages(tensor->data, tensor->bytes);
+  return rows;
+}
+
+FloatTensor WeightReader::Vector(const std::string& name) const {
+  const TensorView* tensor = Find(name);
+  if (tensor == nullptr) Fail(name, "missing");
+  if (tensor->shape.size() != 1) Fail(name, "is no vector");
+  return Floats(name, tensor->shape);
 }
 
 WeightMatrix WeightReader::Counted(WeightMatrix matrix) const {

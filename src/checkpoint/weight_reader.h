@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,8 @@
 #include "checkpoint/weight_matrix.h"
 
 namespace uffizi {
+
+class Smoothing;
 
 // How narrow a matrix may become where the arithmetic is narrow.
 enum class WeightBits {
@@ -59,8 +62,30 @@ class WeightReader {
   // A matrix [rows, columns] as the arithmetic wants it. Throws as Floats() does.
   WeightMatrix Matrix(const std::string& name, int rows, int columns, WeightBits bits) const;
 
-  // The same of values that are read already.
-  WeightMatrix Matrix(FloatTensor values, int rows, int columns, WeightBits bits) const;
+  // The same of values that are read already. importance: [columns], see Quantize()
+  WeightMatrix Matrix(FloatTensor values, int rows, int columns, WeightBits bits,
+                      std::span<const float> importance = {}) const;
+  WeightMatrix Matrix(const QuantizedMatrix& matrix) const { return Counted(WeightMatrix(matrix)); }
+
+  // Whether the matrix is given out as the file's own codes.
+  bool StaysQuantized(const std::string& name) const {
+    return IsPacked(checkpoint_, StoredName(name)) && !Changed(name);
+  }
+
+  // Rows and columns of a matrix, quantized or not. Throws Error(kInvalidModel) naming file and
+  // tensor if there is none.
+  std::pair<int64_t, int64_t> MatrixShape(const std::string& name) const;
+
+  // Some rows of a matrix, in order: [numbers.size(), columns] f32. Throws as Floats() does.
+  std::vector<float> Rows(const std::string& name, size_t columns,
+                          std::span<const size_t> numbers) const;
+
+  // A vector of any length. Throws as Floats() does.
+  FloatTensor Vector(const std::string& name) const;
+
+  // What linear layers are smoothed by when they are read; null for not at all.
+  Smoothing* smoothing() const { return smoothing_; }
+  void Smooth(Smoothing* smoothing) { smoothing_ = smoothing; }
 
   // Where to add up what enters the layer with this weight; null unless somebody observes.
   LayerInputs* Inputs(const std::string& name) const {
@@ -95,6 +120,7 @@ class WeightReader {
   void FindChanges();
   bool IsStored(const std::string& name) const;
   QuantizedMatrix StoredCodes(const std::string& name, int rows, int columns) const;
+  void CheckFloating(const std::string& name, const TensorView& tensor) const;
   FloatTensor StoredFloats(const std::string& name, const std::vector<int64_t>& shape) const;
   FloatTensor Merge(const std::string& name, const std::vector<int64_t>& shape,
                     FloatTensor values) const;
@@ -108,6 +134,7 @@ class WeightReader {
   std::map<std::string, std::string> holders_;
   std::map<std::string, std::vector<std::string>> changes_;  // names in adapters, by their holder
   InputStatistics* statistics_ = nullptr;
+  Smoothing* smoothing_ = nullptr;
   mutable size_t matrix_parameters_ = 0, matrix_bytes_ = 0;
 };
 

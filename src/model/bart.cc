@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "core/parallel.h"
+
 namespace uffizi {
 namespace {
 
@@ -13,35 +15,108 @@ float HeadScale(size_t dim, size_t heads) {
   return 1.0f / std::sqrt(static_cast<float>(dim / heads));
 }
 
+// Takes the mean of all rows off, and gives it. values: [rows, columns]
+FloatTensor TakeMean(std::vector<float>& values, size_t columns) {
+  const size_t rows = values.size() / columns;
+  std::vector<double> sums(columns);
+  for (size_t i = 0; i < values.size(); ++i) sums[i % columns] += double{values[i]};
+  std::vector<float> mean(columns);
+  for (size_t c = 0; c < columns; ++c) {
+    mean[c] = static_cast<float>(sums[c] / static_cast<double>(rows));
+  }
+  ParallelFor(rows, 64, [&](size_t begin, size_t end) {
+    for (size_t r = begin; r < end; ++r) {
+      for (size_t c = 0; c < columns; ++c) values[r * columns + c] -= mean[c];
+    }
+  });
+  return FloatTensor(std::move(mean));
+}
+
+TokenTable ReadTable(const WeightReader& reader, const std::string& name, int vocab, int dim) {
+  if (reader.smoothing() == nullptr || reader.StaysQuantized(name)) {
+    return {reader.Matrix(name, vocab, dim, WeightBits::kWide), {}, {}};
+  }
+  std::vector<float> values = reader.Floats(name, {vocab, dim}).Take();
+  FloatTensor mean = TakeMean(values, static_cast<size_t>(dim));
+  return {reader.Matrix(FloatTensor(std::move(values)), vocab, dim, WeightBits::kWide), {}, mean};
+}
+
+// The output layer, and its rows as vectors of tokens.
+struct Head {
+  LinearWeights layer;
+  TokenTable table;
+};
+
+Head ReadHead(const WeightReader& reader, const std::string& name, int vocab, int dim,
+              FloatTensor bias) {
+  Smoothing* smoothing = reader.smoothing();
+  if (smoothing == nullptr) {
+    const WeightMatrix rows = reader.Matrix(name, vocab, dim, WeightBits::kWide);
+    return {{rows, std::move(bias), {}, {}}, {rows, {}, {}}};
+  }
+  if (auto stored = reader.Quantized(name, vocab, dim)) {
+    LinearWeights layer = SmoothLinear(reader, std::move(*stored), std::move(bias),
+                                       smoothing->Input("lm_head.weight"));
+    return {layer, {layer.weight, {}, {}}};
+  }
+  std::vector<float> values = reader.Floats(name, {vocab, dim}).Take();
+  FloatTensor mean = TakeMean(values, static_cast<size_t>(dim));
+  const InputSmoothing input =
+      smoothing->InputOf("lm_head.weight", values.data(), static_cast<size_t>(vocab),
+                         static_cast<size_t>(dim), {8, 64});
+  LinearWeights layer = SmoothLinear(reader, FloatTensor(std::move(values)), vocab, dim,
+                                     std::move(bias), WeightBits::kWide, input);
+  return {layer, {layer.weight, input.factor, mean}};
+}
+
 }  // namespace
+
+void TokenTable::Row(int token, float* out) const {
+  rows.Row(static_cast<size_t>(token), out);
+  for (size_t c = 0; c < factor.size(); ++c) out[c] *= factor.data()[c];
+  for (size_t c = 0; c < mean.size(); ++c) out[c] += mean.data()[c];
+}
 
 TokenEmbedding TokenEmbedding::Read(const WeightReader& reader, const ModelConfig& config) {
   const int vocab = config.text.vocab_size, dim = config.text.d_model;
   const std::string language = "model.language_model.";
   const std::string prompt = reader.Holder(language + "shared.weight");
   const std::string decoder = reader.Holder(language + "decoder.embed_tokens.weight");
-  const std::string head = reader.Holder("lm_head.weight");
+  const std::string head_name = reader.Holder("lm_head.weight");
   TokenEmbedding embedding;
   if (config.text.scale_embedding) embedding.scale = std::sqrt(static_cast<float>(dim));
-  const auto read = [&](const std::string& name) {
-    return reader.Matrix(name, vocab, dim, WeightBits::kWide);
-  };
-  embedding.prompt = read(prompt);
-  embedding.decoder = decoder == prompt ? embedding.prompt : read(decoder);
   FloatTensor bias;
   // Only Microsoft's files have one.
   const std::string bias_name = language + "final_logits_bias";
   if (reader.Has(bias_name)) bias = reader.Floats(bias_name, {1, vocab});
-  embedding.output = Linear(head == decoder ? embedding.decoder : read(head), std::move(bias));
+  if (!reader.Has(prompt)) reader.Fail(prompt, "missing");
+  Head head = ReadHead(reader, head_name, vocab, dim, std::move(bias));
+  const auto table = [&](const std::string& name) {
+    return name == head_name ? head.table : ReadTable(reader, name, vocab, dim);
+  };
+  embedding.prompt = table(prompt);
+  embedding.decoder = decoder == prompt ? embedding.prompt : table(decoder);
+  embedding.mean = head.table.mean;
+  embedding.output = Linear(std::move(head.layer));
   return embedding;
 }
 
-void TokenEmbedding::Forward(const WeightMatrix& table, std::span<const int> ids,
-                             float* out) const {
-  const size_t dim = table.columns();
+void TokenEmbedding::Forward(const TokenTable& table, std::span<const int> ids, float* out) const {
+  const size_t dim = table.rows.columns();
   for (size_t i = 0; i < ids.size(); ++i, out += dim) {
-    table.Row(static_cast<size_t>(ids[i]), out);
+    table.Row(ids[i], out);
     for (size_t c = 0; c < dim; ++c) out[c] *= scale;
+  }
+}
+
+void TokenEmbedding::Logits(const float* hidden, size_t rows, float* logits, Arena& arena) const {
+  output.Forward(hidden, rows, logits, arena);
+  if (mean.empty()) return;
+  const size_t dim = mean.size(), vocab = output.out();
+  for (size_t r = 0; r < rows; ++r) {
+    double common = 0;  // to all logits
+    for (size_t c = 0; c < dim; ++c) common += double{mean.data()[c]} * double{hidden[r * dim + c]};
+    for (size_t v = 0; v < vocab; ++v) logits[r * vocab + v] += static_cast<float>(common);
   }
 }
 

@@ -13,16 +13,30 @@
 
 namespace uffizi {
 
+// The vectors of tokens. Where arithmetic is narrow, rows are kept without their mean and with
+// their columns scaled, so that eight bits hold them well.
+struct TokenTable {
+  WeightMatrix rows;   // [vocab, d_model]
+  FloatTensor factor;  // [d_model] f32, what the columns are multiplied by; or empty
+  FloatTensor mean;    // [d_model] f32, of all rows, added after that; or empty
+
+  // out: [d_model] f32
+  void Row(int token, float* out) const;
+};
+
 // Token ids to vectors, and, tied to the same matrix or not, vectors to logits.
 struct TokenEmbedding {
-  WeightMatrix prompt;   // [vocab, d_model], of the prompt's tokens
-  WeightMatrix decoder;  // likewise, of the decoder's own; nearly always the same matrix
-  Linear output;         // d_model to vocab
-  float scale = 1.0f;    // of the embeddings
+  TokenTable prompt;   // of the prompt's tokens
+  TokenTable decoder;  // of the decoder's own; nearly always the same matrix
+  Linear output;       // d_model to vocab
+  FloatTensor mean;    // [d_model] f32, of the rows of `output`, that it lacks; or empty
+  float scale = 1.0f;  // of the embeddings
 
   static TokenEmbedding Read(const WeightReader& reader, const ModelConfig& config);
   // table: `prompt` or `decoder`; out: [ids.size(), d_model] f32
-  void Forward(const WeightMatrix& table, std::span<const int> ids, float* out) const;
+  void Forward(const TokenTable& table, std::span<const int> ids, float* out) const;
+  // hidden: [rows, d_model] f32; logits: [rows, vocab] f32
+  void Logits(const float* hidden, size_t rows, float* logits, Arena& arena) const;
 };
 
 // Learned absolute positions; BART keeps position p in row p + 2.

@@ -35,6 +35,25 @@ FloatTensor ReadPatchWeight(const WeightReader& reader, const std::string& name,
   return FloatTensor(std::move(weight));
 }
 
+// What is found for the channels that a convolution reads, for each place of a patch. The zeros
+// around the map are shifted and scaled as all values are.
+InputSmoothing SmoothPatches(const WeightReader& reader, const std::string& name,
+                             const FloatTensor& weight, size_t channels, size_t patch) {
+  if (reader.smoothing() == nullptr) return {};
+  const InputSmoothing input = reader.smoothing()->InputOf(
+      name, weight.data(), weight.size() / channels, channels, {8, channels});
+  if (input.empty()) return {};
+  InputSmoothing repeated;
+  std::vector<float> shift(patch), factor(patch);
+  for (size_t i = 0; i < patch; ++i) {
+    shift[i] = input.shift.data()[i % channels];
+    factor[i] = input.factor.data()[i % channels];
+  }
+  repeated.shift = FloatTensor(std::move(shift));
+  repeated.factor = FloatTensor(std::move(factor));
+  return repeated;
+}
+
 }  // namespace
 
 PositionConv PositionConv::Read(const WeightReader& reader, const std::string& prefix,
@@ -57,8 +76,10 @@ PatchEmbedding PatchEmbedding::Read(const WeightReader& reader, const std::strin
   const int patch = config.patch_size * config.patch_size * in_channels;
   FloatTensor weight =
       ReadPatchWeight(reader, prefix + ".conv.weight", config.dim, in_channels, config.patch_size);
-  Linear convolution(reader.Matrix(std::move(weight), config.dim, patch, WeightBits::kWide),
-                     reader.Floats(prefix + ".conv.bias", {config.dim}));
+  Linear convolution(SmoothLinear(
+      reader, weight, config.dim, patch, reader.Floats(prefix + ".conv.bias", {config.dim}),
+      WeightBits::kWide,
+      SmoothPatches(reader, prefix + ".conv.weight", weight, Size(in_channels), Size(patch))));
   Norm norm = Norm::Read(reader, prefix + ".norm", config.patch_prenorm ? in_channels : config.dim);
   return {config, in_channels, std::move(convolution), std::move(norm)};
 }
@@ -267,9 +288,11 @@ Davit Davit::Read(const WeightReader& reader, const ModelConfig& config) {
   }
   davit.temporal_embedding_ = FloatTensor(std::move(temporal));
   const int d_model = config.text.d_model;
-  davit.projection_ = Linear(reader.Matrix(reader.ImageProjection(d_model, channels), d_model,
-                                           channels, WeightBits::kWide),
-                             FloatTensor());
+  davit.projection_ = Linear({reader.Matrix(reader.ImageProjection(d_model, channels), d_model,
+                                            channels, WeightBits::kWide),
+                              {},
+                              {},
+                              {}});
   davit.projection_norm_ = Norm::Read(reader, projector + "image_proj_norm", d_model);
   return davit;
 }

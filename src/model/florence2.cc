@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "checkpoint/pack_quantized.h"
+#include "checkpoint/smoothing.h"
 #include "kernels/kernels.h"
 #include "model/florence2_run.h"
 
@@ -21,6 +22,8 @@ std::shared_ptr<const Florence2> Florence2::Load(const std::filesystem::path& fo
   model->checkpoint = Checkpoint::Open(folder);
   WeightReader reader(model->checkpoint, arithmetic, adapters);
   reader.Observe(statistics);
+  Smoothing smoothing(reader, model->config, {});
+  if (arithmetic == Arithmetic::kInt4) reader.Smooth(&smoothing);
   model->vision = Davit::Read(reader, model->config);
   model->embedding = TokenEmbedding::Read(reader, model->config);
   model->encoder = BartEncoder::Read(reader, model->config);
@@ -52,7 +55,7 @@ void Florence2::Decode(std::span<const BartDecoder::Row> rows, SelfCache& cache,
   for (size_t r = 0; r < rows.size(); ++r) tokens[r] = rows[r].token;
   embedding.Forward(embedding.decoder, {tokens, rows.size()}, hidden);
   decoder.Step(rows, cache, hidden, arena);
-  embedding.output.Forward(hidden, rows.size(), logits, arena);
+  embedding.Logits(hidden, rows.size(), logits, arena);
 }
 
 std::unique_ptr<DecoderRun> Florence2::StartDecoder(Arena& arena) const {
@@ -77,7 +80,7 @@ void DescribeCheckpoint(const Checkpoint& checkpoint, EngineInfo& info) {
       precisions.insert(DTypeName(tensor.dtype));
     } else if (name == weight + "_packed") {
       const PackedSize size = ReadPackedSize(checkpoint, weight);
-      info.parameters += size.elements;
+      info.parameters += size.elements();
       precisions.insert(size.bits == 4 ? "I4" : "I8");
     }
   }

@@ -21,26 +21,29 @@ size_t BlockRows(size_t rows) {
 
 }  // namespace
 
-Linear::Linear(WeightMatrix weight, FloatTensor bias)
-    : weight_(std::move(weight)), bias_(std::move(bias)) {}
-
 Linear Linear::Read(const WeightReader& reader, const std::string& prefix, int out, int in,
                     bool with_bias) {
-  FloatTensor bias;
-  if (with_bias) bias = reader.Floats(prefix + ".bias", {out});
-  const std::string name = prefix + ".weight";
-  Linear linear(reader.Matrix(name, out, in, WeightBits::kNarrow), std::move(bias));
-  linear.inputs_ = reader.Inputs(name);
+  Linear linear(ReadLinear(reader, prefix, out, in, with_bias));
+  linear.inputs_ = reader.Inputs(prefix + ".weight");
   return linear;
 }
 
 Epilogue Linear::MakeEpilogue(Activation activation, const float* residual) const {
-  return {bias_.empty() ? nullptr : bias_.data(), activation, residual};
+  const FloatTensor& bias = weights_.bias;
+  return {bias.empty() ? nullptr : bias.data(), activation, residual};
 }
 
 QuantizedRows Linear::TakeInput(size_t rows, Arena& arena) const {
   auto* memory = arena.Take<uint8_t>(QuantizedRows::BytesFor(*packed(), rows));
-  return QuantizedRows::InFor(*packed(), memory, rows);
+  QuantizedRows input = QuantizedRows::InFor(*packed(), memory, rows);
+  if (!weights_.factor.empty()) input.transform = {weights_.shift.data(), weights_.factor.data()};
+  return input;
+}
+
+bool Linear::SharesInputWith(const Linear& other) const {
+  return packed() != nullptr && other.packed() != nullptr &&
+         TakeSameRows(*packed(), *other.packed()) &&
+         weights_.factor.data() == other.weights_.factor.data();
 }
 
 void Linear::Forward(const float* x, size_t rows, float* y, Arena& arena, Activation activation,
@@ -48,7 +51,7 @@ void Linear::Forward(const float* x, size_t rows, float* y, Arena& arena, Activa
   const Epilogue epilogue = MakeEpilogue(activation, residual);
   if (packed() == nullptr) {
     if (inputs_ != nullptr) inputs_->Add(x, rows, in());
-    MatMulF32(x, rows, in(), weight_.floats(), out(), epilogue, y);
+    MatMulF32(x, rows, in(), weights_.weight.floats(), out(), epilogue, y);
     return;
   }
   const Arena::Scope scope(arena);
@@ -66,8 +69,7 @@ void Linear::ForwardAll(const float* x, size_t rows, std::span<const Output> out
   const Arena::Scope scope(arena);
   const Linear& first = *outputs.front().layer;
   const bool alike = std::all_of(outputs.begin(), outputs.end(), [&](const Output& output) {
-    const PackedMatrix* packed = output.layer->packed();
-    return packed != nullptr && first.packed() != nullptr && TakeSameRows(*packed, *first.packed());
+    return output.layer->SharesInputWith(first);
   });
   if (!alike) {
     for (const Output& output : outputs) output.layer->Forward(x, rows, output.y, arena);

@@ -3,7 +3,9 @@
 
 #include <span>
 #include <string>
+#include <utility>
 
+#include "checkpoint/linear_weights.h"
 #include "checkpoint/weight_reader.h"
 #include "core/arena.h"
 #include "kernels/kernels.h"
@@ -14,17 +16,16 @@ namespace uffizi {
 class Linear {
  public:
   Linear() = default;
-  // bias: [weight.rows()] f32, or empty
-  Linear(WeightMatrix weight, FloatTensor bias);
+  explicit Linear(LinearWeights weights) : weights_(std::move(weights)) {}
 
   // Reads PREFIX.weight and, if `with_bias`, PREFIX.bias.
   static Linear Read(const WeightReader& reader, const std::string& prefix, int out, int in,
                      bool with_bias = true);
 
-  size_t in() const { return weight_.columns(); }
-  size_t out() const { return weight_.rows(); }
+  size_t in() const { return weights_.weight.columns(); }
+  size_t out() const { return weights_.weight.rows(); }
   // Null if the weights are float32.
-  const PackedMatrix* packed() const { return weight_.packed(); }
+  const PackedMatrix* packed() const { return weights_.weight.packed(); }
 
   // x: [rows, in], y: [rows, out], residual (added to y, may be y): [rows, out], all f32
   void Forward(const float* x, size_t rows, float* y, Arena& arena,
@@ -42,14 +43,16 @@ class Linear {
   static void ForwardAll(const float* x, size_t rows, std::span<const Output> outputs,
                          Arena& arena);
 
-  // Memory for activations that this layer takes.
+  // Memory for activations that this layer takes, and what is done to them first.
   QuantizedRows TakeInput(size_t rows, Arena& arena) const;
 
   Epilogue MakeEpilogue(Activation activation, const float* residual) const;
 
  private:
-  WeightMatrix weight_;
-  FloatTensor bias_;
+  // Whether the same quantized activations serve both.
+  bool SharesInputWith(const Linear& other) const;
+
+  LinearWeights weights_;
   LayerInputs* inputs_ = nullptr;  // for calibration, in float32 only
 };
 

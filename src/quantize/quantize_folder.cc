@@ -12,6 +12,7 @@
 #include "core/json_reader.h"
 #include "core/owned_files.h"
 #include "core/owned_folders.h"
+#include "quantize/folded_smoothing.h"
 #include "uffizi/error.h"
 
 namespace uffizi {
@@ -66,18 +67,19 @@ class NewFolder {
 // Makes the tensors of the new folder, one after another.
 class Quantizer {
  public:
-  Quantizer(const Checkpoint& checkpoint, const fs::path& folder,
+  Quantizer(const Checkpoint& checkpoint, const ModelConfig& model, const fs::path& folder,
             const QuantizeFolderOptions& options)
       : reader_(checkpoint, Arithmetic::kF32, Adapters(options)),
         options_(options),
+        smoothing_(reader_, model, options.weights, options.importance),
         writer_(folder),
-        layers_(writer_, options.weights, options.importance) {}
+        layers_(writer_, options.weights, smoothing_.importance()) {}
 
   void Add(const std::string& stored_name, const TensorView& tensor) {
     const std::string name = NativeName(stored_name);
     report_.bytes_before += tensor.bytes;
     if (layers_.Takes(name, tensor.shape)) {
-      report_.layers.push_back(layers_.Put(name, tensor.shape, reader_.Floats(name, tensor.shape)));
+      report_.layers.push_back(layers_.Put(name, tensor.shape, Floats(name, tensor.shape)));
     } else {
       Keep(name, tensor);
     }
@@ -103,7 +105,12 @@ class Quantizer {
     return options.adapters.empty() ? nullptr : &options.adapters;
   }
 
-  // Vectors stay what they are; what is larger needs no more than 16 bits.
+  FloatTensor Floats(const std::string& name, const std::vector<int64_t>& shape) const {
+    return smoothing_.Fold(name, reader_.Floats(name, shape));
+  }
+
+  // Vectors stay what they are, unless they are smoothed; what is larger needs no more than 16
+  // bits.
   void Keep(const std::string& name, const TensorView& tensor) {
     std::vector<int64_t> shape = tensor.shape;
     if (name == kProjection && reader_.StoredName(name) != name) {
@@ -114,8 +121,8 @@ class Quantizer {
     } else if (shape.size() > 1 && (tensor.dtype == DType::kF32 || tensor.dtype == DType::kF64 ||
                                     reader_.Changed(name))) {
       writer_.PutHalf(name, shape, reader_.Floats(name, shape));
-    } else if (reader_.Changed(name)) {
-      writer_.PutFloats(name, shape, reader_.Floats(name, shape));
+    } else if (reader_.Changed(name) || smoothing_.Changes(name)) {
+      writer_.PutFloats(name, shape, Floats(name, shape));
     } else if (name != kLogitsBias || !IsZero(tensor)) {          // transformers knows no such bias
       if (IsFloating(tensor.dtype)) reader_.Floats(name, shape);  // throws if it is damaged
       TensorView kept = tensor;
@@ -137,6 +144,7 @@ class Quantizer {
 
   WeightReader reader_;
   const QuantizeFolderOptions& options_;
+  FoldedSmoothing smoothing_;
   FolderWriter writer_;
   LayerQuantizer layers_;
   FolderReport report_;
@@ -183,7 +191,7 @@ FolderReport QuantizeFolder(const fs::path& from, const fs::path& to,
     order[NativeName(name)] = &name;
     total += tensor.bytes;
   }
-  Quantizer quantizer(checkpoint, folder.part(), options);
+  Quantizer quantizer(checkpoint, model, folder.part(), options);
   for (const auto& [native_name, name] : order) {
     const TensorView& tensor = *checkpoint.Find(*name);
     if (options.progress) options.progress(*name, done, total);

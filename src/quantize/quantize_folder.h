@@ -17,7 +17,7 @@ struct QuantizeFolderOptions {
   QuantizeOptions weights;
   bool overwrite = false;  // the model in an existing folder; all else in it stays
   LoraAdapters adapters;   // merged first
-  Importance importance;   // layers that are not there are quantized with equal weights
+  Importance importance;   // measured; of layers that are not there it is estimated
   // Called before each tensor with the bytes done and to do.
   std::function<void(const std::string& name, size_t done, size_t total)> progress;
 };
@@ -34,8 +34,9 @@ void CheckQuantizeTarget(const std::filesystem::path& to, bool overwrite);
 // transformers-native names, with all files but the weights copied. Linear layers are quantized as
 // the options say; patch convolutions, embeddings and the head, the projector and layers whose
 // columns the groups do not divide are kept in 16 bits: the engine computes with them in 8 bits,
-// but transformers opens only folders in which all layers are quantized alike. The folder appears
-// whole or not at all. Throws Error: kInvalidArgument, kInvalidModel, kIo.
+// but transformers opens only folders in which all layers are quantized alike. Smoothing is folded
+// into the weights where it folds (folded_smoothing.h). The folder appears whole or not at all.
+// Throws Error: kInvalidArgument, kInvalidModel, kIo.
 FolderReport QuantizeFolder(const std::filesystem::path& from, const std::filesystem::path& to,
                             const QuantizeFolderOptions& options);
 

@@ -134,7 +134,8 @@ TEST_F(ModelFolder, AnyOfTheTiedKeysWillDo) {
   testing::RandomModelOptions options;
   options.shared_key = false;
   Write(TinyConfig(), options);
-  EXPECT_EQ(Florence2::Load(path())->embedding.prompt.size(), shared->embedding.prompt.size());
+  EXPECT_EQ(Florence2::Load(path())->embedding.prompt.rows.size(),
+            shared->embedding.prompt.rows.size());
   EditHeader([](json& header) {
     header["lm_head.weight"] = header["model.language_model.encoder.embed_tokens.weight"];
     header.erase("model.language_model.encoder.embed_tokens.weight");

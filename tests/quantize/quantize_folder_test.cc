@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -101,7 +102,8 @@ TEST_F(QuantizedFolder, KeepsLayersThatGroupsDoNotDivide) {
               ::testing::Contains("model.language_model.encoder.layers.0.fc2"));
 }
 
-// A written folder computes to the bit what quantizing on loading does.
+// Smoothing is folded into a written folder where it folds, and done on loading elsewhere: neither
+// is nearer to float32 than the other by much.
 TEST_F(QuantizedFolder, ComputesAsTheModelItCameFrom) {
   testing::RandomModelOptions half;
   half.dtype = DType::kF16;
@@ -109,14 +111,52 @@ TEST_F(QuantizedFolder, ComputesAsTheModelItCameFrom) {
   QuantizeFolder(from(), to(), {});
   const Image picture = testing::PatternPicture(32, 32, 1);
   const std::vector<float> pixels(picture.pixels.begin(), picture.pixels.end());
-  std::vector<float> tokens[2];
-  for (const bool written : {false, true}) {
-    const auto model = Florence2::Load(written ? to() : from(), Arithmetic::kInt4);
+  const auto tokens = [&](const fs::path& folder, Arithmetic arithmetic) {
+    const auto model = Florence2::Load(folder, arithmetic);
     Arena arena;
+    std::vector<float> all(static_cast<size_t>(model->config.image_tokens()) * 64);
+    model->vision.Forward(pixels.data(), all.data(), arena);
+    return all;
+  };
+  const std::vector<float> exact = tokens(from(), Arithmetic::kF32);
+  const auto error = [&](const std::vector<float>& rounded) {
+    double sum = 0, power = 0;
+    for (size_t i = 0; i < exact.size(); ++i) {
+      sum += std::pow(double{rounded[i]} - double{exact[i]}, 2);
+      power += double{exact[i]} * double{exact[i]};
+    }
+    return std::sqrt(sum / power);
+  };
+  const double loaded = error(tokens(from(), Arithmetic::kInt4));
+  const double written = error(tokens(to(), Arithmetic::kInt4));
+  EXPECT_LT(loaded, 0.2);
+  EXPECT_LT(written, 1.25 * loaded);
+  EXPECT_LT(loaded, 1.25 * written);
+}
+
+// In 8 bits, next to nothing but the fold itself could change the function.
+TEST_F(QuantizedFolder, KeepsTheFunctionWhereItFolds) {
+  Write({});
+  QuantizeFolderOptions options;
+  options.weights = {8, 32, true};
+  QuantizeFolder(from(), to(), options);
+  const Checkpoint before = Checkpoint::Open(from()), after = Checkpoint::Open(to());
+  const std::string norm = "model.vision_tower.blocks.1.0.spatial_block.norm1.weight";
+  ASSERT_NE(after.Find(norm), nullptr);
+  const TensorView &was = *before.Find(norm), &is = *after.Find(norm);
+  EXPECT_FALSE(was.bytes == is.bytes && std::equal(was.data, was.data + was.bytes, is.data));
+  Arena arena;
+  std::vector<float> tokens[2];
+  const Image picture = testing::PatternPicture(32, 32, 1);
+  const std::vector<float> pixels(picture.pixels.begin(), picture.pixels.end());
+  for (const bool written : {false, true}) {
+    const auto model = Florence2::Load(written ? to() : from());
     tokens[written].resize(static_cast<size_t>(model->config.image_tokens()) * 64);
     model->vision.Forward(pixels.data(), tokens[written].data(), arena);
   }
-  EXPECT_EQ(tokens[0], tokens[1]);
+  for (size_t i = 0; i < tokens[0].size(); ++i) {
+    EXPECT_NEAR(tokens[1][i], tokens[0][i], 0.05f) << i;
+  }
 }
 
 TEST_F(QuantizedFolder, IsWholeOrNotThere) {

@@ -36,7 +36,7 @@ constexpr Task kTasks[] = {Task::kDetailedCaption, Task::kObjectDetection, Task:
 
 // One picture and prompt, and what was computed of it.
 struct Trace {
-  std::vector<float> pixels;
+  const Image* image;
   std::vector<int> prompt, answer;
   std::vector<float> tokens, states, logits;
 };
@@ -55,7 +55,8 @@ void Compute(const Florence2& model, Trace& trace) {
   const auto dim = static_cast<size_t>(model.config.text.d_model);
   const auto vocab = static_cast<size_t>(model.config.text.vocab_size);
   trace.tokens.resize(static_cast<size_t>(model.config.image_tokens()) * dim);
-  model.vision.Forward(trace.pixels.data(), trace.tokens.data(), arena);
+  const std::vector<float> pixels = Pixels(*trace.image, model.config.preprocess);
+  model.vision.Forward(pixels.data(), trace.tokens.data(), arena);
   trace.states.resize(trace.tokens.size() + trace.prompt.size() * dim);
   model.EncodeText(trace.tokens.data(), trace.prompt, trace.states.data(), arena);
   const CrossCache cross =
@@ -89,16 +90,28 @@ double Cosine(const std::vector<float>& a, const std::vector<float>& b) {
   return ab / std::sqrt(aa * bb);
 }
 
+// What is added to all logits of a step changes no probability.
+std::vector<float> Centred(std::vector<float> logits, size_t vocab) {
+  for (size_t row = 0; row < logits.size(); row += vocab) {
+    double sum = 0;
+    for (size_t i = row; i < row + vocab; ++i) sum += double{logits[i]};
+    const auto mean = static_cast<float>(sum / static_cast<double>(vocab));
+    for (size_t i = row; i < row + vocab; ++i) logits[i] -= mean;
+  }
+  return logits;
+}
+
 void Compare(const char* name, const Florence2& model, const std::vector<Trace>& truth) {
   double tokens = 0, states = 0, logits = 0;
   size_t steps = 0, same = 0;
   const auto vocab = static_cast<ptrdiff_t>(model.config.text.vocab_size);
   for (const Trace& expected : truth) {
-    Trace got{expected.pixels, expected.prompt, expected.answer, {}, {}, {}};
+    Trace got{expected.image, expected.prompt, expected.answer, {}, {}, {}};
     Compute(model, got);
     tokens += Cosine(expected.tokens, got.tokens);
     states += Cosine(expected.states, got.states);
-    logits += Cosine(expected.logits, got.logits);
+    logits += Cosine(Centred(expected.logits, static_cast<size_t>(vocab)),
+                     Centred(got.logits, static_cast<size_t>(vocab)));
     for (size_t i = 0; i < expected.answer.size(); ++i, ++steps) {
       const auto row = got.logits.begin() + static_cast<ptrdiff_t>(i) * vocab;
       same += std::max_element(row, row + vocab) - row == expected.answer[i];
@@ -174,10 +187,10 @@ void Main(int argc, char** argv) {
       pictures.emplace_back(argv[i]);
     }
   }
+  std::vector<Image> images;
   std::vector<Trace> truth;
   {
     const auto model = Florence2::Load(folder);
-    std::vector<Image> images;
     for (const fs::path& path : pictures) images.push_back(ReadImage(path));
     const PreprocessConfig& size = model->config.preprocess;
     if (images.empty()) {
@@ -189,12 +202,12 @@ void Main(int argc, char** argv) {
     if (fs::exists(folder / "tokenizer.json")) tokenizer = Tokenizer::Load(folder);
     for (const Image& image : images) {
       if (!tokenizer) {  // a model without meaning takes any prompt
-        truth.push_back({Pixels(image, size), {0, 100, 37, 250, 4, 99, 2}, {}, {}, {}, {}});
+        truth.push_back({&image, {0, 100, 37, 250, 4, 99, 2}, {}, {}, {}, {}});
         continue;
       }
       for (const Task task : kTasks) {
         const Prompt prompt = MakePrompt(task, "", image.width, image.height);
-        truth.push_back({Pixels(image, size), tokenizer->Encode(prompt.text), {}, {}, {}, {}});
+        truth.push_back({&image, tokenizer->Encode(prompt.text), {}, {}, {}, {}});
       }
     }
     for (Trace& trace : truth) Compute(*model, trace);

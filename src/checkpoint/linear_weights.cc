@@ -1,0 +1,105 @@
+#include "checkpoint/linear_weights.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/parallel.h"
+#include "kernels/quantize.h"
+
+namespace uffizi {
+namespace {
+
+constexpr size_t kGrain = size_t{1} << 16;  // weights that are worth a task of their own
+
+// bias + w shift, which the layer adds where `shift` was taken off its input; then what is done to
+// the output.
+FloatTensor SmoothBias(const float* w, size_t rows, const FloatTensor& bias,
+                       const InputSmoothing& input, const OutputSmoothing& output) {
+  if (input.empty() && output.shift.empty()) return bias;
+  std::vector<float> sums(rows);
+  if (!input.empty()) {
+    const size_t columns = input.shift.size();
+    const ColumnMoments constant{{input.shift.data(), input.shift.data() + columns},
+                                 std::vector<float>(columns)};
+    sums = MomentsOfLinear(w, rows, bias.empty() ? nullptr : bias.data(), constant).mean;
+  } else if (!bias.empty()) {
+    sums.assign(bias.data(), bias.data() + rows);
+  }
+  if (!output.shift.empty()) {
+    for (size_t r = 0; r < rows; ++r) sums[r] = (sums[r] - output.shift[r]) * output.factor[r];
+  }
+  return FloatTensor(std::move(sums));
+}
+
+LinearWeights Finish(WeightMatrix weight, FloatTensor bias, const InputSmoothing& input) {
+  LinearWeights layer{std::move(weight), std::move(bias), {}, {}};
+  if (!input.empty() && !input.done_by_producer) {
+    layer.shift = input.shift;
+    layer.factor = input.factor;
+  }
+  return layer;
+}
+
+}  // namespace
+
+LinearWeights SmoothLinear(const WeightReader& reader, FloatTensor values, int rows, int columns,
+                           FloatTensor bias, WeightBits bits, const InputSmoothing& input,
+                           const OutputSmoothing& output) {
+  const auto height = static_cast<size_t>(rows), width = static_cast<size_t>(columns);
+  if (input.empty() && output.factor.empty()) {
+    return {reader.Matrix(std::move(values), rows, columns, bits), std::move(bias), {}, {}};
+  }
+  FloatTensor smooth_bias = SmoothBias(values.data(), height, bias, input, output);
+  std::vector<float> smooth = std::move(values).Take();
+  std::vector<float> inverse(width, 1.0f);
+  for (size_t c = 0; c < width && !input.empty(); ++c) inverse[c] = 1.0f / input.factor.data()[c];
+  ParallelFor(height, std::max<size_t>(1, kGrain / width), [&](size_t begin, size_t end) {
+    for (size_t r = begin; r < end; ++r) {
+      float* row = smooth.data() + r * width;
+      const float factor = output.factor.empty() ? 1.0f : output.factor[r];
+      for (size_t c = 0; c < width; ++c) row[c] *= inverse[c] * factor;
+    }
+  });
+  return Finish(
+      reader.Matrix(FloatTensor(std::move(smooth)), rows, columns, bits, input.importance),
+      std::move(smooth_bias), input);
+}
+
+LinearWeights SmoothLinear(const WeightReader& reader, QuantizedMatrix matrix, FloatTensor bias,
+                           const InputSmoothing& input, const OutputSmoothing& output) {
+  std::vector<float> values;
+  if (!input.empty()) {
+    values.resize(matrix.rows * matrix.columns);
+    Dequantize(matrix, values.data());
+  }
+  FloatTensor smooth_bias = SmoothBias(values.data(), matrix.rows, bias, input, output);
+  if (!output.factor.empty()) {
+    const size_t groups = matrix.groups();
+    for (size_t i = 0; i < matrix.scales.size(); ++i) matrix.scales[i] *= output.factor[i / groups];
+  }
+  return Finish(reader.Matrix(matrix), std::move(smooth_bias), input);
+}
+
+LinearWeights ReadLinear(const WeightReader& reader, const std::string& prefix, int out, int in,
+                         bool with_bias) {
+  const std::string name = prefix + ".weight";
+  FloatTensor bias;
+  if (with_bias) bias = reader.Floats(prefix + ".bias", {out});
+  Smoothing* smoothing = reader.smoothing();
+  if (smoothing == nullptr) {
+    return {reader.Matrix(name, out, in, WeightBits::kNarrow), std::move(bias), {}, {}};
+  }
+  const InputSmoothing& input = smoothing->Input(name);
+  auto stored = reader.Quantized(name, out, in);
+  FloatTensor values;
+  if (!stored) {
+    values = reader.Floats(name, {out, in});
+    smoothing->Learn(name, values, bias);
+  }
+  const OutputSmoothing output = smoothing->Output(name, static_cast<size_t>(out));
+  if (stored) return SmoothLinear(reader, std::move(*stored), std::move(bias), input, output);
+  return SmoothLinear(reader, std::move(values), out, in, std::move(bias), WeightBits::kNarrow,
+                      input, output);
+}
+
+}  // namespace uffizi

@@ -1,0 +1,53 @@
+"""Outliers that change nothing in float32 change next to nothing in 4-bit arithmetic either: layers are smoothed when a
+model is loaded."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+SOURCE = pathlib.Path(os.environ["UFFIZI_SOURCE"])
+MODEL = SOURCE / "models" / "uffizi-tiny"
+MEASURE = pathlib.Path(os.environ["UFFIZI_BUILD"]) / "bin" / "measure_loss"
+PICTURES = [str(SOURCE / "samples" / name) for name in ("meadow.jpg", "shop.jpg", "village.jpg", "space.jpg")]
+SCRIPT = SOURCE / "tests" / "support" / "outliers.py"
+KINDS = ["norm", "convolution", "value", "key", "state", "offset", "hidden", "embedding"]
+LOADED = "quantized on loading, int4"
+
+
+def measure(folders: list[pathlib.Path]) -> dict[str, tuple[float, float]]:
+    """Cosine of logits and share of next tokens that are as in float32, by what was computed."""
+    command = [str(MEASURE), str(MODEL)]
+    for folder in folders:
+        command += ["--folder", str(folder)]
+    run = subprocess.run([*command, *PICTURES], capture_output=True, text=True, check=True)
+    rows = [line.rsplit(maxsplit=5) for line in run.stdout.splitlines()[1:]]
+    return {name.strip(): (float(logits), float(same)) for name, _, _, logits, same, _ in rows}
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    root = tmp_path_factory.mktemp("outliers")
+
+    def make(name: str, factor: int, seed: int, kinds: list[str]) -> pathlib.Path:
+        command = [sys.executable, str(SCRIPT), str(MODEL), str(root / name)]
+        command += ["--factor", str(factor), "--seed", str(seed), "--kinds", *kinds]
+        subprocess.run(command, check=True)
+        return root / name
+
+    folders = [make(kind, 300, 1, [kind]) for kind in KINDS]
+    folders += [make(f"all-{factor}", factor, factor, KINDS) for factor in (10, 100, 1000)]
+    return measure(folders)
+
+
+@pytest.mark.parametrize("name", [*KINDS, "all-10", "all-100", "all-1000"])
+def test_outliers_cost_nothing(measured, name):
+    logits, same = measured[f"{name}, f32"]
+    assert logits > 0.99999
+    assert same > 99
+    plain_logits, plain_same = measured[LOADED]
+    logits, same = measured[f"{name}, int4"]
+    assert logits > plain_logits - 0.0015
+    assert same > plain_same - 4
