@@ -13,6 +13,7 @@
 #include "model_options.h"
 #include "output_options.h"
 #include "progress.h"
+#include "say.h"
 
 namespace uffizi::cli {
 namespace {
@@ -94,7 +95,7 @@ dataset::JobSummary Run(dataset::Job& job, const AnnotateOptions& options,
 
 void SayWhatStayed(const dataset::JobSummary& summary) {
   const auto say = [](size_t count, const char* one, const char* many, const char* what) {
-    if (count > 0) fmt::print(stderr, "uffizi: {} {} {}\n", count, count == 1 ? one : many, what);
+    if (count > 0) Say("uffizi: {} {} {}\n", count, count == 1 ? one : many, what);
   };
   say(summary.already_there, "picture", "pictures",
       "left out, as the outputs are there already; --existing overwrite makes them anew");
@@ -107,13 +108,13 @@ int Conclude(const dataset::JobSummary& summary, std::optional<size_t> total, bo
   const dataset::JobProgress& progress = summary.progress;
   if (!summary.finished) {
     const std::string of = total ? fmt::format(" of {}", *total) : "";
-    fmt::print(stderr, "uffizi: stopped after {}{} pictures; {}\n", progress.done, of,
-               resumable ? "the same command goes on from here" : "the answers so far are written");
+    Say("uffizi: stopped after {}{} pictures; {}\n", progress.done, of,
+        resumable ? "the same command goes on from here" : "the answers so far are written");
     return kInterrupted;
   }
   if (!quiet) SayWhatStayed(summary);
   if (progress.failed > 0 && !quiet) {
-    fmt::print(stderr, "uffizi: {} of {} pictures failed\n", progress.failed, progress.done);
+    Say("uffizi: {} of {} pictures failed\n", progress.failed, progress.done);
   }
   return progress.failed > 0 ? kSomeFailed : kOk;
 }
@@ -188,7 +189,7 @@ int RunAnnotate(const CLI::App& command, AnnotateOptions& options) {
     journal->Begin(Fingerprint(options, questions, job.engine->info(), job.sinks),
                    options.output.restart);
     if (journal->found() && !options.quiet) {
-      fmt::print(stderr, "uffizi: going on after {} pictures\n", journal->found()->done);
+      Say("uffizi: going on after {} pictures\n", journal->found()->done);
     }
   }
   return Conclude(Run(job, options, total), total, journal.has_value(), options.quiet);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <numeric>
 
+#include "bench_server.h"
 #include "commands.h"
 #include "core/parallel.h"
 #include "dataset/job.h"
@@ -16,6 +17,7 @@ namespace {
 struct BenchOptions {
   std::vector<std::string> pictures;
   ModelOptions model;
+  BenchServerOptions server;
   bool json = false;
 };
 
@@ -130,6 +132,11 @@ int RunBench(const CLI::App& command, BenchOptions& options) {
   } else {
     questions = MakeQuestions(command, options.model);
   }
+  if (!options.server.server.empty()) {
+    BenchServerOptions server = options.server;
+    server.json = options.json;
+    return BenchServer(server, options.pictures, questions, options.model.generation);
+  }
   const dataset::Collection collection(options.pictures, {});
   const auto before_load = std::chrono::steady_clock::now();
   LoadedModel model = LoadModel(options.model, questions, collection.Count());
@@ -163,6 +170,29 @@ int RunBench(const CLI::App& command, BenchOptions& options) {
   return report.failed > 0 ? kSomeFailed : kOk;
 }
 
+void AddServerOptions(CLI::App& command, BenchServerOptions& server) {
+  const std::string group = "A running server instead of this machine's model";
+  const auto add = [&](const char* name, auto& value, const char* help) {
+    return command.add_option(name, value, help)->group(group);
+  };
+  add("--server", server.server, "http://HOST:PORT or unix:PATH of the server to put under load");
+  add("--api-key-file", server.api_key_file, "File whose first line is its key");
+  add("--connections", server.connections, "Requests at a time")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  add("--rate", server.rate,
+      "Requests a second that arrive at random, answered or not; else the next is sent when the "
+      "last is answered")
+      ->check(CLI::PositiveNumber);
+  add("--seconds", server.seconds, "How long")->check(CLI::PositiveNumber)->capture_default_str();
+  add("--requests", server.requests, "How many, instead of how long")->check(CLI::PositiveNumber);
+  add("--expect", server.expect,
+      "Records that `uffizi annotate --format jsonl` wrote of the same pictures and questions: "
+      "each "
+      "answer must be the same")
+      ->check(CLI::ExistingFile);
+}
+
 }  // namespace
 
 Command AddBench(CLI::App& app) {
@@ -174,7 +204,12 @@ Command AddBench(CLI::App& app) {
       ->required();
   AddModelOptions(*command, options->model);
   command->add_flag("--json", options->json, "One line of JSON instead of a table");
-  command->footer("Example:\n  uffizi bench photos/ --task od (the default task)");
+  AddServerOptions(*command, options->server);
+  command->footer(
+      "Examples:\n"
+      "  uffizi bench photos/ --task od (the default task)\n"
+      "  uffizi bench photos/ --server http://127.0.0.1:8080 --connections 32 --seconds 60\n"
+      "  uffizi bench photos/ --server http://127.0.0.1:8080 --rate 5 --expect answers.jsonl");
   return [options, command] { return RunBench(*command, *options); };
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/calibrate.h"
+#include "say.h"
 #include "uffizi/error.h"
 #include "uffizi/image.h"
 
@@ -42,7 +43,7 @@ std::map<std::string, std::vector<float>> CalibrateWith(
   return Calibrate(model, lora, pictures, [&](const Error* error) {
     if (error != nullptr) {
       ++failed;
-      fmt::print(stderr, "uffizi: {}\n", error->what());
+      Say("uffizi: {}\n", error->what());
     }
     say(fmt::format("{} of {} pictures seen", ++done, pictures.size()));
   });

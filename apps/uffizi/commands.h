@@ -31,6 +31,7 @@ Command AddTokenize(CLI::App& app);
 Command AddInfo(CLI::App& app);
 Command AddQuantize(CLI::App& app);
 Command AddServe(CLI::App& app);
+Command AddHealth(CLI::App& app);
 Command AddImport(CLI::App& app);
 Command AddPull(CLI::App& app);
 

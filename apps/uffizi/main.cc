@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <cstdio>
 #include <map>
+#include <system_error>
 
 #include "commands.h"
+#include "say.h"
 #include "uffizi/error.h"
 
 namespace uffizi::cli {
@@ -46,14 +49,19 @@ int Main(int argc, char** argv) {
   std::map<std::string, Command> commands = {
       {"annotate", AddAnnotate(app)}, {"bench", AddBench(app)},   {"parse", AddParse(app)},
       {"tokenize", AddTokenize(app)}, {"info", AddInfo(app)},     {"quantize", AddQuantize(app)},
-      {"serve", AddServe(app)},       {"import", AddImport(app)}, {"pull", AddPull(app)},
+      {"serve", AddServe(app)},       {"health", AddHealth(app)}, {"import", AddImport(app)},
+      {"pull", AddPull(app)},
   };
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kOk : kUsage;
   }
-  return commands.at(app.get_subcommands().front()->get_name())();
+  const int code = commands.at(app.get_subcommands().front()->get_name())();
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    throw Error(ErrorCode::kIo, "standard output cannot be written");
+  }
+  return code;
 }
 
 }  // namespace
@@ -63,12 +71,15 @@ int main(int argc, char** argv) {
   try {
     return uffizi::cli::Main(argc, argv);
   } catch (const uffizi::Error& error) {
-    fmt::print(stderr, "uffizi: {}\n", error.what());
+    uffizi::cli::Say("uffizi: {}\n", error.what());
     return uffizi::cli::ExitCodeOf(error.code());
+  } catch (const std::system_error& error) {  // of fmt::print
+    uffizi::cli::Say("uffizi: standard output cannot be written: {}\n", error.code().message());
+    return uffizi::cli::kBadOutput;
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "uffizi: out of memory\n");
+    uffizi::cli::Say("uffizi: out of memory\n");
   } catch (const std::exception& error) {
-    fmt::print(stderr, "uffizi: {}\n", error.what());
+    uffizi::cli::Say("uffizi: {}\n", error.what());
   }
   return uffizi::cli::kInternal;
 }

@@ -110,7 +110,7 @@ class QuestionMaker {
   bool takes_text_ = false, takes_region_ = false, takes_classes_ = false;
 };
 
-std::string NameOf(const dataset::Question& question) {
+std::string DescribeOne(const dataset::Question& question) {
   if (!question.task) return question.input;
   std::string name(GetTaskInfo(*question.task).name);
   if (!question.input.empty()) name += " \"" + question.input + "\"";
@@ -203,7 +203,7 @@ std::string Describe(const std::vector<dataset::Question>& questions) {
   std::string text;
   for (const dataset::Question& question : questions) {
     if (!text.empty()) text += question.after ? " > " : "; ";
-    text += NameOf(question);
+    text += DescribeOne(question);
   }
   return text;
 }
@@ -255,6 +255,7 @@ LoadedModel LoadModel(const ModelOptions& options, std::vector<dataset::Question
   pipeline.decode.alpha = options.drop_alpha ? AlphaMode::kDrop : AlphaMode::kWhite;
   pipeline.decode.max_pixels = options.max_pixels;
   pipeline.workers = plan.workers;
+  pipeline.threads = plan.workers * plan.session_threads;
   pipeline.batch = options.batch > 0 ? static_cast<size_t>(options.batch)
                                      : dataset::DefaultBatch(loaded.engine->info(),
                                                              options.generation, plan.workers);

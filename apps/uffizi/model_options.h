@@ -9,7 +9,6 @@
 
 #include "dataset/pipeline.h"
 #include "dataset/plan.h"
-#include "dataset/questions.h"
 #include "uffizi/engine.h"
 #include "uffizi/image.h"
 

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "dataset/job.h"
-#include "dataset/questions.h"
 #include "dataset/survey.h"
+#include "engine/questions.h"
 
 namespace uffizi::cli {
 

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "say.h"
+
 namespace uffizi::cli {
 namespace {
 
@@ -36,7 +38,7 @@ std::string Bar(double share, size_t width) {
 }  // namespace
 
 StatusLine::~StatusLine() {
-  if (shown_ && style_ == Style::kBar) fmt::print(stderr, "\r\033[K");
+  if (shown_ && style_ == Style::kBar) Say("\r\033[K");
 }
 
 bool StatusLine::Due() const {
@@ -49,14 +51,14 @@ void StatusLine::Show(std::string text, std::optional<double> share) {
   last_ = Clock::now();
   shown_ = true;
   if (style_ == Style::kLines) {
-    fmt::print(stderr, "uffizi: {}\n", text);
+    Say("uffizi: {}\n", text);
     return;
   }
   const size_t width = TerminalWidth();
   if (share && width > text.size() + 14) {
     text = Bar(*share, std::min<size_t>(30, width - text.size() - 4)) + text;
   }
-  fmt::print(stderr, "\r\033[K{}", text.substr(0, width - 1));
+  Say("\r\033[K{}", text.substr(0, width - 1));
 }
 
 std::string ProgressDisplay::Text(const dataset::JobProgress& progress) const {

@@ -1,8 +1,12 @@
+#include "hub/pull.h"
+
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "commands.h"
+#include "hub/manifest.h"
 #include "progress.h"
+#include "say.h"
 #include "uffizi/models.h"
 
 namespace uffizi::cli {
@@ -15,6 +19,22 @@ std::string Text(const PullProgress& now) {
   if (now.total == 0) return fmt::format("{}: {:.0f} MB", now.file, done);
   return fmt::format("{}: {:.0f} of {:.0f} MB", now.file, done,
                      static_cast<double>(now.total) / kMega);
+}
+
+int Verify(const std::string& name) {
+  if (!ModelName::IsOne(name)) {
+    throw Error(ErrorCode::kInvalidArgument, name + ": --verify takes the name of a model");
+  }
+  size_t files = 0;
+  const std::vector<std::string> damage =
+      VerifyModel(ModelName(name), [&](const KnownFile&) { ++files; });
+  for (const std::string& line : damage) Say("uffizi: {}\n", line);
+  if (damage.empty()) {
+    fmt::print("{}: {} files are what they should be\n", name, files);
+    return kOk;
+  }
+  Say("uffizi: move its folder away, and `uffizi pull {}` fetches it again\n", name);
+  return kBadModel;
 }
 
 }  // namespace
@@ -59,16 +79,21 @@ std::vector<LoraSource> FindAdapters(std::vector<LoraSource> lora) {
 
 Command AddPull(CLI::App& app) {
   auto name = std::make_shared<std::string>();
+  auto verify = std::make_shared<bool>(false);
   CLI::App* command = app.add_subcommand("pull", "Download a model into the cache");
   command->add_option("NAME", *name, "Of a model on Hugging Face, or one of Spark NLP's")
       ->required();
+  command->add_flag("--verify", *verify,
+                    "Compare every file of a model in the cache with its checksum");
   command->footer(
       "Every command that takes a model takes NAME, too, and downloads it if need be.\n"
       "Examples:\n"
       "  uffizi pull microsoft/Florence-2-large-ft\n"
       "  uffizi pull florence_2_large_int4\n"
+      "  uffizi pull --verify florence_2_large_int4\n"
       "docs/models.md tells about mirrors, tokens, proxies and working offline.");
-  return [name] {
+  return [name, verify]() -> int {
+    if (*verify) return Verify(*name);
     fmt::print("{}\n", FindModel(*name).string());
     return kOk;
   };

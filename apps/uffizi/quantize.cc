@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "engine/adapters.h"
 #include "quantize/quantize_folder.h"
+#include "say.h"
 #include "uffizi/error.h"
 
 namespace uffizi::cli {
@@ -31,12 +32,12 @@ class StatusLine {
  public:
   explicit StatusLine(bool show) : show_(show && isatty(STDERR_FILENO) != 0) {}
   ~StatusLine() {
-    if (show_) fmt::print(stderr, "\r\033[K");
+    if (show_) cli::Say("\r\033[K");
   }
   StatusLine(const StatusLine&) = delete;
   StatusLine& operator=(const StatusLine&) = delete;
   void Say(const std::string& text) const {
-    if (show_) fmt::print(stderr, "\r\033[K{}", text);
+    if (show_) cli::Say("\r\033[K{}", text);
   }
 
  private:

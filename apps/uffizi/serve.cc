@@ -1,13 +1,18 @@
 #include <fmt/format.h>
-#include <signal.h>
+#include <malloc.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <optional>
+#include <sstream>
 
 #include "commands.h"
 #include "core/mapped_file.h"
+#include "core/parallel.h"
 #include "engine_options.h"
+#include "say.h"
+#include "serve_signals.h"
 #include "server/server.h"
 #include "uffizi/engine.h"
 
@@ -16,57 +21,98 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr size_t kMostThreads = 1024;
+constexpr size_t kSpareThreads = 16;  // for requests that are being read or just answered
+
 struct ServeOptions {
   std::string model;
   std::string name;
   std::string api_key_file;
   EngineOptions engine;
   server::ServerOptions server;
-  size_t max_body_mb = 32;
+  size_t max_body_mb = 32, max_memory_mb = 512;
   double grace_seconds = 30;
+  int workers = 0;
 };
 
-// The key that clients must show: of a file, else of $UFFIZI_API_KEY, else none.
-std::string ReadApiKey(const std::string& file) {
-  std::string key;
-  if (!file.empty()) {
-    key = ReadFile(file);
-    key.resize(key.find_last_not_of(" \r\n\t") + 1);
-    if (key.empty()) throw Error(ErrorCode::kInvalidArgument, file + ": holds no key");
-  } else if (const char* named = std::getenv("UFFIZI_API_KEY"); named != nullptr) {
-    key = named;
+// The keys of which clients must show one: each line of a file but empty ones and comments, else
+// $UFFIZI_API_KEY, else none.
+std::vector<std::string> ReadApiKeys(const std::string& file) {
+  std::vector<std::string> keys;
+  if (file.empty()) {
+    const char* named = std::getenv("UFFIZI_API_KEY");
+    if (named != nullptr && *named != '\0') keys.emplace_back(named);
+    return keys;
   }
-  return key;
+  std::istringstream lines(ReadFile(file));
+  for (std::string line; std::getline(lines, line);) {
+    line.erase(line.find_last_not_of(" \r\t") + 1);
+    if (!line.empty() && line.front() != '#') keys.push_back(line);
+  }
+  if (keys.empty()) throw Error(ErrorCode::kInvalidArgument, file + ": holds no key");
+  return keys;
 }
 
-// The signals that end the server. Blocked in all threads, they wait for sigwait.
-sigset_t BlockSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-  return signals;
+// What requests took goes back to the system: without this, the C library keeps an arena for each
+// thread, and in them whatever once was needed.
+void ReturnMemory() {
+#ifdef __GLIBC__
+  constexpr int kArenas = 4, kLarge = 256 << 10;
+  mallopt(M_ARENA_MAX, kArenas);
+  mallopt(M_MMAP_THRESHOLD, kLarge);
+  mallopt(M_TRIM_THRESHOLD, 4 * kLarge);
+#endif
+}
+
+bool IsLoopback(const server::HttpOptions& http) {
+  return !http.unix_socket.empty() || http.host == "localhost" || http.host == "::1" ||
+         http.host.starts_with("127.");
+}
+
+std::string AddressOf(const server::HttpOptions& http, int port) {
+  if (!http.unix_socket.empty()) return "unix:" + http.unix_socket;
+  const bool bare = http.host.find(':') == std::string::npos;
+  return fmt::format("http://{}:{}/", bare ? http.host : "[" + http.host + "]", port);
+}
+
+// The search of a question that says nothing about it.
+void SetUsualCost(const Engine& engine, server::RequestLimits& limits) {
+  const Query query = engine.MakeQuery({}, MakePrompt(Task::kCaption, "", 1, 1));
+  limits.usual_beams = query.num_beams();
+  limits.usual_tokens = query.max_length();
 }
 
 int RunServe(ServeOptions options) {
-  const sigset_t signals = BlockSignals();
-  options.server.api.api_key = ReadApiKey(options.api_key_file);
-  options.server.http.max_body_bytes = options.max_body_mb << 20;
-  options.server.batcher.max_tokens = options.server.api.limits.max_tokens;
+  ServeSignals signals;
+  ReturnMemory();
+  server::ServerOptions& wanted = options.server;
+  wanted.api.api_keys = ReadApiKeys(options.api_key_file);
+  wanted.http.max_body_bytes = options.max_body_mb << 20;
+  wanted.http.max_held_bytes = options.max_memory_mb << 20;
+  wanted.http.max_busy =
+      std::min(kMostThreads, wanted.batcher.max_waiting + wanted.batcher.max_batch + kSpareThreads);
+  wanted.batcher.max_tokens = wanted.api.limits.max_tokens;
+  if (options.max_memory_mb < server::kBytesOfJson * options.max_body_mb) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "--max-memory must be at least four times --max-body, as a request in JSON takes");
+  }
+  // Each worker has one thread when all have something to do, and all threads when it is alone.
+  wanted.batcher.threads = options.engine.threads > 0 ? options.engine.threads : MaxThreads();
+  wanted.batcher.workers = options.workers > 0 ? options.workers : wanted.batcher.threads;
   const fs::path folder = options.model.empty() ? DefaultModel() : fs::path(options.model);
   const auto engine = LoadEngine(folder.string(), options.engine);
-  options.server.api.model_name =
+  SetUsualCost(*engine, wanted.api.limits);
+  wanted.api.model_name =
       options.name.empty() ? fs::weakly_canonical(folder).filename().string() : options.name;
-  const std::string& host = options.server.http.host;
-  server::Server server(engine, options.server);
-  fmt::print(stderr, "uffizi: {} at http://{}:{}/\n", options.server.api.model_name,
-             host.find(':') == std::string::npos ? host : "[" + host + "]", server.port());
-  int signal_number = 0;
-  sigwait(&signals, &signal_number);
-  fmt::print(stderr, "uffizi: shutting down; a second signal ends at once\n");
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  server::Server server(engine, wanted);
+  signals.Started([&] { server.ReopenLog(); });
+  Say("uffizi: {} at {}\n", wanted.api.model_name, AddressOf(wanted.http, server.port()));
+  if (!IsLoopback(wanted.http) && wanted.api.api_keys.empty()) {
+    Say("uffizi: warning: everyone who reaches this address may ask: no API key is set "
+        "(--api-key-file)\n");
+  }
+  signals.WaitForEnd();
+  Say("uffizi: shutting down; a second signal ends at once\n");
   server.Shutdown(options.grace_seconds);
   return kOk;
 }
@@ -89,10 +135,23 @@ Command AddServe(CLI::App& app) {
       ->check(CLI::Range(0, 65535))
       ->capture_default_str();
   command->add_option("--api-key-file", options->api_key_file,
-                      "File with the key that clients must send (default: $UFFIZI_API_KEY)");
+                      "File with the keys, one a line, of which clients must send one (default: "
+                      "$UFFIZI_API_KEY)");
+  command->add_option("--unix-socket", http.unix_socket,
+                      "Listen on a socket at this path instead of a port");
+  command->add_option("--log", options->server.api.log,
+                      "File that gets a JSON line for each request; - is standard output");
   AddEngineOptions(*command, options->engine);
+  command
+      ->add_option("--workers", options->workers,
+                   "Pictures that are looked at side by side, which share the threads (default "
+                   "auto: one a thread)")
+      ->transform(
+          CLI::Transformer(std::map<std::string, std::string>{{"auto", "0"}}).description(""))
+      ->check(CLI::Range(0, 1024))
+      ->type_name("NUMBER");
   const std::string group = "Limits";
-  const auto add = [&](const char* name, auto& value, int low, int high, const char* help) {
+  const auto add = [&](const char* name, auto& value, double low, double high, const char* help) {
     command->add_option(name, value, help)
         ->check(CLI::Range(low, high))
         ->capture_default_str()
@@ -106,14 +165,23 @@ Command AddServe(CLI::App& app) {
   add("--max-tokens", limits.max_tokens, 1, 100'000, "Of an answer");
   add("--max-beams", limits.max_beams, 1, 64, "Of a search");
   add("--max-seconds", batcher.max_seconds, 1, 86'400, "From a request to its answer");
+  add("--max-cost", limits.max_cost, 1, 1e9, "Of a request: questions x beams x tokens");
+  add("--max-memory", options->max_memory_mb, 2, 1 << 20, "Of all requests' bodies, in MB");
   add("--max-connections", http.max_connections, 1, 10'000, "Open at once");
-  add("--idle-seconds", http.idle_seconds, 1, 3600, "That a client may be silent");
+  add("--max-per-address", http.max_per_address, 0, 10'000,
+      "Connections of one address; 0: no limit, as behind a proxy");
+  add("--idle-seconds", http.idle_seconds, 0.1, 3600, "Between two requests of a connection");
+  add("--head-seconds", http.head_seconds, 0.1, 3600, "For a request's headers as a whole");
+  add("--body-seconds", http.body_seconds, 0.1, 3600, "For a request's body as a whole");
+  add("--write-seconds", http.write_seconds, 0.1, 3600,
+      "For a client to take an answer, or a piece of a stream");
   add("--grace-seconds", options->grace_seconds, 0, 3600, "For open requests when it shuts down");
   command->footer(
       "Examples:\n"
       "  uffizi serve                        # then open http://127.0.0.1:8080/\n"
       "  curl -F image=@photo.jpg -F task=od -F task=caption http://127.0.0.1:8080/v1/annotate\n"
-      "SIGINT and SIGTERM end it: open requests are answered, new ones are refused.");
+      "SIGINT and SIGTERM end it: open requests are answered, new ones are refused. SIGHUP opens\n"
+      "the log's file again.");
   return [options] { return RunServe(*options); };
 }
 

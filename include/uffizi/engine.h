@@ -166,7 +166,7 @@ class UFFIZI_API EncodedImage {
   std::span<const float> tokens() const { return *tokens_; }
 
  private:
-  friend class Session;
+  friend class Runner;
   int width_ = 0, height_ = 0;
   double preprocess_seconds_ = 0, encode_seconds_ = 0;
   std::shared_ptr<const std::vector<float>> tokens_;
@@ -177,11 +177,12 @@ class UFFIZI_API Query {
  public:
   const Prompt& prompt() const;
   std::span<const int> input_ids() const;
-  int num_beams() const;  // of its search; with 1, the text in Progress only grows
+  int num_beams() const;   // of its search; with 1, the text in Progress only grows
+  int max_length() const;  // tokens at most, the start token included
 
  private:
   friend class Engine;
-  friend class Session;
+  friend class Runner;
   struct Impl;
   explicit Query(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<const Impl> impl_;
@@ -218,7 +219,7 @@ class UFFIZI_API Engine : public std::enable_shared_from_this<Engine> {
   std::string Detokenize(std::span<const int> ids, bool skip_special_tokens = false) const;
 
  private:
-  friend class Session;
+  friend class Runner;
   friend class EngineLoader;
   struct Impl;
   explicit Engine(std::unique_ptr<Impl> impl);

@@ -4,6 +4,7 @@
 #include "capi/guard.h"
 #include "capi/handles.h"
 #include "capi/options.h"
+#include "engine/scheduler.h"
 #include "uffizi/models.h"
 
 namespace uffizi::capi {
@@ -57,38 +58,29 @@ class Batch {
   }
 
   std::vector<uffizi_result> Run() {
-    try {
-      Run(0, queries_.size());
-    } catch (const std::exception&) {
-      // Whatever one question ran into must not cost the others their answers.
-      for (size_t i = 0; i < queries_.size(); ++i) {
-        Attempt(results_[indices_[i]], [&] { Run(i, 1); });
-      }
+    ProgressCallback callback;
+    if (progress_ != nullptr) {
+      callback = [&](const Progress& progress) {
+        return progress_(user_, indices_[progress.query], progress.text.c_str()) != 0;
+      };
+    }
+    std::vector<Outcome> outcomes = RunEach(session_, queries_, callback);
+    for (size_t i = 0; i < outcomes.size(); ++i) {
+      uffizi_result& result = results_[indices_[i]];
+      Attempt(result, [&] {
+        if (outcomes[i].error) std::rethrow_exception(outcomes[i].error);
+        result.result = std::move(outcomes[i].result);
+        const float least = min_scores_[i];
+        std::erase_if(result.result.answer.regions, [least](const Region& region) {
+          return region.score > 0 && region.score < least;
+        });
+        result.json = AnswerToJson(result.result.answer);
+      });
     }
     return std::move(results_);
   }
 
  private:
-  void Run(size_t first, size_t count) {
-    ProgressCallback callback;
-    if (progress_ != nullptr) {
-      callback = [&](const Progress& progress) {
-        return progress_(user_, indices_[first + progress.query], progress.text.c_str()) != 0;
-      };
-    }
-    std::vector<Result> answers =
-        session_.Run(std::span<const Query>(queries_).subspan(first, count), callback);
-    for (size_t i = 0; i < count; ++i) {
-      uffizi_result& result = results_[indices_[first + i]];
-      result.result = std::move(answers[i]);
-      const float least = min_scores_[first + i];
-      std::erase_if(result.result.answer.regions, [least](const Region& region) {
-        return region.score > 0 && region.score < least;
-      });
-      result.json = AnswerToJson(result.result.answer);
-    }
-  }
-
   Session& session_;
   uffizi_progress progress_;
   void* user_;

@@ -280,6 +280,15 @@ int OpenLockFile(const fs::path& path) {
   return open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
 }
 
+int OpenLog(const fs::path& path) {
+  return open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+}
+
+void RemoveSocket(const fs::path& path) {
+  struct stat status = {};
+  if (lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) unlink(path.c_str());
+}
+
 std::FILE* OpenPart(const fs::path& part, bool append) {
   CheckPartName(part);
   const int mode = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (append ? O_APPEND : O_TRUNC);

@@ -117,6 +117,13 @@ void MoveNew(const std::filesystem::path& from, const std::filesystem::path& to)
 // errno set if that fails.
 int OpenLockFile(const std::filesystem::path& path);
 
+// Opens a log to write to its end, and makes it if nothing stands there. -1 with errno set if that
+// fails.
+int OpenLog(const std::filesystem::path& path);
+
+// Removes a socket on which nobody listens any more; what is no socket stays.
+void RemoveSocket(const std::filesystem::path& path);
+
 // Downloads under way, which another process may go on with: their names end in ".part" or
 // ".part.etag".
 std::FILE* OpenPart(const std::filesystem::path& part, bool append);

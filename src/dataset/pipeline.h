@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <exception>
 #include <functional>
 #include <map>
@@ -15,20 +14,24 @@
 
 #include "dataset/class_list.h"
 #include "dataset/output_names.h"
-#include "dataset/questions.h"
 #include "dataset/record.h"
 #include "dataset/source.h"
+#include "engine/scheduler.h"
 #include "uffizi/engine.h"
 #include "uffizi/image.h"
 
 namespace uffizi::dataset {
 
+using uffizi::CheckQuestions;
+using uffizi::Question;
+
 struct PipelineOptions {
   std::vector<Question> questions;
   GenerationOptions generation;
   DecodeOptions decode;
-  int workers = 1;   // threads that decode, encode and generate, each with a session
-  size_t batch = 8;  // pictures at most whose answers are generated together
+  int workers = 1;   // of the scheduler
+  int threads = 1;   // of all workers together
+  size_t batch = 8;  // questions at most that a worker answers together
   // Decoded pixels that may wait, in bytes. One picture more may be decoded by each worker, and one
   // picture of any size.
   size_t pixel_bytes = size_t{256} << 20;
@@ -41,10 +44,8 @@ struct PipelineOptions {
   std::shared_ptr<const ClassIndex> classes;
 };
 
-// Pictures in, records out, in the same order. A reader thread fetches files ahead; each worker
-// takes whatever is most advanced: a batch of encoded pictures, if it is full, else a picture to
-// encode, else one to decode, else a batch that is not full. So all stages overlap, no worker waits
-// while there is work, and what waits between the stages stays bounded.
+// Pictures in, records out, in the same order. A reader thread fetches files ahead for a scheduler,
+// which decodes, encodes and answers them all at the same time; what is under way stays bounded.
 class Pipeline {
  public:
   // `source` stands before the picture `first`; `namer` knows those before it.
@@ -63,39 +64,31 @@ class Pipeline {
   void Stop();
 
  private:
-  struct Item;
-  using ItemPtr = std::unique_ptr<Item>;
-
   void Read();
-  void Work();
-  bool WorkOnce(Session& session, std::unique_lock<std::mutex>& lock);
-  bool MayDecode() const;
-  void Decode(ItemPtr item, std::unique_lock<std::mutex>& lock);
-  void Encode(ItemPtr item, Session& session, std::unique_lock<std::mutex>& lock);
-  void Generate(std::vector<ItemPtr> items, Session& session, std::unique_lock<std::mutex>& lock);
-  void Finish(ItemPtr item);
+  // A picture's bytes, and how they are given back to the budget of those that wait.
+  struct RawBytes;
+  void Submit(std::shared_ptr<Record> record, std::string bytes);
+  void Take(const std::shared_ptr<Record>& record, Asked asked);
+  void Finish(std::shared_ptr<Record> record);
   void FailAll(std::exception_ptr failure);
 
-  const std::shared_ptr<const Engine> engine_;
   const PipelineOptions options_;
   std::unique_ptr<Source> source_;  // the reader's
   PictureNamer namer_;              // the reader's
   const size_t window_;             // pictures under way at most
 
   mutable std::mutex mutex_;
-  std::condition_variable work_;  // for workers: there is something to do, or nothing ever more
   std::condition_variable room_;  // for the reader
   std::condition_variable done_;  // for Next
-  std::deque<ItemPtr> raw_, decoded_, encoded_;
-  std::map<size_t, ItemPtr> finished_;
+  std::map<size_t, Scheduler::WorkPtr> working_;
+  std::map<size_t, std::shared_ptr<Record>> finished_;
   size_t next_;  // index of the record that Next gives
   size_t read_;  // index of the picture that is read next; once that is none, where records end
-  size_t raw_bytes_ = 0, pixel_bytes_ = 0;
-  int decoding_ = 0;  // workers in Decode
-  int idle_ = 0;      // workers that wait
+  size_t raw_bytes_ = 0;
   bool source_ended_ = false, stopped_ = false, aborted_ = false;
   std::exception_ptr failure_;
-  std::vector<std::thread> threads_;
+  Scheduler scheduler_;
+  std::thread reader_;
 };
 
 }  // namespace uffizi::dataset

@@ -1,7 +1,9 @@
 #ifndef UFFIZI_ENGINE_DECODE_BATCH_H_
 #define UFFIZI_ENGINE_DECODE_BATCH_H_
 
+#include <exception>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "core/arena.h"
@@ -10,38 +12,51 @@
 
 namespace uffizi {
 
-// Sequences that are decoded together: each step takes the rows (beams) of all of them through the
-// decoder at once. Sequences join before the first step and leave when they are done; none
-// influences another's answer.
+// Sequences that are decoded together: a step takes the rows (beams) of all of them, or of some,
+// through the decoder at once. Sequences come and go between steps; none influences another's
+// answer.
 class DecodeBatch {
  public:
-  // What is added lies in the arena: no scope that was open before may end while the batch lives.
+  // What is added may lie in the arena: no scope that was open before may end while the batch
+  // lives.
   DecodeBatch(const Network& model, Arena& arena)
       : vocab_(static_cast<size_t>(model.config.text.vocab_size)),
         decoder_(model.StartDecoder(arena)) {}
 
+  // Whether a sequence may be added now.
+  bool may_add() const { return !started_ || decoder_->joins_late(); }
   // Adds a sequence; `states` are its encoder states, [tokens, d_model] f32, needed only during the
-  // call. Returns its index.
+  // call. Returns its index, the smallest that is free.
   size_t Add(const GenerationConfig& config, const float* states, size_t tokens);
 
-  // Runs one step for all sequences. Returns false when there was nothing left to do.
+  // Runs one step for these sequences, in rising order, which must not be done. A search that
+  // fails, by logits that are no numbers, is done, and has a failure. If it throws, none of these
+  // sequences can go on.
+  void Step(std::span<const size_t> indices);
+  // Runs one step for all that are not done. Returns false when there was nothing left to do.
   bool Step();
 
   const Search& search(size_t index) const { return *sequences_[index].search; }
   bool done(size_t index) const { return !sequences_[index].active; }
-  // Takes a sequence out before it is done.
+  std::exception_ptr failure(size_t index) const { return sequences_[index].failure; }
+  // Ends a sequence, whose answer so far stays.
   void Stop(size_t index);
+  // Frees its index.
+  void Remove(size_t index);
 
  private:
   struct Sequence {
-    std::unique_ptr<Search> search;
-    size_t first_row = 0;  // of its rows in the step
-    bool active = true;
+    std::unique_ptr<Search> search;  // null: the index is free
+    size_t first_row = 0;            // of its rows in the step
+    bool active = false;
+    std::exception_ptr failure;
   };
 
   size_t vocab_;
   std::unique_ptr<DecoderRun> decoder_;
+  bool started_ = false;
   std::vector<Sequence> sequences_;
+  std::vector<size_t> all_;
   std::vector<DecoderRow> rows_;
   std::vector<float> logits_;
 };

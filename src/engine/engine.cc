@@ -108,6 +108,7 @@ std::shared_ptr<const Network> LoadOpenVino([[maybe_unused]] const std::filesyst
 const Prompt& Query::prompt() const { return impl_->prompt; }
 std::span<const int> Query::input_ids() const { return impl_->input_ids; }
 int Query::num_beams() const { return impl_->generation.num_beams; }
+int Query::max_length() const { return impl_->generation.max_length; }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
@@ -160,6 +161,17 @@ std::shared_ptr<const Engine> EngineLoader::Load(const std::filesystem::path& so
   auto impl = std::unique_ptr<Engine::Impl>(
       new Engine::Impl{folder, options, std::move(model), std::move(tokenizer)});
   return std::shared_ptr<const Engine>(new Engine(std::move(impl)));
+}
+
+std::shared_ptr<const Engine> EngineLoader::WithNetwork(const Engine& engine,
+                                                        std::shared_ptr<const Network> network) {
+  auto impl = std::unique_ptr<Engine::Impl>(new Engine::Impl(*engine.impl_));
+  impl->model = std::move(network);
+  return std::shared_ptr<const Engine>(new Engine(std::move(impl)));
+}
+
+const std::shared_ptr<const Network>& EngineLoader::NetworkOf(const Engine& engine) {
+  return engine.impl_->model;
 }
 
 EngineInfo Engine::info() const {

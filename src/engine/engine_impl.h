@@ -35,6 +35,10 @@ class EngineLoader {
   static std::shared_ptr<const Engine> Load(const std::filesystem::path& folder,
                                             const EngineOptions& options,
                                             InputStatistics* statistics);
+  // The same engine with another network of the same sizes.
+  static std::shared_ptr<const Engine> WithNetwork(const Engine& engine,
+                                                   std::shared_ptr<const Network> network);
+  static const std::shared_ptr<const Network>& NetworkOf(const Engine& engine);
 };
 
 }  // namespace uffizi

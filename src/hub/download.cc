@@ -21,11 +21,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kAttempts = 4;  // in a row that bring nothing new
+constexpr int kAttempts = 4;               // in a row that bring next to nothing
+constexpr uint64_t kProgress = 256 << 10;  // bytes that are more than next to nothing
 constexpr std::chrono::milliseconds kFirstPause{500};
 constexpr long kMaxRedirects = 10;
 constexpr long kConnectSeconds = 30;
-constexpr long kSilentSeconds = 30;  // without a byte, after which a connection counts as broken
+// After so many seconds of fewer bytes a second than that, a connection counts as broken.
+constexpr long kSilentSeconds = 30;
+constexpr long kLeastSpeed = 1024;
 
 fs::path Beside(const fs::path& place, const char* ending) { return place.string() + ending; }
 
@@ -64,8 +67,13 @@ class Request {
       : download_(download),
         part_(Beside(place, ".part")),
         etag_file_(Beside(place, ".part.etag")),
-        progress_(progress),
-        offset_(SizeOf(part_)) {
+        progress_(progress) {
+    std::error_code ignored;
+    if (fs::is_regular_file(fs::symlink_status(etag_file_, ignored))) {
+      before_ = ReadFile(etag_file_, 4096);
+    }
+    // Without a checksum, only a strong tag tells that the rest is of the same file.
+    if (!download.checksum.empty() || before_.starts_with('"')) offset_ = SizeOf(part_);
     static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
     curl_.reset(ready == CURLE_OK ? curl_easy_init() : nullptr);
     if (curl_ == nullptr) throw Error(ErrorCode::kInternal, "libcurl cannot be started");
@@ -113,7 +121,7 @@ class Request {
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
     curl_easy_setopt(curl, CURLOPT_MAXREDIRS, kMaxRedirects);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, kLeastSpeed);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, SilentSeconds());
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "uffizi");
@@ -126,8 +134,7 @@ class Request {
       // Not CURLOPT_RESUME_FROM: that takes a server without ranges for an error.
       curl_easy_setopt(curl, CURLOPT_RANGE, (std::to_string(offset_) + "-").c_str());
       // The rest of what was begun, or, if it has changed since, all of what there is now.
-      std::error_code ignored;
-      if (fs::exists(etag_file_, ignored)) AddHeader("If-Range: " + ReadFile(etag_file_, 4096));
+      if (before_.starts_with('"')) AddHeader("If-Range: " + before_);
     }
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers_.get());
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, this);
@@ -191,7 +198,7 @@ class Request {
     if (code != 200 && code != 206) return true;  // a page that explains an error
     if (file_ == nullptr && !Begin(code)) return false;
     received_ += size;
-    if (download_.size && offset_ + received_ > *download_.size) {
+    if (offset_ + received_ > download_.size.value_or(download_.most)) {
       from_start_ = true;
       return false;
     }
@@ -202,7 +209,10 @@ class Request {
   // Opens the file, once the answer says which part of it comes.
   bool Begin(long code) {
     if (code == 200) offset_ = 0;
-    if (code == 206 && !range_.starts_with("bytes " + std::to_string(offset_) + "-")) {
+    const bool range = range_.starts_with("bytes " + std::to_string(offset_) + "-");
+    // A part of what is now another file, from a server that does not heed If-Range.
+    const bool changed = !before_.empty() && !etag_.empty() && etag_ != before_;
+    if (code == 206 && (!range || changed)) {
       from_start_ = true;
       return false;
     }
@@ -211,8 +221,9 @@ class Request {
       write_failed_ = true;
       return false;
     }
-    // A weak tag ("W/...") is no promise that the bytes are the same.
-    if (etag_.starts_with('"')) {
+    // Also a weak one ("W/..."): it is no promise that the bytes are the same, but another one is
+    // that they are not.
+    if (!etag_.empty()) {
       WritePart(etag_file_, etag_);
     } else {
       RemovePart(etag_file_);
@@ -259,7 +270,7 @@ class Request {
   std::unique_ptr<CURL, FreeCurl> curl_;
   std::unique_ptr<curl_slist, FreeList> headers_;
   std::unique_ptr<std::FILE, CloseFile> file_;
-  std::string etag_, range_;
+  std::string before_, etag_, range_;  // before_: the tag of what is there already
   bool from_start_ = false, write_failed_ = false;
   std::exception_ptr failure_;
   char message_[CURL_ERROR_SIZE] = "";
@@ -296,7 +307,7 @@ void DownloadFile(const Download& download, const fs::path& place, const BytesCa
     if (!download.size || SizeOf(part) != *download.size || *download.size == 0) {
       Request request(download, place, progress);
       outcome = request.Run(reason);
-      if (SizeOf(part) > most) {
+      if (SizeOf(part) >= most + kProgress) {
         most = SizeOf(part);
         attempt = 0;
         pause = kFirstPause;

@@ -16,6 +16,7 @@ struct Download {
   std::optional<uint64_t> size;  // bytes
   // "sha256:HEX", "sha1-git:HEX" (of a git blob), "md5:HEX", or "" if the source gives none
   std::string checksum;
+  uint64_t most = uint64_t{1} << 36;  // bytes, where no size is known
 };
 
 // Called now and then with the bytes that are there. Returning false stops the download.

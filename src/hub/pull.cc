@@ -8,6 +8,7 @@
 #include "core/owned_folders.h"
 #include "hub/cache.h"
 #include "hub/environment.h"
+#include "hub/manifest.h"
 #include "hub/sources.h"
 
 namespace uffizi {
@@ -67,7 +68,10 @@ class Pull {
         downloads_(CacheFolder() / "downloads" / name.key()) {}
 
   fs::path Run() {
-    if (IsWhole(folder_)) return folder_;
+    if (IsWhole(folder_)) {
+      CheckSizes(folder_, Cure());
+      return folder_;
+    }
     if (name_.hugging_face()) {
       if (const auto found = FindInHubCache(name_)) return *found;
     }
@@ -75,6 +79,7 @@ class Pull {
     if (IsWhole(folder_)) return folder_;  // another process was faster
     if (const fs::path zip = folder_.string() + ".zip"; Exists(zip)) {
       unpack_(zip, folder_);
+      WriteManifest(folder_);
       return folder_;
     }
     if (IsOffline()) {
@@ -95,7 +100,54 @@ class Pull {
     return folder_;
   }
 
+  // What stands in the cache, and what its files should be.
+  std::vector<KnownFile> Known() {
+    if (!IsWhole(folder_) && name_.hugging_face()) {
+      if (const auto found = FindInHubCache(name_)) return BlobsOf(*found);
+    }
+    if (!IsWhole(folder_) && !HasManifest(folder_)) {
+      throw Error(ErrorCode::kNotFound, name_.text() + ": is not in the cache");
+    }
+    std::vector<KnownFile> files = FilesOfManifest(folder_);
+    if (files.empty() && name_.hugging_face() && !IsOffline()) files = AskSource();
+    if (files.empty()) {
+      throw Error(ErrorCode::kNotFound, folder_.string() +
+                                            ": nothing tells what its files should be; move it "
+                                            "away and pull it again to know");
+    }
+    return files;
+  }
+
  private:
+  // In Hugging Face's own cache a file is a link to one that is named by its checksum.
+  static std::vector<KnownFile> BlobsOf(const fs::path& snapshot) {
+    std::vector<KnownFile> files;
+    for (const auto& entry : fs::recursive_directory_iterator(snapshot)) {
+      if (!entry.is_symlink()) continue;
+      const std::string blob = fs::read_symlink(entry.path()).filename().string();
+      if (blob.size() == 64) files.push_back({entry.path(), "sha256:" + blob});
+      if (blob.size() == 40) files.push_back({entry.path(), "sha1-git:" + blob});
+    }
+    return files;
+  }
+
+  std::vector<KnownFile> AskSource() const {
+    MakeFolders(downloads_);
+    std::vector<KnownFile> files;
+    for (const RemoteFile& file : ListFiles(name_, downloads_)) {
+      if (!file.download.checksum.empty()) {
+        files.push_back({folder_ / file.name, file.download.checksum});
+      }
+    }
+    RemoveIfEmpty(downloads_);
+    return files;
+  }
+
+  std::string Cure() const {
+    return "Move " + folder_.string() + " away, and `uffizi pull " + name_.text() +
+           "` fetches it again; `uffizi pull --verify " + name_.text() + "` compares every file";
+  }
+
   std::string ByHand() const {
     if (name_.hugging_face()) {
       return "Put the files of " + AddressOf(name_) + " in " + folder_.string();
@@ -159,6 +211,7 @@ class Pull {
       scratch.TakeIn(downloads_ / names_.front(), scratch.path() / names_.front());
     }
     RemoveIfEmpty(downloads_);
+    WriteManifest(folder_);
   }
 
   const ModelName& name_;
@@ -172,6 +225,11 @@ class Pull {
 
 fs::path PullModel(const ModelName& name, const Unpack& unpack, const PullCallback& progress) {
   return Pull(name, unpack, progress).Run();
+}
+
+std::vector<std::string> VerifyModel(const ModelName& name,
+                                     const std::function<void(const KnownFile&)>& seen) {
+  return FindDamage(Pull(name, nullptr, nullptr).Known(), seen);
 }
 
 }  // namespace uffizi

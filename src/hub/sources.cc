@@ -21,6 +21,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr size_t kMaxListing = size_t{16} << 20;
+constexpr size_t kMaxMetadata = size_t{1} << 30;  // of all models that Spark NLP has
 constexpr const char* kSparkNlp = "https://s3.amazonaws.com/auxdata.johnsnowlabs.com/public/models";
 // Known without Spark NLP's list of models.
 constexpr const char* kKnownName = "florence_2_large_int4";
@@ -136,7 +137,7 @@ std::vector<RemoteFile> ListHuggingFace(const ModelName& name, const fs::path& s
                           Escaped(name.revision()) + "?blobs=true";
   const fs::path listing = scratch / "listing.json.part";
   RemovePart(listing);
-  DownloadFile({api, token, std::nullopt, ""}, listing, nullptr);
+  DownloadFile({api, token, std::nullopt, "", kMaxListing}, listing, nullptr);
   const json model = ParseJson(ReadFile(listing, kMaxListing));
   RemovePart(listing);
   if (!model.is_object() || !model.contains("siblings") || !model["siblings"].is_array()) {
@@ -171,7 +172,8 @@ std::vector<RemoteFile> ListHuggingFace(const ModelName& name, const fs::path& s
 std::vector<RemoteFile> ListSparkNlp(const ModelName& name, const fs::path& scratch) {
   const fs::path listing = scratch / "metadata.json.part";
   RemovePart(listing);
-  DownloadFile({SparkNlp() + "/metadata.json", "", std::nullopt, ""}, listing, nullptr);
+  DownloadFile({SparkNlp() + "/metadata.json", "", std::nullopt, "", kMaxMetadata}, listing,
+               nullptr);
   std::ifstream lines(listing);
   std::string newest, checksum;
   int64_t newest_time = -1;

@@ -200,16 +200,17 @@ BartDecoder BartDecoder::Read(const WeightReader& reader, const ModelConfig& con
   return decoder;
 }
 
-CrossCache BartDecoder::MakeCrossCache(const float* states, size_t tokens, Arena& arena) const {
+CrossCache BartDecoder::MakeCrossCache(const float* states, size_t tokens, Arena& memory_arena,
+                                       Arena& arena) const {
   const size_t dim = embedding_norm_.weight.size();
   CrossKeysValues layout;
   layout.tokens = tokens;
   const size_t element = i8_cross_cache_ ? sizeof(int8_t) : sizeof(float);
   const size_t key_bytes = layout.padded_tokens() * dim * element;
   const size_t layer_bytes = key_bytes + tokens * dim * element;
-  auto* memory = arena.Take<std::byte>(layers_.size() * layer_bytes);
+  auto* memory = memory_arena.Take<std::byte>(layers_.size() * layer_bytes);
   float* scales =
-      i8_cross_cache_ ? arena.Take<float>(layers_.size() * 2 * heads_ * tokens) : nullptr;
+      i8_cross_cache_ ? memory_arena.Take<float>(layers_.size() * 2 * heads_ * tokens) : nullptr;
   const Arena::Scope scope(arena);
   float* k = arena.Take<float>(tokens * dim);
   float* v = arena.Take<float>(tokens * dim);
@@ -230,14 +231,13 @@ CrossCache BartDecoder::MakeCrossCache(const float* states, size_t tokens, Arena
   return cache;
 }
 
-void BartDecoder::Step(std::span<const Row> rows, SelfCache& cache, float* hidden,
-                       Arena& arena) const {
+void BartDecoder::Step(std::span<const Row> rows, float* hidden, Arena& arena) const {
   const size_t dim = embedding_norm_.weight.size();
   for (size_t r = 0; r < rows.size(); ++r) positions_.Add(rows[r].position, hidden + r * dim);
   embedding_norm_.Forward(hidden, rows.size(), hidden);
   for (size_t i = 0; i < layers_.size(); ++i) {
     const Layer& layer = layers_[i];
-    SelfAttention(layer, i, rows, cache, hidden, arena);
+    SelfAttention(layer, i, rows, hidden, arena);
     layer.self_norm.Forward(hidden, rows.size(), hidden);
     AttendToEncoder(layer, i, rows, hidden, arena);
     layer.cross_norm.Forward(hidden, rows.size(), hidden);
@@ -246,7 +246,7 @@ void BartDecoder::Step(std::span<const Row> rows, SelfCache& cache, float* hidde
 }
 
 void BartDecoder::SelfAttention(const Layer& layer, size_t index, std::span<const Row> rows,
-                                SelfCache& cache, float* hidden, Arena& arena) const {
+                                float* hidden, Arena& arena) const {
   const Arena::Scope scope(arena);
   const size_t count = rows.size(), dim = embedding_norm_.weight.size();
   float* q = arena.Take<float>(count * dim);
@@ -257,13 +257,25 @@ void BartDecoder::SelfAttention(const Layer& layer, size_t index, std::span<cons
   Linear::ForwardAll(hidden, count, projections, arena);
   auto* jobs = arena.Take<CachedAttentionJob>(count);
   for (size_t r = 0; r < count; ++r) {
-    cache.Store(index, heads_, static_cast<size_t>(rows[r].slot), rows[r].position, k + r * dim,
-                v + r * dim);
+    rows[r].self->Store(index, heads_, static_cast<size_t>(rows[r].slot), rows[r].position,
+                        k + r * dim, v + r * dim);
     // The attended values take the place of k, which is in the cache now.
     jobs[r] = {q + r * dim, k + r * dim, rows[r].history, rows[r].position + 1};
   }
-  CachedAttention({jobs, count}, heads_, dim / heads_, HeadScale(dim, heads_), cache.keys(index),
-                  cache.values(index), cache.max_positions());
+  auto* begins = arena.Take<size_t>(count + 1);
+  size_t sequences = 0;
+  for (size_t r = 0; r < count; ++r) {
+    if (r == 0 || rows[r].self != rows[r - 1].self) begins[sequences++] = r;
+  }
+  begins[sequences] = count;
+  ParallelFor(sequences, 1, [&](size_t first, size_t last) {
+    for (size_t s = first; s < last; ++s) {
+      SelfCache& cache = *rows[begins[s]].self;
+      CachedAttention({jobs + begins[s], begins[s + 1] - begins[s]}, heads_, dim / heads_,
+                      HeadScale(dim, heads_), cache.keys(index), cache.values(index),
+                      cache.max_positions());
+    }
+  });
   weights.out.Forward(k, count, hidden, arena, Activation::kNone, hidden);
 }
 

@@ -86,7 +86,8 @@ class BartDecoder {
   // A row of a step. The rows of one step may be of different sequences and at different positions.
   struct Row {
     int token;
-    int slot;            // of the cache, that takes the row's new key and value
+    SelfCache* self;     // the sequence's past
+    int slot;            // of that cache, which takes the row's new key and value
     size_t position;     // of the token in its sequence
     const int* history;  // [position + 1] the slot that holds each position; the last is `slot`
     const CrossCache* cross;  // the sequence's encoder states, projected
@@ -95,12 +96,14 @@ class BartDecoder {
   static BartDecoder Read(const WeightReader& reader, const ModelConfig& config);
 
   // Projects encoder states to every layer's cross-attention keys and values, once a sequence.
-  // They lie in the arena until the caller's innermost scope ends. states: [tokens, d_model] f32
-  CrossCache MakeCrossCache(const float* states, size_t tokens, Arena& arena) const;
+  // They lie in `memory` until its innermost scope ends; it may be `scratch` itself.
+  // states: [tokens, d_model] f32
+  CrossCache MakeCrossCache(const float* states, size_t tokens, Arena& memory,
+                            Arena& scratch) const;
 
   // hidden: [rows.size(), d_model] f32; holds token embeddings on entry, what the output layer
-  // takes on return. Rows of one sequence should stand side by side: they share its cross cache.
-  void Step(std::span<const Row> rows, SelfCache& cache, float* hidden, Arena& arena) const;
+  // takes on return. Rows of one sequence should stand side by side: they share its caches.
+  void Step(std::span<const Row> rows, float* hidden, Arena& arena) const;
 
   size_t layers() const { return layers_.size(); }
 
@@ -113,8 +116,8 @@ class BartDecoder {
     Mlp mlp;
     Norm mlp_norm;
   };
-  void SelfAttention(const Layer& layer, size_t index, std::span<const Row> rows, SelfCache& cache,
-                     float* hidden, Arena& arena) const;
+  void SelfAttention(const Layer& layer, size_t index, std::span<const Row> rows, float* hidden,
+                     Arena& arena) const;
   void AttendToEncoder(const Layer& layer, size_t index, std::span<const Row> rows, float* hidden,
                        Arena& arena) const;
 

@@ -46,15 +46,14 @@ void Florence2::EncodeText(const float* image_tokens, std::span<const int> ids, 
   encoder.Forward(states, static_cast<size_t>(config.image_tokens()) + ids.size(), arena);
 }
 
-void Florence2::Decode(std::span<const BartDecoder::Row> rows, SelfCache& cache, float* logits,
-                       Arena& arena) const {
+void Florence2::Decode(std::span<const BartDecoder::Row> rows, float* logits, Arena& arena) const {
   const Arena::Scope scope(arena);
   const auto dim = static_cast<size_t>(config.text.d_model);
   float* hidden = arena.Take<float>(rows.size() * dim);
   int* tokens = arena.Take<int>(rows.size());
   for (size_t r = 0; r < rows.size(); ++r) tokens[r] = rows[r].token;
   embedding.Forward(embedding.decoder, {tokens, rows.size()}, hidden);
-  decoder.Step(rows, cache, hidden, arena);
+  decoder.Step(rows, hidden, arena);
   embedding.Logits(hidden, rows.size(), logits, arena);
 }
 

@@ -30,8 +30,7 @@ struct Florence2 : Network {
   void Describe(EngineInfo& info) const override;
 
   // One decoder step. logits: [rows.size(), vocab_size] f32
-  void Decode(std::span<const BartDecoder::Row> rows, SelfCache& cache, float* logits,
-              Arena& arena) const;
+  void Decode(std::span<const BartDecoder::Row> rows, float* logits, Arena& arena) const;
 
   Arithmetic arithmetic = Arithmetic::kF32;
   size_t matrix_parameters = 0, matrix_bytes = 0;  // of its matrices, in memory

@@ -13,28 +13,31 @@
 namespace uffizi {
 
 // The decoder's caches for some sequences: each step runs the rows of all of them at once, so that
-// the weights are read once for all. None influences another.
+// the weights are read once for all. None influences another; they come and go between steps.
 class Florence2Run : public DecoderRun {
  public:
   Florence2Run(const Florence2& model, Arena& arena) : model_(model), arena_(arena) {}
 
-  void Add(const float* states, size_t tokens, size_t rows, size_t positions) override;
+  bool joins_late() const override { return true; }
+  size_t Add(const float* states, size_t tokens, size_t rows, size_t positions) override;
   void Step(std::span<const DecoderRow> rows, float* logits) override;
   void Drop(size_t sequence) override;
 
  private:
+  // Stays where it is while others come and go: rows point into it. Its memory serves the next
+  // sequence of that number.
   struct Sequence {
-    std::unique_ptr<const CrossCache> cross;  // rows point at it while sequences move
-    size_t first_slot = 0;
+    bool used = false;
+    Arena memory;  // of the cross cache
+    std::optional<Arena::Scope> scope;
+    CrossCache cross;
+    std::unique_ptr<SelfCache> self;
     std::vector<std::vector<int>> histories;  // of each row of the last step: slots by position
   };
 
   const Florence2& model_;
   Arena& arena_;
-  std::vector<Sequence> sequences_;
-  std::optional<SelfCache> cache_;
-  size_t slots_ = 0;
-  size_t max_positions_ = 0;
+  std::vector<std::unique_ptr<Sequence>> sequences_;
   std::vector<BartDecoder::Row> rows_;
   std::vector<std::vector<int>> next_histories_;
 };

@@ -24,14 +24,18 @@ class DecoderRun {
  public:
   virtual ~DecoderRun() = default;
 
-  // Adds a sequence of at most `rows` rows a step and `positions` steps. All join before the first
-  // step; they are numbered from 0. states: [tokens, d_model] f32, needed only during the call
-  virtual void Add(const float* states, size_t tokens, size_t rows, size_t positions) = 0;
+  // Whether a sequence may be added after the first step.
+  virtual bool joins_late() const = 0;
 
-  // One step of the sequences that still have rows. logits: [rows.size(), vocab_size] f32
+  // Adds a sequence of at most `rows` rows a step and `positions` steps, and returns its number:
+  // the smallest that no sequence has. states: [tokens, d_model] f32, needed only during the call
+  virtual size_t Add(const float* states, size_t tokens, size_t rows, size_t positions) = 0;
+
+  // One step of the sequences that have rows here; the others stay as they are. If it throws, the
+  // sequences that had rows can only be dropped. logits: [rows.size(), vocab_size] f32
   virtual void Step(std::span<const DecoderRow> rows, float* logits) = 0;
 
-  // No more rows of this sequence will come.
+  // No more rows of this sequence will come; its number is free.
   virtual void Drop(size_t sequence) = 0;
 };
 

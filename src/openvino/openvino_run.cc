@@ -5,9 +5,10 @@
 
 namespace uffizi {
 
-void OpenVinoRun::Add(const float* states, size_t tokens, size_t rows, size_t) {
+size_t OpenVinoRun::Add(const float* states, size_t tokens, size_t rows, size_t) {
   sequences_.push_back({{states, states + tokens * d_model_}, rows_, rows});
   rows_ += rows;
+  return sequences_.size() - 1;
 }
 
 // Encoder states of different lengths become one tensor, with a mask over what is not there.

@@ -19,7 +19,8 @@ class OpenVinoRun : public DecoderRun {
   OpenVinoRun(const Stage& decoder, size_t d_model, size_t vocab)
       : call_(decoder), d_model_(d_model), vocab_(vocab) {}
 
-  void Add(const float* states, size_t tokens, size_t rows, size_t positions) override;
+  bool joins_late() const override { return false; }
+  size_t Add(const float* states, size_t tokens, size_t rows, size_t positions) override;
   void Step(std::span<const DecoderRow> rows, float* logits) override;
   void Drop(size_t) override {}
 

@@ -5,6 +5,7 @@
 
 #include "core/base64.h"
 #include "server/json_fields.h"
+#include "server/multipart.h"
 #include "server/problem.h"
 
 namespace uffizi::server {
@@ -40,7 +41,7 @@ std::string ReadRegionField(const json& value, const std::string& field) {
 }
 
 // {"task", "text" or "region"} or {"prompt"}.
-RequestedTask ReadQuestionObject(const json& object, const std::string& name) {
+Question ReadQuestionObject(const json& object, const std::string& name) {
   JsonFields fields(object, name);
   const auto task = fields.String("task");
   const auto prompt = fields.String("prompt");
@@ -52,7 +53,7 @@ RequestedTask ReadQuestionObject(const json& object, const std::string& name) {
   }
   if (prompt) {
     if (text || !region.is_null()) RefuseRequest(name + ": a prompt takes no text and no region");
-    return {std::nullopt, *prompt};
+    return {std::nullopt, *prompt, std::nullopt};
   }
   const Task found = TaskNamed(*task);
   if (!region.is_null()) {
@@ -60,9 +61,9 @@ RequestedTask ReadQuestionObject(const json& object, const std::string& name) {
     if (GetTaskInfo(found).input != TaskInput::kRegion) {
       RefuseTogether(name + ": " + *task + " takes no region");
     }
-    return {found, ReadRegionField(region, fields.NameOf("region"))};
+    return {found, ReadRegionField(region, fields.NameOf("region")), std::nullopt};
   }
-  return {found, text.value_or("")};
+  return {found, text.value_or(""), std::nullopt};
 }
 
 void ReadField(JsonFields& fields, const auto& field, std::optional<bool>& out) {
@@ -105,21 +106,24 @@ void ReadOptions(const json& object, AnnotateRequest& request) {
   fields.ExpectNoMore();
 }
 
-AnnotateRequest ReadJson(const HttpRequest& http) {
-  const json body = ParseClientJson(http.body);
+// Parts of a form: a question has at most a task and its input.
+constexpr size_t kFieldsPerQuestion = 2, kOtherFields = 8;
+
+AnnotateRequest ReadJson(HttpRequest& http) {
+  const json body = TakeJsonBody(http);
   JsonFields fields(body, "");
   AnnotateRequest request;
-  const auto image = fields.String("image");
+  const auto image = fields.Text("image");
   if (!image) RefuseRequest("image is missing: the picture as base64 or a data URI");
-  request.image = ReadImageData(*image, "image");
+  request.image = HoldImage(ReadImageData(*image, "image"), http);
   request.image_name = fields.String("name").value_or("image");
   const json& tasks = fields.Any("tasks");
   if (!tasks.is_array()) RefuseRequest("tasks must be a list of what to ask, such as [\"od\"]");
   for (size_t i = 0; i < tasks.size(); ++i) {
     const std::string name = "tasks[" + std::to_string(i) + "]";
-    request.questions.push_back(tasks[i].is_string()
-                                    ? RequestedTask{TaskNamed(tasks[i].get<std::string>()), ""}
-                                    : ReadQuestionObject(tasks[i], name));
+    request.questions.push_back(
+        tasks[i].is_string() ? Question{TaskNamed(tasks[i].get<std::string>()), "", std::nullopt}
+                             : ReadQuestionObject(tasks[i], name));
   }
   if (const json& options = fields.Any("options"); !options.is_null()) {
     ReadOptions(options, request);
@@ -144,25 +148,32 @@ class Inputs {
   size_t next_ = 0;
 };
 
-AnnotateRequest ReadForm(std::vector<FormField> form) {
+AnnotateRequest ReadForm(HttpRequest& http, const RequestLimits& limits) {
+  const size_t max_fields = limits.max_questions * kFieldsPerQuestion + kOtherFields;
+  const auto body = std::make_shared<const std::string>(std::move(http.body));
+  auto form = ParseMultipart(http.Header("Content-Type").value_or(""), *body, max_fields);
+  if (!form) {
+    RefuseRequest("the body is not a whole multipart/form-data of at most " +
+                  std::to_string(max_fields) + " fields");
+  }
   AnnotateRequest request;
   std::vector<std::string> tasks, prompts;
   Inputs texts, regions;
   bool has_image = false;
-  for (FormField& field : form) {
+  for (FormField& field : *form) {
     if (field.name == "image") {
       if (has_image) RefuseRequest("there is more than one image; send one request for each");
       has_image = true;
-      request.image = std::move(field.data);
+      request.image = {body, field.data, std::move(http.body_bytes)};
       request.image_name = field.filename.empty() ? "image" : field.filename;
     } else if (field.name == "task") {
-      tasks.push_back(std::move(field.data));
+      tasks.emplace_back(field.data);
     } else if (field.name == "prompt") {
-      prompts.push_back(std::move(field.data));
+      prompts.emplace_back(field.data);
     } else if (field.name == "text") {
-      texts.Add(std::move(field.data));
+      texts.Add(std::string(field.data));
     } else if (field.name == "region") {
-      regions.Add(std::move(field.data));
+      regions.Add(std::string(field.data));
     } else if (field.name == "options") {
       ReadOptions(ParseClientJson(field.data), request);
     } else if (field.name == "stream") {
@@ -182,14 +193,16 @@ AnnotateRequest ReadForm(std::vector<FormField> form) {
     const TaskInput input = GetTaskInfo(task).input;
     takes_text |= input == TaskInput::kText;
     takes_region |= input == TaskInput::kRegion;
-    request.questions.push_back({task, input == TaskInput::kText     ? texts.Next()
-                                       : input == TaskInput::kRegion ? regions.Next()
-                                                                     : ""});
+    request.questions.push_back({task,
+                                 input == TaskInput::kText     ? texts.Next()
+                                 : input == TaskInput::kRegion ? regions.Next()
+                                                               : "",
+                                 std::nullopt});
   }
   if (!texts.empty() && !takes_text) RefuseTogether("none of the tasks takes a text");
   if (!regions.empty() && !takes_region) RefuseTogether("none of the tasks takes a region");
   for (std::string& prompt : prompts) {
-    request.questions.push_back({std::nullopt, std::move(prompt)});
+    request.questions.push_back({std::nullopt, std::move(prompt), std::nullopt});
   }
   return request;
 }
@@ -220,7 +233,23 @@ GenerationOptions ReadGenerationOptions(const json& options) {
   return generation;
 }
 
+json TakeJsonBody(HttpRequest& request) {
+  const std::string body = std::move(request.body);
+  request.body.clear();
+  return ParseClientJson(body);
+}
+
+ImageFile HoldImage(std::string bytes, HttpRequest& request) {
+  const auto holder = std::make_shared<const std::string>(std::move(bytes));
+  request.body_bytes.Shrink(holder->capacity());
+  return {holder, *holder, std::move(request.body_bytes)};
+}
+
 void ApplyLimits(const RequestLimits& limits, AnnotateRequest& request) {
+  if (request.image_name.size() > limits.max_name) {
+    RefuseRequest("the picture's name must have at most " + std::to_string(limits.max_name) +
+                  " bytes");
+  }
   if (request.questions.empty()) RefuseTogether("say what to ask: a task or a prompt");
   if (request.questions.size() > limits.max_questions) {
     RefuseRequest("a request may ask at most " + std::to_string(limits.max_questions) +
@@ -233,20 +262,35 @@ void ApplyLimits(const RequestLimits& limits, AnnotateRequest& request) {
   if (generation.max_length.value_or(0) > limits.max_tokens + 1) {
     RefuseRequest("max_length must be at most " + std::to_string(limits.max_tokens + 1));
   }
+  const auto beams = static_cast<size_t>(generation.do_sample == true && !generation.num_beams
+                                             ? 1
+                                             : generation.num_beams.value_or(limits.usual_beams));
+  const auto tokens = static_cast<size_t>(
+      std::min(generation.max_length.value_or(limits.usual_tokens), limits.max_tokens + 1));
+  if (beams * tokens * request.questions.size() > limits.max_cost) {
+    RefuseRequest("the request may cost " +
+                  std::to_string(beams * tokens * request.questions.size()) +
+                  " (questions times num_beams times max_length); the most is " +
+                  std::to_string(limits.max_cost));
+  }
   request.decode.max_pixels = limits.max_pixels;
   // What is wrong with a question whatever the picture is: say so before any work.
-  for (const RequestedTask& question : request.questions) question.For(1000, 1000);
+  for (const Question& question : request.questions) {
+    if (question.input.size() > limits.max_prompt) {
+      RefuseRequest("a prompt, text or region must have at most " +
+                    std::to_string(limits.max_prompt) + " bytes");
+    }
+    PromptsOf(question, {}, 1000, 1000);
+  }
 }
 
-AnnotateRequest ReadAnnotateRequest(const HttpRequest& http, const RequestLimits& limits) {
+AnnotateRequest ReadAnnotateRequest(HttpRequest& http, const RequestLimits& limits) {
   const std::string type = http.MediaType();
   AnnotateRequest request;
   if (type == "application/json") {
     request = ReadJson(http);
   } else if (type == "multipart/form-data") {
-    auto form = http.Form();
-    if (!form) RefuseRequest("the body is not a whole multipart/form-data");
-    request = ReadForm(*std::move(form));
+    request = ReadForm(http, limits);
   } else {
     throw Problem(415, "unsupported_media_type",
                   "the body must be application/json or multipart/form-data");

@@ -1,12 +1,14 @@
 #ifndef UFFIZI_SERVER_ANNOTATE_REQUEST_H_
 #define UFFIZI_SERVER_ANNOTATE_REQUEST_H_
 
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "engine/questions.h"
 #include "server/http.h"
 #include "uffizi/engine.h"
 #include "uffizi/image.h"
@@ -14,37 +16,44 @@
 
 namespace uffizi::server {
 
-// One question about a picture, as the client asked it.
-struct RequestedTask {
-  std::optional<Task> task;  // none: `input` is a prompt as the original processor takes it
-  std::string input;
-
-  Prompt For(int width, int height) const {
-    return task ? MakePrompt(*task, input, width, height) : MakePrompt(input, width, height);
-  }
-};
-
 // What may be asked of the server; more is refused.
 struct RequestLimits {
   size_t max_pixels = 64'000'000;
   size_t max_questions = 16;
   int max_tokens = 1024;  // of an answer
   int max_beams = 16;
+  size_t max_cost = 65'536;   // tokens times beams, of all questions together
+  size_t max_name = 255;      // bytes
+  size_t max_prompt = 32'768;  // bytes of a question's text
+  // Of the model, where a request says nothing.
+  int usual_beams = 1, usual_tokens = 1;
+};
+
+// A picture file's bytes, where they came: in a form's body or decoded from base64.
+struct ImageFile {
+  std::shared_ptr<const std::string> holder;
+  std::string_view bytes;  // within the holder
+  ByteLease lease;         // of what they take
+
+  void Release() { *this = {}; }
 };
 
 // A picture and what is asked about it.
 struct AnnotateRequest {
-  std::string image;       // a picture file's bytes
+  ImageFile image;
   std::string image_name;  // in records and messages
   DecodeOptions decode;
-  std::vector<RequestedTask> questions;
+  std::vector<Question> questions;
   GenerationOptions generation;
   bool stream = false;
 };
 
-// Reads the body of POST /v1/annotate, JSON or a form; docs/server.md has both. Throws Problem and
-// Error, whose messages name the field.
-AnnotateRequest ReadAnnotateRequest(const HttpRequest& request, const RequestLimits& limits);
+// Reads the body of POST /v1/annotate, JSON or a form, and takes it out of `request`;
+// docs/server.md has both. Throws Problem and Error, whose messages name the field.
+AnnotateRequest ReadAnnotateRequest(HttpRequest& request, const RequestLimits& limits);
+
+// Parses a JSON body and lets go of its text, whose memory is wanted for what it holds.
+nlohmann::json TakeJsonBody(HttpRequest& request);
 
 // The bytes of a picture given as base64, alone or in a data URI. URLs are not fetched. Throws
 // Problem; `field` names it there.
@@ -52,6 +61,9 @@ std::string ReadImageData(std::string_view text, const std::string& field);
 
 // The search options of a request, without the picture's. Throws Problem.
 GenerationOptions ReadGenerationOptions(const nlohmann::json& options);
+
+// Holds decoded bytes under what is left of the body's lease.
+ImageFile HoldImage(std::string bytes, HttpRequest& request);
 
 // Sets the limits of a request, and checks that it keeps them. Throws Problem.
 void ApplyLimits(const RequestLimits& limits, AnnotateRequest& request);

@@ -27,13 +27,14 @@ bool SameSecret(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-Api::Api(ApiOptions options, Batcher& batcher, Metrics& metrics)
+Api::Api(ApiOptions options, Batcher& batcher, Metrics& metrics, AccessLog& log)
     : options_(std::move(options)),
       batcher_(batcher),
       metrics_(metrics),
+      log_(log),
       routes_(AddFiles({
-          {"POST", "/v1/annotate", &Api::Annotate},
-          {"POST", "/v1/chat/completions", &Api::Chat},
+          {"POST", "/v1/annotate", &Api::Annotate, false},
+          {"POST", "/v1/chat/completions", &Api::Chat, false},
           {"GET", "/v1/models", &Api::Models},
           {"GET", "/v1/models/" + options_.model_name, &Api::Model},
           {"GET", "/v1/tasks", &Api::Tasks},
@@ -47,44 +48,64 @@ std::vector<Api::Route> Api::AddFiles(std::vector<Route> routes) {
   return routes;
 }
 
-const Api::Route* Api::FindRoute(const HttpRequest& request) const {
-  const std::string& method = request.method == "HEAD" ? "GET" : request.method;
+const Api::Route* Api::FindRoute(const std::string& method, const std::string& path) const {
   for (const Route& route : routes_) {
-    if (route.path == request.path && route.method == method) return &route;
+    const bool head = method == "HEAD" && route.method == "GET";
+    if (route.path == path && (head || route.method == method)) return &route;
   }
   return nullptr;
 }
 
 bool Api::HasKey(const HttpRequest& request) const {
   constexpr std::string_view kBearer = "Bearer ";
-  const std::string given = request.Header("Authorization").value_or("");
-  return given.starts_with(kBearer) && SameSecret(given.substr(kBearer.size()), options_.api_key);
+  const std::string_view given = request.Header("Authorization").value_or("");
+  if (!given.starts_with(kBearer)) return false;
+  bool has = false;
+  for (const std::string& key : options_.api_keys) {
+    has |= SameSecret(given.substr(kBearer.size()), key);
+  }
+  return has;
+}
+
+bool Api::Quick(const HttpRequest& request) const {
+  const Route* route = FindRoute(request.method, request.path);
+  return route == nullptr || route->quick;
+}
+
+bool Api::Vital(const HttpRequest& request) const {
+  return request.path == "/healthz" || request.path == "/metrics";
+}
+
+size_t Api::BytesHeld(const HttpRequest& request) const {
+  // The text, what is parsed of it, and the parser's buffer, which grows by doubling.
+  return request.MediaType() == "application/json" ? kBytesOfJson : 1;
+}
+
+HttpResponse Api::WrongPath(const HttpRequest& request) const {
+  std::string allowed;
+  for (const Route& route : routes_) {
+    if (route.path != request.path) continue;
+    allowed += (allowed.empty() ? "" : ", ") + route.method;
+    if (route.method == "GET") allowed += ", HEAD";
+  }
+  if (allowed.empty()) {
+    return ProblemResponse(Problem(404, "not_found", "there is nothing at this path"),
+                           request.path);
+  }
+  HttpResponse response = ProblemResponse(
+      Problem(405, "method_not_allowed", "this path takes " + allowed), request.path);
+  response.headers.emplace_back("Allow", allowed);
+  return response;
 }
 
 std::optional<HttpResponse> Api::Refuse(const HttpRequest& request) {
-  ++active_;
-  if (FindRoute(request) == nullptr) {
-    std::string allowed;
-    for (const Route& route : routes_) {
-      if (route.path != request.path) continue;
-      allowed += (allowed.empty() ? "" : ", ") + route.method;
-      if (route.method == "GET") allowed += ", HEAD";
-    }
-    if (allowed.empty()) {
-      return ProblemResponse(Problem(404, "not_found", "there is nothing at this path"),
-                             request.path);
-    }
-    HttpResponse response = ProblemResponse(
-        Problem(405, "method_not_allowed", "this path takes " + allowed), request.path);
-    response.headers.emplace_back("Allow", allowed);
-    return response;
-  }
+  if (FindRoute(request.method, request.path) == nullptr) return WrongPath(request);
   // What was begun before the shutdown is answered; a connection that stays open begins no more.
   if (shutting_down_ && request.path.starts_with("/v1/")) {
     return ProblemResponse(Problem(503, "shutting_down", "the server is shutting down"),
                            request.path);
   }
-  if (!options_.api_key.empty() && request.path.starts_with("/v1/") && !HasKey(request)) {
+  if (!options_.api_keys.empty() && request.path.starts_with("/v1/") && !HasKey(request)) {
     return ProblemResponse(
         Problem(401, "unauthorized", "this server needs its API key: Authorization: Bearer KEY"),
         request.path);
@@ -92,28 +113,24 @@ std::optional<HttpResponse> Api::Refuse(const HttpRequest& request) {
   return std::nullopt;
 }
 
-HttpResponse Api::Answer(const HttpRequest& request) {
-  const Route* route = FindRoute(request);
+HttpResponse Api::Answer(HttpRequest& request) {
+  const Route* route = FindRoute(request.method, request.path);
   return (this->*route->answer)(request);
-}
-
-HttpResponse Api::TooLarge(const HttpRequest& request) {
-  return ProblemResponse(
-      Problem(413, "body_too_large", "the request's body is over the server's limit"),
-      request.path);
 }
 
 HttpResponse Api::Failed(const HttpRequest& request, const std::exception& error) {
   return ProblemResponse(ToProblem(error), request.path);
 }
 
-void Api::Done(const HttpRequest& request, int status, double seconds) {
-  const Route* route = FindRoute(request);
-  metrics_.CountRequest(route != nullptr ? route->path : "other", status, seconds);
+void Api::Done(const HttpExchange& exchange) {
+  const Route* route = FindRoute(exchange.method, exchange.path);
+  metrics_.CountRequest(route != nullptr ? route->path : "other", exchange.status,
+                        exchange.seconds);
+  log_.Write(exchange);
   --active_;
 }
 
-HttpResponse Api::Annotate(const HttpRequest& request) {
+HttpResponse Api::Annotate(HttpRequest& request) {
   AnnotateRequest asked = ReadAnnotateRequest(request, options_.limits);
   const bool stream = asked.stream;
   auto waiting = std::make_shared<WaitingJob>(batcher_, request, std::move(asked));
@@ -122,7 +139,7 @@ HttpResponse Api::Annotate(const HttpRequest& request) {
   return {.body = AnnotationToJson(options_.model_name, image, waiting->WaitForEnd())};
 }
 
-HttpResponse Api::Chat(const HttpRequest& request) {
+HttpResponse Api::Chat(HttpRequest& request) {
   ChatRequest asked = ReadChatRequest(request, options_.model_name, options_.limits);
   const bool stream = asked.annotate.stream;
   auto waiting = std::make_shared<WaitingJob>(batcher_, request, std::move(asked.annotate));
@@ -137,13 +154,13 @@ std::string Api::ModelJson() const {
          ", \"owned_by\": \"uffizi\"}";
 }
 
-HttpResponse Api::Models(const HttpRequest&) {
+HttpResponse Api::Models(HttpRequest&) {
   return {.body = "{\"object\": \"list\", \"data\": [" + ModelJson() + "]}"};
 }
 
-HttpResponse Api::Model(const HttpRequest&) { return {.body = ModelJson()}; }
+HttpResponse Api::Model(HttpRequest&) { return {.body = ModelJson()}; }
 
-HttpResponse Api::Tasks(const HttpRequest&) {
+HttpResponse Api::Tasks(HttpRequest&) {
   ordered_json tasks = ordered_json::array();
   for (const TaskInfo& task : AllTasks()) {
     tasks.push_back({{"name", task.name},
@@ -157,12 +174,12 @@ HttpResponse Api::Tasks(const HttpRequest&) {
   return {.body = ordered_json{{"tasks", tasks}}.dump()};
 }
 
-HttpResponse Api::Health(const HttpRequest&) {
+HttpResponse Api::Health(HttpRequest&) {
   if (shutting_down_) throw Problem(503, "shutting_down", "the server is shutting down");
   return {.body = R"({"status": "ok"})"};
 }
 
-HttpResponse Api::File(const HttpRequest& request) {
+HttpResponse Api::File(HttpRequest& request) {
   for (const WebFile& file : WebFiles()) {
     if (request.path != file.path) continue;
     return {.content_type = file.content_type,
@@ -177,11 +194,14 @@ HttpResponse Api::File(const HttpRequest& request) {
   throw Problem(404, "not_found", "there is nothing at this path");
 }
 
-HttpResponse Api::MetricsText(const HttpRequest&) {
+HttpResponse Api::MetricsText(HttpRequest&) {
+  const HttpServer* server = server_;
   return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
-          .body = metrics_.Text({.waiting = batcher_.waiting(),
+          .body = metrics_.Text({.load = batcher_.load(),
                                  .waiting_limit = batcher_.options().max_waiting,
-                                 .active_requests = active_})};
+                                 .active_requests = active_,
+                                 .connections = server != nullptr ? server->connections() : 0,
+                                 .held_bytes = server != nullptr ? server->held_bytes() : 0})};
 }
 
 }  // namespace uffizi::server

@@ -1,14 +1,10 @@
 #ifndef UFFIZI_SERVER_BATCHER_H_
 #define UFFIZI_SERVER_BATCHER_H_
 
-#include <chrono>
-#include <condition_variable>
-#include <deque>
 #include <memory>
 #include <mutex>
-#include <thread>
-#include <vector>
 
+#include "engine/scheduler.h"
 #include "server/job.h"
 #include "server/metrics.h"
 #include "uffizi/engine.h"
@@ -16,52 +12,40 @@
 namespace uffizi::server {
 
 struct BatcherOptions {
-  size_t max_waiting = 64;   // requests, beside those being answered
-  size_t max_batch = 8;      // questions that are answered together, if one request has no more
+  size_t max_waiting = 64;   // requests whose picture nobody has begun to encode
+  size_t max_batch = 8;      // questions that a worker answers together
+  int workers = 1;           // of the scheduler
+  int threads = 1;           // of all workers together
   int max_tokens = 1024;     // of an answer, which then is truncated
   double max_seconds = 120;  // of a request, from its arrival
 };
 
-// The one worker of the engine. Requests that have come while it was busy are answered together, in
-// one Session::Run.
+// What requests go through on their way to the scheduler and back.
 class Batcher {
  public:
   Batcher(std::shared_ptr<const Engine> engine, const BatcherOptions& options, Metrics& metrics);
   ~Batcher();
 
-  // Queues a request. Throws Problem(503) if the queue is full, or after Close.
+  // Hands a request on. Throws Problem(503) if too many wait, or after Close.
   std::shared_ptr<Job> Submit(AnnotateRequest request);
   // Nobody waits for this job any more: it leaves the queue, or its answer is broken off.
   void Cancel(const std::shared_ptr<Job>& job);
   // Takes no more requests; those that are here are answered.
   void Close();
-  // Closes, fails what still waits, breaks off what runs, and waits for the worker.
+  // Closes, and breaks off what is here.
   void Stop();
 
-  size_t waiting() const;
+  Scheduler::Load load() const { return scheduler_.load(); }
   const BatcherOptions& options() const { return options_; }
-  const Engine& engine() const { return session_.engine(); }
 
  private:
-  struct Asked;
-  using Jobs = std::vector<std::shared_ptr<Job>>;
-
-  void Work();
-  Jobs NextBatch();
-  void Answer(const Jobs& jobs);
-  void Prepare(const std::shared_ptr<Job>& job, std::vector<Asked>& asked,
-               std::vector<Query>& queries);
-  void Run(std::vector<Asked>& asked, const std::vector<Query>& queries);
+  void Finish(Job& job, Asked asked);
 
   const BatcherOptions options_;
   Metrics& metrics_;
-  Session session_;  // the worker's
-  mutable std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::deque<std::shared_ptr<Job>> queue_;
+  std::mutex mutex_;
   bool closed_ = false;
-  std::atomic<bool> stopping_ = false;
-  std::thread worker_;
+  Scheduler scheduler_;
 };
 
 }  // namespace uffizi::server

@@ -1,250 +1,282 @@
-#include <arpa/inet.h>
-#include <microhttpd.h>
-#include <netdb.h>
-#include <sys/socket.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cerrno>
-#include <charconv>
-#include <chrono>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <cstring>
+#include <future>
+#include <map>
+#include <set>
+#include <thread>
 
-#include "server/http.h"
+#include "core/owned_files.h"
+#include "server/http_connection.h"
 #include "uffizi/error.h"
 
 namespace uffizi::server {
-
-struct HttpServer::Impl {
-  HttpOptions options;
-  HttpHandler& handler;
-  MHD_Daemon* daemon = nullptr;
-
-  std::optional<HttpResponse> RefuseEarly(const HttpRequest& request) const;
-};
-
 namespace {
 
-using Clock = std::chrono::steady_clock;
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using asio::local::stream_protocol;
 
-// One request from its headers to the last byte of its answer.
-struct Exchange {
-  HttpServer::Impl& server;
-  HttpRequest request = {};
-  std::optional<HttpResponse> refused = {};  // to be answered when the body has come
-  size_t dropped = 0;                        // bytes of a refused body
-  int status = 0;
-  Clock::time_point start = Clock::now();
-};
-
-// A streamed body and what of its last piece is still to be sent.
-struct BodyStream {
-  std::function<std::optional<std::string>()> next;
-  std::string piece;
-  size_t sent = 0;
-};
-
-ssize_t ReadBody(void* stream_pointer, uint64_t, char* buffer, size_t size) {
-  auto& stream = *static_cast<BodyStream*>(stream_pointer);
-  try {
-    while (stream.sent == stream.piece.size()) {
-      std::optional<std::string> piece = stream.next();
-      if (!piece) return MHD_CONTENT_READER_END_OF_STREAM;
-      stream.piece = std::move(*piece);
-      stream.sent = 0;
-    }
-  } catch (const std::exception&) {
-    return MHD_CONTENT_READER_END_WITH_ERROR;
-  }
-  const size_t count = std::min(size, stream.piece.size() - stream.sent);
-  std::memcpy(buffer, stream.piece.data() + stream.sent, count);
-  stream.sent += count;
-  return static_cast<ssize_t>(count);
-}
-
-void FreeBody(void* stream) { delete static_cast<BodyStream*>(stream); }
-
-MHD_Result Send(MHD_Connection* connection, Exchange& exchange, HttpResponse answer) {
-  constexpr size_t kBlockBytes = 32u << 10;
-  exchange.status = answer.status;
-  MHD_Response* response;
-  if (answer.stream) {
-    response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, kBlockBytes, ReadBody,
-                                                 new BodyStream{std::move(answer.stream), "", 0},
-                                                 FreeBody);
-  } else {
-    response = MHD_create_response_from_buffer(answer.body.size(), answer.body.data(),
-                                               MHD_RESPMEM_MUST_COPY);
-  }
-  if (response == nullptr) return MHD_NO;
-  if (!answer.content_type.empty()) {
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer.content_type.c_str());
-  }
-  for (const auto& [name, value] : answer.headers) {
-    MHD_add_response_header(response, name.c_str(), value.c_str());
-  }
-  const MHD_Result queued =
-      MHD_queue_response(connection, static_cast<unsigned>(answer.status), response);
-  MHD_destroy_response(response);  // the connection holds it until it is sent
-  return queued;
-}
-
-// While we compute, silence is ours and not the client's.
-class NoIdleTimeout {
- public:
-  NoIdleTimeout(MHD_Connection* connection, int seconds)
-      : connection_(connection), seconds_(static_cast<unsigned>(seconds)) {
-    MHD_set_connection_option(connection_, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
-  }
-  ~NoIdleTimeout() {
-    MHD_set_connection_option(connection_, MHD_CONNECTION_OPTION_TIMEOUT, seconds_);
-  }
-  NoIdleTimeout(const NoIdleTimeout&) = delete;
-  NoIdleTimeout& operator=(const NoIdleTimeout&) = delete;
-
- private:
-  MHD_Connection* connection_;
-  unsigned seconds_;
-};
-
-MHD_Result Answer(MHD_Connection* connection, Exchange& exchange) {
-  HttpHandler& handler = exchange.server.handler;
-  HttpResponse answer;
-  {
-    const NoIdleTimeout no_timeout(connection, exchange.server.options.idle_seconds);
-    try {
-      answer = handler.Answer(exchange.request);
-    } catch (const std::exception& error) {
-      answer = handler.Failed(exchange.request, error);
-    }
-  }
-  return Send(connection, exchange, std::move(answer));
-}
-
-MHD_Result OnHeaders(MHD_Connection* connection, Exchange& exchange) {
-  exchange.refused = exchange.server.RefuseEarly(exchange.request);
-  // A client that asks first gets its answer now; others read it only after they have sent.
-  if (exchange.refused && exchange.request.Header("Expect")) {
-    return Send(connection, exchange, std::move(*exchange.refused));
-  }
-  return MHD_YES;
-}
-
-MHD_Result OnBody(Exchange& exchange, const char* data, size_t* size) {
-  const size_t limit = exchange.server.options.max_body_bytes;
-  std::string& body = exchange.request.body;
-  if (!exchange.refused && *size > limit - body.size()) {
-    exchange.refused = exchange.server.handler.TooLarge(exchange.request);
-    std::string().swap(body);
-  }
-  if (exchange.refused) {
-    exchange.dropped += *size;
-    if (exchange.dropped > 2 * limit) return MHD_NO;  // patience ends, and the connection
-  } else {
-    body.append(data, *size);
-  }
-  *size = 0;
-  return MHD_YES;
-}
-
-MHD_Result OnRequest(void* server, MHD_Connection* connection, const char* path, const char* method,
-                     const char*, const char* data, size_t* size, void** context) {
-  try {
-    if (*context == nullptr) {
-      auto* exchange = new Exchange{.server = *static_cast<HttpServer::Impl*>(server)};
-      *context = exchange;
-      exchange->request.method = method;
-      exchange->request.path = path;
-      exchange->request.connection = connection;
-      return OnHeaders(connection, *exchange);
-    }
-    auto& exchange = *static_cast<Exchange*>(*context);
-    if (*size > 0) return OnBody(exchange, data, size);
-    if (exchange.refused) return Send(connection, exchange, std::move(*exchange.refused));
-    return Answer(connection, exchange);
-  } catch (const std::exception&) {  // out of memory: costs this connection
-    return MHD_NO;
-  }
-}
-
-void OnCompleted(void*, MHD_Connection*, void** context, MHD_RequestTerminationCode) {
-  const std::unique_ptr<Exchange> exchange(static_cast<Exchange*>(*context));
-  *context = nullptr;
-  if (exchange == nullptr) return;
-  exchange->server.handler.Done(
-      exchange->request, exchange->status,
-      std::chrono::duration<double>(Clock::now() - exchange->start).count());
-}
-
-// Decodes a path's %XX in place. An encoded NUL would end the path early, so it stays as it came.
-size_t UnescapePath(void*, MHD_Connection*, char* path) {
-  if (std::strstr(path, "%00") != nullptr) return std::strlen(path);
-  return MHD_http_unescape(path);
-}
-
-struct FreeAddress {
-  void operator()(addrinfo* address) const { freeaddrinfo(address); }
-};
-
-std::unique_ptr<addrinfo, FreeAddress> Resolve(const HttpOptions& options) {
-  addrinfo hints = {};
-  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  const int error =
-      getaddrinfo(options.host.c_str(), std::to_string(options.port).c_str(), &hints, &found);
-  if (error != 0) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "cannot listen on host " + options.host + ": " + gai_strerror(error));
-  }
-  return std::unique_ptr<addrinfo, FreeAddress>(found);
+// One IPv6 customer has 2^64 addresses.
+std::string AddressKey(const asio::ip::address& address) {
+  if (address.is_v4()) return address.to_string();
+  asio::ip::address_v6 six = address.to_v6();
+  if (six.is_v4_mapped()) return asio::ip::make_address_v4(asio::ip::v4_mapped, six).to_string();
+  auto bytes = six.to_bytes();
+  std::fill(bytes.begin() + 8, bytes.end(), 0);
+  return asio::ip::address_v6(bytes).to_string();
 }
 
 }  // namespace
 
-std::optional<HttpResponse> HttpServer::Impl::RefuseEarly(const HttpRequest& request) const {
-  if (auto refused = handler.Refuse(request)) return refused;
-  const std::string length = request.Header("Content-Length").value_or("0");
-  uint64_t bytes = 0;
-  const auto [end, error] = std::from_chars(length.data(), length.data() + length.size(), bytes);
-  if (error == std::errc::result_out_of_range || bytes > options.max_body_bytes) {
-    return handler.TooLarge(request);
+class HttpServer::Impl {
+ public:
+  Impl(const HttpOptions& options, HttpHandler& handler)
+      : shared_(options, handler), acceptor_(io_), retry_(io_) {
+    Listen();
+    asio::co_spawn(io_, Accept(), asio::detached);
+    thread_ = std::thread([this] { io_.run(); });
   }
-  return std::nullopt;
-}
+
+  ~Impl() {
+    Call([&] {
+      shared_.closing = true;
+      StopAccepting();
+      for (const auto& connection : connections_) connection->Close();
+    });
+    work_.reset();
+    thread_.join();
+    shared_.pool.join();
+    RemoveSocketFile();
+  }
+
+  int port() const { return port_; }
+  size_t held() const { return shared_.held.used(); }
+  size_t connections() const { return count_; }
+  void StopListening() {
+    Call([&] {
+      shared_.closing = true;
+      StopAccepting();
+      for (const auto& connection : connections_) {
+        if (connection->idle()) connection->Close();
+      }
+    });
+    RemoveSocketFile();
+  }
+
+ private:
+  using Socket = asio::generic::stream_protocol::socket;
+  using Acceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol>;
+
+  // Runs `action` on the thread of all connections, and waits for its end.
+  template <typename Action>
+  void Call(const Action& action) {
+    std::promise<void> done;
+    asio::post(io_, [&] {
+      action();
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+
+  void StopAccepting() {
+    boost::system::error_code ignored;
+    acceptor_.close(ignored);
+    retry_.cancel();
+  }
+
+  void RemoveSocketFile() {
+    if (socket_file_.empty()) return;
+    RemoveSocket(socket_file_);
+    socket_file_.clear();
+  }
+
+  void Listen() {
+    const HttpOptions& options = shared_.options;
+    if (!options.unix_socket.empty()) {
+      ListenOnFile(options.unix_socket);
+      return;
+    }
+    boost::system::error_code error;
+    tcp::resolver resolver(io_);
+    const auto found =
+        resolver.resolve(options.host, std::to_string(options.port),
+                         tcp::resolver::passive | tcp::resolver::numeric_service, error);
+    if (error || found.empty()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "cannot listen on host " + options.host + ": " + error.message());
+    }
+    const tcp::endpoint endpoint = *found.begin();
+    Open(endpoint, options.host + " port " + std::to_string(options.port));
+    tcp::endpoint bound;
+    socklen_t size = static_cast<socklen_t>(bound.capacity());
+    getsockname(acceptor_.native_handle(), bound.data(), &size);
+    port_ = bound.port();
+  }
+
+  // A socket that a server left when it was killed is replaced; one that answers is not, nor is a
+  // file of another kind.
+  void ListenOnFile(const std::string& path) {
+    if (path.size() >= sizeof(sockaddr_un::sun_path)) {
+      throw Error(ErrorCode::kInvalidArgument, path + ": too long for a socket's name");
+    }
+    const stream_protocol::endpoint endpoint(path);
+    stream_protocol::socket probe(io_);
+    boost::system::error_code error;
+    probe.connect(endpoint, error);
+    if (error == asio::error::connection_refused) RemoveSocket(path);
+    Open(endpoint, path);
+    socket_file_ = path;
+  }
+
+  template <typename Endpoint>
+  void Open(const Endpoint& endpoint, const std::string& name) {
+    boost::system::error_code error;
+    const asio::generic::stream_protocol protocol(endpoint.protocol());
+    acceptor_.open(protocol, error);
+    if (!error && endpoint.protocol().family() != AF_UNIX) {
+      acceptor_.set_option(asio::socket_base::reuse_address(true), error);
+    }
+    if (!error) acceptor_.bind(asio::generic::stream_protocol::endpoint(endpoint), error);
+    if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    if (error) throw Error(ErrorCode::kIo, "cannot listen on " + name + ": " + error.message());
+  }
+
+  asio::awaitable<void> Accept() {
+    while (acceptor_.is_open()) {
+      boost::system::error_code error;
+      Socket socket(io_);
+      co_await acceptor_.async_accept(socket, asio::redirect_error(asio::use_awaitable, error));
+      if (!acceptor_.is_open()) break;
+      if (error) {  // no more descriptors, most likely: some will be given back
+        retry_.expires_after(std::chrono::milliseconds(50));
+        co_await retry_.async_wait(asio::redirect_error(asio::use_awaitable, error));
+        continue;
+      }
+      try {
+        Take(std::move(socket));
+      } catch (const std::exception&) {  // out of memory: costs this connection
+      }
+    }
+  }
+
+  std::string ClientOf(const Socket& socket) const {
+    if (!shared_.options.unix_socket.empty()) return "";
+    boost::system::error_code error;
+    const auto remote = socket.remote_endpoint(error);
+    tcp::endpoint endpoint;
+    if (error || remote.size() > endpoint.capacity()) return "?";
+    std::memcpy(endpoint.data(), remote.data(), remote.size());
+    return AddressKey(endpoint.address());
+  }
+
+  HttpConnection::Admission Admit(const std::string& client) {
+    const HttpOptions& options = shared_.options;
+    const auto full = static_cast<size_t>(options.max_connections);
+    const auto known = by_client_.find(client);
+    if (!client.empty() && options.max_per_address > 0 && known != by_client_.end() &&
+        known->second >= options.max_per_address) {
+      // What is idle makes way for what may not be.
+      if (!CloseOldest(
+              [&](const HttpConnection& one) { return one.idle() && one.client() == client; })) {
+        return Reserve(HttpConnection::Admission::kTooMany);
+      }
+    }
+    if (connections_.size() >= full &&
+        !CloseOldest([](const HttpConnection& one) { return one.idle(); })) {
+      return Reserve(HttpConnection::Admission::kVitalOnly);
+    }
+    return HttpConnection::Admission::kFull;
+  }
+
+  // Who comes now gets the place of whoever has had one of the reserve for longest.
+  HttpConnection::Admission Reserve(HttpConnection::Admission kind) {
+    if (reserved_ >= shared_.options.reserve) {
+      CloseOldest([](const HttpConnection& one) {
+        return one.admission() != HttpConnection::Admission::kFull;
+      });
+    }
+    return kind;
+  }
+
+  template <typename Which>
+  bool CloseOldest(const Which& which) {
+    HttpConnection* oldest = nullptr;
+    for (const auto& one : connections_) {
+      if (!closed_.contains(one.get()) && which(*one) &&
+          (oldest == nullptr || one->since() < oldest->since())) {
+        oldest = one.get();
+      }
+    }
+    if (oldest == nullptr) return false;
+    oldest->Close();
+    closed_.insert(oldest);
+    return true;
+  }
+
+  void Take(Socket socket) {
+    const int on = 1;
+    setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    const std::string client = ClientOf(socket);
+    const auto admission = Admit(client);
+    auto connection =
+        std::make_shared<HttpConnection>(shared_, std::move(socket), client, admission);
+    connections_.insert(connection);
+    const bool full = admission == HttpConnection::Admission::kFull;
+    if (full) ++by_client_[client];
+    if (!full) ++reserved_;
+    count_ = connections_.size();
+    asio::co_spawn(
+        io_, [connection] { return connection->Run(); },
+        [this, connection](std::exception_ptr) { Forget(connection); });
+  }
+
+  void Forget(const std::shared_ptr<HttpConnection>& connection) {
+    closed_.erase(connection.get());
+    connections_.erase(connection);
+    count_ = connections_.size();
+    if (connection->admission() != HttpConnection::Admission::kFull) {
+      --reserved_;
+    } else if (--by_client_[connection->client()] == 0) {
+      by_client_.erase(connection->client());
+    }
+  }
+
+  HttpShared shared_;
+  asio::io_context io_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work_ = asio::make_work_guard(io_);
+  Acceptor acceptor_;
+  asio::steady_timer retry_;
+  std::string socket_file_;
+  int port_ = 0;
+  std::set<std::shared_ptr<HttpConnection>> connections_;
+  std::set<const HttpConnection*> closed_;  // of those, that are about to end
+  std::map<std::string, int> by_client_;    // connections that are admitted in full
+  int reserved_ = 0;                        // those that are not
+  std::atomic<size_t> count_ = 0;
+  std::thread thread_;
+};
 
 HttpServer::HttpServer(const HttpOptions& options, HttpHandler& handler)
-    : impl_(new Impl{options, handler}) {
-  const auto address = Resolve(options);
-  unsigned flags =
-      MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC;
-  if (address->ai_family == AF_INET6) flags |= MHD_USE_IPv6;
-  constexpr size_t kStackBytes = 1u << 20;
-  errno = 0;
-  impl_->daemon = MHD_start_daemon(
-      flags, 0, nullptr, nullptr, OnRequest, impl_.get(), MHD_OPTION_SOCK_ADDR, address->ai_addr,
-      MHD_OPTION_NOTIFY_COMPLETED, OnCompleted, nullptr, MHD_OPTION_UNESCAPE_CALLBACK, UnescapePath,
-      nullptr, MHD_OPTION_CONNECTION_LIMIT, static_cast<unsigned>(options.max_connections),
-      MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(options.idle_seconds),
-      MHD_OPTION_THREAD_STACK_SIZE, kStackBytes, MHD_OPTION_END);
-  if (impl_->daemon == nullptr) {
-    throw Error(ErrorCode::kIo, "cannot listen on " + options.host + " port " +
-                                    std::to_string(options.port) + ": " +
-                                    (errno != 0 ? std::strerror(errno) : "refused"));
-  }
-}
+    : impl_(std::make_unique<Impl>(options, handler)) {}
+HttpServer::~HttpServer() = default;
 
-HttpServer::~HttpServer() { MHD_stop_daemon(impl_->daemon); }
-
-int HttpServer::port() const {
-  const MHD_DaemonInfo* info = MHD_get_daemon_info(impl_->daemon, MHD_DAEMON_INFO_BIND_PORT);
-  return info != nullptr ? info->port : impl_->options.port;
-}
-
-void HttpServer::StopListening() {
-  const MHD_socket listener = MHD_quiesce_daemon(impl_->daemon);
-  if (listener != MHD_INVALID_SOCKET) close(listener);
-}
+int HttpServer::port() const { return impl_->port(); }
+size_t HttpServer::held_bytes() const { return impl_->held(); }
+size_t HttpServer::connections() const { return impl_->connections(); }
+void HttpServer::StopListening() { impl_->StopListening(); }
 
 }  // namespace uffizi::server

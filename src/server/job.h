@@ -1,7 +1,6 @@
 #ifndef UFFIZI_SERVER_JOB_H_
 #define UFFIZI_SERVER_JOB_H_
 
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
@@ -10,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/scheduler.h"
 #include "server/annotate_request.h"
 #include "uffizi/types.h"
 
@@ -22,23 +22,27 @@ struct Answered {
   double queue_seconds = 0;       // from the request to its turn
 };
 
-// One request between the connection that waits for it and the worker that answers it.
+// One request between the connection that waits for it and the scheduler that answers it.
 class Job {
+  ImageFile image_;
+
  public:
   using Clock = std::chrono::steady_clock;
 
+  // Takes the request but for its picture, which TakeImage gives.
   Job(AnnotateRequest asked, Clock::time_point must_end)
-      : request(std::move(asked)), deadline(must_end), texts_(request.questions.size()) {}
+      : image_(std::move(asked.image)),
+        request(std::move(asked)),
+        deadline(must_end),
+        texts_(request.questions.size()) {}
 
   const AnnotateRequest request;
   const Clock::time_point deadline;
-  const Clock::time_point created = Clock::now();
+  Scheduler::WorkPtr work = nullptr;
 
-  // The client is gone: nobody wants the answer.
-  void Cancel() { cancelled_ = true; }
-  bool cancelled() const { return cancelled_; }
+  ImageFile TakeImage() { return std::move(image_); }
 
-  // For the worker. Update tells the answer so far to a question, and whether it can only grow;
+  // For the scheduler. Update tells the answer so far to a question, and whether it can only grow;
   // Finish and Fail end the job.
   void Update(size_t question, const std::string& text, bool only_grows);
   void Finish(Answered answered);
@@ -67,7 +71,6 @@ class Job {
     bool changed = false;
   };
 
-  std::atomic<bool> cancelled_ = false;
   std::mutex mutex_;
   std::condition_variable news_;
   std::vector<TextState> texts_;

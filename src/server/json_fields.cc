@@ -53,11 +53,16 @@ const json& JsonFields::Any(const char* key) {
   return found != json_.end() ? *found : null;
 }
 
-std::optional<std::string> JsonFields::String(const char* key) {
+std::optional<std::string_view> JsonFields::Text(const char* key) {
   const json& value = Any(key);
   if (value.is_null()) return std::nullopt;
   if (!value.is_string()) RefuseRequest(NameOf(key) + " must be a string");
-  return value.get<std::string>();
+  return value.get_ref<const std::string&>();
+}
+
+std::optional<std::string> JsonFields::String(const char* key) {
+  const auto text = Text(key);
+  return text ? std::optional<std::string>(*text) : std::nullopt;
 }
 
 std::optional<bool> JsonFields::Bool(const char* key) {

@@ -26,6 +26,8 @@ class JsonFields {
   // The value of `key`, of any type; null if it is missing.
   const nlohmann::json& Any(const char* key);
   std::optional<std::string> String(const char* key);
+  // The same, not copied: valid as long as the JSON.
+  std::optional<std::string_view> Text(const char* key);
   std::optional<bool> Bool(const char* key);
   // Within [low, high].
   std::optional<int64_t> Integer(const char* key, int64_t low, int64_t high);

@@ -33,8 +33,7 @@ uint64_t ResidentBytes() {
 }  // namespace
 
 Metrics::Metrics()
-    : request_seconds_({0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120}),
-      batch_questions_({1, 2, 4, 8, 16, 32}) {}
+    : request_seconds_({0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120}) {}
 
 void Metrics::Histogram::Add(double value) {
   for (size_t i = 0; i < bounds.size(); ++i) counts[i] += value <= bounds[i] ? 1 : 0;
@@ -63,11 +62,6 @@ void Metrics::CountClientGone() {
   ++clients_gone_;
 }
 
-void Metrics::CountBatch(size_t questions) {
-  const std::lock_guard lock(mutex_);
-  batch_questions_.Add(static_cast<double>(questions));
-}
-
 void Metrics::CountResult(const Result& result) {
   const std::lock_guard lock(mutex_);
   ++results_[result.task];
@@ -87,7 +81,13 @@ std::string Metrics::Text(const Gauges& gauges) const {
   }
   request_seconds_.Write("uffizi_request_seconds", "From a request's headers to its last byte.",
                          out);
-  batch_questions_.Write("uffizi_batch_questions", "Questions that were answered together.", out);
+  const Scheduler::Load& load = gauges.load;
+  WriteOne("uffizi_steps_total", "counter", "Steps of the decoder, each a token of some answers.",
+           std::to_string(load.steps), out);
+  WriteOne("uffizi_step_questions_total", "counter", "Questions in all steps.",
+           std::to_string(load.step_questions), out);
+  WriteOne("uffizi_step_rows_total", "counter", "Beams in all steps.",
+           std::to_string(load.step_rows), out);
   Describe("uffizi_results_total", "counter", "Questions answered, by task.", out);
   for (const auto& [task, count] : results_) {
     out += "uffizi_results_total{task=\"" + task + "\"} " + std::to_string(count) + "\n";
@@ -99,12 +99,20 @@ std::string Metrics::Text(const Gauges& gauges) const {
   }
   WriteOne("uffizi_clients_gone_total", "counter", "Requests whose client left before the answer.",
            std::to_string(clients_gone_), out);
-  WriteOne("uffizi_waiting_requests", "gauge", "Requests in the queue.",
-           std::to_string(gauges.waiting), out);
+  WriteOne("uffizi_waiting_requests", "gauge", "Requests whose picture nobody has looked at.",
+           std::to_string(load.waiting), out);
+  WriteOne("uffizi_answering_requests", "gauge", "Requests whose picture is looked at.",
+           std::to_string(load.answering), out);
+  WriteOne("uffizi_running_questions", "gauge", "Questions that are being answered.",
+           std::to_string(load.questions), out);
   WriteOne("uffizi_waiting_requests_limit", "gauge", "Requests that the queue holds.",
            std::to_string(gauges.waiting_limit), out);
   WriteOne("uffizi_active_requests", "gauge", "Requests being read, waiting or answered.",
            std::to_string(gauges.active_requests), out);
+  WriteOne("uffizi_connections", "gauge", "Connections open.", std::to_string(gauges.connections),
+           out);
+  WriteOne("uffizi_held_bytes", "gauge", "Memory that requests' bodies take, or may take soon.",
+           std::to_string(gauges.held_bytes), out);
   WriteOne("process_resident_memory_bytes", "gauge", "Memory of this process.",
            std::to_string(ResidentBytes()), out);
   return out;

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/scheduler.h"
 #include "uffizi/types.h"
 
 namespace uffizi::server {
@@ -22,14 +23,15 @@ class Metrics {
   // `path` is one of the server's own, never a client's invention: the series stay few.
   void CountRequest(const std::string& path, int status, double seconds);
   void CountClientGone();
-  void CountBatch(size_t questions);
   void CountResult(const Result& result);
 
   // Values that are read when they are asked for: what waits, what is open.
   struct Gauges {
-    size_t waiting = 0;
+    Scheduler::Load load;
     size_t waiting_limit = 0;
     size_t active_requests = 0;
+    size_t connections = 0;
+    size_t held_bytes = 0;
   };
   std::string Text(const Gauges& gauges) const;
 
@@ -50,7 +52,6 @@ class Metrics {
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, int>, uint64_t> requests_;  // by path and status
   Histogram request_seconds_;
-  Histogram batch_questions_;
   std::map<std::string, uint64_t> results_;      // by task
   std::map<std::string, double> stage_seconds_;  // by stage
   uint64_t tokens_ = 0;

@@ -20,7 +20,7 @@ struct ChatRequest {
 
 // Reads a body of POST /v1/chat/completions. Throws Problem and Error, whose messages name the
 // field; Problem(404) if another model is asked for.
-ChatRequest ReadChatRequest(const HttpRequest& request, const std::string& model,
+ChatRequest ReadChatRequest(HttpRequest& request, const std::string& model,
                             const RequestLimits& limits);
 
 // What all pieces of one answer say of it.

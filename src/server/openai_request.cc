@@ -18,7 +18,7 @@ struct Asked {
 
 void ReadImageUrl(const json& part, const std::string& name, Asked& asked) {
   JsonFields url(part, name);
-  const auto data = url.String("url");
+  const auto data = url.Text("url");
   url.String("detail");  // the model has one size of picture
   url.ExpectNoMore();
   if (!data) RefuseRequest(url.NameOf("url") + " is missing: the picture as a data URI");
@@ -125,12 +125,12 @@ void ReadSearch(JsonFields& fields, const RequestLimits& limits, GenerationOptio
 
 }  // namespace
 
-ChatRequest ReadChatRequest(const HttpRequest& request, const std::string& model,
+ChatRequest ReadChatRequest(HttpRequest& request, const std::string& model,
                             const RequestLimits& limits) {
   if (request.MediaType() != "application/json") {
     throw Problem(415, "unsupported_media_type", "the body must be application/json");
   }
-  const json body = ParseClientJson(request.body);
+  const json body = TakeJsonBody(request);
   JsonFields fields(body, "");
   ChatRequest chat;
   const auto named = fields.String("model");
@@ -140,9 +140,9 @@ ChatRequest ReadChatRequest(const HttpRequest& request, const std::string& model
                   "no model is called \"" + named->substr(0, 80) + "\"; this server has " + model);
   }
   Asked asked = ReadMessages(fields.Any("messages"));
-  chat.annotate.image = std::move(asked.image);
+  chat.annotate.image = HoldImage(std::move(asked.image), request);
   chat.annotate.image_name = "image";
-  chat.annotate.questions = {{std::nullopt, std::move(asked.prompt)}};
+  chat.annotate.questions = {{std::nullopt, std::move(asked.prompt), std::nullopt}};
   ReadSearch(fields, limits, chat.annotate.generation);
   chat.annotate.stream = fields.Bool("stream").value_or(false);
   if (const json& options = fields.Any("stream_options"); !options.is_null()) {

@@ -59,7 +59,7 @@ class ChunkWriter {
       : chat_(std::move(chat)),
         include_usage_(include_usage),
         waiting_(std::move(waiting)),
-        task_(waiting_->job().request.questions.front().For(1000, 1000).task) {}
+        task_(PromptsOf(waiting_->job().request.questions.front(), {}, 1000, 1000).front().task) {}
 
   WaitingJob& waiting() { return *waiting_; }
 

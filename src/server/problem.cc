@@ -38,6 +38,16 @@ const char* TitleOf(int status) {
       return "Content Too Large";
     case 415:
       return "Unsupported Media Type";
+    case 417:
+      return "Expectation Failed";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 501:
+      return "Not Implemented";
+    case 505:
+      return "HTTP Version Not Supported";
     case 422:
       return "Unprocessable Content";
     case 503:
@@ -54,6 +64,14 @@ std::string Dump(const ordered_json& json) {
 }
 
 }  // namespace
+
+Problem ShuttingDown() { return Problem(503, "shutting_down", "the server is shutting down"); }
+
+Problem TimedOut() {
+  return Problem(504, "timeout", "the answer took longer than the server's limit");
+}
+
+Problem ClientGone() { return Problem(499, "cancelled", "the client went away"); }
 
 Problem ToProblem(const std::exception& error) {
   if (const auto* problem = dynamic_cast<const Problem*>(&error)) return *problem;
@@ -86,14 +104,18 @@ std::string ProblemToOpenAiJson(const Problem& problem) {
 HttpResponse ProblemResponse(const Problem& problem, std::string_view path) {
   HttpResponse response;
   response.status = problem.status();
-  if (path.starts_with("/v1/chat/")) {
+  response.cause = problem.what();
+  // Whatever OpenAI has at a path, its clients may ask for.
+  const bool ours = path == "/v1/annotate" || path == "/v1/tasks";
+  if (path.starts_with("/v1/") && !ours) {
     response.body = ProblemToOpenAiJson(problem);
   } else {
     response.content_type = "application/problem+json";
     response.body = ProblemToJson(problem);
   }
   // Long enough for some of a queue to pass, short enough for a person.
-  if (problem.status() == 503) response.headers.emplace_back("Retry-After", "2");
+  if (problem.status() == 503 || problem.status() == 429)
+    response.headers.emplace_back("Retry-After", "2");
   if (problem.status() == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
   return response;
 }

@@ -23,6 +23,11 @@ class Problem : public std::runtime_error {
   std::string code_;
 };
 
+// The server is about to end; the request took too long; whoever sent it is gone.
+Problem ShuttingDown();
+Problem TimedOut();
+Problem ClientGone();
+
 // What `error` is for a client: a Problem as it is, an Error by its code, anything else a 500.
 Problem ToProblem(const std::exception& error);
 

@@ -5,11 +5,15 @@
 namespace uffizi::server {
 
 Server::Server(std::shared_ptr<const Engine> engine, const ServerOptions& options)
-    : batcher_(std::move(engine), options.batcher, metrics_),
-      api_(options.api, batcher_, metrics_),
-      http_(std::make_unique<HttpServer>(options.http, api_)) {}
+    : log_(options.api.log),
+      batcher_(std::move(engine), options.batcher, metrics_),
+      api_(options.api, batcher_, metrics_, log_),
+      http_(std::make_unique<HttpServer>(options.http, api_)) {
+  api_.Watch(http_.get());
+}
 
 Server::~Server() {
+  api_.Watch(nullptr);
   batcher_.Stop();  // connections wait for it
 }
 
@@ -27,6 +31,7 @@ void Server::Shutdown(double grace_seconds) {
   batcher_.Stop();
   // Whoever was given up is told so before the connections are closed.
   WaitUntilIdle(std::chrono::seconds(2));
+  api_.Watch(nullptr);
   http_.reset();
 }
 

@@ -26,12 +26,15 @@ class Server {
   ~Server();
 
   int port() const { return http_->port(); }
+  // Opens the access log by its name again.
+  void ReopenLog() { log_.Reopen(); }
   // Refuses what is new, answers what is here for at most so many seconds, and ends. Call it once.
   void Shutdown(double grace_seconds);
 
  private:
   void WaitUntilIdle(std::chrono::duration<double> limit) const;
 
+  AccessLog log_;
   Metrics metrics_;
   Batcher batcher_;
   Api api_;

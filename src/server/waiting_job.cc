@@ -20,7 +20,9 @@ Job::News WaitingJob::Wait(std::chrono::milliseconds limit) {
     const Job::News news = job_->Wait(std::clamp(left, std::chrono::milliseconds{0}, kGlance));
     ended_ = news.ended;
     if (news.ended || !news.texts.empty() || left.count() <= 0) return news;
-    if (request_.ClientGone()) throw Problem(499, "cancelled", "the client went away");
+    // The scheduler looks between two steps, which may be far apart.
+    if (Job::Clock::now() > job_->deadline + kGlance) throw TimedOut();
+    if (request_.ClientGone()) throw ClientGone();
   }
 }
 

@@ -136,11 +136,11 @@ void ExpectEqual(const std::shared_ptr<const Florence2>& model, const json& gold
 
     SelfCache cache(model->decoder.layers(), 1, 1, d_model);
     const CrossCache cross =
-        model->decoder.MakeCrossCache(states.data(), image_tokens + ids.size(), arena);
+        model->decoder.MakeCrossCache(states.data(), image_tokens + ids.size(), arena, arena);
     const int slot = 0;
     std::vector<float> logits(static_cast<size_t>(model->config.text.vocab_size));
-    const BartDecoder::Row row{2, slot, 0, &slot, &cross};
-    model->Decode({&row, 1}, cache, logits.data(), arena);
+    const BartDecoder::Row row{2, &cache, slot, 0, &slot, &cross};
+    model->Decode({&row, 1}, logits.data(), arena);
     EXPECT_LT(RelativeError(one["logits"], logits.data(), logits.size()), tolerance);
 
     // All searches in one batch: none may disturb another.

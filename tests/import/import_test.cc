@@ -119,11 +119,11 @@ TEST_F(Imported, ComputesWhatOpenVinoComputes) {
                 1e-2);
     }
     SelfCache cache(network->decoder.layers(), 1, 1, d_model);
-    const CrossCache cross = network->decoder.MakeCrossCache(states.data(), count, arena);
+    const CrossCache cross = network->decoder.MakeCrossCache(states.data(), count, arena, arena);
     const int slot = 0;
     std::vector<float> logits(vocabulary);
-    const BartDecoder::Row row{2, slot, 0, &slot, &cross};
-    network->Decode({&row, 1}, cache, logits.data(), arena);
+    const BartDecoder::Row row{2, &cache, slot, 0, &slot, &cross};
+    network->Decode({&row, 1}, logits.data(), arena);
     const std::vector<float> expected(all_logits.begin() + static_cast<long>(i * vocabulary),
                                       all_logits.begin() + static_cast<long>((i + 1) * vocabulary));
     EXPECT_LT(RelativeError(expected, logits.data(), vocabulary), 1e-2);

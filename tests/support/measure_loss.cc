@@ -60,7 +60,7 @@ void Compute(const Florence2& model, Trace& trace) {
   trace.states.resize(trace.tokens.size() + trace.prompt.size() * dim);
   model.EncodeText(trace.tokens.data(), trace.prompt, trace.states.data(), arena);
   const CrossCache cross =
-      model.decoder.MakeCrossCache(trace.states.data(), trace.states.size() / dim, arena);
+      model.decoder.MakeCrossCache(trace.states.data(), trace.states.size() / dim, arena, arena);
   SelfCache cache(model.decoder.layers(), 1, kMaxTokens, dim);
   const bool free = trace.answer.empty();
   const std::vector<int> slots(kMaxTokens, 0);
@@ -68,8 +68,8 @@ void Compute(const Florence2& model, Trace& trace) {
   int token = 2;  // the decoder's start
   for (size_t position = 0; position < kMaxTokens; ++position) {
     std::vector<float> row(vocab);
-    const BartDecoder::Row step{token, 0, position, slots.data(), &cross};
-    model.Decode({&step, 1}, cache, row.data(), arena);
+    const BartDecoder::Row step{token, &cache, 0, position, slots.data(), &cross};
+    model.Decode({&step, 1}, row.data(), arena);
     trace.logits.insert(trace.logits.end(), row.begin(), row.end());
     if (free) {
       trace.answer.push_back(

@@ -1,5 +1,6 @@
 """deploy/: the container has what the program needs, and systemd takes the unit."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -54,3 +55,41 @@ def test_unit(tmp_path):
     options = re.findall(r"--[a-z-]+", " ".join(re.findall(r"ExecStart=(.*)", unit)))
     known = subprocess.run([COMMAND, "serve", "--help"], capture_output=True, text=True, check=True).stdout
     assert all(option in known for option in options)
+
+
+def test_container_is_asked_for_its_health():
+    asked = json.loads(re.search(r"^HEALTHCHECK .*CMD (\[.*\])$", CONTAINER, re.MULTILINE)[1])
+    assert asked[:2] == ["uffizi", "health"]
+    assert subprocess.run([COMMAND, *asked[1:2], "--help"], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("version", ["1.29", "1.33"])
+def test_kubernetes(version):
+    import kubernetes_validate
+    import yaml
+    documents = list(yaml.safe_load_all((SOURCE / "deploy" / "kubernetes.yaml").read_text()))
+    assert {document["kind"] for document in documents} == {"Deployment", "Secret", "Service", "PodDisruptionBudget"}
+    for document in documents:
+        kubernetes_validate.validate(document, version, strict=True)
+    # What the schema cannot tell: names that must be the same, and options that there are.
+    pod = next(d for d in documents if d["kind"] == "Deployment")["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+    assert known_options(container["args"])
+    assert pod["terminationGracePeriodSeconds"] > 30
+    with pytest.raises(Exception):
+        kubernetes_validate.validate(documents[1] | {"spec": {"replicas": "two"}}, version, strict=True)
+
+
+def test_compose():
+    import yaml
+    compose = yaml.safe_load((SOURCE / "deploy" / "compose.yaml").read_text())
+    service = compose["services"]["uffizi"]
+    assert known_options(service["command"]) and service["stop_grace_period"] == "45s"
+    assert (SOURCE / "deploy" / service["build"]["context"] / service["build"]["dockerfile"]).exists()
+    assert "uffizi:8080" in (SOURCE / "deploy" / "Caddyfile").read_text()
+
+
+def known_options(arguments):
+    known = subprocess.run([COMMAND, "serve", "--help"], capture_output=True, text=True, check=True).stdout
+    return all(option in known for option in arguments if option.startswith("--"))

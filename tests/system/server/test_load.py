@@ -8,9 +8,11 @@ import random
 import socket
 import subprocess
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
+import pytest
 
 from conftest import SAMPLES, Server, command_line, same
 
@@ -160,12 +162,38 @@ def test_load():
         after = server.metric("process_resident_memory_bytes")
         answered, refused, busy = (sum(getattr(client, name) for client in clients)
                                    for name in ("answered", "refused", "busy"))
-        batches = server.metric("uffizi_batch_questions_sum") / server.metric("uffizi_batch_questions_count")
+        batches = server.metric("uffizi_step_questions_total") / server.metric("uffizi_steps_total")
         print(f"\n{answered} answered as the command line answers, {refused} bad, {busy} told to come later; "
-              f"{batches:.1f} questions a batch; memory {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB after")
+              f"{batches:.1f} questions a step; memory {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB after")
         assert answered > REQUESTS / 2
         assert server.metric("uffizi_waiting_requests") == 0
         # A leak of one picture or body in a hundred requests would be more.
         assert after - before < 20e6 + REQUESTS * 500, (before, after)
+    finally:
+        assert server.stop() == 0
+
+
+@pytest.mark.skipif("UFFIZI_SOAK_SECONDS" not in os.environ, reason="UFFIZI_SOAK_SECONDS says how long to soak")
+def test_soak():
+    """Good and bad requests for a long time: every answer is right, and in the last two thirds memory is
+    flat."""
+    expected = expected_answers()
+    server = Server()
+    seconds = float(os.environ["UFFIZI_SOAK_SECONDS"])
+    start = time.monotonic()
+    memory, clients, round_ = [], [], 0
+    try:
+        while time.monotonic() - start < seconds:
+            clients += run_load(server, expected, CONNECTIONS * 10, 10_000 * round_)
+            round_ += 1
+            server.wait_for("uffizi_active_requests", 1)
+            memory.append((time.monotonic() - start, server.metric("process_resident_memory_bytes")))
+        answered, refused, busy = (sum(getattr(client, name) for client in clients)
+                                   for name in ("answered", "refused", "busy"))
+        late = [value for at, value in memory if at > seconds / 3]
+        print(f"\n{answered} answered as the command line answers, {refused} bad, {busy} told to come later, in "
+              f"{time.monotonic() - start:.0f} s; memory in the last two thirds {min(late) / 1e6:.1f} to "
+              f"{max(late) / 1e6:.1f} MB, first {memory[0][1] / 1e6:.1f}, last {memory[-1][1] / 1e6:.1f}")
+        assert late[-1] - late[0] < 10e6 and max(late) - min(late) < 40e6, memory
     finally:
         assert server.stop() == 0

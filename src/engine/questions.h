@@ -1,5 +1,5 @@
-#ifndef UFFIZI_DATASET_QUESTIONS_H_
-#define UFFIZI_DATASET_QUESTIONS_H_
+#ifndef UFFIZI_ENGINE_QUESTIONS_H_
+#define UFFIZI_ENGINE_QUESTIONS_H_
 
 #include <cstddef>
 #include <optional>
@@ -10,9 +10,9 @@
 #include "uffizi/engine.h"
 #include "uffizi/task.h"
 
-namespace uffizi::dataset {
+namespace uffizi {
 
-// What is asked about every picture of a job.
+// What is asked about a picture.
 struct Question {
   std::optional<Task> task;  // none: `input` is a prompt as the original processor takes it
   std::string input;
@@ -32,19 +32,9 @@ void CheckQuestions(std::span<const Question> questions);
 std::vector<Prompt> PromptsOf(const Question& question, std::span<const Result> before, int width,
                               int height);
 
-// Several questions about several pictures at once.
-struct AskedPicture {
-  const EncodedImage* image = nullptr;
-  std::vector<std::vector<Result>> results;  // of each question
-  std::vector<Error> errors;
-};
+// "od", or the prompt: what a message calls the question.
+std::string NameOf(const Question& question);
 
-// Answers all questions about all pictures, cascades level by level, so that all prompts of a level
-// are decoded together. What fails costs its own picture an error and the others nothing. Throws
-// Error(kInvalidArgument) if an option makes no sense for any picture.
-void AskAll(Session& session, std::span<const Question> questions,
-            const GenerationOptions& generation, std::span<AskedPicture> pictures);
+}  // namespace uffizi
 
-}  // namespace uffizi::dataset
-
-#endif  // UFFIZI_DATASET_QUESTIONS_H_
+#endif  // UFFIZI_ENGINE_QUESTIONS_H_

@@ -1,0 +1,91 @@
+#include "engine/runner.h"
+
+#include "engine/stopwatch.h"
+#include "image/preprocess.h"
+
+namespace uffizi {
+namespace {
+
+// The log-probabilities of the location tokens among the ids. Empty, so that no score is made up,
+// if the text spells a location otherwise than by its token.
+std::vector<float> LocationLogprobs(const Tokenizer& tokenizer, const Generated& generated,
+                                    const std::string& text) {
+  std::vector<float> logprobs;
+  for (size_t i = 0; i < generated.ids.size(); ++i) {
+    if (tokenizer.LocationBin(generated.ids[i])) logprobs.push_back(generated.logprobs[i]);
+  }
+  size_t spelled = 0;
+  for (size_t at = text.find("<loc_"); at != std::string::npos; at = text.find("<loc_", at + 1)) {
+    ++spelled;
+  }
+  if (spelled != logprobs.size()) logprobs.clear();
+  return logprobs;
+}
+
+}  // namespace
+
+Runner::Runner(std::shared_ptr<const Engine> engine) : engine_(std::move(engine)) {}
+
+oneapi::tbb::task_arena& Runner::Threads() {
+  const int wanted = threads_ > 0 ? threads_ : loaded().options.threads;
+  auto& arena = arenas_[wanted];
+  if (!arena) {
+    const int automatic = oneapi::tbb::task_arena::automatic;
+    arena = std::make_unique<oneapi::tbb::task_arena>(wanted > 0 ? wanted : automatic);
+  }
+  return *arena;
+}
+
+EncodedImage Runner::Encode(ImageView image) {
+  const PreprocessConfig& preprocess = network().config.preprocess;
+  EncodedImage encoded;
+  encoded.width_ = image.width;
+  encoded.height_ = image.height;
+  const Arena::Scope scope(arena_);
+  const Stopwatch preprocess_time;
+  const Image resized = Resize(image, preprocess.width, preprocess.height,
+                               ResampleFilterFromNumber(preprocess.resample));
+  float* pixels = arena_.Take<float>(resized.pixels.size());
+  Normalize(resized.view(), preprocess.rescale, preprocess.mean, preprocess.std, pixels);
+  encoded.preprocess_seconds_ = preprocess_time.Seconds();
+  const Stopwatch encode_time;
+  std::vector<float> tokens(static_cast<size_t>(network().config.image_tokens()) *
+                            static_cast<size_t>(network().config.text.d_model));
+  network().EncodeImage(pixels, tokens.data(), arena_);
+  encoded.tokens_ = std::make_shared<const std::vector<float>>(std::move(tokens));
+  encoded.encode_seconds_ = encode_time.Seconds();
+  return encoded;
+}
+
+size_t Runner::Join(const Query& query, DecodeBatch& batch) {
+  const Query::Impl& asked = *query.impl_;
+  const auto d_model = static_cast<size_t>(network().config.text.d_model);
+  const size_t tokens = asked.image.tokens().size() / d_model + asked.input_ids.size();
+  states_.resize(std::max(states_.size(), tokens * d_model));
+  network().EncodeText(asked.image.tokens().data(), asked.input_ids, states_.data(), arena_);
+  return batch.Add(asked.generation, states_.data(), tokens);
+}
+
+const GenerationConfig& Runner::GenerationOf(const Query& query) { return query.impl_->generation; }
+
+Result Runner::MakeResult(const Query& query, const Generated& generated) const {
+  const Query::Impl& asked = *query.impl_;
+  const Stopwatch parse_time;
+  Result result;
+  const TaskInfo& task = GetTaskInfo(asked.prompt.task);
+  result.task = std::string(task.token);
+  result.prompt = asked.prompt.text;
+  result.token_ids = generated.ids;
+  result.truncated = generated.truncated;
+  result.width = asked.image.width();
+  result.height = asked.image.height();
+  result.text = tokenizer().Decode(generated.ids);
+  result.answer = ParseAnswer(asked.prompt.task, result.text, result.width, result.height,
+                              LocationLogprobs(tokenizer(), generated, result.text));
+  result.timings.parse = parse_time.Seconds();
+  result.timings.preprocess = asked.image.preprocess_seconds();
+  result.timings.vision_encoder = asked.image.encode_seconds();
+  return result;
+}
+
+}  // namespace uffizi

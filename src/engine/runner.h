@@ -1,0 +1,58 @@
+#ifndef UFFIZI_ENGINE_RUNNER_H_
+#define UFFIZI_ENGINE_RUNNER_H_
+
+#include <oneapi/tbb/task_arena.h>
+
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "core/arena.h"
+#include "engine/decode_batch.h"
+#include "engine/engine_impl.h"
+#include "uffizi/engine.h"
+
+namespace uffizi {
+
+// The buffers and threads behind a session, or one worker of a scheduler; used by one thread at a
+// time.
+class Runner {
+ public:
+  explicit Runner(std::shared_ptr<const Engine> engine);
+
+  const std::shared_ptr<const Engine>& engine() const { return engine_; }
+  const Network& network() const { return *loaded().model; }
+  const Tokenizer& tokenizer() const { return loaded().tokenizer; }
+  Arena& arena() { return arena_; }
+
+  // Of what is executed from now on; 0: as many as the engine's options say.
+  void SetThreads(int threads) { threads_ = threads; }
+  // Calls body() with these threads for its ParallelFor.
+  template <typename Body>
+  void Execute(const Body& body) {
+    Threads().execute(body);
+  }
+
+  // These are to be called within Execute.
+  EncodedImage Encode(ImageView image);
+  // Puts a query through the text encoder and adds it to the batch. Returns its index there.
+  size_t Join(const Query& query, DecodeBatch& batch);
+  Result MakeResult(const Query& query, const Generated& generated) const;
+
+  static const GenerationConfig& GenerationOf(const Query& query);
+
+ private:
+  const Engine::Impl& loaded() const { return *engine_->impl_; }
+  oneapi::tbb::task_arena& Threads();
+
+  const std::shared_ptr<const Engine> engine_;
+  int threads_ = 0;
+  std::map<int, std::unique_ptr<oneapi::tbb::task_arena>> arenas_;  // by their threads
+  Arena arena_;
+  std::vector<float> states_;
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_ENGINE_RUNNER_H_

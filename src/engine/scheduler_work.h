@@ -1,0 +1,121 @@
+#ifndef UFFIZI_ENGINE_SCHEDULER_WORK_H_
+#define UFFIZI_ENGINE_SCHEDULER_WORK_H_
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "engine/scheduler.h"
+
+namespace uffizi {
+
+// One query of a work: a question, or one of the prompts of a question that follows another.
+struct PendingQuery {
+  Query query;
+  size_t question, prompt;
+  bool alone = false;  // it failed in company
+};
+
+// A picture on its way, and the answers there are. Whoever holds it (`held`) may use what is not
+// marked as the scheduler's without the lock.
+class Scheduler::Work {
+ public:
+  Work(Ask asked, int tokens_of_image);
+
+  bool Overdue() const { return ask.deadline && Ask::Clock::now() > *ask.deadline; }
+
+  // Decodes the picture. Returns what is wrong with it. Sets `put_back` if it only has more than
+  // `usual_pixels`.
+  std::exception_ptr Decode(std::optional<size_t> usual_pixels, bool& put_back,
+                            const std::function<bool()>& must_end);
+  // Makes the queries of the questions that follow no other. False: none can be asked.
+  bool Open(const Engine& engine);
+  // Takes what came of a query, and makes those that follow from it. With `all_or_nothing`, an
+  // error sets `failed`.
+  void Close(const Engine& engine, const PendingQuery& query, Outcome outcome);
+  // Whether every question has its answers.
+  bool complete() const { return open_ == 0; }
+  Asked TakeAnswers(AskedEnd end, std::exception_ptr failure);
+
+  Ask ask;
+  const Ask::Clock::time_point created = Ask::Clock::now();
+  Image image;
+  EncodedImage encoded;
+  double queue_seconds = 0, decode_seconds = 0;
+  std::deque<PendingQuery> pending;  // to join a batch: the scheduler's
+
+  // The scheduler's.
+  std::atomic<bool> cancelled = false;
+  bool submitted = true, begun = false, ended = false, huge = false;
+  bool failed = false;  // `failure` says why
+  std::exception_ptr failure;
+  int held = 0;          // by a decoder, an encoder, or the batches its queries are in
+  size_t joined = 0;     // queries that have joined a batch
+  size_t row_steps = 0;  // tokens of all beams so far
+  bool fresh = true;     // it has had little of the machine
+
+ private:
+  struct Answers {
+    std::vector<std::optional<Result>> results;  // of each prompt
+    std::vector<int> input_tokens;
+    size_t open = 0;  // prompts without an end
+  };
+
+  void OpenQuestion(const Engine& engine, size_t question);
+  void CloseQuestion(const Engine& engine, size_t question);
+  void Fail(size_t question, std::exception_ptr error, bool before_asking);
+  std::vector<Result> ResultsOf(size_t question) const;
+
+  const int image_tokens_;
+  std::vector<Answers> answers_;
+  std::vector<QuestionError> errors_;
+  size_t open_ = 0;  // prompts without an end
+};
+
+class Scheduler::Impl {
+ public:
+  Impl(std::shared_ptr<const Engine> loaded, const SchedulerOptions& wanted);
+  ~Impl();
+
+  WorkPtr Submit(Ask ask);
+  void Cancel(const WorkPtr& work);
+  bool CancelWaiting(const WorkPtr& work);
+  void Stop();
+
+  // These are called with the lock held. End gives it up for as long as `done` takes.
+  std::optional<AskedEnd> MustEnd(const Work& work) const;
+  void End(const WorkPtr& work, AskedEnd end, std::exception_ptr failure,
+           std::unique_lock<std::mutex>& lock);
+
+  const std::shared_ptr<const Engine> engine;
+  const SchedulerOptions options;
+  const int image_tokens;  // of every picture
+
+  mutable std::mutex mutex;  // of all that follows
+  std::condition_variable to_decode, to_answer;
+  std::deque<WorkPtr> raw, decoded;
+  std::deque<WorkPtr> asking;  // encoded, with queries that wait for a batch
+  size_t pixel_bytes = 0;      // of `decoded`, and of those that keep theirs
+  int decoding = 0;
+  int busy = 0, busy_fresh = 0;  // workers that compute, and for fresh works
+  size_t fresh = 0;              // works that are
+  std::atomic<bool> stopping = false;
+  Load load;
+
+ private:
+  bool MayDecode() const;
+  void DecodePictures();
+  void Decode(const WorkPtr& work, std::unique_lock<std::mutex>& lock);
+
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_ENGINE_SCHEDULER_WORK_H_
