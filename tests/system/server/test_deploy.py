@@ -20,7 +20,7 @@ def packages(stage):
 
 
 def test_container_builds_with_what_the_build_needs():
-    listed = re.search(r"^packages=\((.*?)^\)", (SOURCE / "run").read_text(), re.MULTILINE | re.DOTALL)[1]
+    listed = re.search(r"^build_packages=\((.*?)^\)", (SOURCE / "run").read_text(), re.MULTILINE | re.DOTALL)[1]
     libraries = {name for name in listed.split() if name.endswith("-dev")}
     assert packages(0) >= libraries - {"libgmock-dev", "libgtest-dev", "python3-dev"}
 
