@@ -112,7 +112,9 @@ void Scheduler::Impl::End(const WorkPtr& work, AskedEnd end, std::exception_ptr 
 bool Scheduler::Impl::MayDecode() const {
   if (raw.empty()) return false;
   if (raw.front()->huge) return pixel_bytes == 0 && decoding == 0;
-  return pixel_bytes < options.pixel_bytes;
+  // Those that are being decoded will take room, too: as much as the last, most likely.
+  const auto coming = static_cast<size_t>(decoding) * last_pixel_bytes;
+  return pixel_bytes + coming < options.pixel_bytes;
 }
 
 void Scheduler::Impl::DecodePictures() {
@@ -150,7 +152,8 @@ void Scheduler::Impl::Decode(const WorkPtr& work, std::unique_lock<std::mutex>& 
     work->huge = true;
     raw.push_front(work);
   } else {
-    pixel_bytes += work->image.pixels.size();
+    last_pixel_bytes = work->image.pixels.size();
+    pixel_bytes += last_pixel_bytes;
     decoded.push_back(work);
   }
   to_decode.notify_all();

@@ -100,8 +100,9 @@ class Scheduler::Impl {
   mutable std::mutex mutex;  // of all that follows
   std::condition_variable to_decode, to_answer;
   std::deque<WorkPtr> raw, decoded;
-  std::deque<WorkPtr> asking;  // encoded, with queries that wait for a batch
-  size_t pixel_bytes = 0;      // of `decoded`, and of those that keep theirs
+  std::deque<WorkPtr> asking;   // encoded, with queries that wait for a batch
+  size_t pixel_bytes = 0;       // of `decoded`, and of those that keep theirs
+  size_t last_pixel_bytes = 0;  // of the picture that was decoded last
   int decoding = 0;
   int busy = 0, busy_fresh = 0;  // workers that compute, and for fresh works
   size_t fresh = 0;              // works that are

@@ -76,10 +76,12 @@ def test_options_and_prompts(server):
 
 
 def test_streaming(server):
-    response = server.annotate(SHOP, ["caption", "od"], stream="true", options={"num_beams": 1})
+    long = {"num_beams": 1, "min_length": 200, "max_length": 250}  # so that its tokens do not come all at once
+    response = server.annotate(SHOP, ["caption", "od"], stream="true", options=long)
     assert response.headers["content-type"] == "text/event-stream"
     events = list(events_of(response.text))
-    expected = command_line([SHOP], "--task", "caption", "--task", "od", "--beams", "1")
+    expected = command_line([SHOP], "--task", "caption", "--task", "od", "--beams", "1", "--min-length",
+                            "200", "--max-length", "250")
     results = [data for name, data in events if name == "result"]
     assert len(results) == 2 and all(map(same, results, expected))
     assert events[-1][0] == "done" and events[-1][1]["model"] == "uffizi-tiny"
