@@ -22,8 +22,8 @@ struct RequestLimits {
   size_t max_questions = 16;
   int max_tokens = 1024;  // of an answer
   int max_beams = 16;
-  size_t max_cost = 65'536;   // tokens times beams, of all questions together
-  size_t max_name = 255;      // bytes
+  size_t max_cost = 65'536;    // tokens times beams, of all questions together
+  size_t max_name = 255;       // bytes
   size_t max_prompt = 32'768;  // bytes of a question's text
   // Of the model, where a request says nothing.
   int usual_beams = 1, usual_tokens = 1;

@@ -150,8 +150,7 @@ INSTANTIATE_TEST_SUITE_P(All, Answers,
                                          std::tuple(1, 4, true, false)));
 
 TEST(Scheduler, AFailedStepCostsOnlyWhoCausedIt) {
-  const Question bad =
-      TaskQuestion(Task::kPhraseGrounding, "a tree and a house and a dog");
+  const Question bad = TaskQuestion(Task::kPhraseGrounding, "a tree and a house and a dog");
   const Prompt prompt = PromptsOf(bad, {}, 100, 100).front();
   const auto flaky = std::make_shared<Flaky>(EngineLoader::NetworkOf(*Tiny()));
   flaky->poison_tokens =
