@@ -238,6 +238,12 @@ class UFFIZI_API Session {
   // Resamples, normalizes and encodes a picture of any size.
   EncodedImage Encode(ImageView image);
 
+  // The two halves of Encode, for callers who keep what is between: [height, width, 3] f32 of the
+  // model's size. `width` and `height` of the second are the picture's own, pixels. Throws
+  // Error(kInvalidArgument) if `pixels` are not as many as the model takes.
+  std::vector<float> Preprocess(ImageView image);
+  EncodedImage EncodePreprocessed(std::span<const float> pixels, int width, int height);
+
   // Answers the queries together; each answer is the same as if it were asked alone. Results are in
   // the queries' order.
   std::vector<Result> Run(std::span<const Query> queries, const ProgressCallback& progress = {});

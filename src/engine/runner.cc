@@ -37,21 +37,41 @@ oneapi::tbb::task_arena& Runner::Threads() {
 }
 
 EncodedImage Runner::Encode(ImageView image) {
-  const PreprocessConfig& preprocess = network().config.preprocess;
-  EncodedImage encoded;
-  encoded.width_ = image.width;
-  encoded.height_ = image.height;
-  const Arena::Scope scope(arena_);
   const Stopwatch preprocess_time;
+  const std::vector<float> pixels = Preprocess(image);
+  const double seconds = preprocess_time.Seconds();
+  EncodedImage encoded = EncodePreprocessed(pixels, image.width, image.height);
+  encoded.preprocess_seconds_ = seconds;
+  return encoded;
+}
+
+std::vector<float> Runner::Preprocess(ImageView image) {
+  const PreprocessConfig& preprocess = network().config.preprocess;
   const Image resized = Resize(image, preprocess.width, preprocess.height,
                                ResampleFilterFromNumber(preprocess.resample));
-  float* pixels = arena_.Take<float>(resized.pixels.size());
-  Normalize(resized.view(), preprocess.rescale, preprocess.mean, preprocess.std, pixels);
-  encoded.preprocess_seconds_ = preprocess_time.Seconds();
+  std::vector<float> pixels(resized.pixels.size());
+  Normalize(resized.view(), preprocess.rescale, preprocess.mean, preprocess.std, pixels.data());
+  return pixels;
+}
+
+EncodedImage Runner::EncodePreprocessed(std::span<const float> pixels, int width, int height) {
+  const ModelConfig& config = network().config;
+  const size_t wanted = static_cast<size_t>(config.preprocess.width) *
+                        static_cast<size_t>(config.preprocess.height) * 3;
+  if (pixels.size() != wanted) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "a preprocessed picture has " + std::to_string(config.preprocess.height) + " x " +
+                    std::to_string(config.preprocess.width) + " x 3 numbers, not " +
+                    std::to_string(pixels.size()));
+  }
+  EncodedImage encoded;
+  encoded.width_ = width;
+  encoded.height_ = height;
+  const Arena::Scope scope(arena_);
   const Stopwatch encode_time;
-  std::vector<float> tokens(static_cast<size_t>(network().config.image_tokens()) *
-                            static_cast<size_t>(network().config.text.d_model));
-  network().EncodeImage(pixels, tokens.data(), arena_);
+  std::vector<float> tokens(static_cast<size_t>(config.image_tokens()) *
+                            static_cast<size_t>(config.text.d_model));
+  network().EncodeImage(pixels.data(), tokens.data(), arena_);
   encoded.tokens_ = std::make_shared<const std::vector<float>>(std::move(tokens));
   encoded.encode_seconds_ = encode_time.Seconds();
   return encoded;

@@ -36,6 +36,9 @@ class Runner {
 
   // These are to be called within Execute.
   EncodedImage Encode(ImageView image);
+  // Its two halves: see Session.
+  std::vector<float> Preprocess(ImageView image);
+  EncodedImage EncodePreprocessed(std::span<const float> pixels, int width, int height);
   // Puts a query through the text encoder and adds it to the batch. Returns its index there.
   size_t Join(const Query& query, DecodeBatch& batch);
   Result MakeResult(const Query& query, const Generated& generated) const;

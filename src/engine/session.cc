@@ -24,6 +24,18 @@ EncodedImage Session::Encode(ImageView image) {
   return encoded;
 }
 
+std::vector<float> Session::Preprocess(ImageView image) {
+  std::vector<float> pixels;
+  impl_->Execute([&] { pixels = impl_->Preprocess(image); });
+  return pixels;
+}
+
+EncodedImage Session::EncodePreprocessed(std::span<const float> pixels, int width, int height) {
+  EncodedImage encoded;
+  impl_->Execute([&] { encoded = impl_->EncodePreprocessed(pixels, width, height); });
+  return encoded;
+}
+
 std::vector<Result> Session::Run(std::span<const Query> queries, const ProgressCallback& progress) {
   std::vector<Result> results(queries.size());
   impl_->Execute([&] {

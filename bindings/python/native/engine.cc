@@ -18,6 +18,9 @@
 namespace uffizi::python {
 namespace {
 
+// [height, width, 3] f32, packed: what Session::Preprocess gives.
+using Preprocessed = nb::ndarray<const float, nb::shape<-1, -1, 3>, nb::c_contig, nb::device::cpu>;
+
 // The threads that compute do not come along into a forked child, and their locks may be held
 // there forever. So a process whose parent loaded a model cannot use one.
 std::atomic<pid_t> loaded_in{0};
@@ -237,6 +240,37 @@ void BindEngine(nb::module_& module) {
             return model.WithSession([&](Session& session) { return session.Encode(view); });
           },
           nb::arg("pixels").noconvert())
+      .def(
+          "preprocess",
+          [](Model& model, const Pixels& pixels) {
+            const ImageView view = ViewPixels(pixels);
+            std::unique_ptr<std::vector<float>> owned;
+            {
+              const nb::gil_scoped_release release;
+              owned = model.WithSession([&](Session& session) {
+                return std::make_unique<std::vector<float>>(session.Preprocess(view));
+              });
+            }
+            const EngineInfo info = model.engine().info();
+            const size_t shape[] = {static_cast<size_t>(info.image_height),
+                                    static_cast<size_t>(info.image_width), 3};
+            float* data = owned->data();
+            nb::capsule owner(owned.get(), [](void* held) noexcept {
+              delete static_cast<std::vector<float>*>(held);
+            });
+            owned.release();
+            return nb::ndarray<nb::numpy, float, nb::shape<-1, -1, 3>>(data, 3, shape, owner);
+          },
+          nb::arg("pixels").noconvert())
+      .def(
+          "encode_preprocessed",
+          [](Model& model, const Preprocessed& pixels, int width, int height) {
+            const std::span<const float> view(pixels.data(), pixels.size());
+            const nb::gil_scoped_release release;
+            return model.WithSession(
+                [&](Session& session) { return session.EncodePreprocessed(view, width, height); });
+          },
+          nb::arg("pixels"), nb::arg("width"), nb::arg("height"))
       .def(
           "make_query",
           [](const Model& model, const EncodedImage& image, const Prompt& prompt,
