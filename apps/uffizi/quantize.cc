@@ -21,7 +21,7 @@ struct QuantizeCommandOptions {
   std::vector<LoraSource> lora;
   int bits = 4;
   size_t group_size = 64;
-  bool asymmetric = false, force = false, json = false, quiet = false;
+  bool asymmetric = false, plain = false, force = false, json = false, quiet = false;
   std::vector<std::string> calibrate;
 };
 
@@ -63,7 +63,9 @@ void PrintReport(const FolderReport& report, const QuantizeCommandOptions& optio
   const double mean = quantized == 0 ? 0 : std::sqrt(squares / static_cast<double>(quantized));
   fmt::print("{} of {} matrices in {} bits, error {:.2f} %, at most {:.2f} %{}\n", quantized,
              report.layers.size(), options.bits, 100 * mean, 100 * worst,
-             options.calibrate.empty() ? "" : ", weighted by what the pictures put in");
+             !options.calibrate.empty() ? ", weighted by what the pictures put in"
+             : options.plain            ? ""
+                                        : ", weighted by what is estimated to enter");
   fmt::print("kept matrices are computed with in 8 bits; docs/quantization.md says why\n");
   fmt::print("{:.1f} MB before, {:.1f} MB after: {}\n",
              static_cast<double>(report.bytes_before) / kMega,
@@ -88,6 +90,7 @@ int RunQuantize(const QuantizeCommandOptions& options) {
   QuantizeFolderOptions folder;
   folder.weights = {options.bits, options.group_size, !options.asymmetric};
   folder.overwrite = options.force;
+  folder.smooth = !options.plain;
   size_t failed = 0;
   CheckQuantizeTarget(options.out, options.force);
   const fs::path model = FindModel(options.model, 16);
@@ -132,6 +135,8 @@ Command AddQuantize(CLI::App& app) {
                     "Zero points: a little less error, a little larger and slower");
   command->add_option("--calibrate", options->calibrate,
                       "Pictures, or folders of them: errors count by what these put into a layer");
+  command->add_flag("--no-smoothing", options->plain,
+                    "Leave norms and columns as they are; answers are lost where channels differ");
   command->add_flag("--force", options->force,
                     "Replace the model in OUT, if it is a model folder; all else in it stays");
   command->add_flag("--json", options->json, "The report as one JSON object");

@@ -33,7 +33,8 @@ bool AllQuantized(const SmoothingSite& site, const WeightReader& reader,
 }  // namespace
 
 FoldedSmoothing::FoldedSmoothing(const WeightReader& reader, const ModelConfig& config,
-                                 const QuantizeOptions& options, const Importance& measured) {
+                                 const QuantizeOptions& options, const Importance& measured)
+    : importance_(measured) {
   Smoothing smoothing(reader, config, {options.bits, options.group_size}, Measured(measured));
   for (const SmoothingSite& site : smoothing.sites()) {
     if (!AllQuantized(site, reader, options)) continue;
@@ -43,9 +44,22 @@ FoldedSmoothing::FoldedSmoothing(const WeightReader& reader, const ModelConfig& 
     for (size_t c = 0; c < squares.size() && !site.folds; ++c) {
       squares[c] /= input.factor.data()[c] * input.factor.data()[c];
     }
-    for (const std::string& name : site.readers) importance_[name] = squares;
+    std::vector<float> constant(input.shift.data(), input.shift.data() + input.shift.size());
+    for (size_t c = 0; c < constant.size() && site.folds; ++c)
+      constant[c] *= input.factor.data()[c];
+    const bool any = std::any_of(constant.begin(), constant.end(), [](float x) { return x != 0; });
+    for (const std::string& name : site.readers) {
+      importance_[name] = squares;
+      if (any) constants_[name] = constant;
+    }
     if (site.folds) FoldSite(site, input, reader);
   }
+}
+
+const std::vector<float>& FoldedSmoothing::Constant(const std::string& weight) const {
+  static const std::vector<float> kNone;
+  const auto found = constants_.find(weight);
+  return found == constants_.end() ? kNone : found->second;
 }
 
 void FoldedSmoothing::FoldSite(const SmoothingSite& site, const InputSmoothing& input,

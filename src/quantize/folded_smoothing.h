@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "checkpoint/smoothing.h"
@@ -16,6 +17,8 @@ namespace uffizi {
 // columns divided by them, so that whoever opens the folder computes the same function.
 class FoldedSmoothing {
  public:
+  // None: what is measured counts as it is.
+  explicit FoldedSmoothing(Importance measured) : importance_(std::move(measured)) {}
   // Finds factors for all places where they fold and whose readers are all quantized as the options
   // say. `measured` may lack layers. The reader is needed only for the call.
   FoldedSmoothing(const WeightReader& reader, const ModelConfig& config,
@@ -29,6 +32,10 @@ class FoldedSmoothing {
   // values: [rows] or [rows, columns] f32
   FloatTensor Fold(const std::string& name, FloatTensor values) const;
 
+  // The part of what enters a layer, after folding, that is always the same, [columns]; empty if
+  // there is none to speak of.
+  const std::vector<float>& Constant(const std::string& weight) const;
+
   // Of what enters layers after folding, measured or estimated.
   const Importance& importance() const { return importance_; }
 
@@ -37,6 +44,7 @@ class FoldedSmoothing {
 
   std::map<std::string, std::vector<float>> rows_;  // what rows are multiplied by
   std::map<std::string, FloatTensor> columns_;      // what columns are divided by
+  std::map<std::string, std::vector<float>> constants_;
   Importance importance_;
 };
 

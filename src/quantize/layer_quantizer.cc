@@ -6,13 +6,12 @@
 namespace uffizi {
 namespace {
 
-double RelativeError(const FloatTensor& w, const QuantizedMatrix& matrix,
+// values: what the codes stand for
+double RelativeError(const FloatTensor& w, const std::vector<float>& values,
                      const std::vector<float>& importance) {
-  std::vector<float> values(w.size());
-  Dequantize(matrix, values.data());
   double error = 0, power = 0;
   for (size_t i = 0; i < values.size(); ++i) {
-    const double weight = importance.empty() ? 1.0 : importance[i % matrix.columns];
+    const double weight = importance.empty() ? 1.0 : importance[i % importance.size()];
     const double value = w.data()[i], difference = value - values[i];
     error += weight * difference * difference;
     power += weight * value * value;
@@ -40,13 +39,31 @@ bool LayerQuantizer::Takes(const std::string& name, const std::vector<int64_t>& 
 
 LayerReport LayerQuantizer::Put(const std::string& name, const std::vector<int64_t>& shape,
                                 const FloatTensor& values) {
+  std::vector<float> lost;
+  return Put(name, shape, values, {}, lost);
+}
+
+LayerReport LayerQuantizer::Put(const std::string& name, const std::vector<int64_t>& shape,
+                                const FloatTensor& values, const std::vector<float>& constant,
+                                std::vector<float>& lost) {
   static const std::vector<float> kEqual;
   const auto found = importance_.find(name);
   const std::vector<float>& importance = found == importance_.end() ? kEqual : found->second;
-  const QuantizedMatrix matrix = Quantize(values.data(), static_cast<size_t>(shape[0]),
-                                          static_cast<size_t>(shape[1]), options_, importance);
+  const auto rows = static_cast<size_t>(shape[0]), columns = static_cast<size_t>(shape[1]);
+  const QuantizedMatrix matrix = Quantize(values.data(), rows, columns, options_, importance);
   writer_.PutMatrix(name, matrix);
-  return {name, shape, matrix.bits, RelativeError(values, matrix, importance)};
+  std::vector<float> rounded(values.size());
+  Dequantize(matrix, rounded.data());
+  lost.assign(constant.empty() ? 0 : rows, 0.0f);
+  for (size_t r = 0; r < lost.size(); ++r) {
+    double sum = 0;
+    for (size_t c = 0; c < columns; ++c) {
+      const size_t at = r * columns + c;
+      sum += (double{values.data()[at]} - double{rounded[at]}) * double{constant[c]};
+    }
+    lost[r] = static_cast<float>(sum);
+  }
+  return {name, shape, matrix.bits, RelativeError(values, rounded, importance)};
 }
 
 }  // namespace uffizi

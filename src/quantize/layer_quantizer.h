@@ -40,6 +40,11 @@ class LayerQuantizer {
   // Quantizes and writes it. values: [rows, columns] f32, finite
   LayerReport Put(const std::string& name, const std::vector<int64_t>& shape,
                   const FloatTensor& values);
+  // The same, and what quantizing takes from the layer's output where its input is `constant`,
+  // [columns]: the layer's bias can make up for it. lost: [rows]
+  LayerReport Put(const std::string& name, const std::vector<int64_t>& shape,
+                  const FloatTensor& values, const std::vector<float>& constant,
+                  std::vector<float>& lost);
 
  private:
   FolderWriter& writer_;

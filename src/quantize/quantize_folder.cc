@@ -71,15 +71,18 @@ class Quantizer {
             const QuantizeFolderOptions& options)
       : reader_(checkpoint, Arithmetic::kF32, Adapters(options)),
         options_(options),
-        smoothing_(reader_, model, options.weights, options.importance),
+        smoothing_(options.smooth
+                       ? FoldedSmoothing(reader_, model, options.weights, options.importance)
+                       : FoldedSmoothing(options.importance)),
         writer_(folder),
         layers_(writer_, options.weights, smoothing_.importance()) {}
 
   void Add(const std::string& stored_name, const TensorView& tensor) {
     const std::string name = NativeName(stored_name);
     report_.bytes_before += tensor.bytes;
+    if (IsBias(name) && !smoothing_.Constant(WeightOf(name)).empty()) return;  // see PutLayer()
     if (layers_.Takes(name, tensor.shape)) {
-      report_.layers.push_back(layers_.Put(name, tensor.shape, Floats(name, tensor.shape)));
+      PutLayer(name, tensor.shape);
     } else {
       Keep(name, tensor);
     }
@@ -103,6 +106,24 @@ class Quantizer {
  private:
   static const LoraAdapters* Adapters(const QuantizeFolderOptions& options) {
     return options.adapters.empty() ? nullptr : &options.adapters;
+  }
+
+  static bool IsBias(const std::string& name) { return name.ends_with(".bias"); }
+  static std::string WeightOf(const std::string& bias) {
+    return bias.substr(0, bias.rfind('.')) + ".weight";
+  }
+
+  // A linear layer. Where a part of its input is constant, its bias, which is written with it,
+  // makes up for what quantizing takes from that part.
+  void PutLayer(const std::string& name, const std::vector<int64_t>& shape) {
+    std::vector<float> lost;
+    report_.layers.push_back(
+        layers_.Put(name, shape, Floats(name, shape), smoothing_.Constant(name), lost));
+    const std::string bias = name.substr(0, name.rfind('.')) + ".bias";
+    if (lost.empty() || !reader_.Has(bias)) return;
+    std::vector<float> values = Floats(bias, {shape[0]}).Take();
+    for (size_t r = 0; r < values.size(); ++r) values[r] += lost[r];
+    writer_.PutFloats(bias, {shape[0]}, FloatTensor(std::move(values)));
   }
 
   FloatTensor Floats(const std::string& name, const std::vector<int64_t>& shape) const {

@@ -17,6 +17,7 @@ struct QuantizeFolderOptions {
   QuantizeOptions weights;
   bool overwrite = false;  // the model in an existing folder; all else in it stays
   LoraAdapters adapters;   // merged first
+  bool smooth = true;      // folds smoothing into the weights
   Importance importance;   // measured; of layers that are not there it is estimated
   // Called before each tensor with the bytes done and to do.
   std::function<void(const std::string& name, size_t done, size_t total)> progress;

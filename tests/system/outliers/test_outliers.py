@@ -1,5 +1,5 @@
 """Outliers that change nothing in float32 change next to nothing in 4-bit arithmetic either: layers are smoothed when a
-model is loaded."""
+model is loaded, and when it is quantized into a folder."""
 
 import os
 import pathlib
@@ -38,6 +38,10 @@ def measured(tmp_path_factory):
         return root / name
 
     folders = [make(kind, 300, 1, [kind]) for kind in KINDS]
+    for name, source in (("written-plain", MODEL), ("written-all", make("everything", 100, 7, KINDS))):
+        command = [os.environ["UFFIZI_COMMAND"], "quantize", str(source), str(root / name), "--quiet"]
+        subprocess.run(command, check=True, capture_output=True)
+        folders.append(root / name)
     folders += [make(f"all-{factor}", factor, factor, KINDS) for factor in (10, 100, 1000)]
     return measure(folders)
 
@@ -51,3 +55,12 @@ def test_outliers_cost_nothing(measured, name):
     logits, same = measured[f"{name}, int4"]
     assert logits > plain_logits - 0.0015
     assert same > plain_same - 4
+
+
+def test_outliers_cost_nothing_in_written_folders(measured):
+    for arithmetic in ("f32", "int4"):
+        plain_logits, plain_same = measured[f"written-plain, {arithmetic}"]
+        logits, same = measured[f"written-all, {arithmetic}"]
+        assert plain_logits > 0.99
+        assert logits > plain_logits - 0.0015
+        assert same > plain_same - 4

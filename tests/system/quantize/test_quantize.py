@@ -69,7 +69,7 @@ def pictures(tmp_path_factory):
 ])  # fmt: skip
 def test_a_folder_holds_what_the_report_says(tmp_path, options):
     out = tmp_path / "int4"
-    report = quantize(out, *options)
+    report = quantize(out, *options, "--no-smoothing")
     bits = 8 if 8 in options else 4
     group = 32 if 32 in options else 64
     assert report["bytes_after"] < report["bytes_before"] * (0.75 if bits == 8 else 0.6)
@@ -106,6 +106,39 @@ def test_a_folder_holds_what_the_report_says(tmp_path, options):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["int4"]  # nothing is left beside it
 
 
+STATES = "model.language_model.encoder.layers.1.final_layer_norm.weight"
+
+
+@pytest.mark.parametrize("calibrated", [False, True])
+def test_smoothing_folds_into_weights(tmp_path, pictures, calibrated):
+    """A norm and its reader, or values and theirs, do together what they did, though each is another."""
+    quantize(tmp_path / "q", "--bits", 8, *(["--calibrate", pictures] if calibrated else []))
+    before = {name: values.astype(np.float32) for name, values in read_safetensors(MODEL / "model.safetensors").items()}
+    after = read_safetensors(tmp_path / "q" / "model.safetensors")
+    changed = 0
+    for name in [n for n in before if "vision_tower.blocks" in n and n.endswith((".norm1.weight", ".norm2.weight"))]:
+        block, _, number = name.removesuffix(".weight").rpartition(".norm")
+        attention = ".window_attn.qkv" if "spatial" in block else ".channel_attn.qkv"
+        reader = block + (attention if number == "1" else ".ffn.fc1")
+        rows = 2 * len(before[name]) if number == "1" else None  # values have factors of their own
+        together = (unpack(after, reader, 8) * after[name])[:rows]
+        expected = (before[reader + ".weight"] * before[name])[:rows]
+        assert np.square(together - expected).sum() < 0.015**2 * np.square(expected).sum()
+        ratio = after[name] / before[name]
+        bias = name.replace(".weight", ".bias")
+        np.testing.assert_allclose(after[bias], before[bias] * ratio, rtol=1e-3, atol=1e-6)
+        changed += not np.allclose(ratio, 1)
+    for name in [n for n in before if n.endswith(".v_proj.weight")]:
+        layer = name.removesuffix(".v_proj.weight")
+        values = unpack(after, layer + ".v_proj", 8)
+        if "encoder_attn" in layer:  # reads the encoder's last norm, which nothing else does
+            values = values * (after[STATES] / before[STATES])
+        together = unpack(after, layer + ".out_proj", 8) @ values
+        expected = before[layer + ".out_proj.weight"] @ before[name]
+        assert np.sqrt(np.square(together - expected).sum() / np.square(expected).sum()) < 0.03
+    assert changed > 5
+
+
 def test_answers_of_both_arithmetics(tmp_path, pictures):
     out = tmp_path / "int4"
     quantize(out, "--group-size", 32)
@@ -121,8 +154,8 @@ def test_answers_of_both_arithmetics(tmp_path, pictures):
 
 
 def test_calibration_weights_the_error_by_inputs(tmp_path, pictures):
-    plain = quantize(tmp_path / "plain")
-    weighted = quantize(tmp_path / "weighted", "--calibrate", pictures)
+    plain = quantize(tmp_path / "plain", "--no-smoothing")
+    weighted = quantize(tmp_path / "weighted", "--no-smoothing", "--calibrate", pictures)
     assert plain["bytes_after"] == weighted["bytes_after"]
     one, other = (read_safetensors(tmp_path / name / "model.safetensors")
                   for name in ("plain", "weighted"))  # fmt: skip
