@@ -20,7 +20,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.utils import is_remote
 
 from ._annotate import annotate
-from ._jar import _active_context, ensure_jar, follow_contexts, jar
+from ._jar import _active_context, check_jar, ensure_jar, follow_contexts, jar
 from ._light import Annotation, AnnotationImage, LightPipeline, convert
 
 __all__ = [
@@ -79,6 +79,7 @@ def _jvm() -> Any:
     if context is None:
         raise RuntimeError("no Spark session is running: make one first")
     ensure_jar(context)
+    check_jar(context)
     return context._jvm
 
 

@@ -88,6 +88,16 @@ def ensure_jar(context: Any) -> None:
     context._jsc.sc().addJar(path)
 
 
+def check_jar(context: Any) -> None:
+    """Throws RuntimeError that names the right jar if this one is for another Spark or Scala."""
+    from py4j.protocol import Py4JJavaError
+
+    try:
+        context._jvm.uffizi.spark.SparkStage.requireMatchingSpark()
+    except Py4JJavaError as error:
+        raise RuntimeError(error.java_exception.getMessage()) from None
+
+
 def follow_contexts() -> None:
     """Gives the jar to the Spark that runs, and to each that is started later in this process, so
     that saved pipelines load in any order of imports and sessions."""

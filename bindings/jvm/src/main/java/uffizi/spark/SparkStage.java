@@ -17,8 +17,11 @@ public abstract class SparkStage extends Transformer {
     requireMatchingSpark();
   }
 
-  /** Throws IllegalStateException that names the right jar, unless this is it. */
-  static void requireMatchingSpark() {
+  /**
+   * Throws IllegalStateException that names the right jar, unless this is it. Python asks before it makes
+   * a stage: with another Scala the stages' own classes cannot even be loaded.
+   */
+  public static void requireMatchingSpark() {
     Properties build = new Properties();
     try (InputStream in = SparkStage.class.getResourceAsStream(BUILD)) {
       if (in == null) return; // classes outside a jar
