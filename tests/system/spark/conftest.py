@@ -100,7 +100,7 @@ def pictures(tmp_path_factory):
 @pytest.fixture(scope="session")
 def package(tmp_path_factory):
     """A folder with the whole package: the native part of the wheel, and uffizi.spark of the source."""
-    wheels = sorted((SOURCE / "dist").glob("uffizi-*.whl"))
+    wheels = sorted((SOURCE / "build" / "wheel").glob("uffizi-*.whl"))
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
     folder = tmp_path_factory.mktemp("package")
     if not wheels or subprocess.run([*install, str(folder), *map(str, wheels[:1])], check=False).returncode:
