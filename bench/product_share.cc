@@ -90,7 +90,8 @@ void MeasureShare(const Product& product, int rounds) {
   std::fflush(stdout);
 }
 
-// Calls work(), which returns what it did, on so many threads for half a second; all they did a second.
+// Calls work(), which returns what it did, on so many threads for half a second; all they did a
+// second.
 template <class Work>
 double RateOf(int threads, const Work& work) {
   std::atomic<double> done{0};

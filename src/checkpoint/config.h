@@ -64,9 +64,10 @@ struct ModelConfig {
   int image_tokens() const;
 };
 
-// Reads config.json, preprocessor_config.json (or processor_config.json) and generation_config.json (which may be missing) of
-// a model folder, in transformers' or in Microsoft's spelling. Throws Error(kInvalidModel) naming
-// the file and the key, if something is missing, is of the wrong type, or cannot be.
+// Reads config.json, preprocessor_config.json (or processor_config.json) and generation_config.json
+// (which may be missing) of a model folder, in transformers' or in Microsoft's spelling. Throws
+// Error(kInvalidModel) naming the file and the key, if something is missing, is of the wrong type,
+// or cannot be.
 ModelConfig LoadModelConfig(const std::filesystem::path& folder);
 
 }  // namespace uffizi

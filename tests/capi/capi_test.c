@@ -8,19 +8,19 @@
 
 static int failures = 0;
 
-#define CHECK(condition)                                                              \
-  do {                                                                                \
-    if (!(condition)) {                                                               \
-      ++failures;                                                                     \
-      fprintf(stderr, "%s:%d: not so: %s (last error: %s)\n", __FILE__, __LINE__,     \
-              #condition, uffizi_last_error());                                       \
-    }                                                                                 \
+#define CHECK(condition)                                                                      \
+  do {                                                                                        \
+    if (!(condition)) {                                                                       \
+      ++failures;                                                                             \
+      fprintf(stderr, "%s:%d: not so: %s (last error: %s)\n", __FILE__, __LINE__, #condition, \
+              uffizi_last_error());                                                           \
+    }                                                                                         \
   } while (0)
 
 /* A call that must give `status`, and, unless that is UFFIZI_OK, a message holding `words`. */
-#define CHECK_STATUS(call, status, words)                            \
-  do {                                                               \
-    CHECK((call) == (status));                                       \
+#define CHECK_STATUS(call, status, words)                             \
+  do {                                                                \
+    CHECK((call) == (status));                                        \
     CHECK(strstr(uffizi_last_error(), (words)) != NULL || !*(words)); \
   } while (0)
 #define CHECK_OK(call) CHECK_STATUS(call, UFFIZI_OK, "")
@@ -62,15 +62,15 @@ static void TestPictures(const char* data) {
   uffizi_bytes* png = NULL;
   uffizi_image* again = NULL;
   CHECK_OK(uffizi_image_encode(image, "png", 0, &png));
-  CHECK_OK(uffizi_image_decode(uffizi_bytes_data(png), uffizi_bytes_size(png), "a.png", NULL,
-                               &again));
+  CHECK_OK(
+      uffizi_image_decode(uffizi_bytes_data(png), uffizi_bytes_size(png), "a.png", NULL, &again));
   CHECK(memcmp(uffizi_image_pixels(image), uffizi_image_pixels(again), 61 * 43 * 3) == 0);
   CHECK_STATUS(uffizi_image_decode(uffizi_bytes_data(png), 40, "broken.png", NULL, &again),
                UFFIZI_INVALID_IMAGE, "broken.png");
   uffizi_options* small = Options("max_pixels", "100");
-  CHECK_STATUS(uffizi_image_decode(uffizi_bytes_data(png), uffizi_bytes_size(png), "a.png", small,
-                                   &again),
-               UFFIZI_IMAGE_TOO_LARGE, "a.png");
+  CHECK_STATUS(
+      uffizi_image_decode(uffizi_bytes_data(png), uffizi_bytes_size(png), "a.png", small, &again),
+      UFFIZI_IMAGE_TOO_LARGE, "a.png");
   CHECK_STATUS(uffizi_image_encode(image, "bmp", 0, &png), UFFIZI_INVALID_ARGUMENT, "bmp");
   CHECK_STATUS(uffizi_image_encode(image, "jpeg", 101, &png), UFFIZI_INVALID_ARGUMENT, "quality");
   uffizi_options_free(small);
@@ -78,8 +78,8 @@ static void TestPictures(const char* data) {
   uffizi_image_free(again);
   uffizi_image_free(image);
 
-  CHECK_STATUS(uffizi_image_read(Join(data, "no such picture.jpg"), NULL, &image),
-               UFFIZI_NOT_FOUND, "no such picture.jpg");
+  CHECK_STATUS(uffizi_image_read(Join(data, "no such picture.jpg"), NULL, &image), UFFIZI_NOT_FOUND,
+               "no such picture.jpg");
 }
 
 static void TestPixels(void) {
@@ -108,8 +108,8 @@ static void TestPixels(void) {
                UFFIZI_INVALID_IMAGE, "0 x 2");
   CHECK_STATUS(uffizi_image_from_pixels(pixels, 7, 1, 0x7fffffff, SIZE_MAX / 4, UFFIZI_RGB, &image),
                UFFIZI_INVALID_IMAGE, "too few");
-  CHECK_STATUS(uffizi_image_from_pixels(pixels, 7, 1, 1, 0, 9, &image),
-               UFFIZI_INVALID_ARGUMENT, "9");
+  CHECK_STATUS(uffizi_image_from_pixels(pixels, 7, 1, 1, 0, 9, &image), UFFIZI_INVALID_ARGUMENT,
+               "9");
 }
 
 static void TestLoading(const char* model, const char* data) {
@@ -222,9 +222,14 @@ static void TestAnswers(uffizi_session* session, const uffizi_encoded* picture,
   CHECK(uffizi_result_timings(boxes).total > 0);
   CheckRegions(boxes);
 
-  const uffizi_status expected[kCount] = {
-      UFFIZI_OK, UFFIZI_INVALID_PROMPT, UFFIZI_OK, UFFIZI_INVALID_ARGUMENT, UFFIZI_PROMPT_TOO_LONG,
-      UFFIZI_INVALID_ARGUMENT, UFFIZI_OK, UFFIZI_OK};
+  const uffizi_status expected[kCount] = {UFFIZI_OK,
+                                          UFFIZI_INVALID_PROMPT,
+                                          UFFIZI_OK,
+                                          UFFIZI_INVALID_ARGUMENT,
+                                          UFFIZI_PROMPT_TOO_LONG,
+                                          UFFIZI_INVALID_ARGUMENT,
+                                          UFFIZI_OK,
+                                          UFFIZI_OK};
   for (size_t i = 0; i < kCount; ++i) {
     const uffizi_result* result = uffizi_results_get(results, i);
     CHECK(uffizi_result_status(result) == expected[i]);
@@ -250,7 +255,8 @@ static void TestAnswers(uffizi_session* session, const uffizi_encoded* picture,
   CHECK(memcmp(uffizi_image_pixels(drawn), uffizi_image_pixels(image), 61 * 43 * 3) != 0);
   uffizi_image_free(drawn);
 
-  /* Asked alone, or while being watched, the answer is the same; who stops it gets what there is. */
+  /* Asked alone, or while being watched, the answer is the same; who stops it gets what there is.
+   */
   uffizi_results* alone = NULL;
   CHECK_OK(uffizi_session_run(session, questions, 1, NULL, NULL, &alone));
   CHECK(strcmp(uffizi_result_text(uffizi_results_get(alone, 0)), uffizi_result_text(boxes)) == 0);
@@ -324,8 +330,8 @@ static void TestModel(const char* model, const char* data) {
   CHECK_OK(uffizi_session_run(session, NULL, 0, NULL, NULL, &results));
   CHECK(uffizi_results_count(results) == 0);
   uffizi_results_free(results);
-  CHECK_STATUS(uffizi_session_run(session, NULL, 1, NULL, NULL, &results),
-               UFFIZI_INVALID_ARGUMENT, "questions");
+  CHECK_STATUS(uffizi_session_run(session, NULL, 1, NULL, NULL, &results), UFFIZI_INVALID_ARGUMENT,
+               "questions");
 
   TestAnswers(session, picture, image);
   TestTokenOptions(session, picture);
