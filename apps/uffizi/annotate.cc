@@ -28,6 +28,8 @@ struct AnnotateOptions {
   bool quiet = false;
 };
 
+constexpr int kFetchAttempts = 3;  // of a picture's address
+
 // Set by the first Ctrl-C; the second ends the process at once.
 std::atomic<bool> stop_requested = false;
 
@@ -60,10 +62,10 @@ dataset::JobOptions Fingerprint(const AnnotateOptions& options,
                             info.weight_bytes, info.precision)},
       {"adapters", Describe(info.lora)},
       {"compute", info.compute},
-      {"decoding", fmt::format("exif {}, alpha {}, {} pixels at most", !model.no_exif,
-                               model.drop_alpha ? "dropped" : "over white", model.max_pixels)},
+      {"decoding", Describe(model.picture)},
       {"outputs", outputs},
       {"classes", fmt::format("{}", fmt::join(model.classes, ", "))},
+      {"regions", Describe(model.filter)},
       {"invalid pictures", options.output.drop_invalid ? "dropped" : "kept"},
       {"csv column", options.collection.csv_column},
   };
@@ -103,6 +105,26 @@ void SayWhatStayed(const dataset::JobSummary& summary) {
   say(summary.outside, "region", "regions", "left out, as the labels are none of the classes");
 }
 
+// "7 other files in the folders left out (4 .txt, 3 .mp4)".
+std::string Describe(const dataset::LeftOut& left_out) {
+  constexpr size_t kMost = 8;
+  std::vector<std::pair<size_t, std::string>> kinds;
+  size_t all = 0;
+  for (const auto& [extension, count] : left_out) {
+    all += count;
+    kinds.emplace_back(count, extension.empty() ? "without extension" : extension);
+  }
+  std::stable_sort(kinds.begin(), kinds.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::string list;
+  for (size_t i = 0; i < std::min(kMost, kinds.size()); ++i) {
+    list += fmt::format("{}{} {}", i == 0 ? "" : ", ", kinds[i].first, kinds[i].second);
+  }
+  if (kinds.size() > kMost) list += ", ...";
+  return fmt::format("{} other file{} in the folders left out ({})", all, all == 1 ? "" : "s",
+                     list);
+}
+
 int Conclude(const dataset::JobSummary& summary, std::optional<size_t> total, bool resumable,
              bool quiet) {
   const dataset::JobProgress& progress = summary.progress;
@@ -115,6 +137,9 @@ int Conclude(const dataset::JobSummary& summary, std::optional<size_t> total, bo
   if (!quiet) SayWhatStayed(summary);
   if (progress.failed > 0 && !quiet) {
     Say("uffizi: {} of {} pictures failed\n", progress.failed, progress.done);
+  }
+  if (!summary.left_out.empty() && !quiet) {
+    fmt::print(stderr, "uffizi: {}\n", Describe(summary.left_out));
   }
   return progress.failed > 0 ? kSomeFailed : kOk;
 }
@@ -161,6 +186,9 @@ int RunAnnotate(const CLI::App& command, AnnotateOptions& options) {
   const std::vector<dataset::NamedOutput> outputs = NamedOutputs(options.output, job_folder);
   dataset::CheckOutputs(outputs, OtherInputs(options));
   options.collection.skipped_folders = SkippedFolders(options.output);
+  options.collection.pages = MakePageSelection(options.model.picture);
+  options.collection.decode = MakeDecodeOptions(options.model.picture);
+  options.collection.fetch.attempts = kFetchAttempts;
   const dataset::Collection collection(options.pictures, options.collection);
   std::optional<dataset::Journal> journal;
   std::optional<ScratchFolder> scratch;  // for what sinks keep aside, without a journal
@@ -201,12 +229,16 @@ Command AddAnnotate(CLI::App& app) {
   auto options = std::make_shared<AnnotateOptions>();
   CLI::App* command = app.add_subcommand("annotate", "Ask a model about pictures");
   command
-      ->add_option("PICTURE", options->pictures,
-                   "JPEG, PNG, WebP, GIF or TIFF files; folders, with all below them; globs; .tar "
-                   "archives; .csv files with a column of paths; - for a list on standard input")
+      ->add_option(
+          "PICTURE", options->pictures,
+          "JPEG, PNG, WebP, GIF, TIFF, BMP, HEIC, AVIF, PDF and other files; folders, with all "
+          "below them; globs; .tar archives; .csv files with a column of paths; videos, "
+          "with --every; - for a list on standard input")
       ->required();
   command->add_option("--csv-column", options->collection.csv_column,
                       "The column of paths in a .csv (default: path, image, file, ...)");
+  command->add_flag("--allow-private-urls", options->collection.fetch.allow_private,
+                    "Fetch http(s) pictures from private networks and through proxies too");
   AddModelOptions(*command, options->model);
   AddOutputOptions(*command, options->output);
   command->add_flag("--quiet", options->quiet, "Nothing on standard error but failures");

@@ -111,7 +111,11 @@ class QuestionMaker {
 };
 
 std::string DescribeOne(const dataset::Question& question) {
-  if (!question.task) return question.input;
+  if (!question.task) {
+    return question.answer_as
+               ? question.input + " as " + std::string(GetTaskInfo(*question.answer_as).name)
+               : question.input;
+  }
   std::string name(GetTaskInfo(*question.task).name);
   if (!question.input.empty()) name += " \"" + question.input + "\"";
   return name;
@@ -145,6 +149,19 @@ void AddModelOptions(CLI::App& command, ModelOptions& options) {
       ->type_name("FILE");
   add_list("--prompt", options.prompts,
            "A prompt of your own, such as \"<OD>\" or \"<DocVQA>What is the total?\"");
+  add_list("--as", options.answer_as,
+           "The task whose answers those of the --prompt before it look like: --prompt \"<MY_OD>\" "
+           "--as od")
+      ->type_name("NAME");
+  command
+      .add_option("--min-score", options.filter.min_score,
+                  "Leave regions of a lower score out, and those without one")
+      ->check(CLI::Range(0.0, 1.0));
+  command
+      .add_option("--labels", options.filter.labels,
+                  "Keep regions with one of these labels: car,\"traffic light\"; may be repeated")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   command.add_option(
       "--model", options.model,
       "Model folder, artifact or name (default: $UFFIZI_MODEL, else the one that came along)");
@@ -157,11 +174,7 @@ void AddModelOptions(CLI::App& command, ModelOptions& options) {
       .add_option("--batch", options.batch,
                   "Pictures whose answers are generated together (default: up to 8, by memory)")
       ->check(CLI::Range(0, 1024));
-  command.add_flag("--no-exif", options.no_exif, "Do not turn pictures as their EXIF says");
-  command.add_flag("--drop-alpha", options.drop_alpha,
-                   "Ignore transparency, as Pillow does, instead of composing over white");
-  command.add_option("--max-pixels", options.max_pixels, "Refuse larger pictures")
-      ->capture_default_str();
+  AddPictureOptions(command, options.picture);
   AddSearchOptions(command, options.generation);
 }
 
@@ -176,13 +189,18 @@ void ReadClasses(ModelOptions& options) {
 std::vector<dataset::Question> MakeQuestions(const CLI::App& command, const ModelOptions& options) {
   QuestionMaker maker(options);
   std::vector<dataset::Question> questions;
-  size_t task = 0, then = 0, prompt = 0;
+  size_t task = 0, then = 0, prompt = 0, as = 0;
   for (const CLI::Option* option : command.parse_order()) {
     const std::string name = option->get_name();
     if (name == "--task") {
       questions.push_back(maker.FromTask(options.tasks[task++]));
     } else if (name == "--prompt") {
-      questions.push_back({std::nullopt, options.prompts[prompt++], std::nullopt});
+      questions.push_back({std::nullopt, options.prompts[prompt++]});
+    } else if (name == "--as") {
+      if (questions.empty() || questions.back().task) {
+        throw Error(ErrorCode::kInvalidArgument, "--as needs a --prompt before it");
+      }
+      questions.back().answer_as = TaskNamed(options.answer_as[as++]);
     } else if (name == "--then") {
       if (questions.empty()) {
         throw Error(ErrorCode::kInvalidArgument, "--then needs a --task before it");
@@ -205,6 +223,13 @@ std::string Describe(const std::vector<dataset::Question>& questions) {
     if (!text.empty()) text += question.after ? " > " : "; ";
     text += DescribeOne(question);
   }
+  return text;
+}
+
+std::string Describe(const RegionFilter& filter) {
+  if (filter.keeps_all()) return "all";
+  std::string text = fmt::format("score {} or more", filter.min_score);
+  if (!filter.labels.empty()) text += fmt::format(", only {}", fmt::join(filter.labels, ", "));
   return text;
 }
 
@@ -251,9 +276,9 @@ LoadedModel LoadModel(const ModelOptions& options, std::vector<dataset::Question
   dataset::PipelineOptions& pipeline = loaded.pipeline;
   pipeline.questions = std::move(questions);
   pipeline.generation = options.generation;
-  pipeline.decode.apply_exif_orientation = !options.no_exif;
-  pipeline.decode.alpha = options.drop_alpha ? AlphaMode::kDrop : AlphaMode::kWhite;
-  pipeline.decode.max_pixels = options.max_pixels;
+  pipeline.decode = MakeDecodeOptions(options.picture);
+  pipeline.filter = options.filter;
+  pipeline.tiles = TileOptions::Parse(options.picture.tiles);
   pipeline.workers = plan.workers;
   pipeline.threads = plan.workers * plan.session_threads;
   pipeline.batch = options.batch > 0 ? static_cast<size_t>(options.batch)

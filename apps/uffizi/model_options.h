@@ -9,6 +9,7 @@
 
 #include "dataset/pipeline.h"
 #include "dataset/plan.h"
+#include "picture_options.h"
 #include "uffizi/engine.h"
 #include "uffizi/image.h"
 
@@ -17,13 +18,13 @@ namespace uffizi::cli {
 // What `annotate` and `bench` have in common: questions, the model, and how the machine is used.
 struct ModelOptions {
   std::vector<std::string> tasks, thens, prompts;
-  std::vector<std::string> texts, regions, classes;
+  std::vector<std::string> texts, regions, classes, answer_as;
   std::string classes_file;  // that holds `classes`
+  RegionFilter filter;
   std::string model;
   EngineOptions engine;  // threads: of all workers together
   int workers = 0, batch = 0;
-  bool no_exif = false, drop_alpha = false;
-  size_t max_pixels = DecodeOptions().max_pixels;
+  PictureOptions picture;
   GenerationOptions generation;
 };
 
@@ -37,6 +38,7 @@ std::vector<dataset::Question> MakeQuestions(const CLI::App& command, const Mode
 
 // "od; caption; caption > grounding": for messages and to tell jobs apart.
 std::string Describe(const std::vector<dataset::Question>& questions);
+std::string Describe(const RegionFilter& filter);
 std::string Describe(const GenerationOptions& generation);
 std::string Describe(const std::vector<LoraSource>& lora);
 

@@ -73,6 +73,7 @@ std::vector<dataset::NamedOutput> NamedOutputs(const OutputOptions& options,
   }
   add("--sidecar-folder", options.sidecar_folder, true);
   add("--draw", options.draw, true);
+  add("--masks", options.masks, true);
   add("--job", job_folder, true);
   return outputs;
 }
@@ -81,12 +82,12 @@ fs::path JobFolder(const OutputOptions& options) {
   if (!options.job.empty()) return options.job;
   for (const std::string* output :
        {&options.output, &options.csv, &options.coco, &options.yolo, &options.label_studio,
-        &options.sidecar_folder, &options.draw}) {
+        &options.sidecar_folder, &options.draw, &options.masks}) {
     if (output->empty()) continue;
     fs::path path = *output;
     if (!path.has_filename()) path = path.parent_path();  // "drawn/"
-    const bool is_file =
-        output != &options.yolo && output != &options.sidecar_folder && output != &options.draw;
+    const bool is_file = output != &options.yolo && output != &options.sidecar_folder &&
+                         output != &options.draw && output != &options.masks;
     if (is_file && dataset::IsStream(path)) continue;
     return path += ".job";
   }
@@ -95,7 +96,7 @@ fs::path JobFolder(const OutputOptions& options) {
 
 std::vector<fs::path> SkippedFolders(const OutputOptions& options) {
   std::vector<fs::path> folders;
-  for (const std::string* folder : {&options.draw, &options.yolo}) {
+  for (const std::string* folder : {&options.draw, &options.yolo, &options.masks}) {
     if (!folder->empty()) folders.emplace_back(*folder);
   }
   return folders;
@@ -116,7 +117,8 @@ std::vector<std::unique_ptr<dataset::Sink>> MakeSinks(
     sinks.push_back(dataset::MakeYoloSink(options.yolo, work_folder, classes));
   }
   if (!options.label_studio.empty())
-    sinks.push_back(dataset::MakeLabelStudioSink(options.label_studio));
+    sinks.push_back(
+        dataset::MakeLabelStudioSink(options.label_studio, options.label_studio_prefix));
   if (options.sidecar)
     sinks.push_back(dataset::MakeSidecarSink({"", options.prefix, options.suffix}));
   if (!options.sidecar_folder.empty()) {
@@ -127,6 +129,13 @@ std::vector<std::unique_ptr<dataset::Sink>> MakeSinks(
     std::vector<std::optional<Task>> tasks;
     for (const dataset::Question& question : questions) tasks.push_back(question.task);
     sinks.push_back(dataset::MakeDrawingSink(options.draw, tasks));
+  }
+  if (!options.masks.empty()) {
+    std::vector<Task> tasks;
+    for (const dataset::Question& question : questions) {
+      tasks.push_back(question.task.value_or(Task::kRaw));
+    }
+    sinks.push_back(dataset::MakeMaskSink(options.masks, options.mask_layout, tasks));
   }
   return sinks;
 }
@@ -150,8 +159,9 @@ void CheckOutputOptions(const OutputOptions& options,
         return !question.task || GetTaskInfo(*question.task).shape != AnswerShape::kText;
       });
   if (regions) return;
-  for (const auto& [name, value] :
-       {std::pair{"--coco", &options.coco}, {"--yolo", &options.yolo}}) {
+  for (const auto& [name, value] : {std::pair{"--coco", &options.coco},
+                                    {"--yolo", &options.yolo},
+                                    {"--masks", &options.masks}}) {
     if (!value->empty()) {
       refuse(fmt::format("{} keeps regions, and none of the tasks finds any; --task od", name));
     }
@@ -186,7 +196,19 @@ void AddOutputOptions(CLI::App& command, OutputOptions& options) {
   add("--prefix", options.prefix, "TEXT",
       "Put before each line of a .txt, such as a trigger word: \"ohwx, \"");
   add("--suffix", options.suffix, "TEXT", "Put behind each line of a .txt");
+  add("--label-studio-prefix", options.label_studio_prefix, "TEXT",
+      "What its data.image begins with: /data/local-files/?d= or an address");
   add("--draw", options.draw, "DIR", "Annotated pictures");
+  add("--masks", options.masks, "DIR", "Regions as PNG files, white on black");
+  command
+      .add_option("--mask-layout", options.mask_layout,
+                  "Of --masks: a file for each of the regions, or one of their numbers (indexed)")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, dataset::MaskLayout>{
+                                              {"regions", dataset::MaskLayout::kRegions},
+                                              {"indexed", dataset::MaskLayout::kIndexed}})
+                      .description(""))
+      ->type_name("LAYOUT")
+      ->group(group);
   command.add_flag("--drop-invalid", options.drop_invalid, "Leave error records out")->group(group);
   command
       .add_option("--existing", options.existing,

@@ -19,7 +19,9 @@ enum class Format { kTable, kJson, kJsonl, kCsv };
 // What `annotate` makes, and where.
 struct OutputOptions {
   std::optional<Format> format;
-  std::string output, csv, coco, yolo, label_studio, sidecar_folder, draw;
+  std::string output, csv, coco, yolo, label_studio, sidecar_folder, draw, masks;
+  std::string label_studio_prefix;
+  dataset::MaskLayout mask_layout = dataset::MaskLayout::kRegions;
   bool sidecar = false;
   std::string prefix, suffix;  // of sidecars
   std::string job;

@@ -53,6 +53,9 @@ class TableSink : public dataset::Sink {
     std::string text = file_.length() == 0 ? "" : "\n";
     text += record.picture.name;
     if (record.width > 0) text += fmt::format("  {} x {}", record.width, record.height);
+    if (record.picture.pages > 1 && record.picture.page == 0) {
+      text += fmt::format("  (the first of {} pages; --pages all takes all)", record.picture.pages);
+    }
     text += "\n";
     for (const Result& result : record.results) text += FormatResult(result);
     for (const Error& error : record.errors) {

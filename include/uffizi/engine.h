@@ -154,6 +154,25 @@ inline constexpr std::tuple kEngineInfoFields{
 // The fields as one line of JSON; adapters as [{"source", "weight"}].
 UFFIZI_API std::string EngineInfoToJson(const EngineInfo& info);
 
+// How a large picture is cut into overlapping tiles. The model sees every picture at one size, so
+// that small things and words vanish from a large one; in tiles they are there.
+struct UFFIZI_API TileOptions {
+  enum class Kind {
+    kNone,
+    kAuto,  // tiles of the model's own input size, of pictures that are much larger
+    kGrid,  // columns x rows
+    kSide,  // squares of `side` pixels, or a little less
+  };
+  Kind kind = Kind::kNone;
+  int columns = 0, rows = 0;
+  int side = 0;             // pixels
+  size_t max_tiles = 1024;  // more are refused
+
+  // Of "auto", "3x2" (columns and rows), "1000" (a side), or "" for none. Throws
+  // Error(kInvalidArgument).
+  static TileOptions Parse(const std::string& text);
+};
+
 // A picture as the model sees it. A cheap value: copies share the encoding. Any number of questions
 // can be asked about it, from any session of the same engine.
 class UFFIZI_API EncodedImage {
@@ -162,14 +181,20 @@ class UFFIZI_API EncodedImage {
   int height() const { return height_; }
   double preprocess_seconds() const { return preprocess_seconds_; }
   double encode_seconds() const { return encode_seconds_; }
-  // [image_tokens, d_model] f32
+  // [image_tokens, d_model] f32, of the whole picture
   std::span<const float> tokens() const { return *tokens_; }
+  // 0 if it is not cut.
+  size_t tile_count() const { return tile_count_; }
 
  private:
+  friend class Engine;
   friend class Runner;
+  struct Tile;
   int width_ = 0, height_ = 0;
   double preprocess_seconds_ = 0, encode_seconds_ = 0;
   std::shared_ptr<const std::vector<float>> tokens_;
+  std::shared_ptr<const std::vector<Tile>> tiles_;
+  size_t tile_count_ = 0;
 };
 
 // A question that has been checked: made by Engine::MakeQuery.
@@ -238,6 +263,13 @@ class UFFIZI_API Session {
   // Resamples, normalizes and encodes a picture of any size.
   EncodedImage Encode(ImageView image);
 
+  // The same, and each of its tiles. Questions about things and words (detection, dense captions,
+  // proposals, open vocabulary, OCR) are then asked about every tile, things also about the whole,
+  // and their answers are merged into one: docs/pictures.md. `cancelled` is asked before each tile;
+  // true ends it with Error(kCancelled). Throws Error(kInvalidArgument) for too many tiles.
+  EncodedImage Encode(ImageView image, const TileOptions& tiles,
+                      const std::function<bool()>& cancelled = {});
+
   // The two halves of Encode, for callers who keep what is between: [height, width, 3] f32 of the
   // model's size. `width` and `height` of the second are the picture's own, pixels. Throws
   // Error(kInvalidArgument) if `pixels` are not as many as the model takes.
@@ -246,11 +278,15 @@ class UFFIZI_API Session {
 
   // Answers the queries together; each answer is the same as if it were asked alone. Results are in
   // the queries' order.
+  // Answers about tiles are generated together, a few gigabytes of them at a time; their progress
+  // tells of tokens but has no text, since it is no part of the answer yet.
   std::vector<Result> Run(std::span<const Query> queries, const ProgressCallback& progress = {});
 
   const Engine& engine() const;
 
  private:
+  std::vector<Result> RunTogether(std::span<const Query> queries, const ProgressCallback& progress);
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

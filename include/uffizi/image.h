@@ -85,10 +85,19 @@ UFFIZI_API bool HasPictureExtension(const std::filesystem::path& path);
 // The same as DecodeImage from a file. Also throws kNotFound, kIo.
 UFFIZI_API Image ReadImage(const std::filesystem::path& path, const DecodeOptions& options = {});
 
+// Grey samples that are not bytes as bytes, as those of files are read. They are scaled from 0 to
+// 255 or 0 to 65535 (`whole_numbers`), or from 0 to 1 or 0 to 255 (others), if all lie there, else
+// from the least to the greatest. NaN is black. out: as many as samples.
+UFFIZI_API void ScaleToBytes(std::span<const float> samples, bool whole_numbers, uint8_t* out);
+
 // 8-bit RGB PNG / JPEG (quality 1..100, colour at full resolution) to memory. Throws
 // Error(kInvalidArgument) for an empty or too large picture, or a quality out of range.
 UFFIZI_API std::string EncodePng(ImageView image);
 UFFIZI_API std::string EncodeJpeg(ImageView image, int quality = 92);
+
+// A grey PNG of `depth` 8 or 16 bits: [height, width] numbers up to 255 or 65535.
+UFFIZI_API std::string EncodeGreyPng(std::span<const uint16_t> values, int width, int height,
+                                     int depth);
 
 // A copy of `image` with the answer's boxes, quads, polygons and labels drawn on it. Line width and
 // letters grow with the picture. Text answers are drawn as a caption strip below the picture.

@@ -63,7 +63,20 @@ UFFIZI_API std::optional<Task> FindTask(std::string_view name);
 struct Prompt {
   Task task = Task::kRaw;
   std::string text;
+  // Of a raw prompt: the task whose answers have the shape of this one's. None: it is text.
+  std::optional<Task> answer_as = std::nullopt;
 };
+
+// Which regions of an answer are wanted.
+struct RegionFilter {
+  float min_score = 0;              // those below are left out, and those whose score is unknown
+  std::vector<std::string> labels;  // only these, in any case of letters; empty: all
+
+  bool keeps_all() const { return min_score <= 0 && labels.empty(); }
+};
+
+// Takes the unwanted regions out.
+UFFIZI_API void FilterRegions(const RegionFilter& filter, Answer& answer);
 
 // The sentence for `task` with its input. A region task takes `<loc_x1><loc_y1><loc_x2><loc_y2>`,
 // or four numbers "x1,y1,x2,y2" in pixels of a picture of `width` x `height`: any two opposite

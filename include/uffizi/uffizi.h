@@ -98,11 +98,13 @@ UFFIZI_API void uffizi_options_free(uffizi_options* options);
 
 /* ---- Pictures --------------------------------------------------------------------------- */
 
-/* Decodes a JPEG, PNG, WebP, GIF or TIFF file; image.h tells how. `name` (may be NULL) is used in
- * messages. Options:
- *   exif_orientation  true (default): turn the picture as its EXIF data says
- *   alpha             "white" (default): compose transparent pixels over white; "drop": ignore
+/* Decodes a picture file of any kind that image.h names, which tells how. `name` (may be NULL) is
+ * used in messages. Options: exif_orientation  true (default): turn the picture as its EXIF data
+ * says alpha             "white" (default): compose transparent pixels over white; "drop": ignore
  *                     alpha
+ *   truncated         "refuse" (default) or "fill": a JPEG or PNG that is cut off
+ *   page              of a file of several pages or frames, from 1
+ *   pdf_dpi           dots an inch of PDF pages, 200
  *   max_pixels        refuse larger pictures
  *   max_file_bytes    refuse larger files */
 UFFIZI_API uffizi_status uffizi_image_decode(const void* bytes, size_t size, const char* name,
@@ -174,6 +176,11 @@ UFFIZI_API void uffizi_session_free(uffizi_session* session);
  * session of the same engine. */
 UFFIZI_API uffizi_status uffizi_session_encode(uffizi_session* session, const uffizi_image* image,
                                                uffizi_encoded** out);
+/* The same, cut into overlapping tiles, about which things and words are asked: "auto", "3x2"
+ * (columns and rows), "1000" (the side in pixels) or "" for none; see TileOptions in engine.h. */
+UFFIZI_API uffizi_status uffizi_session_encode_tiles(uffizi_session* session,
+                                                     const uffizi_image* image, const char* tiles,
+                                                     uffizi_encoded** out);
 UFFIZI_API void uffizi_encoded_free(uffizi_encoded* encoded);
 
 /* ---- Questions and answers -------------------------------------------------------------- */

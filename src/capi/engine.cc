@@ -142,6 +142,19 @@ uffizi_status uffizi_session_encode(uffizi_session* session, const uffizi_image*
   });
 }
 
+uffizi_status uffizi_session_encode_tiles(uffizi_session* session, const uffizi_image* image,
+                                          const char* tiles, uffizi_encoded** out) {
+  return Guard([&] {
+    Require(session, "session");
+    Require(image, "image");
+    Require(tiles, "tiles");
+    Require(out, "out");
+    *out = new uffizi_encoded{
+        session->session.engine().shared_from_this(),
+        session->session.Encode(image->image.view(), uffizi::TileOptions::Parse(tiles))};
+  });
+}
+
 void uffizi_encoded_free(uffizi_encoded* encoded) { delete encoded; }
 
 uffizi_status uffizi_session_run(uffizi_session* session, const uffizi_question* questions,

@@ -94,12 +94,21 @@ class Table {
 
 DecodeOptions ReadDecodeOptions(const uffizi_options* options) {
   DecodeOptions result;
+  size_t page = 1;
   Table()
       .Add("exif_orientation", result.apply_exif_orientation)
       .Add("alpha", result.alpha)
       .Add("max_pixels", result.max_pixels)
       .Add("max_file_bytes", result.max_file_bytes)
+      .Add("truncated", result.truncated)
+      .Add("page", page)
+      .Add("pdf_dpi", result.pdf_dpi)
       .Fill(options);
+  if (page == 0) Refuse("page", "0", "a number from 1");
+  if (!(result.pdf_dpi >= 10 && result.pdf_dpi <= 1200)) {
+    Refuse("pdf_dpi", std::to_string(result.pdf_dpi), "10 to 1200");
+  }
+  result.page = page - 1;
   return result;
 }
 

@@ -15,7 +15,8 @@ namespace fs = std::filesystem;
 // the picture itself, in base64.
 class Csv : public Source {
  public:
-  Csv(const fs::path& path, const std::string& column) : path_(path), in_(path, std::ios::binary) {
+  Csv(const fs::path& path, const std::string& column, const FetchOptions& fetch)
+      : path_(path), in_(path, std::ios::binary), fetch_(fetch) {
     if (!in_) throw Error(ErrorCode::kNotFound, path.string() + ": cannot be opened");
     std::string header;
     std::getline(in_, header);
@@ -48,6 +49,11 @@ class Csv : public Source {
         picture = {name_, "", path_.stem() / std::to_string(row_), std::nullopt};
         return true;
       }
+      url_ = IsHttpUrl(value) ? value : "";
+      if (!url_.empty()) {
+        picture = PictureAt(url_);
+        return true;
+      }
       file_ = path_.parent_path() / value;
       picture = {file_.string(), file_, SafeStem(value), std::nullopt};
       return true;
@@ -56,6 +62,7 @@ class Csv : public Source {
   }
 
   std::string Read(size_t max_bytes) override {
+    if (!encoded_ && !url_.empty()) return ReadPictureAt(url_, fetch_, max_bytes);
     if (!encoded_) return ReadPictureFile(file_, max_bytes);
     if (encoded_->size() / 4 * 3 > max_bytes) {
       throw Error(ErrorCode::kImageTooLarge,
@@ -105,6 +112,7 @@ class Csv : public Source {
 
   fs::path path_;
   std::ifstream in_;
+  FetchOptions fetch_;
   char separator_ = ',';
   size_t column_ = 0;
   bool holds_bytes_ = false;  // pictures in base64, not paths
@@ -112,13 +120,15 @@ class Csv : public Source {
   std::vector<std::string> fields_;
   std::string name_;
   fs::path file_;
+  std::string url_;  // "" if the picture is a file
   std::optional<std::string> encoded_;
 };
 
 }  // namespace
 
-std::unique_ptr<Source> OpenCsv(const fs::path& path, const std::string& column) {
-  return std::make_unique<Csv>(path, column);
+std::unique_ptr<Source> OpenCsv(const fs::path& path, const std::string& column,
+                                const FetchOptions& fetch) {
+  return std::make_unique<Csv>(path, column, fetch);
 }
 
 }  // namespace uffizi::dataset

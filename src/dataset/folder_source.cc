@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dataset/pages.h"
 #include "dataset/source.h"
 #include "uffizi/image.h"
 
@@ -13,7 +14,8 @@ namespace fs = std::filesystem;
 // memory. Hidden files and folders are left out; links to folders too, as they may lead in circles.
 class Folder : public Source {
  public:
-  Folder(const fs::path& root, const std::vector<fs::path>& skipped) : root_(root) {
+  Folder(const fs::path& root, const std::vector<fs::path>& skipped, bool videos)
+      : root_(root), videos_(videos) {
     std::error_code ignored;
     for (const fs::path& folder : skipped)
       skipped_.push_back(fs::weakly_canonical(folder, ignored));
@@ -48,6 +50,8 @@ class Folder : public Source {
 
   std::string Read(size_t max_bytes) override { return ReadPictureFile(file_, max_bytes); }
 
+  LeftOut left_out() const override { return left_out_; }
+
  private:
   struct Entry {
     std::string name;
@@ -71,8 +75,11 @@ class Folder : public Source {
       if (name.front() == '.') continue;
       std::error_code ignored;
       const bool is_folder = !at->is_symlink(ignored) && at->is_directory(ignored);
-      if (is_folder || HasPictureExtension(name))
+      if (is_folder || HasPictureExtension(name) || (videos_ && IsVideo(name))) {
         level.entries.push_back({std::move(name), is_folder});
+      } else {
+        ++left_out_[at->path().extension().string()];
+      }
     }
     if (error) {
       failed_.emplace(Error(ErrorCode::kIo,
@@ -86,6 +93,8 @@ class Folder : public Source {
   }
 
   fs::path root_;
+  bool videos_;
+  LeftOut left_out_;
   std::vector<fs::path> skipped_;
   std::vector<Level> levels_;
   std::optional<std::pair<Error, fs::path>> failed_;
@@ -94,8 +103,9 @@ class Folder : public Source {
 
 }  // namespace
 
-std::unique_ptr<Source> OpenFolder(const fs::path& folder, const std::vector<fs::path>& skipped) {
-  return std::make_unique<Folder>(folder, skipped);
+std::unique_ptr<Source> OpenFolder(const fs::path& folder, const std::vector<fs::path>& skipped,
+                                   bool videos) {
+  return std::make_unique<Folder>(folder, skipped, videos);
 }
 
 }  // namespace uffizi::dataset

@@ -44,8 +44,9 @@ class Run {
     }
     WriteCheckpoint();
     if (!stopping_) Finish();
-    return {MakeProgress(std::nullopt), !stopping_, state_.already_there, state_.kept,
-            state_.outside};
+    return {
+        MakeProgress(std::nullopt), !stopping_, state_.already_there, state_.kept, state_.outside,
+        pipeline.left_out()};
   }
 
  private:

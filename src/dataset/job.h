@@ -41,6 +41,7 @@ struct JobSummary {
   size_t already_there = 0;  // pictures that were not asked about, as all that would come was there
   size_t kept = 0;           // other single files that were there and stayed
   size_t outside = 0;        // regions left out, as their label is none of the classes
+  LeftOut left_out = {};     // files of folders that were no pictures
 };
 
 // Runs a job to its end, from where its journal says that it stopped. Throws Error: kIo if an

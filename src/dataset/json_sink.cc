@@ -17,11 +17,13 @@ class JsonSink : public Sink {
   std::vector<AppendFile*> files() override { return {&file_}; }
 
   void Add(const Record& record) override {
+    const PictureRef& picture = record.picture;
+    const PictureLabel label{picture.name, picture.page, picture.pages, picture.seconds};
     for (const Result& result : record.results) {
-      AddJson(ResultToJson(record.picture.name, result));
+      AddJson(ResultToJson(label, result));
     }
     for (const Error& error : record.errors) {
-      AddJson(ErrorToJson(record.picture.name, Name(error.code()), error.what()));
+      AddJson(ErrorToJson(label, Name(error.code()), error.what()));
     }
   }
 

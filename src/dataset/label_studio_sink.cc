@@ -1,3 +1,6 @@
+#include <cctype>
+#include <cstring>
+
 #include "core/json_writer.h"
 #include "dataset/geometry.h"
 #include "dataset/sink.h"
@@ -68,16 +71,18 @@ std::string PolygonItem(const Result& result, const std::string& id, const Regio
 
 class LabelStudioSink : public Sink {
  public:
-  explicit LabelStudioSink(const fs::path& path) : file_(path) {}
+  LabelStudioSink(const fs::path& path, const std::string& prefix) : file_(path), prefix_(prefix) {}
 
-  std::string description() const override { return "label-studio " + file_.path().string(); }
+  std::string description() const override {
+    return "label-studio " + file_.path().string() + (prefix_.empty() ? "" : " with " + prefix_);
+  }
   std::vector<AppendFile*> files() override { return {&file_}; }
 
   void Add(const Record& record) override {
     if (record.width == 0) return;
     std::string json = file_.length() == 0 ? "[\n" : ",\n";
     json += "{\"data\": {\"image\": ";
-    AppendJsonString(record.picture.name, json);
+    AppendJsonString(Address(record.picture.name), json);
     json += "}, \"predictions\": [{\"model_version\": \"uffizi\", \"result\": [";
     bool first = true;
     int id = 0;
@@ -106,13 +111,31 @@ class LabelStudioSink : public Sink {
   void Finish() override { file_.Append(file_.length() == 0 ? "[]\n" : "\n]\n"); }
 
  private:
+  // What Label Studio fetches the picture by.
+  std::string Address(const std::string& name) const {
+    if (prefix_.empty()) return name;
+    static constexpr char kHex[] = "0123456789ABCDEF";
+    const std::string path = fs::path(name).relative_path().lexically_normal().string();
+    std::string address = prefix_;
+    for (const char c : path) {
+      const auto byte = static_cast<unsigned char>(c);
+      if (std::isalnum(byte) != 0 || std::strchr("/-._~", c) != nullptr) {
+        address += c;
+      } else {
+        address += {'%', kHex[byte >> 4], kHex[byte & 15]};
+      }
+    }
+    return address;
+  }
+
   AppendFile file_;
+  std::string prefix_;
 };
 
 }  // namespace
 
-std::unique_ptr<Sink> MakeLabelStudioSink(const fs::path& path) {
-  return std::make_unique<LabelStudioSink>(path);
+std::unique_ptr<Sink> MakeLabelStudioSink(const fs::path& path, const std::string& prefix) {
+  return std::make_unique<LabelStudioSink>(path, prefix);
 }
 
 }  // namespace uffizi::dataset

@@ -60,6 +60,16 @@ bool IsError(const std::exception_ptr& error) {
   }
 }
 
+// How many pages a file has; 0 if that cannot be told, of which its decoder will tell.
+size_t CountPages(std::span<const uint8_t> file, const std::string& name,
+                  const DecodeOptions& options) {
+  try {
+    return InspectPages(file, name, options).count;
+  } catch (const std::exception&) {
+    return 0;
+  }
+}
+
 }  // namespace
 
 struct Pipeline::RawBytes {
@@ -111,6 +121,11 @@ void Pipeline::Stop() {
     read_ = std::min(read_, index);
   }
   done_.notify_all();
+}
+
+LeftOut Pipeline::left_out() const {
+  const std::lock_guard lock(mutex_);
+  return left_out_;
 }
 
 bool Pipeline::ended() const {
@@ -189,6 +204,7 @@ void Pipeline::Read() {
     }
   }
   const std::lock_guard lock(mutex_);
+  left_out_ = source_->left_out();
   source_ended_ = true;
   done_.notify_all();
 }
@@ -200,6 +216,14 @@ void Pipeline::Submit(std::shared_ptr<Record> record, std::string bytes) {
   ask.file = {reinterpret_cast<const uint8_t*>(raw->bytes.data()), raw->bytes.size()};
   ask.holder = std::move(raw);
   ask.decode = options_.decode;
+  ask.tiles = options_.tiles;
+  ask.filter = options_.filter;
+  PictureRef& picture = record->picture;
+  if (picture.page == 0) {
+    picture.pages = CountPages(ask.file, picture.name, options_.decode);
+  } else if (picture.pages > 0) {
+    ask.decode.page = picture.page - 1;
+  }
   ask.keep_pixels = options_.keep_pixels;
   ask.questions = options_.questions;
   ask.generation = options_.generation;

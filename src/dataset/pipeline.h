@@ -29,6 +29,8 @@ struct PipelineOptions {
   std::vector<Question> questions;
   GenerationOptions generation;
   DecodeOptions decode;
+  TileOptions tiles;
+  RegionFilter filter;
   int workers = 1;   // of the scheduler
   int threads = 1;   // of all workers together
   size_t batch = 8;  // questions at most that a worker answers together
@@ -60,6 +62,9 @@ class Pipeline {
   std::optional<Record> Next(std::chrono::milliseconds patience);
   bool ended() const;
 
+  // Files of folders that were no pictures, once it has ended.
+  LeftOut left_out() const;
+
   // What is being worked on is finished; records end before the first picture that was not begun.
   void Stop();
 
@@ -85,6 +90,7 @@ class Pipeline {
   size_t next_;  // index of the record that Next gives
   size_t read_;  // index of the picture that is read next; once that is none, where records end
   size_t raw_bytes_ = 0;
+  LeftOut left_out_;
   bool source_ended_ = false, stopped_ = false, aborted_ = false;
   std::exception_ptr failure_;
   Scheduler scheduler_;

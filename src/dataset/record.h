@@ -20,7 +20,11 @@ struct PictureRef {
   // of "..", but not always unique: see OutputNames.
   std::filesystem::path stem;
   // Set if this stands for something that could not be listed, such as a closed folder.
-  std::optional<Error> error;
+  std::optional<Error> error = std::nullopt;
+  // Of a page or frame of a file: its number from 1, 0 if this is the whole file; how many there
+  // are, 0 if nobody knows; and the seconds into an animation or video.
+  size_t page = 0, pages = 0;
+  std::optional<double> seconds = std::nullopt;
 };
 
 // Everything that a job found out about one picture.

@@ -109,8 +109,16 @@ std::unique_ptr<Sink> MakeYoloSink(const std::filesystem::path& folder,
                                    const std::filesystem::path& work_folder,
                                    const ClassNames& classes = {});
 
-// Tasks with predictions, as Label Studio imports them.
-std::unique_ptr<Sink> MakeLabelStudioSink(const std::filesystem::path& path);
+// Tasks with predictions, as Label Studio imports them. With a prefix, data.image is that and the
+// picture's path, escaped as addresses are: "/data/local-files/?d=" or "https://host/folder/".
+std::unique_ptr<Sink> MakeLabelStudioSink(const std::filesystem::path& path,
+                                          const std::string& prefix);
+
+// Regions as PNG files of the picture's size: folder/NAME.TASK.NUMBER.png, white on black, for each
+// region, or folder/NAME.TASK.png with the regions' numbers from 1 (16 bits if there are over 255).
+enum class MaskLayout { kRegions, kIndexed };
+std::unique_ptr<Sink> MakeMaskSink(const std::filesystem::path& folder, MaskLayout layout,
+                                   const std::vector<Task>& tasks);
 
 // A .txt with the answers: beside the picture, or in `folder` if that is not empty.
 struct SidecarOptions {

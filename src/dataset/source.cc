@@ -8,11 +8,15 @@
 #include <utility>
 
 #include "core/mapped_file.h"
+#include "dataset/pages.h"
 
 namespace uffizi::dataset {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Files whose pages are counted before the job begins.
+constexpr size_t kMostReadTwice = 16;
 
 std::string LowerExtension(const fs::path& path) {
   std::string extension = path.extension().string();
@@ -69,11 +73,17 @@ class Chain : public Source {
     while (true) {
       if (current_ != nullptr) {
         if (current_->Next(picture)) return true;
+        Add(current_->left_out(), left_out_);
         current_.reset();
       }
       if (next_ == inputs_.size()) return false;
       const fs::path path = inputs_[next_].path;
       const bool from_list = inputs_[next_++].from_list;
+      url_ = IsHttpUrl(path.native()) ? path.native() : "";
+      if (!url_.empty()) {
+        picture = PictureAt(url_);
+        return true;
+      }
       current_ = OpenInput(path);
       if (current_ == nullptr) {
         picture = {path.string(), path, SafeStem(from_list ? path : path.filename()), std::nullopt};
@@ -83,16 +93,29 @@ class Chain : public Source {
     }
   }
 
+  LeftOut left_out() const override {
+    LeftOut all = left_out_;
+    if (current_ != nullptr) Add(current_->left_out(), all);
+    return all;
+  }
+
   std::string Read(size_t max_bytes) override {
-    return current_ != nullptr ? current_->Read(max_bytes) : ReadPictureFile(file_, max_bytes);
+    if (current_ != nullptr) return current_->Read(max_bytes);
+    if (!url_.empty()) return ReadPictureAt(url_, options_.fetch, max_bytes);
+    return ReadPictureFile(file_, max_bytes);
   }
 
  private:
+  static void Add(const LeftOut& some, LeftOut& all) {
+    for (const auto& [extension, count] : some) all[extension] += count;
+  }
+
   // Nothing for a single picture.
   std::unique_ptr<Source> OpenInput(const fs::path& path) const {
-    if (IsFolder(path)) return OpenFolder(path, options_.skipped_folders);
+    if (IsFolder(path))
+      return OpenFolder(path, options_.skipped_folders, !options_.pages.first_only());
     if (IsTar(path)) return OpenTar(path);
-    if (IsTable(path)) return OpenCsv(path, options_.csv_column);
+    if (IsTable(path)) return OpenCsv(path, options_.csv_column, options_.fetch);
     return nullptr;
   }
 
@@ -100,7 +123,9 @@ class Chain : public Source {
   const CollectionOptions& options_;
   size_t next_ = 0;
   std::unique_ptr<Source> current_;
+  LeftOut left_out_;  // of the inputs before
   fs::path file_;
+  std::string url_;
 };
 
 }  // namespace
@@ -123,6 +148,17 @@ bool IsCompressedTar(const fs::path& path) {
 
 bool IsTar(const fs::path& path) { return LowerExtension(path) == ".tar" || IsCompressedTar(path); }
 
+PictureRef PictureAt(const std::string& url) {
+  const size_t host = url.find("://") + 3;
+  return {url, "", SafeStem(url.substr(host, url.find_first_of("?#", host) - host))};
+}
+
+std::string ReadPictureAt(const std::string& url, const FetchOptions& fetch, size_t max_bytes) {
+  FetchOptions options = fetch;
+  options.max_bytes = std::min(options.max_bytes, max_bytes);
+  return Fetch(url, options);
+}
+
 std::string ReadPictureFile(const fs::path& path, size_t max_bytes) {
   std::error_code ignored;  // whatever is wrong with the path, ReadFile says it better
   const uintmax_t size = fs::file_size(path, ignored);
@@ -139,7 +175,8 @@ Collection::Collection(const std::vector<std::string>& inputs, CollectionOptions
   for (const std::string& input : inputs) {
     if (input == "-") {
       for (std::string& line : ReadLines(std::cin)) inputs_.push_back({std::move(line), true});
-    } else if (!Exists(input) && input.find_first_of("*?[") != std::string::npos) {
+    } else if (!IsHttpUrl(input) && !Exists(input) &&
+               input.find_first_of("*?[") != std::string::npos) {
       for (std::string& match : ExpandGlob(input)) inputs_.push_back({std::move(match)});
     } else {
       inputs_.push_back({input});
@@ -157,12 +194,17 @@ Collection::Collection(const std::vector<std::string>& inputs, CollectionOptions
 }
 
 std::unique_ptr<Source> Collection::Open() const {
-  return std::make_unique<Chain>(inputs_, options_);
+  return OpenPages(std::make_unique<Chain>(inputs_, options_), options_.pages, options_.decode);
 }
 
 bool Collection::IsListed() const {
-  return std::none_of(inputs_.begin(), inputs_.end(),
-                      [](const CollectionInput& input) { return IsCompressedTar(input.path); });
+  return std::none_of(inputs_.begin(), inputs_.end(), [this](const CollectionInput& input) {
+    if (IsCompressedTar(input.path)) return true;
+    // Counting pages means reading every file: not twice for many.
+    return !options_.pages.first_only() &&
+           (inputs_.size() > kMostReadTwice || IsFolder(input.path) || IsTar(input.path) ||
+            IsTable(input.path) || IsVideo(input.path));
+  });
 }
 
 std::optional<size_t> Collection::Count() const {

@@ -2,14 +2,22 @@
 #define UFFIZI_DATASET_SOURCE_H_
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "dataset/page_selection.h"
 #include "dataset/record.h"
+#include "hub/fetch.h"
+#include "uffizi/image.h"
 
 namespace uffizi::dataset {
+
+// Files of folders that were not taken for pictures: how many of each extension (".txt", or ""
+// without one).
+using LeftOut = std::map<std::string, size_t>;
 
 // Pictures one after another, always in the same order.
 class Source {
@@ -22,12 +30,18 @@ class Source {
   // The bytes of the picture that Next gave last. Throws Error: kNotFound, kIo, kImageTooLarge if
   // there are over `max_bytes`.
   virtual std::string Read(size_t max_bytes) = 0;
+
+  // Of the folders entered so far.
+  virtual LeftOut left_out() const { return {}; }
 };
 
 struct CollectionOptions {
   std::string csv_column;  // "": the first that is called path, image, file, ...
   // Folders in which outputs are written: what they hold is no input.
   std::vector<std::filesystem::path> skipped_folders;
+  PageSelection pages = {};
+  DecodeOptions decode = {};  // limits of the files whose pages are counted
+  FetchOptions fetch = {};    // of pictures by address
 };
 
 // What a collection was given. From a list: outputs keep the folders of its path.
@@ -64,11 +78,19 @@ class Collection {
 std::filesystem::path SafeStem(const std::filesystem::path& path);
 
 // The sources that a Collection is made of.
+// `videos`: files of videos are pictures too.
 std::unique_ptr<Source> OpenFolder(const std::filesystem::path& folder,
-                                   const std::vector<std::filesystem::path>& skipped);
+                                   const std::vector<std::filesystem::path>& skipped, bool videos);
 std::unique_ptr<Source> OpenTar(const std::filesystem::path& path);
 // Throws Error(kInvalidArgument) if the column is missing.
-std::unique_ptr<Source> OpenCsv(const std::filesystem::path& path, const std::string& column);
+std::unique_ptr<Source> OpenCsv(const std::filesystem::path& path, const std::string& column,
+                                const FetchOptions& fetch);
+
+// The picture behind an address, before it is fetched: "https://host/a/b.jpg" has the stem
+// host/a/b.
+PictureRef PictureAt(const std::string& url);
+// Fetches it. Throws as Source::Read.
+std::string ReadPictureAt(const std::string& url, const FetchOptions& fetch, size_t max_bytes);
 
 // A picture's file. Throws as Source::Read.
 std::string ReadPictureFile(const std::filesystem::path& path, size_t max_bytes);

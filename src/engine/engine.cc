@@ -10,6 +10,7 @@
 #include "core/parallel.h"
 #include "engine/adapters.h"
 #include "engine/engine_impl.h"
+#include "engine/tile_merge.h"
 #include "generate/search.h"
 #include "import/import.h"
 #ifdef UFFIZI_OPENVINO
@@ -233,6 +234,19 @@ Query Engine::MakeQuery(const EncodedImage& image, const Prompt& prompt,
     }
   }
   query->generation = Merge(config.generation, options, config.text.max_positions);
+  const std::optional<Task> tile_task = TileTask(prompt.task);
+  if (image.tiles_ != nullptr && tile_task) {
+    const bool same = *tile_task == prompt.task;
+    const Prompt part = same ? prompt : MakePrompt(*tile_task, "", image.width(), image.height());
+    for (const EncodedImage::Tile& tile : *image.tiles_) {
+      query->parts.push_back({tile.place, MakeQuery(tile.image, part, options)});
+    }
+    if (AsksWholeToo(prompt.task)) {
+      EncodedImage whole = image;
+      whole.tiles_.reset();
+      query->parts.push_back({std::nullopt, MakeQuery(whole, prompt, options)});
+    }
+  }
   return Query(std::move(query));
 }
 

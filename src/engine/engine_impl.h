@@ -3,10 +3,12 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "checkpoint/lora.h"
+#include "engine/tile_plan.h"
 #include "generate/generation_config.h"
 #include "model/florence2.h"
 #include "text/tokenizer.h"
@@ -21,11 +23,23 @@ struct Engine::Impl {
   Tokenizer tokenizer;
 };
 
+struct EncodedImage::Tile {
+  TileRect place;
+  EncodedImage image;
+};
+
 struct Query::Impl {
   EncodedImage image;
   Prompt prompt;
   std::vector<int> input_ids;
   GenerationConfig generation;
+  // Of a task that is asked about tiles: a question for each, and for the whole picture, which has
+  // no place, if that is asked too. Else empty.
+  struct Part {
+    std::optional<TileRect> place;
+    Query query;
+  };
+  std::vector<Part> parts;
 };
 
 // Engine::Load() for the inside of the library.

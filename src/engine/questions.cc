@@ -52,7 +52,8 @@ void CheckQuestions(std::span<const Question> questions) {
     }
     const Question& before = questions[*question.after];
     const TaskInput input = question.task ? GetTaskInfo(*question.task).input : TaskInput::kNone;
-    const AnswerShape shape = before.task ? GetTaskInfo(*before.task).shape : AnswerShape::kText;
+    const AnswerShape shape =
+        GetTaskInfo(before.task.value_or(before.answer_as.value_or(Task::kRaw))).shape;
     if (input == TaskInput::kNone) {
       throw Error(ErrorCode::kInvalidArgument, NameOf(question) +
                                                    " takes no input, so it cannot follow " +
@@ -68,8 +69,10 @@ void CheckQuestions(std::span<const Question> questions) {
 std::vector<Prompt> PromptsOf(const Question& question, std::span<const Result> before, int width,
                               int height) {
   if (!question.after) {
-    return {question.task ? MakePrompt(*question.task, question.input, width, height)
-                          : MakePrompt(question.input, width, height)};
+    Prompt prompt = question.task ? MakePrompt(*question.task, question.input, width, height)
+                                  : MakePrompt(question.input, width, height);
+    prompt.answer_as = question.answer_as;
+    return {std::move(prompt)};
   }
   std::vector<Prompt> prompts;
   for (const Result& result : before) {

@@ -19,7 +19,9 @@ struct Question {
   // Index of the question whose answer is this one's input, always a smaller one. A text goes into
   // a task that takes text; each region into one that takes a region; each label, once, of regions
   // into one that takes text.
-  std::optional<size_t> after;
+  std::optional<size_t> after = std::nullopt;
+  // Of a prompt: the task whose answers look like this one's.
+  std::optional<Task> answer_as = std::nullopt;
 };
 
 // Throws Error(kInvalidPrompt) if the questions could be asked about no picture, and

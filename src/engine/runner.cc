@@ -100,7 +100,8 @@ Result Runner::MakeResult(const Query& query, const Generated& generated) const 
   result.width = asked.image.width();
   result.height = asked.image.height();
   result.text = tokenizer().Decode(generated.ids);
-  result.answer = ParseAnswer(asked.prompt.task, result.text, result.width, result.height,
+  const Task shape = asked.prompt.answer_as.value_or(asked.prompt.task);
+  result.answer = ParseAnswer(shape, result.text, result.width, result.height,
                               LocationLogprobs(tokenizer(), generated, result.text));
   result.timings.parse = parse_time.Seconds();
   result.timings.preprocess = asked.image.preprocess_seconds();

@@ -3,6 +3,7 @@
 
 #include <oneapi/tbb/task_arena.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <utility>
@@ -36,12 +37,19 @@ class Runner {
 
   // These are to be called within Execute.
   EncodedImage Encode(ImageView image);
+  // And its tiles: as Session::Encode.
+  EncodedImage Encode(ImageView image, const TileOptions& tiles,
+                      const std::function<bool()>& cancelled);
   // Its two halves: see Session.
   std::vector<float> Preprocess(ImageView image);
   EncodedImage EncodePreprocessed(std::span<const float> pixels, int width, int height);
   // Puts a query through the text encoder and adds it to the batch. Returns its index there.
   size_t Join(const Query& query, DecodeBatch& batch);
   Result MakeResult(const Query& query, const Generated& generated) const;
+
+  // Of a query about tiles: the queries about each, whose results make one. Empty for others.
+  static std::vector<Query> PartsOf(const Query& query);
+  static Result Merge(const Query& query, std::vector<Result> parts);
 
   static const GenerationConfig& GenerationOf(const Query& query);
 

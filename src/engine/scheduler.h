@@ -64,6 +64,8 @@ struct Ask {
   std::span<const uint8_t> file;       // its bytes
   std::shared_ptr<const void> holder;  // of the bytes; let go once they are decoded
   DecodeOptions decode;                // its `cancelled` is not used
+  TileOptions tiles;                   // of large pictures
+  RegionFilter filter;                 // regions that are left out, and asked about no further
   bool keep_pixels = false;
   std::vector<Question> questions;
   GenerationOptions generation;

@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "engine/runner.h"
 #include "engine/stopwatch.h"
 
 namespace uffizi {
@@ -64,7 +65,16 @@ void Scheduler::Work::OpenQuestion(const Engine& engine, size_t q) {
   for (PendingQuery& query : queries) {
     answers.input_tokens.push_back(image_tokens_ +
                                    static_cast<int>(query.query.input_ids().size()));
-    pending.push_back(std::move(query));
+    std::vector<Query> tiles = Runner::PartsOf(query.query);
+    if (tiles.empty()) {
+      pending.push_back(std::move(query));
+      continue;
+    }
+    for (size_t i = 0; i < tiles.size(); ++i) {
+      pending.push_back({std::move(tiles[i]), q, query.prompt, false, i});
+    }
+    const size_t count = tiles.size();
+    answers.tiled.insert({query.prompt, {query.query, std::vector<Result>(count), count}});
   }
   answers.results.resize(queries.size());
   answers.open = queries.size();
@@ -79,11 +89,30 @@ void Scheduler::Work::CloseQuestion(const Engine& engine, size_t question) {
   }
 }
 
+// Takes what came of one tile. True, with all of them merged in `outcome`, if it was the last; an
+// error of one is that of all.
+bool Scheduler::Work::CloseTile(const PendingQuery& query, Outcome& outcome) {
+  Tiled& tiled = answers_[query.question].tiled.at(query.prompt);
+  if (outcome.error) {
+    if (!tiled.failed) Fail(query.question, outcome.error, false);
+    tiled.failed = true;
+  } else {
+    tiled.results[*query.tile] = std::move(outcome.result);
+  }
+  if (--tiled.open > 0) return false;
+  if (!tiled.failed) outcome = {Runner::Merge(tiled.query, std::move(tiled.results)), nullptr};
+  return true;
+}
+
 void Scheduler::Work::Close(const Engine& engine, const PendingQuery& query, Outcome outcome) {
   Answers& answers = answers_[query.question];
-  if (outcome.error) {
+  if (query.tile && !CloseTile(query, outcome)) return;
+  if (query.tile && answers.tiled.at(query.prompt).failed) {
+    // Fail has been told.
+  } else if (outcome.error) {
     Fail(query.question, outcome.error, false);
   } else {
+    FilterRegions(ask.filter, outcome.result.answer);
     answers.results[query.prompt] = std::move(outcome.result);
   }
   --open_;

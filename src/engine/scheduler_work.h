@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -19,7 +20,8 @@ namespace uffizi {
 struct PendingQuery {
   Query query;
   size_t question, prompt;
-  bool alone = false;  // it failed in company
+  bool alone = false;                         // it failed in company
+  std::optional<size_t> tile = std::nullopt;  // of a prompt that is asked about tiles
 };
 
 // A picture on its way, and the answers there are. Whoever holds it (`held`) may use what is not
@@ -61,14 +63,22 @@ class Scheduler::Work {
   bool fresh = true;     // it has had little of the machine
 
  private:
+  struct Tiled {
+    Query query;
+    std::vector<Result> results;  // of each tile
+    size_t open;                  // tiles without an end
+    bool failed = false;
+  };
   struct Answers {
     std::vector<std::optional<Result>> results;  // of each prompt
     std::vector<int> input_tokens;
-    size_t open = 0;  // prompts without an end
+    size_t open = 0;                // prompts without an end
+    std::map<size_t, Tiled> tiled;  // those that are asked about tiles
   };
 
   void OpenQuestion(const Engine& engine, size_t question);
   void CloseQuestion(const Engine& engine, size_t question);
+  bool CloseTile(const PendingQuery& query, Outcome& outcome);
   void Fail(size_t question, std::exception_ptr error, bool before_asking);
   std::vector<Result> ResultsOf(size_t question) const;
 

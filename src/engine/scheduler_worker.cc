@@ -168,7 +168,9 @@ void Worker::Encode(const WorkPtr& work, Lock& lock) {
                 PromptsOf(question, {}, work->image.width, work->image.height);
               }
             }
-            work->encoded = runner_.Encode(work->image.view());
+            work->encoded = runner_.Encode(work->image.view(), work->ask.tiles, [&] {
+              return work->cancelled || scheduler_.stopping || work->Overdue();
+            });
           } catch (const std::exception&) {
             failure = std::current_exception();
           }
@@ -239,7 +241,8 @@ void Worker::StepOne(Running& one, double seconds, std::optional<Outcome>& outco
     return;
   }
   const auto most = static_cast<size_t>(ask.max_tokens);
-  const bool tell = ask.progress && !ask.questions[one.query.question].after;
+  // The answer about a tile is no beginning of the whole.
+  const bool tell = ask.progress && !ask.questions[one.query.question].after && !one.query.tile;
   if (!done && !tell && (most == 0 || one.steps < most)) return;
   const Generated so_far = batch_->search(one.index).result();
   if (tell) {

@@ -36,7 +36,15 @@ EncodedImage Session::EncodePreprocessed(std::span<const float> pixels, int widt
   return encoded;
 }
 
-std::vector<Result> Session::Run(std::span<const Query> queries, const ProgressCallback& progress) {
+EncodedImage Session::Encode(ImageView image, const TileOptions& tiles,
+                             const std::function<bool()>& cancelled) {
+  EncodedImage encoded;
+  impl_->Execute([&] { encoded = impl_->Encode(image, tiles, cancelled); });
+  return encoded;
+}
+
+std::vector<Result> Session::RunTogether(std::span<const Query> queries,
+                                         const ProgressCallback& progress) {
   std::vector<Result> results(queries.size());
   impl_->Execute([&] {
     const Arena::Scope scope(impl_->arena());

@@ -12,6 +12,7 @@
 
 #include "core/mapped_file.h"
 #include "core/owned_files.h"
+#include "hub/certificates.h"
 #include "hub/checksum.h"
 #include "hub/environment.h"
 #include "uffizi/error.h"
@@ -36,19 +37,6 @@ uint64_t SizeOf(const fs::path& file) {
   std::error_code error;
   const auto size = fs::file_size(file, error);
   return error ? 0 : size;
-}
-
-// The certificates that are trusted: what the environment names, else the system's, whichever Linux
-// this is; libcurl's own default is that of the Linux it was built on.
-std::string CertificateFile() {
-  const std::string named = Environment({"CURL_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"});
-  if (!named.empty()) return named;
-  for (const char* file : {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-                           "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"}) {
-    std::error_code ignored;
-    if (fs::exists(file, ignored)) return file;
-  }
-  return "";
 }
 
 long SilentSeconds() {

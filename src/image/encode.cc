@@ -9,6 +9,7 @@
 #include <new>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "uffizi/error.h"
 #include "uffizi/image.h"
@@ -39,18 +40,19 @@ class PngWriter {
   PngWriter(const PngWriter&) = delete;
   PngWriter& operator=(const PngWriter&) = delete;
 
-  std::string Write(const ImageView& image) {
+  // Rows of `color`, PNG_COLOR_TYPE_RGB or PNG_COLOR_TYPE_GRAY, in `depth` bits.
+  std::string Write(const ImageView& image, int color = PNG_COLOR_TYPE_RGB, int depth = 8) {
     if (setjmp(jump_) != 0) throw Error(ErrorCode::kInternal, message_);
-    WriteRows(image);
+    WriteRows(image, color, depth);
     return std::move(out_);
   }
 
  private:
-  void WriteRows(const ImageView& image) {
+  void WriteRows(const ImageView& image, int color, int depth) {
     png_set_write_fn(png_, this, OnWrite, nullptr);
     png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     png_set_IHDR(png_, info_, static_cast<png_uint_32>(image.width),
-                 static_cast<png_uint_32>(image.height), 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+                 static_cast<png_uint_32>(image.height), depth, color, PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_write_info(png_, info_);
     for (int y = 0; y < image.height; ++y) {
@@ -143,6 +145,23 @@ class JpegWriter {
 std::string EncodePng(ImageView image) {
   CheckNotEmpty(image, "PNG", 0x7FFFFFFF);
   return PngWriter().Write(image);
+}
+
+std::string EncodeGreyPng(std::span<const uint16_t> values, int width, int height, int depth) {
+  const ImageView size = {nullptr, width, height, 0};
+  CheckNotEmpty(size, "PNG", 0x7FFFFFFF);
+  const size_t count = static_cast<size_t>(width) * static_cast<size_t>(height);
+  if (values.size() != count || (depth != 8 && depth != 16)) {
+    throw Error(ErrorCode::kInvalidArgument, "grey pixels that do not fit their size");
+  }
+  std::vector<uint8_t> bytes;
+  bytes.reserve(count * static_cast<size_t>(depth / 8));
+  for (const uint16_t value : values) {
+    if (depth == 16) bytes.push_back(static_cast<uint8_t>(value >> 8));
+    bytes.push_back(static_cast<uint8_t>(value));
+  }
+  const size_t stride = static_cast<size_t>(width) * static_cast<size_t>(depth / 8);
+  return PngWriter().Write({bytes.data(), width, height, stride}, PNG_COLOR_TYPE_GRAY, depth);
 }
 
 std::string EncodeJpeg(ImageView image, int quality) {

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "uffizi/image.h"
+
 namespace uffizi {
 
 SampleRange RangeOf(std::span<const float> samples, bool whole_numbers) {
@@ -26,6 +28,11 @@ uint8_t ByteOf(double sample, const SampleRange& range) {
   if (std::isnan(sample) || range.high <= range.low) return 0;
   const double share = std::clamp((sample - range.low) / (range.high - range.low), 0.0, 1.0);
   return static_cast<uint8_t>(std::min(255.0, std::floor(share * 256)));
+}
+
+void ScaleToBytes(std::span<const float> samples, bool whole_numbers, uint8_t* out) {
+  const SampleRange range = RangeOf(samples, whole_numbers);
+  for (const float sample : samples) *out++ = ByteOf(static_cast<double>(sample), range);
 }
 
 }  // namespace uffizi

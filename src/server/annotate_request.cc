@@ -103,6 +103,21 @@ void ReadOptions(const json& object, AnnotateRequest& request) {
   request.generation = ReadGeneration(fields);
   if (fields.Bool("drop_alpha") == true) request.decode.alpha = AlphaMode::kDrop;
   if (fields.Bool("no_exif") == true) request.decode.apply_exif_orientation = false;
+  if (const auto page = fields.Integer("page", 1, kMaxInt)) {
+    request.decode.page = static_cast<size_t>(*page - 1);
+  }
+  if (const auto truncated = fields.String("truncated")) {
+    const auto known = FromName<TruncatedMode>(*truncated);
+    if (!known) RefuseRequest("options.truncated must be " + AllNames<TruncatedMode>());
+    request.decode.truncated = *known;
+  }
+  if (const auto tiles = fields.String("tiles")) {
+    try {
+      request.tiles = TileOptions::Parse(*tiles);
+    } catch (const Error& error) {
+      RefuseRequest(std::string("options.tiles: ") + error.what());
+    }
+  }
   fields.ExpectNoMore();
 }
 
@@ -274,6 +289,7 @@ void ApplyLimits(const RequestLimits& limits, AnnotateRequest& request) {
                   std::to_string(limits.max_cost));
   }
   request.decode.max_pixels = limits.max_pixels;
+  request.tiles.max_tiles = limits.max_tiles;
   // What is wrong with a question whatever the picture is: say so before any work.
   for (const Question& question : request.questions) {
     if (question.input.size() > limits.max_prompt) {

@@ -23,6 +23,7 @@ struct RequestLimits {
   int max_tokens = 1024;  // of an answer
   int max_beams = 16;
   size_t max_cost = 65'536;    // tokens times beams, of all questions together
+  size_t max_tiles = 64;       // of a picture
   size_t max_name = 255;       // bytes
   size_t max_prompt = 32'768;  // bytes of a question's text
   // Of the model, where a request says nothing.
@@ -43,6 +44,7 @@ struct AnnotateRequest {
   ImageFile image;
   std::string image_name;  // in records and messages
   DecodeOptions decode;
+  TileOptions tiles;
   std::vector<Question> questions;
   GenerationOptions generation;
   bool stream = false;

@@ -47,6 +47,7 @@ std::shared_ptr<Job> Batcher::Submit(AnnotateRequest request) {
   ask.file = {reinterpret_cast<const uint8_t*>(file->bytes.data()), file->bytes.size()};
   ask.holder = std::move(file);
   ask.decode = asked.decode;
+  ask.tiles = asked.tiles;
   ask.questions = asked.questions;
   ask.generation = asked.generation;
   ask.max_tokens = options_.max_tokens;

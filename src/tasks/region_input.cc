@@ -7,6 +7,7 @@
 
 #include "tasks/dequantize.h"
 #include "tasks/strings.h"
+#include "uffizi/error.h"
 
 namespace uffizi {
 namespace {
@@ -59,6 +60,17 @@ std::optional<std::string> ReadPixels(std::string_view rest, int width, int heig
     if (!TakeNumber(rest, corners[i]) || !std::isfinite(corners[i])) return std::nullopt;
   }
   if (!Strip(rest).empty()) return std::nullopt;
+  // Shares of the sides are what other tools take; as pixels they would be one corner.
+  const bool shares = std::all_of(corners.begin(), corners.end(),
+                                  [](double corner) { return corner >= 0 && corner <= 1; }) &&
+                      std::any_of(corners.begin(), corners.end(),
+                                  [](double corner) { return corner != std::floor(corner); });
+  if (shares) {
+    throw Error(
+        ErrorCode::kInvalidPrompt,
+        "a region is x1,y1,x2,y2 in pixels of the picture, which all between 0 and 1 are not; "
+        "multiply shares by its width and height");
+  }
   const auto [x1, x2] = std::minmax(corners[0], corners[2]);
   const auto [y1, y2] = std::minmax(corners[1], corners[3]);
   return Spell({QuantizeCoordinate(x1, width), QuantizeCoordinate(y1, height),

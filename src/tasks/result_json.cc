@@ -14,11 +14,18 @@ namespace {
 
 using Json = nlohmann::json;
 
-std::string ErrorRecord(std::optional<std::string_view> image, std::string_view code,
+void WritePicture(const PictureLabel& picture, JsonWriter& json) {
+  json.Member("image", picture.image);
+  if (picture.page > 0) json.Member("page", picture.page);
+  if (picture.pages > 1) json.Member("pages", picture.pages);
+  if (picture.seconds) json.Key("time").Seconds(*picture.seconds);
+}
+
+std::string ErrorRecord(const std::optional<PictureLabel>& picture, std::string_view code,
                         std::string_view message) {
   JsonWriter json;
   json.Object();
-  if (image) json.Member("image", *image);
+  if (picture) WritePicture(*picture, json);
   json.Key("error").Object().Member("code", code).Member("message", message).End();
   return json.End().Take();
 }
@@ -86,11 +93,11 @@ void WriteAnswer(const Json& line, Task otherwise, JsonWriter& out) {
 
 }  // namespace
 
-std::string ResultToJson(std::string_view image, const Result& result) {
+std::string ResultToJson(const PictureLabel& picture, const Result& result) {
   JsonWriter json;
-  json.Object()
-      .Member("image", image)
-      .Member("width", result.width)
+  json.Object();
+  WritePicture(picture, json);
+  json.Member("width", result.width)
       .Member("height", result.height)
       .Member("task", result.task)
       .Member("prompt", result.prompt)
@@ -105,8 +112,9 @@ std::string ResultToJson(std::string_view image, const Result& result) {
   return json.End().End().Take();
 }
 
-std::string ErrorToJson(std::string_view image, std::string_view code, std::string_view message) {
-  return ErrorRecord(image, code, message);
+std::string ErrorToJson(const PictureLabel& picture, std::string_view code,
+                        std::string_view message) {
+  return ErrorRecord(picture, code, message);
 }
 
 ParsedLine ParseAnswerLine(Task task, std::string_view line) {

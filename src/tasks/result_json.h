@@ -1,6 +1,8 @@
 #ifndef UFFIZI_TASKS_RESULT_JSON_H_
 #define UFFIZI_TASKS_RESULT_JSON_H_
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,12 +12,28 @@
 // The records that the doors write, each one line of JSON without a line break.
 namespace uffizi {
 
+// What a record says about its picture.
+struct PictureLabel {
+  PictureLabel(std::string_view name) : image(name) {}    // NOLINT: a name is all that most have
+  PictureLabel(const std::string& name) : image(name) {}  // NOLINT
+  PictureLabel(const char* name) : image(name) {}         // NOLINT
+  PictureLabel(std::string_view name, size_t of_page, size_t of_pages, std::optional<double> time)
+      : image(name), page(of_page), pages(of_pages), seconds(time) {}
+
+  std::string_view image;         // whatever names it
+  size_t page = 0;                // its number in a file of several, from 1; 0: none was chosen
+  size_t pages = 0;               // in the file; 0: unknown
+  std::optional<double> seconds;  // of a frame
+};
+
 // {"image", "width", "height", "task", "prompt", "text", "token_ids", "result", "timings"}, and
-// "truncated": true if the answer hit the length limit. `image` is whatever names the picture.
-std::string ResultToJson(std::string_view image, const Result& result);
+// "truncated": true if the answer hit the length limit. After "image" stand "page" (or "pages"
+// alone, if the first of several was taken unasked), "pages" and "time" of what has them.
+std::string ResultToJson(const PictureLabel& picture, const Result& result);
 
 // {"image", "error": {"code", "message"}}; `code` is a name of ErrorCode.
-std::string ErrorToJson(std::string_view image, std::string_view code, std::string_view message);
+std::string ErrorToJson(const PictureLabel& picture, std::string_view code,
+                        std::string_view message);
 
 struct ParsedLine {
   std::string json;

@@ -24,7 +24,9 @@ std::vector<std::string> List(const Collection& collection, const fs::path& root
     std::string text = fs::path(picture.name).lexically_relative(root).string();
     try {
       if (picture.error) throw *picture.error;
-      text += "=" + source->Read(1000);
+      const std::string content = source->Read(1000);
+      text += '=';
+      text += content;
     } catch (const Error& error) {
       text += std::string("!") + Name(error.code());
     }

@@ -100,9 +100,13 @@ def tokenizers():
 
 
 def pictures():
-    for picture in (DATA / "image").iterdir():
+    readers = {".bmp": 0, ".tga": 1, ".ppm": 2, ".pgm": 2, ".pbm": 2, ".pam": 2, ".pfm": 2, ".qoi": 3, ".ico": 4,
+               ".tif": 5}
+    for picture in [*(DATA / "image").iterdir(), *(DATA / "formats").iterdir()]:
         if picture.is_file() and picture.suffix != ".txt" and picture.stat().st_size < 20_000:
             write("picture", picture.name, picture.read_bytes())
+            if picture.suffix in readers:
+                write("small_formats", picture.name, bytes([readers[picture.suffix]]) + picture.read_bytes())
 
 
 def collections():
