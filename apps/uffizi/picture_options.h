@@ -4,7 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
-#include "dataset/source.h"
+#include "dataset/page_selection.h"
 #include "uffizi/image.h"
 
 namespace uffizi::cli {

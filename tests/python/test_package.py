@@ -21,7 +21,7 @@ def python(tmp_path_factory):
     python = folder / "bin" / "python"
     requirements = HERE / "requirements.txt"
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*install, f"{wheel}[pandas,supervision]", "-r", requirements], check=True)
+    subprocess.run([*install, f"{wheel}[pandas,parquet,supervision]", "-r", requirements], check=True)
     return python
 
 

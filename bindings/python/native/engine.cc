@@ -190,6 +190,7 @@ void BindEngine(nb::module_& module) {
   nb::class_<EncodedImage>(module, "EncodedImage")
       .def_prop_ro("width", &EncodedImage::width)
       .def_prop_ro("height", &EncodedImage::height)
+      .def_prop_ro("tile_count", &EncodedImage::tile_count)
       .def_prop_ro("preprocess_seconds", &EncodedImage::preprocess_seconds)
       .def_prop_ro("encode_seconds", &EncodedImage::encode_seconds)
       .def(
@@ -234,12 +235,14 @@ void BindEngine(nb::module_& module) {
           nb::arg("ids"), nb::arg("skip_special_tokens"))
       .def(
           "encode",
-          [](Model& model, const Pixels& pixels) {
+          [](Model& model, const Pixels& pixels, const std::string& tiles) {
             const ImageView view = ViewPixels(pixels);
+            const TileOptions options = TileOptions::Parse(tiles);
             const nb::gil_scoped_release release;
-            return model.WithSession([&](Session& session) { return session.Encode(view); });
+            return model.WithSession(
+                [&](Session& session) { return session.Encode(view, options); });
           },
-          nb::arg("pixels").noconvert())
+          nb::arg("pixels").noconvert(), nb::arg("tiles") = "")
       .def(
           "preprocess",
           [](Model& model, const Pixels& pixels) {

@@ -1,7 +1,12 @@
 #include <nanobind/stl/filesystem.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <memory>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "native.h"
 #include "uffizi/error.h"
@@ -22,12 +27,22 @@ Array ToArray(Image image) {
   return Array(data, 3, shape, owner);
 }
 
-DecodeOptions Options(bool exif, bool drop_alpha, size_t max_pixels) {
-  DecodeOptions options;
-  options.apply_exif_orientation = exif;
-  options.alpha = drop_alpha ? AlphaMode::kDrop : AlphaMode::kWhite;
-  options.max_pixels = max_pixels;
-  return options;
+// Grey samples of any kind as [height, width] u8, as files of such samples are read.
+nb::ndarray<nb::numpy, uint8_t, nb::shape<-1, -1>> ScaleSamples(
+    const nb::ndarray<nb::numpy, const float, nb::shape<-1, -1>, nb::c_contig>& samples,
+    bool whole_numbers) {
+  const std::span<const float> values(samples.data(), samples.size());
+  auto owned = std::make_unique<std::vector<uint8_t>>(values.size());
+  {
+    const nb::gil_scoped_release release;
+    ScaleToBytes(values, whole_numbers, owned->data());
+  }
+  const size_t shape[] = {samples.shape(0), samples.shape(1)};
+  uint8_t* data = owned->data();
+  nb::capsule owner(owned.get(),
+                    [](void* held) noexcept { delete static_cast<std::vector<uint8_t>*>(held); });
+  owned.release();
+  return {data, 2, shape, owner};
 }
 
 }  // namespace
@@ -48,34 +63,67 @@ ImageView ViewPixels(const Pixels& pixels) {
 
 void BindPictures(nb::module_& module) {
   module.attr("DEFAULT_MAX_PIXELS") = DecodeOptions().max_pixels;
+  nb::list extensions;
+  for (const std::string_view extension : PictureExtensions()) {
+    extensions.append(nb::str(extension.data(), extension.size()));
+  }
+  module.attr("PICTURE_EXTENSIONS") = nb::tuple(extensions);
+  nb::class_<DecodeOptions>(module, "DecodeOptions")
+      .def(
+          "__init__",
+          [](DecodeOptions* self, bool exif, bool drop_alpha, size_t max_pixels, size_t page,
+             bool fill_truncated, double pdf_dpi) {
+            new (self) DecodeOptions();
+            self->apply_exif_orientation = exif;
+            self->alpha = drop_alpha ? AlphaMode::kDrop : AlphaMode::kWhite;
+            self->max_pixels = max_pixels;
+            if (page < 1) throw Error(ErrorCode::kInvalidArgument, "pages are counted from 1");
+            self->page = page - 1;
+            self->truncated = fill_truncated ? TruncatedMode::kFill : TruncatedMode::kRefuse;
+            self->pdf_dpi = pdf_dpi;
+          },
+          nb::arg("exif"), nb::arg("drop_alpha"), nb::arg("max_pixels"), nb::arg("page"),
+          nb::arg("fill_truncated"), nb::arg("pdf_dpi"));
   module.def(
       "read_image",
-      [](const std::filesystem::path& path, bool exif, bool drop_alpha, size_t max_pixels) {
+      [](const std::filesystem::path& path, const DecodeOptions& options) {
         Image image;
         {
           const nb::gil_scoped_release release;
-          image = ReadImage(path, Options(exif, drop_alpha, max_pixels));
+          image = ReadImage(path, options);
         }
         return ToArray(std::move(image));
       },
-      nb::arg("path"), nb::arg("exif"), nb::arg("drop_alpha"), nb::arg("max_pixels"),
-      nb::sig("def read_image(path: str | os.PathLike[str], exif: bool, drop_alpha: bool, "
-              "max_pixels: int) -> numpy.typing.NDArray[numpy.uint8]"));
+      nb::arg("path"), nb::arg("options"),
+      nb::sig("def read_image(path: str | os.PathLike[str], options: DecodeOptions) -> "
+              "numpy.typing.NDArray[numpy.uint8]"));
   module.def(
       "decode_image",
-      [](const nb::bytes& bytes, const std::string& name, bool exif, bool drop_alpha,
-         size_t max_pixels) {
+      [](const nb::bytes& bytes, const std::string& name, const DecodeOptions& options) {
         const auto* data = static_cast<const uint8_t*>(bytes.data());
         const size_t size = bytes.size();
         Image image;
         {
           const nb::gil_scoped_release release;
-          image = DecodeImage({data, size}, name, Options(exif, drop_alpha, max_pixels));
+          image = DecodeImage({data, size}, name, options);
         }
         return ToArray(std::move(image));
       },
-      nb::arg("data"), nb::arg("name"), nb::arg("exif"), nb::arg("drop_alpha"),
-      nb::arg("max_pixels"));
+      nb::arg("data"), nb::arg("name"), nb::arg("options"));
+  // How many pages there are, and when each frame of an animation begins.
+  module.def(
+      "inspect_pages",
+      [](const nb::bytes& bytes, const std::string& name, const DecodeOptions& options) {
+        const auto* data = static_cast<const uint8_t*>(bytes.data());
+        const size_t size = bytes.size();
+        const nb::gil_scoped_release release;
+        PageInfo pages = InspectPages({data, size}, name, options);
+        return std::pair(pages.count, std::move(pages.seconds));
+      },
+      nb::arg("data"), nb::arg("name"), nb::arg("options"));
+  module.def("scale_samples", &ScaleSamples, nb::arg("samples"), nb::arg("whole_numbers"),
+             nb::sig("def scale_samples(samples: numpy.typing.NDArray[numpy.float32], "
+                     "whole_numbers: bool) -> numpy.typing.NDArray[numpy.uint8]"));
   module.def(
       "draw_answer",
       [](const Pixels& pixels, const Answer& answer) {

@@ -31,6 +31,15 @@ def test_a_folder_is_a_table(folder, model, capsys):
     assert error.startswith("invalid_image: ") and "broken.png" in error
 
 
+def test_every_kind_has_a_row(tmp_path, scene):
+    for name in ("a.bmp", "b.heic", "c.avif", "d.jfif", "e.psd"):
+        (tmp_path / name).write_bytes(b"broken")
+    (tmp_path / "f.txt").write_text("no picture")
+    table = uffizi.annotate(tmp_path, "<CAPTION>", progress=False)
+    assert [path[-6:] for path in table["image"]] == ["/a.bmp", "b.heic", "c.avif", "d.jfif", "/e.psd"]
+    assert table["error"].notna().all()
+
+
 def test_other_ways(folder, capsys):
     flat = uffizi.annotate(str(folder), "<CAPTION>", recursive=False, progress=False)
     assert len(flat) == 2 and capsys.readouterr().err == ""

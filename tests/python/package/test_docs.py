@@ -22,6 +22,12 @@ def prepare(folder, code, scene):
     for name in re.findall(r'"([\w./-]+\.(?:jpe?g|png|webp))"', code):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(scene.read_bytes())
+    for name in re.findall(r'"(train\.parquet)"', code):
+        import pyarrow
+        import pyarrow.parquet
+
+        table = pyarrow.table({"image": [{"bytes": scene.read_bytes(), "path": "a.png"}]})
+        pyarrow.parquet.write_table(table, folder / name)
     for name in re.findall(r'"([\w.-]+/)"', code):
         (folder / name).mkdir(exist_ok=True)
         (folder / name / "one.png").write_bytes(scene.read_bytes())

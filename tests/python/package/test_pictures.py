@@ -91,3 +91,75 @@ def test_names_that_are_not_utf8(tmp_path, scene):
     path = pathlib.Path(str(tmp_path / "b\udcffd.png"))
     path.write_bytes(scene.read_bytes())
     assert to_pixels(path).shape == (705, 529, 3)
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_pil_images_of_wide_samples_are_those_of_their_files(mode, tmp_path):
+    grey = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    if mode == "F":
+        image = PIL.Image.fromarray((grey / 255).astype(np.float32))
+    else:
+        image = PIL.Image.fromarray(grey * 257).convert(mode)
+    assert image.mode == mode
+    pixels = to_pixels(image)
+    assert np.abs(pixels[:, :, 0].astype(int) - grey).max() <= 1
+    assert (pixels[:, :, 0] == pixels[:, :, 2]).all()
+    image.save(tmp_path / "a.tif")
+    np.testing.assert_array_equal(to_pixels(tmp_path / "a.tif"), pixels)
+    if mode == "I;16":
+        image.save(tmp_path / "a.png")
+        np.testing.assert_array_equal(to_pixels(tmp_path / "a.png"), pixels)
+
+
+def test_negative_and_large_numbers_are_stretched():
+    heights = np.linspace(-50, 3000, 400, dtype=np.float32).reshape(20, 20)
+    pixels = to_pixels(PIL.Image.fromarray(heights))
+    assert pixels.min() == 0 and pixels.max() == 255
+    assert abs(int(pixels[10, 0, 0]) - 128) <= 1
+
+
+def test_kinds_that_came_later(source):
+    formats = source / "tests/data/formats"
+    expected = np.asarray(PIL.Image.open(formats / "expected/rgb_bmp.png"))
+    for name in ("rgb.bmp", "rgb.tga", "rgb.ppm", "rgb.qoi", "near_infrared.tif"):
+        np.testing.assert_array_equal(to_pixels(formats / name), expected)
+
+
+def test_pages(source):
+    formats = source / "tests/data/formats"
+    assert uffizi.count_pages(formats / "pages.tif") == 3
+    assert uffizi.count_pages((formats / "rgb.bmp").read_bytes()) == 1
+    assert uffizi.count_pages(formats / "two_pages.pdf") == 2  # pypdfium2 is installed
+    for page in (1, 2):
+        expected = np.asarray(PIL.Image.open(formats / f"expected/two_pages_pdf{'_1' if page == 2 else ''}.png"))
+        got = to_pixels(formats / "two_pages.pdf", page=page)
+        assert np.abs(got.astype(int) - expected).max() <= 1
+    with pytest.raises(uffizi.Error, match="no page 4"):
+        to_pixels(formats / "pages.tif", page=4)
+
+
+def test_truncated(tmp_path, other):
+    (tmp_path / "cut.jpg").write_bytes(other.read_bytes()[:-5000])
+    with pytest.raises(uffizi.ImageError, match="truncated"):
+        to_pixels(tmp_path / "cut.jpg")
+    pixels = to_pixels(tmp_path / "cut.jpg", truncated="fill")
+    np.testing.assert_array_equal(pixels[:50], to_pixels(other)[:50])
+
+
+def test_tiles_and_filters(model, scene):
+    image = PIL.Image.open(scene).convert("RGB")
+    pair = PIL.Image.new("RGB", (2 * image.width, image.height))
+    pair.paste(image, (0, 0))
+    pair.paste(image, (image.width, 0))
+    encoded = model.encode(pair, tiles="2x1")
+    assert encoded.tile_count == 2 and model.encode(pair).tile_count == 0
+    result = encoded("<OD>")
+    assert max(region.bounds.x2 for region in result.regions) > image.width
+    label = result.regions[0].label
+    few = model(pair, "<OD>", tiles="2x1", labels=[label.upper()], min_score=0.1)
+    assert {region.label for region in few.regions} == {label}
+    assert all(region.score >= 0.1 for region in few.regions)
+    detections = result.to_supervision(["nothing", label])
+    assert set(detections.class_id) == {1} and len(detections) == len(few.regions)
+    with pytest.raises(uffizi.ArgumentError):
+        model.encode(pair, tiles="huge")

@@ -25,6 +25,8 @@ from ._errors import (
     UnsupportedError,
 )
 from ._model import EncodedImage, Florence2, pull
+from ._parquet import annotate_parquet
+from ._pictures import SUFFIXES, count_pages
 from ._results import Box, Region, Result, Timings
 from ._stream import Stream, Token
 from ._tasks import TASKS, TaskInfo
@@ -32,6 +34,7 @@ from ._tasks import TASKS, TaskInfo
 __version__ = _version("uffizi")
 
 __all__ = [
+    "SUFFIXES",
     "TASKS",
     "ArgumentError",
     "Box",
@@ -52,5 +55,7 @@ __all__ = [
     "UnsupportedError",
     "__version__",
     "annotate",
+    "annotate_parquet",
+    "count_pages",
     "pull",
 ]

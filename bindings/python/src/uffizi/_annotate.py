@@ -31,6 +31,9 @@ def annotate(
     recursive: bool = True,
     progress: bool = True,
     batch_size: int = 8,
+    tiles: str = "",
+    min_score: float = 0.0,
+    labels: Sequence[str] | None = None,
     text: str | Sequence[str] | None = None,
     region: Region | None = None,
     **generation: Unpack[Generation],
@@ -39,7 +42,9 @@ def annotate(
 
     There is one row for each region found, with its label, score and box; a text answer, an answer
     without regions and a picture that cannot be read have one row each. `outline` holds the polygons
-    or the quad of a region that has any; `error` says what is wrong with a picture.
+    or the quad of a region that has any; `error` says what is wrong with a picture. Of a folder, every
+    file is a picture that the command line takes for one (`uffizi.SUFFIXES`); `tiles`, `min_score` and
+    `labels` are those of `Florence2.__call__`.
     """
     try:
         import pandas
@@ -57,12 +62,12 @@ def annotate(
             encoded, broken = [], {}
             for path in batch:
                 try:
-                    encoded.append((path, model.encode(path)))
+                    encoded.append((path, model.encode(path, tiles=tiles)))
                 except Error as error:
                     broken[path] = error
             answers = model(
                 [picture for _, picture in encoded], wanted, text=text, region=region,
-                batch_size=batch_size, **generation,
+                batch_size=batch_size, min_score=min_score, labels=labels, **generation,
             )  # fmt: skip
             by_path = {path: results for (path, _), results in zip(encoded, answers)}
             for path in batch:

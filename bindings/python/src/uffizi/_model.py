@@ -122,6 +122,11 @@ class EncodedImage:
         return self._encoded.height
 
     @property
+    def tile_count(self) -> int:
+        """Into how many tiles it is cut; 0 if it is not."""
+        return self._encoded.tile_count
+
+    @property
     def tokens(self) -> npt.NDArray[np.float32]:
         """[image_tokens, d_model], not a copy: the picture's embeddings."""
         return self._encoded.tokens(self.model.info["d_model"])
@@ -172,8 +177,10 @@ class Florence2:
         exact = compute == "f32" or bool(lora)
         return cls(_resolve(name_or_path, revision, exact), compute=compute, threads=threads, lora=lora)
 
-    def encode(self, picture: Picture | EncodedImage) -> EncodedImage:
-        """Encodes a picture, to be asked afterwards."""
+    def encode(self, picture: Picture | EncodedImage, *, tiles: str = "") -> EncodedImage:
+        """Encodes a picture, to be asked afterwards. With `tiles` ("auto", "3x2" for columns and rows,
+        or "1000" for a side in pixels) questions about things and words are asked about overlapping
+        tiles of it, in which small ones can be seen, and the answers merged."""
         if isinstance(picture, EncodedImage):
             if picture.model._engine is not self._engine:
                 raise ArgumentError("the picture was encoded by another model")
@@ -181,35 +188,40 @@ class Florence2:
         start = time.perf_counter()
         pixels = to_pixels(picture)
         seconds = time.perf_counter() - start
-        return EncodedImage(self, self._engine.encode(pixels), pixels, seconds)
+        return EncodedImage(self, self._engine.encode(pixels, tiles), pixels, seconds)
 
     @overload
     def __call__(  # type: ignore[overload-overlap]
         self, pictures: Picture | EncodedImage, tasks: Task, *,
         text: str | Sequence[str] | None = ..., region: Region | None = ..., batch_size: int = ...,
+        tiles: str = ..., min_score: float = ..., labels: Sequence[str] | None = ...,
         **generation: Unpack[Generation],
     ) -> Result: ...  # fmt: skip
     @overload
     def __call__(  # type: ignore[overload-overlap]
         self, pictures: Picture | EncodedImage, tasks: list[Task] | list[str], *,
         text: str | Sequence[str] | None = ..., region: Region | None = ..., batch_size: int = ...,
+        tiles: str = ..., min_score: float = ..., labels: Sequence[str] | None = ...,
         **generation: Unpack[Generation],
     ) -> list[Result]: ...  # fmt: skip
     @overload
     def __call__(
         self, pictures: Sequence[Picture | EncodedImage], tasks: Task, *,
         text: str | Sequence[str] | None = ..., region: Region | None = ..., batch_size: int = ...,
+        tiles: str = ..., min_score: float = ..., labels: Sequence[str] | None = ...,
         **generation: Unpack[Generation],
     ) -> list[Result]: ...  # fmt: skip
     @overload
     def __call__(
         self, pictures: Sequence[Picture | EncodedImage], tasks: list[Task] | list[str], *,
         text: str | Sequence[str] | None = ..., region: Region | None = ..., batch_size: int = ...,
+        tiles: str = ..., min_score: float = ..., labels: Sequence[str] | None = ...,
         **generation: Unpack[Generation],
     ) -> list[list[Result]]: ...  # fmt: skip
     def __call__(
         self, pictures: Any, tasks: Any, *, text: str | Sequence[str] | None = None,
-        region: Region | None = None, batch_size: int = 8, **generation: Unpack[Generation],
+        region: Region | None = None, batch_size: int = 8, tiles: str = "", min_score: float = 0.0,
+        labels: Sequence[str] | None = None, **generation: Unpack[Generation],
     ) -> Any:  # fmt: skip
         """Asks about pictures.
 
@@ -218,7 +230,9 @@ class Florence2:
         `Result`, or a list where a list was given: of pictures outside, of tasks inside. `text` and
         `region` are inputs for all tasks that take such: a phrase (or several, for open-vocabulary
         detection), four numbers in pixels. The answers to `batch_size` pictures are generated
-        together; they are the same as one by one. Options of the search have transformers' names.
+        together; they are the same as one by one. `tiles` cuts large pictures, as `encode` does.
+        Regions whose score is under `min_score` or whose label is not among `labels` are left out.
+        Options of the search have transformers' names.
         """
         one_picture, one_task = not _is_list(pictures), not isinstance(tasks, list)
         options = make_options(dict(generation), self.info["max_positions"])
@@ -228,8 +242,13 @@ class Florence2:
             raise ArgumentError(f"batch_size must be at least 1, not {batch_size}")
         answers: list[list[Result]] = []
         for begin in range(0, len(all_pictures), batch_size):
-            batch = [self.encode(picture) for picture in all_pictures[begin : begin + batch_size]]
+            batch = [
+                self.encode(picture, tiles=tiles)
+                for picture in all_pictures[begin : begin + batch_size]
+            ]
             answers += self._ask(batch, wanted, text, region, options)
+        for result in (result for row in answers for result in row):
+            result.keep(min_score, labels)
         rows: list[Any] = [row[0] for row in answers] if one_task else answers
         return rows[0] if one_picture else rows
 

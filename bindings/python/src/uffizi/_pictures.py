@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
 import pathlib
@@ -23,8 +24,23 @@ Picture = Union[
     "npt.NDArray[np.uint8]",
 ]  # fmt: skip
 
-#: File names that `annotate` and other walks over folders take for pictures.
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff"})
+#: File names that `annotate` and other walks over folders take for pictures: the command line's list.
+SUFFIXES = frozenset(_native.PICTURE_EXTENSIONS)
+
+
+def _find_libraries() -> None:
+    """Tells the decoders of PDF and HEIC where Python packages have brought them along."""
+    for variable, package, pattern in (
+        ("UFFIZI_PDFIUM", "pypdfium2_raw", "libpdfium.so"),
+        ("UFFIZI_LIBHEIF", "pillow_heif", "../pillow_heif.libs/libheif-*.so*"),
+    ):
+        spec = importlib.util.find_spec(package) if variable not in os.environ else None
+        for folder in (spec.submodule_search_locations or []) if spec else []:
+            for library in sorted(pathlib.Path(folder).parent.glob(f"{package}/{pattern}")):
+                os.environ[variable] = str(library.resolve())
+
+
+_find_libraries()
 
 
 def to_pixels(
@@ -33,24 +49,34 @@ def to_pixels(
     exif: bool = True,
     drop_alpha: bool = False,
     max_pixels: int = _native.DEFAULT_MAX_PIXELS,
+    page: int = 1,
+    truncated: str = "refuse",
+    pdf_dpi: float = 200.0,
 ) -> npt.NDArray[np.uint8]:
     """[height, width, 3] u8. An array that already is that is not copied.
 
     Files and bytes are turned as their EXIF says; PIL images and arrays are taken as they stand,
     so that coordinates are those of the object given. Transparent pixels are composed over white,
-    or with `drop_alpha` only their colour is taken, as Pillow's convert("RGB") does.
+    or with `drop_alpha` only their colour is taken, as Pillow's convert("RGB") does. `page` chooses,
+    from 1, among the pages of a TIFF or PDF and the frames of an animation. A JPEG or PNG that is cut
+    off is an error, or with `truncated="fill"` taken as far as it goes.
     """
+    if truncated not in ("refuse", "fill"):
+        raise ArgumentError(f'truncated is "refuse" or "fill", not {truncated!r}')
+    options = _native.DecodeOptions(
+        exif, drop_alpha, max_pixels, page, truncated == "fill", pdf_dpi
+    )
     if isinstance(picture, (str, os.PathLike)):
-        return _native.read_image(pathlib.Path(picture), exif, drop_alpha, max_pixels)
+        return _native.read_image(pathlib.Path(picture), options)
     if isinstance(picture, (bytes, bytearray, memoryview)):
-        return _native.decode_image(bytes(picture), "picture", exif, drop_alpha, max_pixels)
+        return _native.decode_image(bytes(picture), "picture", options)
     if isinstance(picture, np.ndarray):
         return _from_array(picture, drop_alpha)
     if hasattr(picture, "convert") and hasattr(picture, "getbands"):
         return _from_pil(picture, drop_alpha, max_pixels)
     if hasattr(picture, "read"):
         name = str(getattr(picture, "name", "picture"))
-        return _native.decode_image(picture.read(), name, exif, drop_alpha, max_pixels)
+        return _native.decode_image(picture.read(), name, options)
     raise TypeError(
         "a picture is a path, bytes, a file, a PIL image or a numpy array, "
         f"not {type(picture).__name__}"
@@ -64,6 +90,11 @@ def _from_pil(image: PIL.Image.Image, drop_alpha: bool, max_pixels: int) -> npt.
             "image_too_large",
         )
     try:
+        if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+            # Pillow would cut them off at 255.
+            samples = np.asarray(image, np.float32)
+            grey = _native.scale_samples(np.ascontiguousarray(samples), image.mode != "F")
+            return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
         if image.mode != "RGB":
             if image.has_transparency_data and not drop_alpha:
                 return _over_white(np.asarray(image.convert("RGBA")))
@@ -99,6 +130,15 @@ def _over_white(rgba: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     alpha = rgba[:, :, 3:].astype(np.uint32)
     mixed = rgba[:, :, :3] * alpha + 255 * (255 - alpha)
     return ((mixed + 127) // 255).astype(np.uint8)
+
+
+def count_pages(picture: str | os.PathLike[str] | bytes) -> int:
+    """How many pages a TIFF or PDF has, or frames an animation; 1 of any other picture."""
+    options = _native.DecodeOptions(True, False, _native.DEFAULT_MAX_PIXELS, 1, False, 200.0)
+    if isinstance(picture, bytes):
+        return _native.inspect_pages(picture, "picture", options)[0]
+    path = pathlib.Path(picture)
+    return _native.inspect_pages(path.read_bytes(), str(path), options)[0]
 
 
 def find_pictures(folder: str | os.PathLike[str], recursive: bool) -> Iterable[pathlib.Path]:

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import html
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -103,6 +104,17 @@ class Result:
             | _names(outlined, "polygons_")
         )
 
+    def keep(self, min_score: float = 0.0, labels: Sequence[str] | None = None) -> Result:
+        """Leaves out the regions whose score is lower, and those with other labels than `labels`, in
+        any case of letters. Gives itself."""
+        wanted = None if labels is None else {label.lower() for label in labels}
+        self.regions = [
+            region
+            for region in self.regions
+            if region.score >= min_score and (wanted is None or region.label.lower() in wanted)
+        ]
+        return self
+
     def to_dict(self) -> dict[str, Any]:
         """{task: answer}, as `processor.post_process_generation` gives it in transformers, with
         `scores` beside the labels."""
@@ -141,17 +153,28 @@ class Result:
         answer = _native.Answer(self.shape, self.caption, regions)
         return PIL.Image.fromarray(_native.draw_answer(pixels, answer))
 
-    def to_supervision(self) -> supervision.Detections:
+    def to_supervision(self, classes: Sequence[str] | None = None) -> supervision.Detections:
         """Detections for the package `supervision`: boxes, labels (`class_name`), scores where there
-        are any, masks of segmentations and corners of OCR's quads."""
+        are any, masks of segmentations and corners of OCR's quads.
+
+        `class_id` is the place of the label in `classes`, which makes ids the same for all pictures;
+        regions with other labels are left out. Without `classes` it is its place among the labels of
+        this answer."""
         try:
             import supervision
         except ImportError as error:
             raise ImportError("to_supervision() needs `pip install uffizi[supervision]`") from error
+        if classes is not None:
+            return dataclasses.replace(self).keep(labels=classes)._detections(list(classes))
+        return self._detections(sorted({r.label for r in self.regions}))
+
+    def _detections(self, names: list[str]) -> supervision.Detections:
+        import supervision
+
         if not self.regions:
             return supervision.Detections.empty()
         labels = [r.label for r in self.regions]
-        names = sorted(set(labels))
+        ids = {name.lower(): i for i, name in enumerate(names)} | {n: i for i, n in enumerate(names)}
         data: dict[str, Any] = {"class_name": np.array(labels)}
         if self.shape == "quads":
             corners = np.array([r.quad for r in self.regions], np.float32)
@@ -161,7 +184,7 @@ class Result:
             xyxy=np.array([r.bounds for r in self.regions], np.float32),
             mask=self.masks() if any(r.polygons for r in self.regions) else None,
             confidence=scores if scores.any() else None,
-            class_id=np.array([names.index(label) for label in labels]),
+            class_id=np.array([ids[label] if label in ids else ids[label.lower()] for label in labels]),
             data=data,
         )
 
