@@ -12,7 +12,10 @@ namespace uffizi {
 namespace {
 
 constexpr float kSameThing = 0.5f;  // intersection over the smaller area
-constexpr float kEdge = 0.012f;     // of a tile's side: what ends there is cut
+constexpr float kSamePlace = 0.7f;  // intersection over union: one thing, whatever it is called
+// Of the whole picture only what is larger than this, of a tile's sides, is of use.
+constexpr float kLargeThing = 0.6f;
+constexpr float kEdge = 0.012f;  // of a tile's side: what ends there is cut
 
 // A region on the whole picture, with the sides on which its tile cuts it.
 struct Piece {
@@ -22,6 +25,17 @@ struct Piece {
   bool whole = false;  // seen in the whole picture
   bool left = false, top = false, right = false, bottom = false;
   bool cut() const { return left || top || right || bottom; }
+
+  // Whether it does not reach beyond a tile, whose inner edges it keeps off: that one sees more of
+  // it.
+  bool Within(const TileRect& tile) const {
+    const float margin_x = kEdge * static_cast<float>(tile.width);
+    const float margin_y = kEdge * static_cast<float>(tile.height);
+    const auto x = static_cast<float>(tile.left), y = static_cast<float>(tile.top);
+    return box.x1 >= x + margin_x && box.y1 >= y + margin_y &&
+           box.x2 <= x + static_cast<float>(tile.width) - margin_x &&
+           box.y2 <= y + static_cast<float>(tile.height) - margin_y;
+  }
 };
 
 void ForEachPoint(Region& region, const auto& change) {
@@ -124,13 +138,19 @@ class Merger {
   }
 
   bool SameThing(const Piece& a, const Piece& b) const {
-    if (a.part == b.part || (!words_ && a.region.label != b.region.label)) return false;
+    if (a.part == b.part) return false;
+    const bool same_label = words_ || a.region.label == b.region.label;
     const Box &p = a.box, &q = b.box;
     const float columns = Overlap(p.x1, p.x2, q.x1, q.x2), rows = Overlap(p.y1, p.y2, q.y1, q.y2);
     const float common = columns * rows;
     if (common <= 0) return false;
     // Boxes without a name lie within each other where both are meant.
     const float smaller = unnamed_ ? Area(p) + Area(q) - common : std::min(Area(p), Area(q));
+    if (!same_label) {
+      // A part of a thing is easily taken for another one; a whole one seen twice seldom is.
+      if (a.cut() || b.cut()) return common / smaller >= kSameThing;
+      return common / (Area(p) + Area(q) - common) >= kSamePlace;
+    }
     if (common / smaller >= kSameThing) return true;
     const bool beside = (a.right && b.left) || (a.left && b.right);
     const bool above = (a.bottom && b.top) || (a.top && b.bottom);
@@ -147,6 +167,7 @@ class Merger {
     a.box = {std::min(a.box.x1, b.box.x1), std::min(a.box.y1, b.box.y1),
              std::max(a.box.x2, b.box.x2), std::max(a.box.y2, b.box.y2)};
     Region& region = a.region;
+    if (!words_ && b.region.score > region.score) region.label = b.region.label;
     region.score = std::max(region.score, b.region.score);
     a.order = std::min(a.order, b.order);
     if (!region.quad.empty()) {
@@ -199,6 +220,25 @@ std::vector<std::vector<Piece>> Lines(std::vector<Piece> words) {
   return lines;
 }
 
+// What another tile, or the tiles for the whole picture, see better.
+void LeaveOutUseless(const std::vector<TileResult>& parts, std::vector<Piece>& pieces) {
+  float tile_width = 0, tile_height = 0;
+  for (const TileResult& part : parts) {
+    if (!part.tile) continue;
+    tile_width = std::max(tile_width, static_cast<float>(part.tile->width));
+    tile_height = std::max(tile_height, static_cast<float>(part.tile->height));
+  }
+  std::erase_if(pieces, [&](const Piece& piece) {
+    if (piece.whole) {
+      return piece.box.x2 - piece.box.x1 < kLargeThing * tile_width &&
+             piece.box.y2 - piece.box.y1 < kLargeThing * tile_height;
+    }
+    return piece.cut() && std::any_of(parts.begin(), parts.end(), [&](const TileResult& other) {
+             return other.tile && piece.Within(*other.tile);
+           });
+  });
+}
+
 void AddTimings(const Timings& some, Timings& all) {
   all.text_encoder += some.text_encoder;
   all.decoder = std::max(all.decoder, some.decoder);  // decoded together
@@ -243,6 +283,7 @@ Result MergeTiles(Task task, std::vector<TileResult> parts, int width, int heigh
   }
   merged.task = std::string(GetTaskInfo(task).token);
   merged.answer.shape = GetTaskInfo(task).shape;
+  LeaveOutUseless(parts, pieces);
   std::vector<Piece> kept = Merger(task, std::move(pieces)).Run();
   if (TileTask(task) != Task::kOcrWithRegion) {
     for (Piece& piece : kept) merged.answer.regions.push_back(std::move(piece.region));
