@@ -84,8 +84,8 @@ def test_pages_of_a_pdf_and_a_tiff(tmp_path):
     assert [(r["page"], r["pages"]) for r in records] == [(1, 2), (2, 2), (1, 3), (2, 3), (3, 3)]
     assert records[1]["image"].endswith("two_pages.pdf#page=2")
     assert records[1]["width"] == 556  # 200 points at 200 dots an inch
-    annotate(files[1], "--task", "caption", "--output", out, "--restart")
-    (record,) = read_records(out)
+    annotate(files[1], "--task", "caption", "--output", tmp_path / "first.jsonl")
+    (record,) = read_records(tmp_path / "first.jsonl")
     assert record["pages"] == 3 and "page" not in record
 
 
