@@ -112,7 +112,7 @@ std::vector<Result> Session::Run(std::span<const Query> queries, const ProgressC
   auto next = answers.begin();
   for (size_t i = 0; i < queries.size(); ++i) {
     const auto end = next + static_cast<std::ptrdiff_t>(std::max<size_t>(1, parts[i]));
-    std::vector<Result> own(std::move_iterator(next), std::move_iterator(end));
+    std::vector<Result> own(std::make_move_iterator(next), std::make_move_iterator(end));
     results.push_back(parts[i] == 0 ? std::move(own.front())
                                     : Runner::Merge(queries[i], std::move(own)));
     next = end;
