@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -221,6 +222,7 @@ class _Job:
     def __init__(self, output: pathlib.Path, asked: dict[str, Any], restart: bool) -> None:
         self.output = output
         self.folder = output.with_name(output.name + ".job")
+        self._check_folder()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._note = self.folder / "job.json"
         mark = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
@@ -236,6 +238,19 @@ class _Job:
             self._parts = []
         self._mark = mark
         self._write_note()
+
+    def _check_folder(self) -> None:
+        """Everything in the folder is of such a job, or it is left alone."""
+        known = re.compile(rf"job\.(json|new)|(part-\d{{6,}}|whole){re.escape(self.output.suffix)}")
+        if self.folder.is_symlink() or (self.folder.exists() and not self.folder.is_dir()):
+            raise ArgumentError(f"{self.folder} is in the way: the job keeps its parts there")
+        found = sorted(self.folder.iterdir()) if self.folder.exists() else []
+        strange = [entry.name for entry in found if not known.fullmatch(entry.name)]
+        if strange or (found and not (self.folder / "job.json").exists()):
+            raise ArgumentError(
+                f"{self.folder} holds files that are no job's ({(strange or [found[0].name])[0]}); "
+                "name another output, or move them"
+            )
 
     @property
     def rows_done(self) -> int:
