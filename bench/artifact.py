@@ -51,7 +51,9 @@ class Bart(torch.nn.Module):
         offset = 2  # rows before position 0
         positions = torch.arange(embeds.shape[1]) + first_position + offset
         table = self.stack.embed_positions.weight
-        return self.stack.layernorm_embedding(embeds + torch.nn.functional.embedding(positions, table))
+        return self.stack.layernorm_embedding(
+            embeds + torch.nn.functional.embedding(positions, table)
+        )
 
     def attend(self, layer, x, keys, values, mask=None):
         mixed = attention(self.split(layer.q_proj(x)), keys, values, mask)
@@ -88,7 +90,9 @@ class Decoder(Bart):
         super().__init__(stack, heads)
         self.lm_head = lm_head
 
-    def forward(self, decoder_input_ids, encoder_hidden_states, encoder_attention_mask, beam_idx, *caches):
+    def forward(
+        self, decoder_input_ids, encoder_hidden_states, encoder_attention_mask, beam_idx, *caches
+    ):
         mask = self.mask(encoder_attention_mask)
         x = self.begin(self.stack.embed_tokens(decoder_input_ids), caches[0].shape[2])
         present = []
@@ -96,7 +100,9 @@ class Decoder(Bart):
             past_keys, past_values, cross_keys, cross_values = caches[4 * i : 4 * i + 4]
             own, other = layer.self_attn, layer.encoder_attn
             keys = torch.cat([past_keys.index_select(0, beam_idx), self.split(own.k_proj(x))], 2)
-            values = torch.cat([past_values.index_select(0, beam_idx), self.split(own.v_proj(x))], 2)
+            values = torch.cat(
+                [past_values.index_select(0, beam_idx), self.split(own.v_proj(x))], 2
+            )
             x = layer.self_attn_layer_norm(x + self.attend(own, x, keys, values))
             mixed = self.attend(other, x, cross_keys, cross_values, mask)
             x = self.finish(layer, layer.encoder_attn_layer_norm(x + mixed))
@@ -108,8 +114,12 @@ class Decoder(Bart):
 def remember_caches(decoder: ov.Model, heads: int, width: int) -> None:
     """Makes the caches of a converted Decoder variables that it keeps to itself."""
     rows = opset13.gather(opset13.shape_of(decoder.input("decoder_input_ids")), [0], 0)
-    nothing = opset13.broadcast(np.float32(0), opset13.concat([rows, np.array([heads, 0, width])], 0))
-    for i, (cache, result) in enumerate(zip(decoder.get_parameters()[4:], decoder.get_results()[1:])):
+    nothing = opset13.broadcast(
+        np.float32(0), opset13.concat([rows, np.array([heads, 0, width])], 0)
+    )
+    for i, (cache, result) in enumerate(
+        zip(decoder.get_parameters()[4:], decoder.get_results()[1:])
+    ):
         info = VariableInfo()
         info.variable_id = f"{('past', 'cross')[i // 2 % 2]}.{i // 4}.{('key', 'value')[i % 2]}"
         info.data_type, info.data_shape = ov.Type.f32, ov.PartialShape([-1, heads, -1, width])
@@ -127,7 +137,12 @@ def remember_caches(decoder: ov.Model, heads: int, width: int) -> None:
 
 @torch.no_grad()
 def export(folder: pathlib.Path, out: pathlib.Path) -> None:
-    model = Florence2ForConditionalGeneration.from_pretrained(folder).float().eval().requires_grad_(False)
+    model = (
+        Florence2ForConditionalGeneration.from_pretrained(folder)
+        .float()
+        .eval()
+        .requires_grad_(False)
+    )
     text, config = model.model.language_model, model.config.text_config
     heads = config.decoder_attention_heads
     width = config.d_model // heads
@@ -135,7 +150,9 @@ def export(folder: pathlib.Path, out: pathlib.Path) -> None:
 
     def convert(module, inputs: dict, caches=(), shape=None) -> ov.Model:
         options = {"input": shape} if shape else {}
-        graph = ov.convert_model(module.eval(), example_input=(*inputs.values(), *caches), **options)
+        graph = ov.convert_model(
+            module.eval(), example_input=(*inputs.values(), *caches), **options
+        )
         for port, name in zip(graph.inputs, inputs):
             port.get_tensor().set_names({name})
             port.get_node().set_friendly_name(name)
@@ -148,17 +165,30 @@ def export(folder: pathlib.Path, out: pathlib.Path) -> None:
 
     side = json.loads((folder / "preprocessor_config.json").read_text())["size"]["height"]
     pixels = torch.zeros(1, 3, side, side)
-    save("image_embedding", convert(ImageEmbedding(model), {"pixel_values": pixels}, shape=[-1, 3, side, side]))
+    save(
+        "image_embedding",
+        convert(ImageEmbedding(model), {"pixel_values": pixels}, shape=[-1, 3, side, side]),
+    )
     ids = torch.arange(4, 10)[None]
-    save("text_embedding", convert(text.encoder.embed_tokens, {"input": ids}),
-         nncf.CompressWeightsMode.INT8_ASYM, None)  # fmt: skip
+    save(
+        "text_embedding",
+        convert(text.encoder.embed_tokens, {"input": ids}),
+        nncf.CompressWeightsMode.INT8_ASYM,
+        None,
+    )
     embeds = torch.zeros(1, 6, config.d_model)
-    save("merger_model", convert(Merger(), {"vision_embeds": embeds, "inputs_embeds": embeds}), None)
+    save(
+        "merger_model", convert(Merger(), {"vision_embeds": embeds, "inputs_embeds": embeds}), None
+    )
     mask = torch.ones(1, 6, dtype=torch.int64)
     encoder = Encoder(text.encoder, config.encoder_attention_heads)
     save("encoder", convert(encoder, {"inputs_embeds": embeds, "attention_mask": mask}))
-    inputs = {"decoder_input_ids": torch.tensor([[2]]), "encoder_hidden_states": embeds,
-              "encoder_attention_mask": mask, "beam_idx": torch.tensor([0], dtype=torch.int32)}  # fmt: skip
+    inputs = {
+        "decoder_input_ids": torch.tensor([[2]]),
+        "encoder_hidden_states": embeds,
+        "encoder_attention_mask": mask,
+        "beam_idx": torch.tensor([0], dtype=torch.int32),
+    }
     past, cross = torch.zeros(1, heads, 3, width), torch.zeros(1, heads, 6, width)
     caches = (past, past, cross, cross) * config.decoder_layers
     decoder = convert(Decoder(text.decoder, heads, model.lm_head), inputs, caches)

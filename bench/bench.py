@@ -21,19 +21,46 @@ HERE = pathlib.Path(__file__).resolve().parent
 TOKENS = 50
 GEMM = "INT4 GEMM 2304 x 4096 x 1024"
 GOALS = {  # of DESIGN: times faster than the peer; GB and seconds at most
-    "avx2": {"vision encoder": 3.0, "text encoder": 3.0, "decoder, a token": 2.0, "picture, one task": 3.0,
-             "picture, three tasks": 6.0, "INT4 GEMM 2304 x 4096 x 1024": 2.5},
-    "avx2_vnni": {"vision encoder": 3.0, "text encoder": 3.0, "decoder, a token": 2.0, "picture, one task": 3.0,
-                  "picture, three tasks": 6.0, "INT4 GEMM 2304 x 4096 x 1024": 2.5},
-    "amx": {"vision encoder": 3.0, "text encoder": 3.0, "decoder, a token": 3.0, "picture, one task": 3.0,
-            "picture, three tasks": 6.0, "INT4 GEMM 2304 x 4096 x 1024": 2.5},
-    "avx512_vnni": {"vision encoder": 2.0, "text encoder": 1.5, "decoder, a token": 1.5,
-                    "picture, one task": 1.5, "picture, three tasks": 3.0,
-                    "INT4 GEMM 2304 x 4096 x 1024": 1.3},
-}  # fmt: skip
+    "avx2": {
+        "vision encoder": 3.0,
+        "text encoder": 3.0,
+        "decoder, a token": 2.0,
+        "picture, one task": 3.0,
+        "picture, three tasks": 6.0,
+        "INT4 GEMM 2304 x 4096 x 1024": 2.5,
+    },
+    "avx2_vnni": {
+        "vision encoder": 3.0,
+        "text encoder": 3.0,
+        "decoder, a token": 2.0,
+        "picture, one task": 3.0,
+        "picture, three tasks": 6.0,
+        "INT4 GEMM 2304 x 4096 x 1024": 2.5,
+    },
+    "amx": {
+        "vision encoder": 3.0,
+        "text encoder": 3.0,
+        "decoder, a token": 3.0,
+        "picture, one task": 3.0,
+        "picture, three tasks": 6.0,
+        "INT4 GEMM 2304 x 4096 x 1024": 2.5,
+    },
+    "avx512_vnni": {
+        "vision encoder": 2.0,
+        "text encoder": 1.5,
+        "decoder, a token": 1.5,
+        "picture, one task": 1.5,
+        "picture, three tasks": 3.0,
+        "INT4 GEMM 2304 x 4096 x 1024": 1.3,
+    },
+}
 LIMITS = {"peak memory": 0.8, "load": 1.0}
-STAGES = {"vision encoder": "vision", "text encoder": "encoder", "decoder, a token": "token",
-          "picture, one task": "picture"}  # fmt: skip
+STAGES = {
+    "vision encoder": "vision",
+    "text encoder": "encoder",
+    "decoder, a token": "token",
+    "picture, one task": "picture",
+}
 RESOURCES = {"peak memory": ("peak_gb", "GB"), "load": ("load", "s")}
 OPENVINO = ("--engine", "openvino")
 LARGE = json.loads((HERE / "large.json").read_text())
@@ -85,9 +112,32 @@ def make_artifact(build: pathlib.Path, work: pathlib.Path) -> pathlib.Path:
 
 def measure_uffizi(build, model, pictures, threads, *engine) -> dict:
     """Of the second of two pictures: the peer, too, has answered once before its clock starts."""
-    command = [build / "bin" / "uffizi", "annotate", *pictures, "--model", model, *engine, "--threads", threads,
-               "--workers", 1, "--batch", 1, "--format", "jsonl", "--beams", 1, "--no-repeat-ngram", 0, "--forced-bos", "off",
-               "--min-length", TOKENS + 1, "--max-length", TOKENS + 1]  # fmt: skip
+    command = [
+        build / "bin" / "uffizi",
+        "annotate",
+        *pictures,
+        "--model",
+        model,
+        *engine,
+        "--threads",
+        threads,
+        "--workers",
+        1,
+        "--batch",
+        1,
+        "--format",
+        "jsonl",
+        "--beams",
+        1,
+        "--no-repeat-ngram",
+        0,
+        "--forced-bos",
+        "off",
+        "--min-length",
+        TOKENS + 1,
+        "--max-length",
+        TOKENS + 1,
+    ]
     out, _, peak = run([*command, "--task", "od"])
     answer = json.loads(out.splitlines()[-1])
     timings = answer["timings"]
@@ -96,18 +146,28 @@ def measure_uffizi(build, model, pictures, threads, *engine) -> dict:
     three = [json.loads(line)["timings"] for line in out.splitlines()[-3:]]
     _, load, _ = run([build / "bin" / "uffizi", "info", model, *engine])
     return {
-        "vision": timings["vision_encoder"], "encoder": timings["text_encoder"],
-        "token": timings["decoder"] / len(answer["token_ids"]), "picture": timings["total"],
+        "vision": timings["vision_encoder"],
+        "encoder": timings["text_encoder"],
+        "token": timings["decoder"] / len(answer["token_ids"]),
+        "picture": timings["total"],
         # Tasks on one picture are decoded together: each tells the time of all.
         "three": sum(t["total"] - t["decoder"] for t in three) + max(t["decoder"] for t in three),
-        "peak_gb": peak, "load": load,
-    }  # fmt: skip
+        "peak_gb": peak,
+        "load": load,
+    }
 
 
 def measure_gemm(build, threads) -> float:
-    out, _, _ = run([build / "bin" / "kernels_bench", "--benchmark_format=json",
-                     "--benchmark_filter=MatMulQuantized/rows:2304/n:4096/k:1024/bits:4/free:0", "--benchmark_min_time=1"],
-                    env=os.environ | {"UFFIZI_THREADS": str(threads)}, stderr=subprocess.DEVNULL)  # fmt: skip
+    out, _, _ = run(
+        [
+            build / "bin" / "kernels_bench",
+            "--benchmark_format=json",
+            "--benchmark_filter=MatMulQuantized/rows:2304/n:4096/k:1024/bits:4/free:0",
+            "--benchmark_min_time=1",
+        ],
+        env=os.environ | {"UFFIZI_THREADS": str(threads)},
+        stderr=subprocess.DEVNULL,
+    )
     entry = json.loads(out)["benchmarks"][0]
     return entry["real_time"] * {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}[entry["time_unit"]]
 
@@ -116,14 +176,18 @@ def operations() -> dict:
     """Of the matrix products of one picture and one question of 14 tokens, two for each product of numbers."""
     vision, text = LARGE["vision_config"], LARGE["text_config"]
     side, channels, total = 768, 3, 0
-    for dim, depth, patch, stride in zip(*(vision[key] for key in ("embed_dim", "depths", "patch_size", "patch_stride"))):
+    for dim, depth, patch, stride in zip(
+        *(vision[key] for key in ("embed_dim", "depths", "patch_size", "patch_stride"))
+    ):
         side //= stride
         # Two blocks a depth, of qkv (3), projection (1) and an MLP four times as wide (8).
         total += side * side * dim * (patch * patch * channels + 2 * depth * 12 * dim)
         channels = dim
     width, tokens = text["d_model"], side * side + 1
     total += tokens * channels * width
-    encoder = (tokens + 14) * width * width * (text["encoder_layers"] * 12 + text["decoder_layers"] * 2)
+    encoder = (
+        (tokens + 14) * width * width * (text["encoder_layers"] * 12 + text["decoder_layers"] * 2)
+    )
     return {"vision encoder": 2 * total, "text encoder": 2 * encoder, GEMM: 2 * 2304 * 4096 * 1024}
 
 
@@ -131,13 +195,21 @@ def token_bytes() -> float:
     """What a decoder step of one row reads: 4-bit layers, the 8-bit output layer, 8-bit keys and values."""
     text = LARGE["text_config"]
     width, layers = text["d_model"], text["decoder_layers"]
-    return layers * 14 * width * width * 4.13 / 8 + text["vocab_size"] * width + layers * 2 * 591 * width
+    return (
+        layers * 14 * width * width * 4.13 / 8
+        + text["vocab_size"] * width
+        + layers * 2 * 591 * width
+    )
 
 
 def measure_limit(build, threads) -> dict:
     """Operations and bytes a second that the instructions and the memory allow at this minute."""
     limit = json.loads(run([build / "bin" / "product_share", "--limit", threads])[0])
-    return {"operations": limit["limit_gop_s"] * 1e9, "bytes": limit["read_gb_s"] * 1e9, "target": limit["target"]}
+    return {
+        "operations": limit["limit_gop_s"] * 1e9,
+        "bytes": limit["read_gb_s"] * 1e9,
+        "target": limit["target"],
+    }
 
 
 ISA_NAMES = {"AMX": "amx", "AVX3_DL": "avx512_vnni", "AVX2_VNNI": "avx2_vnni", "AVX2": "avx2"}
@@ -156,13 +228,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=pathlib.Path, required=True)
     parser.add_argument("--work", type=pathlib.Path, required=True)
-    parser.add_argument("--openvino-build", type=pathlib.Path,
-                        help="a build with --engine openvino, to measure that engine, too")  # fmt: skip
+    parser.add_argument(
+        "--openvino-build",
+        type=pathlib.Path,
+        help="a build with --engine openvino, to measure that engine, too",
+    )
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=pathlib.Path)
-    parser.add_argument("--isa", choices=PEER_ISA,
-                        help="hold Uffizi and OpenVINO (from Python) to this on a machine that has more")  # fmt: skip
+    parser.add_argument(
+        "--isa",
+        choices=PEER_ISA,
+        help="hold Uffizi and OpenVINO (from Python) to this on a machine that has more",
+    )
     parser.add_argument("--avx2", action="store_const", const="avx2", dest="isa", help="--isa avx2")
     args = parser.parse_args()
     if args.isa:
@@ -188,7 +266,9 @@ def main() -> None:
         threads = ["--threads", args.threads, "--repeats", 1]
         openvino.append(json.loads(run([*peers, "openvino", args.work / "ir", *threads])[0]))
         if args.openvino_build:
-            engine.append(measure_uffizi(args.openvino_build, artifact, pictures, args.threads, *OPENVINO))
+            engine.append(
+                measure_uffizi(args.openvino_build, artifact, pictures, args.threads, *OPENVINO)
+            )
         int8.append(json.loads(run([*peers, "openvino", args.work / "ir-int8", *threads])[0]))
         if args.isa:
             continue
@@ -203,7 +283,10 @@ def main() -> None:
         if name == "decoder, a token":
             shares = [token_bytes() / r[key] / limit["bytes"] for r, limit in zip(rounds, limits)]
         elif name in operations():
-            shares = [operations()[name] / r[key] / limit["operations"] for r, limit in zip(rounds, limits)]
+            shares = [
+                operations()[name] / r[key] / limit["operations"]
+                for r, limit in zip(rounds, limits)
+            ]
         else:
             return None
         return round(statistics.median(shares), 3)
@@ -213,20 +296,50 @@ def main() -> None:
     rows = []
 
     def add(name, uffizi, peer, peer_name, unit, goal=None, share=None):
-        rows.append({"name": name, "uffizi": round(uffizi, 4), "peer": round(peer, 4), "peer_name": peer_name,
-                     "unit": unit, "ratio": round(peer / uffizi, 3), "goal": goal, "share": share})  # fmt: skip
+        rows.append(
+            {
+                "name": name,
+                "uffizi": round(uffizi, 4),
+                "peer": round(peer, 4),
+                "peer_name": peer_name,
+                "unit": unit,
+                "ratio": round(peer / uffizi, 3),
+                "goal": goal,
+                "share": share,
+            }
+        )
 
     for name, key in STAGES.items():
-        add(name, median(ours, key), median(openvino, key), "OpenVINO INT4", "s", goals.get(name),
-            share(name, ours, key))  # fmt: skip
+        add(
+            name,
+            median(ours, key),
+            median(openvino, key),
+            "OpenVINO INT4",
+            "s",
+            goals.get(name),
+            share(name, ours, key),
+        )
         add(name, median(ours, key), median(int8, key), "OpenVINO INT8", "s")
         if torch:
             add(name, median(ours, key), median(torch, key), "PyTorch bfloat16", "s")
-    add("picture, three tasks", median(ours, "three"), 3 * median(openvino, "picture"),
-        "OpenVINO INT4, three times", "s", goals.get("picture, three tasks"))  # fmt: skip
+    add(
+        "picture, three tasks",
+        median(ours, "three"),
+        3 * median(openvino, "picture"),
+        "OpenVINO INT4, three times",
+        "s",
+        goals.get("picture, three tasks"),
+    )
     if gemm:
-        add(GEMM, statistics.median(gemm), statistics.median(onnx), "ONNX Runtime MatMulNBits", "s", goals.get(GEMM),
-            share(GEMM, [{"gemm": seconds} for seconds in gemm], "gemm"))  # fmt: skip
+        add(
+            GEMM,
+            statistics.median(gemm),
+            statistics.median(onnx),
+            "ONNX Runtime MatMulNBits",
+            "s",
+            goals.get(GEMM),
+            share(GEMM, [{"gemm": seconds} for seconds in gemm], "gemm"),
+        )
     for name, (key, unit) in RESOURCES.items():
         add(name, median(ours, key), median(openvino, key), "OpenVINO INT4", unit, LIMITS[name])
     if engine:
@@ -236,14 +349,18 @@ def main() -> None:
             add(name, median(ours, key), median(engine, key), "OpenVINO engine", unit)
 
     print(f"{machine()}, {isa}, {args.threads} threads, medians of {args.rounds} rounds")
-    print("share: of the operations, for a token of the bytes, that this machine allowed in the same rounds")
+    print(
+        "share: of the operations, for a token of the bytes, that this machine allowed in the same rounds"
+    )
     print(f"{'':<30} {'uffizi':>9} {'peer':>9}    {'ratio':>6}  share  goal")
     for row in rows:
         goal = row["goal"] or ""
         if goal:
             goal = f"{goal} {row['unit']} at most" if row["name"] in LIMITS else f"{goal}x"
-        print(f"{row['name']:<30} {row['uffizi']:>9.3f} {row['peer']:>9.3f} {row['unit']:<3}"
-              f"{row['ratio']:>5.2f}x  {row['share'] or '':<5}  {goal}  ({row['peer_name']})")  # fmt: skip
+        print(
+            f"{row['name']:<30} {row['uffizi']:>9.3f} {row['peer']:>9.3f} {row['unit']:<3}"
+            f"{row['ratio']:>5.2f}x  {row['share'] or '':<5}  {goal}  ({row['peer_name']})"
+        )
     if args.json:
         report = {"machine": machine(), "isa": isa, "limits": limits, "rows": rows}
         args.json.write_text(json.dumps(report, indent=1) + "\n")

@@ -103,7 +103,10 @@ def export(model_folder: pathlib.Path, out: pathlib.Path, int8: bool = False) ->
             # Weights are random, so random pictures calibrate them as well as any.
             inputs = [tuple(array.numpy() for array in example)] * 4
             converted = nncf.quantize(
-                converted, nncf.Dataset(inputs), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(inputs)
+                converted,
+                nncf.Dataset(inputs),
+                model_type=nncf.ModelType.TRANSFORMER,
+                subset_size=len(inputs),
             )
             ov.save_model(converted, out / f"{name}.xml")
             return
@@ -115,20 +118,26 @@ def export(model_folder: pathlib.Path, out: pathlib.Path, int8: bool = False) ->
     side = 768
     pixels = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     image = Vision()(pixels)
-    save("vision", ov.convert_model(Vision(), example_input=pixels, input=[1, 3, side, side]), pixels)
+    save(
+        "vision", ov.convert_model(Vision(), example_input=pixels, input=[1, 3, side, side]), pixels
+    )
     ids = torch.arange(4, 18)[None]
     save("encoder", ov.convert_model(Encoder(), example_input=(image, ids)), image, ids)
     states = Encoder()(image, ids)
     save("cross", ov.convert_model(Cross(), example_input=states), states)
     cross = Cross()(states)
     past = torch.zeros(1, heads, 3, width)
-    caches = [t for i in range(len(text.decoder.layers)) for t in (*cross[2 * i : 2 * i + 2], past, past)]
+    caches = [
+        t for i in range(len(text.decoder.layers)) for t in (*cross[2 * i : 2 * i + 2], past, past)
+    ]
     decoder = ov.convert_model(
         Decoder(), example_input=(torch.tensor([[2]]), torch.tensor([0]), *caches)
     )
     state_names = {}
     for i, port in enumerate(decoder.inputs):
-        port.get_tensor().set_names({"ids" if i == 0 else "position" if i == 1 else f"cache{i - 2}"})
+        port.get_tensor().set_names(
+            {"ids" if i == 0 else "position" if i == 1 else f"cache{i - 2}"}
+        )
         if i >= 2:
             length = -1 if (i - 2) % 4 >= 2 else cross[0].shape[2]
             port.get_node().set_partial_shape(ov.PartialShape([1, heads, length, width]))
@@ -150,10 +159,14 @@ def run_openvino(folder: pathlib.Path, threads: int, repeats: int) -> dict:
     core.set_property("CPU", {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"})
     if "ONEDNN_MAX_CPU_ISA" in os.environ:
         # It looks at the processor itself for bf16 and dynamic quantization, which AVX2 alone does not give it.
-        core.set_property("CPU", {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0})
+        core.set_property(
+            "CPU", {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
+        )
     start = time.perf_counter()
     names = ("vision", "encoder", "cross", "decoder")
-    requests = {n: core.compile_model(folder / f"{n}.xml", "CPU").create_infer_request() for n in names}
+    requests = {
+        n: core.compile_model(folder / f"{n}.xml", "CPU").create_infer_request() for n in names
+    }
     load = time.perf_counter() - start
     pixels = np.random.default_rng(0).standard_normal((1, 3, 768, 768), np.float32)
     ids = np.arange(4, 18)[None]
@@ -179,10 +192,13 @@ def run_openvino(folder: pathlib.Path, threads: int, repeats: int) -> dict:
         rows.append(np.diff(clock))
     vision, encoder, decoder = (statistics.median(column) for column in zip(*rows[1:]))
     return {
-        "vision": vision, "encoder": encoder, "token": decoder / TOKENS,
-        "picture": vision + encoder + decoder, "load": load,
+        "vision": vision,
+        "encoder": encoder,
+        "token": decoder / TOKENS,
+        "picture": vision + encoder + decoder,
+        "load": load,
         "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
-    }  # fmt: skip
+    }
 
 
 def run_torch(folder: pathlib.Path, threads: int, repeats: int) -> dict:
@@ -208,7 +224,10 @@ def run_torch(folder: pathlib.Path, threads: int, repeats: int) -> dict:
         token, past = torch.tensor([[2]]), None
         for _ in range(TOKENS):
             out = text.decoder(
-                input_ids=token, encoder_hidden_states=states.last_hidden_state, past_key_values=past, use_cache=True
+                input_ids=token,
+                encoder_hidden_states=states.last_hidden_state,
+                past_key_values=past,
+                use_cache=True,
             )
             past = out.past_key_values
             token = model.lm_head(out.last_hidden_state)[:, -1:].argmax(-1)
@@ -216,10 +235,13 @@ def run_torch(folder: pathlib.Path, threads: int, repeats: int) -> dict:
         rows.append(np.diff(clock))
     vision, encoder, decoder = (statistics.median(column) for column in zip(*rows[1:]))
     return {
-        "vision": vision, "encoder": encoder, "token": decoder / TOKENS,
-        "picture": vision + encoder + decoder, "load": load,
+        "vision": vision,
+        "encoder": encoder,
+        "token": decoder / TOKENS,
+        "picture": vision + encoder + decoder,
+        "load": load,
         "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
-    }  # fmt: skip
+    }
 
 
 def run_onnxruntime(threads: int, repeats: int) -> dict:
@@ -232,15 +254,23 @@ def run_onnxruntime(threads: int, repeats: int) -> dict:
     weights = random.integers(0, 256, (GEMM_COLUMNS, blocks, GEMM_GROUP // 2), np.uint8)
     scales = random.random((GEMM_COLUMNS * blocks), np.float32)
     node = helper.make_node(
-        "MatMulNBits", ["x", "w", "s"], ["y"], domain="com.microsoft", K=GEMM_DEPTH,
-        N=GEMM_COLUMNS, bits=4, block_size=GEMM_GROUP, accuracy_level=4,
-    )  # fmt: skip
+        "MatMulNBits",
+        ["x", "w", "s"],
+        ["y"],
+        domain="com.microsoft",
+        K=GEMM_DEPTH,
+        N=GEMM_COLUMNS,
+        bits=4,
+        block_size=GEMM_GROUP,
+        accuracy_level=4,
+    )
     graph = helper.make_graph(
-        [node], "gemm",
+        [node],
+        "gemm",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [GEMM_ROWS, GEMM_DEPTH])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [GEMM_ROWS, GEMM_COLUMNS])],
         [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(scales, "s")],
-    )  # fmt: skip
+    )
     imports = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
     model = helper.make_model(graph, opset_imports=imports, ir_version=8)
     options = ort.SessionOptions()
@@ -257,7 +287,9 @@ def run_onnxruntime(threads: int, repeats: int) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["export", "export-int8", "openvino", "torch", "onnxruntime"])
+    parser.add_argument(
+        "what", choices=["export", "export-int8", "openvino", "torch", "onnxruntime"]
+    )
     parser.add_argument("folders", nargs="*", type=pathlib.Path)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)

@@ -44,7 +44,13 @@ def main() -> None:
     )
     spark.sparkContext.setLogLevel("ERROR")
     picture = str(HERE.parent / "samples" / "village.jpg")
-    frame = spark.read.format("image").load([picture] * PICTURES).withColumn("text", lit("<OD>")).coalesce(1).cache()
+    frame = (
+        spark.read.format("image")
+        .load([picture] * PICTURES)
+        .withColumn("text", lit("<OD>"))
+        .coalesce(1)
+        .cache()
+    )
     assert frame.count() == PICTURES
     florence = (
         Florence2Transformer.load(str(args.work / "large-int4"))
@@ -60,11 +66,16 @@ def main() -> None:
     ours, theirs = [], []
     for _ in range(args.rounds):
         ours.append(measure_stage(frame, florence))
-        out = subprocess.run([*peer, "--threads", str(args.threads), "--repeats", "1"],
-                             stdout=subprocess.PIPE, check=True).stdout  # fmt: skip
+        out = subprocess.run(
+            [*peer, "--threads", str(args.threads), "--repeats", "1"],
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout
         theirs.append(json.loads(out)["picture"])
     mine, other = statistics.median(ours), statistics.median(theirs)
-    print(f"Spark stage {mine:.2f} s a picture, bare OpenVINO loop {other:.2f} s: {other / mine:.2f} times")
+    print(
+        f"Spark stage {mine:.2f} s a picture, bare OpenVINO loop {other:.2f} s: {other / mine:.2f} times"
+    )
 
 
 if __name__ == "__main__":

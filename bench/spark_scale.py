@@ -84,7 +84,9 @@ class Watch(threading.Thread):
     def done(self) -> int:
         tracker = self.spark.sparkContext.statusTracker()
         infos = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
-        return max([i.numCompletedTasks for i in infos if i and i.numTasks == self.partitions], default=0)
+        return max(
+            [i.numCompletedTasks for i in infos if i and i.numTasks == self.partitions], default=0
+        )
 
     def run(self) -> None:
         while not self.ended:
@@ -154,9 +156,9 @@ def frame(spark, pictures: int, partitions: int):
 
     kinds = array(*[lit(conftest.png(48, 48, shift)) for shift in range(KINDS)])
     rows = spark.range(0, pictures, 1, partitions)
-    return rows.withColumn("content", element_at(kinds, (col("id") % KINDS + 1).cast("int"))).withColumn(
-        "text", lit("<CAPTION>")
-    )
+    return rows.withColumn(
+        "content", element_at(kinds, (col("id") % KINDS + 1).cast("int"))
+    ).withColumn("text", lit("<CAPTION>"))
 
 
 def growth(samples: list[dict], name: str, part: int) -> float:
@@ -170,11 +172,17 @@ def growth(samples: list[dict], name: str, part: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--pictures", type=int, default=100_000)
-    parser.add_argument("--partitions", type=int, default=0, help="one for each 250 pictures if not given")
+    parser.add_argument(
+        "--partitions", type=int, default=0, help="one for each 250 pictures if not given"
+    )
     parser.add_argument("--cores", type=int, default=1, help="of each of the two executors")
-    parser.add_argument("--quiet", action="store_true", help="no line for each look at the processes")
+    parser.add_argument(
+        "--quiet", action="store_true", help="no line for each look at the processes"
+    )
     arguments = parser.parse_args()
     partitions = arguments.partitions or max(24, arguments.pictures // 250)
 
@@ -182,7 +190,9 @@ def main() -> None:
     from uffizi.spark import Florence2Transformer, ImageAssembler
 
     florence = (
-        Florence2Transformer.pretrained("uffizi-tiny").setAnnotatedImage("none").setMaxOutputLength(12)
+        Florence2Transformer.pretrained("uffizi-tiny")
+        .setAnnotatedImage("none")
+        .setMaxOutputLength(12)
     )
     data = frame(spark, arguments.pictures, partitions)
     answered = florence.transform(ImageAssembler(inputCol="content").transform(data))
@@ -200,7 +210,10 @@ def main() -> None:
     answers = rows.selectExpr(f"id % {KINDS} kind", "result").distinct().collect()
     names = {name for sample in watch.samples for name in sample} - {"share"}
     growths = {
-        name: {"held": round(growth(watch.samples, name, 0)), "heap": round(growth(watch.samples, name, 1))}
+        name: {
+            "held": round(growth(watch.samples, name, 0)),
+            "heap": round(growth(watch.samples, name, 1)),
+        }
         for name in sorted(names)
     }
     summary = {
@@ -212,7 +225,9 @@ def main() -> None:
         "null": sum(row.result is None for row in answers),
         "killed": watch.killed,
         "slowed": watch.slowed,
-        "most MB held": {n: round(max(s[n][0] for s in watch.samples if n in s)) for n in sorted(names)},
+        "most MB held": {
+            n: round(max(s[n][0] for s in watch.samples if n in s)) for n in sorted(names)
+        },
         "growth in MB": growths,
     }
     print(json.dumps(summary, indent=2))

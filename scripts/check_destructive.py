@@ -78,7 +78,16 @@ def faults_of(name: str, text: str) -> list[str]:
 
 
 def tree() -> list[str]:
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "src", "apps", "bindings"]
+    command = [
+        "git",
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+        "src",
+        "apps",
+        "bindings",
+    ]
     names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     return [n for n in names.split("\n") if n and "/src/test/" not in n and (ROOT / n).is_file()]
 
@@ -90,7 +99,12 @@ def self_test() -> int:
         for example in kinds
         if not faults_of("x" + suffix, example.replace("link(a, b)", "link(a.c_str(), b.c_str())"))
     ]
-    harmless = ["x.remove_prefix(1);", "open(p.c_str(), O_RDONLY)", "// fs::remove(p)", "truncated = true;"]
+    harmless = [
+        "x.remove_prefix(1);",
+        "open(p.c_str(), O_RDONLY)",
+        "// fs::remove(p)",
+        "truncated = true;",
+    ]
     wrong = [line for line in harmless if faults_of("x.cc", line)]
     wrong += [line for line in ['open(p, "rb")', "s.replace(a, b)"] if faults_of("x.py", line)]
     for item in [*missed, *wrong]:

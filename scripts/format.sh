@@ -1,10 +1,16 @@
 #!/usr/bin/env bash
-# format.sh [--check]: clang-format over everything that git knows.
+# format.sh [--check]: clang-format and ruff over everything that git knows; ruff's lint, too.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+scripts/python_env.sh build/format-env - <<<'ruff==0.14.*'
+ruff=build/format-env/bin/ruff
 mapfile -t sources < <(git ls-files '*.cc' '*.h' '*.c')
 if [ "${1:-}" = --check ]; then
   clang-format --dry-run --Werror "${sources[@]}"
+  "$ruff" format --quiet --diff .
+  "$ruff" check --quiet .
 else
   clang-format -i "${sources[@]}"
+  "$ruff" check --quiet --fix .
+  "$ruff" format --quiet .
 fi

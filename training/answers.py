@@ -95,7 +95,9 @@ def detection(scene: Scene, rng: random.Random) -> Answer:
 
 def described_regions(scene: Scene) -> list[tuple[str, Box]]:
     """Descriptions and boxes of things and signs, from left to right."""
-    found = [(t.description, t.box) for t in scene.things] + [(sign_words(s), s.box) for s in scene.signs]
+    found = [(t.description, t.box) for t in scene.things] + [
+        (sign_words(s), s.box) for s in scene.signs
+    ]
     return sorted(found, key=lambda region: region[1][0])
 
 
@@ -128,7 +130,9 @@ def grounding(scene: Scene, rng: random.Random) -> Answer:
         spoken += f" on {scene.background}"
     if rng.random() < 0.6:
         spoken = spoken[0].upper() + spoken[1:] + "."
-    found = "".join(_spoken_phrase(spoken, words) + _boxes(scene, group) for words, group in phrases)
+    found = "".join(
+        _spoken_phrase(spoken, words) + _boxes(scene, group) for words, group in phrases
+    )
     return spoken, found
 
 
@@ -202,7 +206,9 @@ def shaken_region(scene: Scene, box: Box, rng: random.Random) -> str:
     """A region as a user would give it: near the box, not exact."""
     give_x, give_y = 0.05 * (box[2] - box[0]), 0.05 * (box[3] - box[1])
     gives = (give_x, give_y, give_x, give_y)
-    return locations([side + rng.uniform(-give, give) for side, give in zip(box, gives, strict=True)], scene)
+    return locations(
+        [side + rng.uniform(-give, give) for side, give in zip(box, gives, strict=True)], scene
+    )
 
 
 def region_category(scene: Scene, rng: random.Random) -> Answer:

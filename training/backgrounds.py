@@ -25,7 +25,9 @@ def photograph(name: str) -> Image.Image:
 
     picture = Image.fromarray(getattr(photographs, name)())
     if picture.mode == "L":
-        picture = ImageOps.colorize(picture, (10, 10, 10), (250, 250, 250), mid=PHOTOGRAPH_TINTS[name])
+        picture = ImageOps.colorize(
+            picture, (10, 10, 10), (250, 250, 250), mid=PHOTOGRAPH_TINTS[name]
+        )
     return picture.convert("RGB")
 
 
@@ -37,7 +39,10 @@ def draw_background(rng: random.Random, width: int, height: int) -> tuple[Image.
     base = tuple(_clamp(c + rng.randint(-18, 18)) for c in COLORS[name])
     if rng.random() < 0.25:
         pattern = rng.choice(("striped", "checkered", "dotted"))
-        picture, words = _pattern(rng, width, height, base, pattern), f"a {pattern} {name} background"
+        picture, words = (
+            _pattern(rng, width, height, base, pattern),
+            f"a {pattern} {name} background",
+        )
     else:
         picture, words = _gradient(rng, width, height, base), f"a {name} background"
         if rng.random() < 0.3:
@@ -74,7 +79,9 @@ def _gradient(rng: random.Random, width: int, height: int, base: tuple[int, ...]
     return Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
 
 
-def _pattern(rng: random.Random, width: int, height: int, base: tuple[int, ...], kind: str) -> Image.Image:
+def _pattern(
+    rng: random.Random, width: int, height: int, base: tuple[int, ...], kind: str
+) -> Image.Image:
     picture = Image.new("RGB", (width, height), base)
     draw = ImageDraw.Draw(picture)
     other, step = _near(rng, base, 18, 40), int(max(width, height) * rng.uniform(0.03, 0.1))
@@ -106,6 +113,8 @@ def _clutter(rng: random.Random, picture: Image.Image, base: tuple[int, ...]) ->
 
 def _noisy(rng: random.Random, picture: Image.Image) -> Image.Image:
     numbers = np.random.default_rng(rng.getrandbits(32))
-    grain = numbers.normal(0, rng.uniform(2, 9), (picture.height // 2 + 1, picture.width // 2 + 1, 1))
+    grain = numbers.normal(
+        0, rng.uniform(2, 9), (picture.height // 2 + 1, picture.width // 2 + 1, 1)
+    )
     grain = grain.repeat(2, 0).repeat(2, 1)[: picture.height, : picture.width]
     return Image.fromarray(np.clip(np.asarray(picture) + grain, 0, 255).astype(np.uint8))

@@ -83,7 +83,10 @@ def dense_targets(scene: Scene) -> tuple[Tensor, Tensor]:
     found.sort(key=lambda item: -(item[1][2] - item[1][0]) * (item[1][3] - item[1][1]))
     centers = (np.arange(GRID) + 0.5) / GRID
     for label, box in found:
-        columns, rows = (centers >= box[0]) & (centers <= box[2]), (centers >= box[1]) & (centers <= box[3])
+        columns, rows = (
+            (centers >= box[0]) & (centers <= box[2]),
+            (centers >= box[1]) & (centers <= box[3]),
+        )
         columns[min(GRID - 1, int((box[0] + box[2]) / 2 * GRID))] = True
         rows[min(GRID - 1, int((box[1] + box[3]) / 2 * GRID))] = True
         cells = rows[:, None] & columns[None]
@@ -133,7 +136,9 @@ class SceneStream(IterableDataset):
 
     def __iter__(self) -> Iterator[Example]:
         worker = get_worker_info()
-        index, step = (self._plan.first + worker.id, worker.num_workers) if worker else (self._plan.first, 1)
+        index, step = (
+            (self._plan.first + worker.id, worker.num_workers) if worker else (self._plan.first, 1)
+        )
         studio = Studio(self._folder)
         while True:
             yield self._example(studio, index)
@@ -163,7 +168,9 @@ def collate(examples: list[Example]) -> Batch:
     questions = []
     for part in (flat[:third], flat[third : 2 * third], flat[2 * third :]):
         owner, prompts, answers = zip(*part, strict=True)
-        questions.append(Questions(torch.tensor(owner), padded(list(prompts)), padded(list(answers))))
+        questions.append(
+            Questions(torch.tensor(owner), padded(list(prompts)), padded(list(answers)))
+        )
     return Batch(
         torch.stack([e.picture for e in examples]),
         torch.stack([e.labels for e in examples]),
@@ -175,4 +182,6 @@ def collate(examples: list[Example]) -> Batch:
 def batches(folder: Path, tokenizer: Tokenizer, plan: Plan, batch_size: int) -> Iterator[Batch]:
     """Batches from one background worker."""
     stream = SceneStream(folder, tokenizer, plan)
-    return iter(DataLoader(stream, batch_size, collate_fn=collate, num_workers=1, prefetch_factor=6))
+    return iter(
+        DataLoader(stream, batch_size, collate_fn=collate, num_workers=1, prefetch_factor=6)
+    )

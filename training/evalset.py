@@ -12,7 +12,15 @@ from answers import caption, count_phrase, groups, referring_words
 from scenes import Limits, Scene, Studio
 
 EVAL_LIMITS = Limits(sides=(560, 720))
-SOURCES = ("answers.py", "backgrounds.py", "evalset.py", "package-lock.json", "rasterize.py", "scenes.py", "things.py")
+SOURCES = (
+    "answers.py",
+    "backgrounds.py",
+    "evalset.py",
+    "package-lock.json",
+    "rasterize.py",
+    "scenes.py",
+    "things.py",
+)
 
 
 def held_out_scene(studio: Studio, name: str) -> tuple[Scene, random.Random]:
@@ -29,7 +37,10 @@ def truth_of(scene: Scene, rng: random.Random) -> dict:
         mask["counts"] = mask["counts"].decode()
         things.append({"name": thing.name, "box": thing.box, "mask": mask})
     referred, target = referring_words(scene, rng)
-    phrases = {count_phrase(name, len(group)): [t.box for t in group] for name, group in groups(scene).items()}
+    phrases = {
+        count_phrase(name, len(group)): [t.box for t in group]
+        for name, group in groups(scene).items()
+    }
     return {
         "width": scene.picture.width,
         "height": scene.picture.height,

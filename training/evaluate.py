@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from evalset import held_out
-from metrics import caption_accuracy, detection_ap, grounding_accuracy, ocr_accuracy, segmentation_iou
+from metrics import (
+    caption_accuracy,
+    detection_ap,
+    grounding_accuracy,
+    ocr_accuracy,
+    segmentation_iou,
+)
 
 FIGURES = {
     "ap50": "AP50",
@@ -66,10 +72,17 @@ def measure(command: list[str], scenes: list[tuple[Path, dict]]) -> Figures:
 
 def table(report: dict[str, dict[str, Figures]]) -> str:
     """The report as a Markdown table."""
-    lines = ["| styles | arithmetic | " + " | ".join(FIGURES.values()) + " |", "|---" * (2 + len(FIGURES)) + "|"]
+    lines = [
+        "| styles | arithmetic | " + " | ".join(FIGURES.values()) + " |",
+        "|---" * (2 + len(FIGURES)) + "|",
+    ]
     for group, modes in report.items():
         for mode, figures in modes.items():
-            lines.append(f"| {group} | {mode} | " + " | ".join(f"{figures[name]:.3f}" for name in FIGURES) + " |")
+            lines.append(
+                f"| {group} | {mode} | "
+                + " | ".join(f"{figures[name]:.3f}" for name in FIGURES)
+                + " |"
+            )
     return "\n".join(lines)
 
 
@@ -79,7 +92,9 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, default=Path("models/uffizi-tiny"))
     parser.add_argument("--uffizi", type=Path, default=Path("build/release/bin/uffizi"))
     parser.add_argument("--compute", nargs="+", default=["f32", "int4"])
-    parser.add_argument("--groups", nargs="+", choices=("seen", "unseen"), default=["seen", "unseen"])
+    parser.add_argument(
+        "--groups", nargs="+", choices=("seen", "unseen"), default=["seen", "unseen"]
+    )
     parser.add_argument("--scenes", type=int, default=500, help="of each group")
     parser.add_argument("--json", type=Path, help="also write the figures there")
     return parser.parse_args()
@@ -92,8 +107,17 @@ def main() -> None:
         scenes = held_out(options.data, group, options.scenes)
         report[group] = {}
         for mode in options.compute:
-            command = [str(options.uffizi), "annotate", "--model", str(options.model), "--compute", mode]
-            report[group][mode] = measure([*command, "--threads", "1", "--format", "jsonl", "--quiet"], scenes)
+            command = [
+                str(options.uffizi),
+                "annotate",
+                "--model",
+                str(options.model),
+                "--compute",
+                mode,
+            ]
+            report[group][mode] = measure(
+                [*command, "--threads", "1", "--format", "jsonl", "--quiet"], scenes
+            )
     print(table(report))
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n")

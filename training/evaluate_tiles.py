@@ -26,7 +26,9 @@ def mosaic(scenes: list[tuple[Path, dict]]) -> tuple[Image.Image, list[dict], Co
         left, top = i % ACROSS * CELL, i // ACROSS * CELL
         scale_x, scale_y = CELL / truth["width"], CELL / truth["height"]
         with Image.open(path) as scene:
-            picture.paste(scene.convert("RGB").resize((CELL, CELL), Image.Resampling.LANCZOS), (left, top))
+            picture.paste(
+                scene.convert("RGB").resize((CELL, CELL), Image.Resampling.LANCZOS), (left, top)
+            )
         for thing in truth["things"]:
             x1, y1, x2, y2 = thing["box"]
             box = [left + x1 * scale_x, top + y1 * scale_y, left + x2 * scale_x, top + y2 * scale_y]
@@ -47,15 +49,21 @@ def score(things: list[dict], words: Counter[str], answers: dict[str, Any]) -> C
     free = list(zip(found["labels"], found["bboxes"], strict=True))
     hits = 0
     for thing in things:
-        same = [one for one in free if one[0] == thing["name"] and box_iou(one[1], thing["box"]) >= 0.5]
+        same = [
+            one for one in free if one[0] == thing["name"] and box_iou(one[1], thing["box"]) >= 0.5
+        ]
         if same:
             free.remove(max(same, key=lambda one: box_iou(one[1], thing["box"])))
             hits += 1
     read = Counter(word.lower() for word in answers["<OCR>"].split())
     return Counter(
-        things=len(things), found=hits, false=len(free), words=words.total(), read=(words & read).total(),
+        things=len(things),
+        found=hits,
+        false=len(free),
+        words=words.total(),
+        read=(words & read).total(),
         invented=(read - words).total(),
-    )  # fmt: skip
+    )
 
 
 def main() -> None:
@@ -69,7 +77,17 @@ def main() -> None:
     options = parser.parse_args()
     scenes = held_out(options.data, "seen", options.mosaics * ACROSS * ACROSS)
     options.work.mkdir(parents=True, exist_ok=True)
-    base = [options.uffizi, "annotate", "--format", "jsonl", "--quiet", "--task", "od", "--task", "ocr"]
+    base = [
+        options.uffizi,
+        "annotate",
+        "--format",
+        "jsonl",
+        "--quiet",
+        "--task",
+        "od",
+        "--task",
+        "ocr",
+    ]
     if options.model:
         base += ["--model", options.model]
     totals = {"whole": Counter[str](), options.tiles: Counter[str]()}
@@ -82,7 +100,9 @@ def main() -> None:
             total.update(score(things, words, ask([*base, *tiles], path)))
         path.unlink()
     scenes_asked = options.mosaics * ACROSS**2
-    print(f"{scenes_asked} scenes in {options.mosaics} pictures of {ACROSS * CELL} x {ACROSS * CELL}")
+    print(
+        f"{scenes_asked} scenes in {options.mosaics} pictures of {ACROSS * CELL} x {ACROSS * CELL}"
+    )
     print("| tiles | things found | false boxes a scene | words read | words invented a scene |")
     print("|---|---|---|---|---|")
     for name, t in totals.items():

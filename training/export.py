@@ -6,7 +6,12 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
-from transformers import CLIPImageProcessor, Florence2Processor, GenerationConfig, PreTrainedTokenizerFast
+from transformers import (
+    CLIPImageProcessor,
+    Florence2Processor,
+    GenerationConfig,
+    PreTrainedTokenizerFast,
+)
 
 from model import IMAGE_MEAN, IMAGE_SIDE, IMAGE_STD, IMAGE_TOKENS, MAX_POSITIONS, fresh_model
 from tokens import BOS, EOS, FLORENCE_TOKENS, IMAGE_TOKEN, PAD

@@ -28,7 +28,11 @@ def detection_ap(truths: Truths, answers: Answers) -> tuple[float, float]:
         images.append({"id": image, "width": truth["width"], "height": truth["height"]})
         for thing in truth["things"]:
             box = corner_and_size(thing["box"])
-            known = {"id": len(annotations) + 1, "image_id": image, "category_id": category[thing["name"]]}
+            known = {
+                "id": len(annotations) + 1,
+                "image_id": image,
+                "category_id": category[thing["name"]],
+            }
             annotations.append(known | {"bbox": box, "area": box[2] * box[3], "iscrowd": 0})
         scores = answer.get("scores") or [1.0] * len(answer["bboxes"])
         for box, label, score in zip(answer["bboxes"], answer["labels"], scores, strict=True):
@@ -75,7 +79,13 @@ def caption_accuracy(truths: Truths, answers: Answers) -> float:
 
 def ocr_accuracy(truths: Truths, answers: Answers) -> float:
     """The share of pictures with words whose words are all read, letter by letter and in order."""
-    return mean([a.strip() == " ".join(t["words"]) for t, a in zip(truths, answers, strict=True) if t["words"]])
+    return mean(
+        [
+            a.strip() == " ".join(t["words"])
+            for t, a in zip(truths, answers, strict=True)
+            if t["words"]
+        ]
+    )
 
 
 def grounding_accuracy(truths: Truths, answers: Answers) -> float:
@@ -83,7 +93,11 @@ def grounding_accuracy(truths: Truths, answers: Answers) -> float:
     right = []
     for truth, answer in zip(truths, answers, strict=True):
         for phrase, boxes in truth["phrases"].items():
-            given = [b for b, label in zip(answer["bboxes"], answer["labels"], strict=True) if label.lower() == phrase]
+            given = [
+                b
+                for b, label in zip(answer["bboxes"], answer["labels"], strict=True)
+                if label.lower() == phrase
+            ]
             right.append(len(given) == len(boxes) and all_matched(boxes, given))
     return mean(right)
 

@@ -65,7 +65,9 @@ def small_config(tokenizer: Tokenizer) -> Florence2Config:
 def fresh_model(tokenizer: Tokenizer) -> Florence2ForConditionalGeneration:
     """A new model whose location embeddings start as Fourier features of the bin."""
     model = Florence2ForConditionalGeneration(small_config(tokenizer))
-    model.set_attn_implementation("eager")  # at these sizes twice as fast as the fused kernel on CPUs
+    model.set_attn_implementation(
+        "eager"
+    )  # at these sizes twice as fast as the fused kernel on CPUs
     first = tokenizer.token_to_id("<loc_0>")
     with torch.no_grad():
         model.get_input_embeddings().weight[first : first + 1000] = fourier_features(1000, WIDTH)
@@ -96,10 +98,14 @@ def image_features(model: Florence2ForConditionalGeneration, pictures: Tensor) -
     return model.model.multi_modal_projector(tower)
 
 
-def answer_states(model: Florence2ForConditionalGeneration, features: Tensor, prompts: Tensor, answers: Tensor) -> Tensor:
+def answer_states(
+    model: Florence2ForConditionalGeneration, features: Tensor, prompts: Tensor, answers: Tensor
+) -> Tensor:
     """The decoder's last hidden states [batch, answer, WIDTH] for given answers (teacher forcing)."""
     words = model.get_input_embeddings()(prompts)
-    mask = torch.cat([torch.ones(features.shape[:2], dtype=torch.long), (prompts != PAD).long()], dim=1)
+    mask = torch.cat(
+        [torch.ones(features.shape[:2], dtype=torch.long), (prompts != PAD).long()], dim=1
+    )
     start = torch.full((len(answers), 1), EOS)
     output = model.model.language_model(
         inputs_embeds=torch.cat([features, words], dim=1),
@@ -116,7 +122,9 @@ class DenseHead(nn.Module):
         super().__init__()
         self.linear = nn.Linear(WIDTH, len(DENSE_LABELS) + 1 + 4)
 
-    def loss(self, features: Tensor, labels: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def loss(
+        self, features: Tensor, labels: Tensor, boxes: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """labels: [batch, cells]; boxes: [batch, cells, 4], 0 to 1. Returns the losses of label and box, and
         the share of right labels where there is something."""
         output = self.linear(features[:, 1:]).float()
@@ -137,5 +145,7 @@ def text_losses(logits: Tensor, targets: Tensor, first_location: int, spread: fl
     bins = torch.arange(1000)[None].float()
     away = bins - (targets[is_location] - first_location)[:, None].float()
     soft = torch.softmax(-((away / spread) ** 2) / 2, dim=1)
-    located = -(soft * log_probability[is_location][:, first_location : first_location + 1000]).sum(1)
+    located = -(soft * log_probability[is_location][:, first_location : first_location + 1000]).sum(
+        1
+    )
     return losses.masked_scatter(is_location, located)

@@ -26,7 +26,9 @@ def round_groups(groups: Tensor) -> Tensor:
 
 def fill(matrices: list[Tensor], values: Tensor) -> None:
     """values: [all elements], those of one matrix after those of the other"""
-    for matrix, part in zip(matrices, values.split([matrix.numel() for matrix in matrices]), strict=True):
+    for matrix, part in zip(
+        matrices, values.split([matrix.numel() for matrix in matrices]), strict=True
+    ):
         matrix.copy_(part.view_as(matrix))
 
 

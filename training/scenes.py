@@ -76,7 +76,9 @@ class Studio:
     def scene(self, rng: random.Random, limits: Limits) -> Scene:
         """One random scene; the same numbers give the same scene."""
         aspect, side = rng.choice(ASPECTS), rng.randint(*limits.sides)
-        width, height = (side, round(side / aspect)) if aspect >= 1 else (round(side * aspect), side)
+        width, height = (
+            (side, round(side / aspect)) if aspect >= 1 else (round(side * aspect), side)
+        )
         picture, background = draw_background(rng, width, height)
         weights = COUNT_WEIGHTS[: limits.most_things]
         count = rng.choices(range(1, len(weights) + 1), weights)[0]
@@ -94,10 +96,24 @@ class Studio:
         signs.sort(key=lambda s: (s.quad[1] + s.quad[5], s.quad[0]))
         if rng.random() < 0.25:
             picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.8)))
-        return Scene(ImageEnhance.Brightness(picture).enhance(rng.uniform(0.85, 1.15)), background, things, signs)
+        return Scene(
+            ImageEnhance.Brightness(picture).enhance(rng.uniform(0.85, 1.15)),
+            background,
+            things,
+            signs,
+        )
 
-    def _add_thing(self, rng: random.Random, picture: Image.Image, things: list[Thing], name: str, count: int) -> None:
-        low, high = ((0.2, 0.5), (0.2, 0.5), (0.18, 0.42), (0.18, 0.42), (0.16, 0.34), (0.16, 0.34))[count - 1]
+    def _add_thing(
+        self, rng: random.Random, picture: Image.Image, things: list[Thing], name: str, count: int
+    ) -> None:
+        low, high = (
+            (0.2, 0.5),
+            (0.2, 0.5),
+            (0.18, 0.42),
+            (0.18, 0.42),
+            (0.16, 0.34),
+            (0.16, 0.34),
+        )[count - 1]
         drawing = self._vary(rng, rng.choice(self._sprites[name]))
         side = rng.uniform(low, high) * (picture.width * picture.height) ** 0.5
         scale = side / (drawing.width * drawing.height) ** 0.5
@@ -122,35 +138,49 @@ class Studio:
         if rng.random() < 0.3:
             hue, saturation, value = color.convert("HSV").split()
             turn = rng.randint(0, 255)
-            color = Image.merge("HSV", (hue.point(lambda h: (h + turn) % 256), saturation, value)).convert("RGB")
+            color = Image.merge(
+                "HSV", (hue.point(lambda h: (h + turn) % 256), saturation, value)
+            ).convert("RGB")
         if rng.random() < 0.5:
             color = ImageEnhance.Color(color).enhance(rng.uniform(0.3, 1.4))
             color = ImageEnhance.Brightness(color).enhance(rng.uniform(0.75, 1.2))
         color.putalpha(alpha)
         return outlined(rng, color) if rng.random() < 0.25 else color
 
-    def _add_sign(self, rng: random.Random, picture: Image.Image, things: list[Thing], signs: list[Sign]) -> None:
+    def _add_sign(
+        self, rng: random.Random, picture: Image.Image, things: list[Thing], signs: list[Sign]
+    ) -> None:
         word = rng.choice(WORDS)
         text = word if rng.random() < 0.7 else word.capitalize()
-        font = ImageFont.truetype(rng.choice(self._fonts), int(rng.uniform(0.09, 0.17) * min(picture.size) + 4))
+        font = ImageFont.truetype(
+            rng.choice(self._fonts), int(rng.uniform(0.09, 0.17) * min(picture.size) + 4)
+        )
         left, top, right, bottom = font.getbbox(text)
         pad = int(0.25 * (bottom - top)) + 2
         plate_size = (int(right - left) + 2 * pad, int(bottom - top) + 2 * pad)
         dark, light = _ink(rng)
         plate = Image.new("RGBA", plate_size, (*dark, 0))
         draw = ImageDraw.Draw(plate)
-        draw.rounded_rectangle((0, 0, plate_size[0] - 1, plate_size[1] - 1), rng.randint(0, pad), fill=(*light, 255))
+        draw.rounded_rectangle(
+            (0, 0, plate_size[0] - 1, plate_size[1] - 1), rng.randint(0, pad), fill=(*light, 255)
+        )
         draw.text((pad - left, pad - top), text, font=font, fill=(*dark, 255))
         angle = rng.uniform(-12, 12) if rng.random() < 0.5 else 0.0
         turned = plate.rotate(angle, Image.Resampling.BICUBIC, expand=True)
-        spot = find_spot(rng, picture.size, turned.size, [t.box for t in things] + [s.box for s in signs], 0.02)
+        spot = find_spot(
+            rng, picture.size, turned.size, [t.box for t in things] + [s.box for s in signs], 0.02
+        )
         if spot is None:
             return
         mask = paste_seen(picture, turned, spot, things)
-        signs.append(Sign(text, turned_corners(plate_size, pad, angle, spot, turned.size), mask_box(mask)))
+        signs.append(
+            Sign(text, turned_corners(plate_size, pad, angle, spot, turned.size), mask_box(mask))
+        )
 
 
-def _fitted(drawing: Image.Image, scale_x: float, scale_y: float, picture: Image.Image) -> Image.Image:
+def _fitted(
+    drawing: Image.Image, scale_x: float, scale_y: float, picture: Image.Image
+) -> Image.Image:
     """The drawing resized, at most 80 % of the picture's sides."""
     width, height = drawing.width * scale_x, drawing.height * scale_y
     shrink = min(1.0, 0.8 * picture.width / width, 0.8 * picture.height / height)
@@ -178,12 +208,16 @@ def outlined(rng: random.Random, drawing: Image.Image) -> Image.Image:
     return color
 
 
-def paste_seen(picture: Image.Image, drawing: Image.Image, spot: tuple[int, int], behind: list[Thing]) -> np.ndarray:
+def paste_seen(
+    picture: Image.Image, drawing: Image.Image, spot: tuple[int, int], behind: list[Thing]
+) -> np.ndarray:
     """Paste a drawing, take what it hides from the things behind it, and return the mask of where it is seen."""
     picture.paste(drawing, spot, drawing)
     mask = np.zeros((picture.height, picture.width), bool)
     x, y = spot
-    mask[y : y + drawing.height, x : x + drawing.width] = np.asarray(drawing.getchannel("A")) > ALPHA_SEEN
+    mask[y : y + drawing.height, x : x + drawing.width] = (
+        np.asarray(drawing.getchannel("A")) > ALPHA_SEEN
+    )
     for thing in behind:
         thing.mask &= ~mask
         thing.box = mask_box(thing.mask)
@@ -196,7 +230,9 @@ def main_color(drawing: Image.Image) -> str:
     pixels = small[small[..., 3] > 128][:, :3]
     palette = np.array(list(COLORS.values()), np.float32)
     nearest = ((pixels[:, None] - palette) ** 2).sum(-1).argmin(1)
-    votes = np.bincount(nearest, minlength=len(palette)) * np.array([0.5 if max(c) - min(c) < 20 else 1 for c in palette])
+    votes = np.bincount(nearest, minlength=len(palette)) * np.array(
+        [0.5 if max(c) - min(c) < 20 else 1 for c in palette]
+    )
     return list(COLORS)[int(votes.argmax())]
 
 
@@ -207,7 +243,11 @@ def mask_box(mask: np.ndarray) -> Box:
 
 
 def find_spot(
-    rng: random.Random, canvas: tuple[int, int], size: tuple[int, int], taken: list[Box], overlap: float
+    rng: random.Random,
+    canvas: tuple[int, int],
+    size: tuple[int, int],
+    taken: list[Box],
+    overlap: float,
 ) -> tuple[int, int] | None:
     """A random corner where a box of this size hides little of the boxes already there."""
     if size[0] >= canvas[0] or size[1] >= canvas[1]:

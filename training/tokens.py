@@ -17,8 +17,25 @@ BPE_SIZE = 1200
 FLORENCE_TOKENS = [
     *("<od>", "</od>", "<ocr>", "</ocr>"),
     *(f"<loc_{i}>" for i in range(1000)),
-    *("<cap>", "</cap>", "<ncap>", "</ncap>", "<dcap>", "</dcap>", "<grounding>", "</grounding>", "<seg>", "</seg>"),
-    *("<sep>", "<region_cap>", "</region_cap>", "<region_to_desciption>", "</region_to_desciption>"),
+    *(
+        "<cap>",
+        "</cap>",
+        "<ncap>",
+        "</ncap>",
+        "<dcap>",
+        "</dcap>",
+        "<grounding>",
+        "</grounding>",
+        "<seg>",
+        "</seg>",
+    ),
+    *(
+        "<sep>",
+        "<region_cap>",
+        "</region_cap>",
+        "<region_to_desciption>",
+        "</region_to_desciption>",
+    ),
     *("<proposal>", "</proposal>", "<poly>", "</poly>", "<and>"),
 ]
 IMAGE_TOKEN = "<image>"

@@ -61,7 +61,9 @@ class Trainer:
         self.int4_matrices = [matrix for matrix in matrices if matrix not in projector]
         self.optimizers = [
             torch.optim.Muon(matrices, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
-            torch.optim.AdamW([*others, *self.head.parameters()], betas=(0.9, 0.98), weight_decay=0.01),
+            torch.optim.AdamW(
+                [*others, *self.head.parameters()], betas=(0.9, 0.98), weight_decay=0.01
+            ),
         ]
         self.average = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.step = 0
@@ -137,7 +139,11 @@ class Trainer:
             label_loss, box_loss, right = self.head.loss(seen, batch.labels, batch.boxes)
         target = torch.cat(targets)
         text_loss = text_losses(logits, target, self.first_location, self.options.spread).mean()
-        self.note(logits.detach(), target, dict(text=text_loss, label=label_loss, box=box_loss, right=right))
+        self.note(
+            logits.detach(),
+            target,
+            dict(text=text_loss, label=label_loss, box=box_loss, right=right),
+        )
         return text_loss + DENSE_WEIGHT * (label_loss + BOX_WEIGHT * box_loss)
 
     def note(self, logits: Tensor, target: Tensor, losses: dict[str, Tensor]) -> None:
@@ -158,7 +164,9 @@ class Trainer:
         keep = min(0.998, (1 + self.step) / (10 + self.step))
         current = self.model.state_dict()
         floating = [name for name, value in self.average.items() if value.is_floating_point()]
-        torch._foreach_lerp_([self.average[n] for n in floating], [current[n] for n in floating], 1 - keep)
+        torch._foreach_lerp_(
+            [self.average[n] for n in floating], [current[n] for n in floating], 1 - keep
+        )
 
 
 def split_parameters(model: Florence2ForConditionalGeneration) -> tuple[list[Tensor], list[Tensor]]:
@@ -171,17 +179,35 @@ def split_parameters(model: Florence2ForConditionalGeneration) -> tuple[list[Ten
 
 
 def parse_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("build/training"), help="drawings and fonts")
-    parser.add_argument("--run", type=Path, default=Path("build/training/run"), help="tokenizer and checkpoint")
-    parser.add_argument("--from", dest="start", type=Path, metavar="MODEL_FOLDER", help="start from an exported model")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path("build/training"), help="drawings and fonts"
+    )
+    parser.add_argument(
+        "--run", type=Path, default=Path("build/training/run"), help="tokenizer and checkpoint"
+    )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        type=Path,
+        metavar="MODEL_FOLDER",
+        help="start from an exported model",
+    )
     parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--cooldown", type=int, default=2500)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--tasks", type=int, default=2, help="questions a picture")
-    parser.add_argument("--reading", type=float, default=1.0, help="how much more to ask about words than usual")
-    parser.add_argument("--pages", type=float, default=0.0, help="share of pictures that are full of words")
-    parser.add_argument("--rounded", action="store_true", help="learn with the weights rounded as INT4 rounds them")
+    parser.add_argument(
+        "--reading", type=float, default=1.0, help="how much more to ask about words than usual"
+    )
+    parser.add_argument(
+        "--pages", type=float, default=0.0, help="share of pictures that are full of words"
+    )
+    parser.add_argument(
+        "--rounded", action="store_true", help="learn with the weights rounded as INT4 rounds them"
+    )
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--spread", type=float, default=6.0, help="of a location's target, in bins")
     parser.add_argument("--threads", type=int, default=1)
@@ -192,7 +218,10 @@ def main() -> None:
     options = parse_options()
     torch.set_num_threads(options.threads)
     trainer = Trainer(options)
-    print(f"{sum(p.numel() for p in trainer.model.parameters()) / 1e6:.2f} M parameters, step {trainer.step}", flush=True)
+    print(
+        f"{sum(p.numel() for p in trainer.model.parameters()) / 1e6:.2f} M parameters, step {trainer.step}",
+        flush=True,
+    )
     plan = Plan(trainer.pictures_seen, options.tasks, options.reading, options.pages)
     stream = batches(options.data, trainer.tokenizer, plan, options.batch)
     began, first = time.monotonic(), trainer.step
@@ -204,7 +233,10 @@ def main() -> None:
         now = time.monotonic()
         if trainer.step % 50 == 0:
             pace = (now - began) / (trainer.step - first)
-            print(f"step {trainer.step} {pace:.2f} s/step rate {trainer.learning_rate():.2g} {trainer.meter}", flush=True)
+            print(
+                f"step {trainer.step} {pace:.2f} s/step rate {trainer.learning_rate():.2g} {trainer.meter}",
+                flush=True,
+            )
         if now - saved > 120:
             trainer.save()
             saved = now

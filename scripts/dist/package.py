@@ -123,11 +123,11 @@ def bill_of_materials() -> dict:
                 "referenceLocator": f"pkg:deb/debian/{package}@{version.replace(':', '%3A')}"
                                     "?arch=source&distro=bookworm",
             }],
-        })  # fmt: skip
+        })
         relations.append({
             "spdxElementId": "SPDXRef-uffizi", "relationshipType": "STATIC_LINK",
             "relatedSpdxElement": identifier,
-        })  # fmt: skip
+        })
     return {
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",
@@ -144,7 +144,7 @@ def bill_of_materials() -> dict:
             "spdxElementId": "SPDXRef-DOCUMENT", "relationshipType": "DESCRIBES",
             "relatedSpdxElement": "SPDXRef-uffizi",
         }, *relations],
-    }  # fmt: skip
+    }
 
 
 # ---- files of a package -------------------------------------------------------------------------
@@ -221,7 +221,7 @@ def manual() -> bytes:
         f'.TH UFFIZI 1 "{date}" "uffizi {VERSION}" "User Commands"',
         ".SH NAME", "uffizi \\- captions, boxes, masks and text from pictures, with Florence\\-2 on CPUs",
         ".SH SYNOPSIS", ".B uffizi", "COMMAND [OPTIONS]", ".SH DESCRIPTION", ".nf", main, ".fi",
-    ]  # fmt: skip
+    ]
     section = main[main.index("Subcommands:") :] if "Subcommands:" in main else main[main.index("SUBCOMMANDS:") :]
     for name in re.findall(r"^  ([a-z]+) ", section, re.M):
         lines += [f".SH uffizi {name}", ".nf", help_of(name), ".fi"]
@@ -280,7 +280,7 @@ Description: Florence-2 in 4 bits on ordinary CPUs
     subprocess.run(
         ["dpkg-deb", "--root-owner-group", "-Zxz", "--build", folder, OUT / f"uffizi_{VERSION}_{DEB_ARCH[arch]}.deb"],
         check=True, stdout=subprocess.DEVNULL, env={**os.environ, "SOURCE_DATE_EPOCH": str(TIME)},
-    )  # fmt: skip
+    )
 
 
 def image(arch: str) -> None:
@@ -323,7 +323,7 @@ def image(arch: str) -> None:
         },
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{sha256(layer)}"]},
         "history": [{"created": created, "created_by": "scripts/dist/package.py"}],
-    }).encode()  # fmt: skip
+    }).encode()
 
     def blob(media: str, data: bytes) -> dict:
         return {"mediaType": f"application/vnd.oci.image.{media}", "digest": f"sha256:{sha256(data)}", "size": len(data)}
@@ -333,7 +333,7 @@ def image(arch: str) -> None:
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
         "config": blob("config.v1+json", config),
         "layers": [blob("layer.v1.tar+gzip", packed)],
-    }).encode()  # fmt: skip
+    }).encode()
     name = f"uffizi:{VERSION}"
     index = json.dumps({
         "schemaVersion": 2,
@@ -344,7 +344,7 @@ def image(arch: str) -> None:
                 "annotations": {"org.opencontainers.image.ref.name": VERSION, "io.containerd.image.name": f"docker.io/library/{name}"},
             }
         ],
-    }).encode()  # fmt: skip
+    }).encode()
     files = Tree()
     files.add("oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
     files.add("index.json", index)
@@ -363,7 +363,7 @@ def wheel_metadata(folder: pathlib.Path) -> dict[str, bytes]:
     subprocess.run(
         [WORK / "tools" / "bin" / "python", "-c", script, folder],
         cwd=ROOT / "bindings" / "python", check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    )
     found = next(folder.glob("uffizi-*.dist-info"))
     # What is given to people has nanobind inside, and a module for each Python.
     text = (found / "METADATA").read_text()
@@ -384,7 +384,7 @@ def stub() -> bytes:
     subprocess.run(
         [WORK / "tools" / "bin" / "python", "-m", "nanobind.stubgen", "-q", "-m", "_native", "-i", folder,
          "-o", folder / "_native.pyi"], check=True,
-    )  # fmt: skip
+    )
     return (folder / "_native.pyi").read_bytes()
 
 

@@ -45,12 +45,21 @@ def graphs(artifact):
         with zipfile.ZipFile(DATA / f"models/tiny_{lineage}.zip") as small:
             for name, letter in letters.items():
                 xml, bin_ = small.read(name + ".xml"), small.read(name + ".bin")
-                write("ir_xml", f"{lineage}_{name}", letter + re.sub(rb">\s+<", b"><", xml) + b"\0" + bin_)
+                write(
+                    "ir_xml",
+                    f"{lineage}_{name}",
+                    letter + re.sub(rb">\s+<", b"><", xml) + b"\0" + bin_,
+                )
                 if lineage == "microsoft":
                     write("artifact", name + ".xml", xml)
                     write("artifact", name + ".bin", bin_)
-    write("zip", "graph", zipped([("text_embedding.xml", xml), ("text_embedding.bin", bin_[:99])],
-                                 zipfile.ZIP_DEFLATED))
+    write(
+        "zip",
+        "graph",
+        zipped(
+            [("text_embedding.xml", xml), ("text_embedding.bin", bin_[:99])], zipfile.ZIP_DEFLATED
+        ),
+    )
 
 
 def zips():
@@ -64,7 +73,7 @@ def sequence_files(artifact):
         content = artifact.read("fields/" + name)
         target_name = name.replace("/", "-")
         write("sequence_file", target_name, content)
-        write("sequence_file", target_name + "-stream", content[content.find(b"\xac\xed\0\5"):])
+        write("sequence_file", target_name + "-stream", content[content.find(b"\xac\xed\0\5") :])
 
 
 def safetensors():
@@ -75,8 +84,11 @@ def safetensors():
     header = {"__metadata__": {"format": "pt"}}
     data = b""
     for dtype, size in (("F64", 8), ("F32", 4), ("F16", 2), ("BF16", 2), ("I8", 1)):
-        header["a." + dtype] = {"dtype": dtype, "shape": [2, 3],
-                                "data_offsets": [len(data), len(data) + 6 * size]}
+        header["a." + dtype] = {
+            "dtype": dtype,
+            "shape": [2, 3],
+            "data_offsets": [len(data), len(data) + 6 * size],
+        }
         data += b"\0" * 6 * size
     text = json.dumps(header).encode()
     write("safetensors", "plain", b"{}\0" + len(text).to_bytes(8, "little") + text + data)
@@ -88,25 +100,45 @@ def tokenizers():
     write("tokenizer_json", "tiny", text + b"\0" + json.dumps(whole).encode())
     model = whole["model"]
     kept = {token: i for token, i in model["vocab"].items() if i < 280}
-    merges = [pair for pair in model["merges"]
-              if all(part in kept for part in (*pair, "".join(pair)))][:9]
-    small = dict(whole, added_tokens=whole["added_tokens"][:5],
-                 model=dict(model, vocab=kept, merges=merges))
+    merges = [
+        pair for pair in model["merges"] if all(part in kept for part in (*pair, "".join(pair)))
+    ][:9]
+    small = dict(
+        whole, added_tokens=whole["added_tokens"][:5], model=dict(model, vocab=kept, merges=merges)
+    )
     write("tokenizer_json", "small", text + b"\0" + json.dumps(small).encode())
-    files = [text, b"", json.dumps(kept).encode(),
-             ("#version: 0.2\n" + "\n".join(" ".join(pair) for pair in merges)).encode(),
-             b'{"<x>": 300}']
+    files = [
+        text,
+        b"",
+        json.dumps(kept).encode(),
+        ("#version: 0.2\n" + "\n".join(" ".join(pair) for pair in merges)).encode(),
+        b'{"<x>": 300}',
+    ]
     write("tokenizer_json", "files", b"\0".join(files))
 
 
 def pictures():
-    readers = {".bmp": 0, ".tga": 1, ".ppm": 2, ".pgm": 2, ".pbm": 2, ".pam": 2, ".pfm": 2, ".qoi": 3, ".ico": 4,
-               ".tif": 5}
+    readers = {
+        ".bmp": 0,
+        ".tga": 1,
+        ".ppm": 2,
+        ".pgm": 2,
+        ".pbm": 2,
+        ".pam": 2,
+        ".pfm": 2,
+        ".qoi": 3,
+        ".ico": 4,
+        ".tif": 5,
+    }
     for picture in [*(DATA / "image").iterdir(), *(DATA / "formats").iterdir()]:
         if picture.is_file() and picture.suffix != ".txt" and picture.stat().st_size < 20_000:
             write("picture", picture.name, picture.read_bytes())
             if picture.suffix in readers:
-                write("small_formats", picture.name, bytes([readers[picture.suffix]]) + picture.read_bytes())
+                write(
+                    "small_formats",
+                    picture.name,
+                    bytes([readers[picture.suffix]]) + picture.read_bytes(),
+                )
 
 
 def collections():
@@ -115,10 +147,14 @@ def collections():
     write("collection", "paths", b'cpath,label\na.jpg,"x ""y"""\n\n"b/c.png",\n')
     write("collection", "bytes", b"c\xef\xbb\xbfid;bytes\n1;" + encoded + b"\r\n2;\n")
     write("collection", "uri", b"cimage\tx\ndata:image/png;base64," + encoded + b"\ty\n")
-    for name, mode, kind in (("ustar", "w", tarfile.USTAR_FORMAT), ("gnu", "w", tarfile.GNU_FORMAT),
-                             ("pax", "w", tarfile.PAX_FORMAT), ("gz", "w:gz", tarfile.PAX_FORMAT),
-                             ("bz2", "w:bz2", tarfile.GNU_FORMAT),
-                             ("xz", "w:xz", tarfile.GNU_FORMAT)):
+    for name, mode, kind in (
+        ("ustar", "w", tarfile.USTAR_FORMAT),
+        ("gnu", "w", tarfile.GNU_FORMAT),
+        ("pax", "w", tarfile.PAX_FORMAT),
+        ("gz", "w:gz", tarfile.PAX_FORMAT),
+        ("bz2", "w:bz2", tarfile.GNU_FORMAT),
+        ("xz", "w:xz", tarfile.GNU_FORMAT),
+    ):
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode=mode, format=kind) as archive:
             for member in ("a.png", "d/" + "long" * 20 + "/" + "name" * 20 + "é.png", "d/b.txt"):
@@ -130,12 +166,22 @@ def collections():
 
 def answers():
     lines = gunzip("tasks/answers.jsonl.gz").decode().strip().split("\n")
-    for i, line in enumerate(lines[::len(lines) // 60]):
+    for i, line in enumerate(lines[:: len(lines) // 60]):
         case = json.loads(line)
         write("answers", f"text-{i}", case["text"].encode())
-    write("answers", "line", json.dumps({"image": "a.jpg", "size": [640, 480], "task": "<OD>",
-                                         "text": "cat<loc_1><loc_2><loc_3><loc_4>",
-                                         "location_logprobs": [-1, -0.5, 0, -2]}).encode())
+    write(
+        "answers",
+        "line",
+        json.dumps(
+            {
+                "image": "a.jpg",
+                "size": [640, 480],
+                "task": "<OD>",
+                "text": "cat<loc_1><loc_2><loc_3><loc_4>",
+                "location_logprobs": [-1, -0.5, 0, -2],
+            }
+        ).encode(),
+    )
     write("answers", "prompt", b"<REGION_TO_SEGMENTATION><loc_1><loc_2><loc_3><loc_4>")
     write("answers", "numbers", b"1.5,2,300,400")
 

@@ -67,10 +67,16 @@ class WindowAttention(nn.Module):
         right, below = (w - width % w) % w, (w - height % w) % w
         x = F.pad(x, (0, 0, 0, right, 0, below))
         _, high, wide, _ = x.shape
-        x = x.view(batch, high // w, w, wide // w, w, channels).permute(0, 1, 3, 2, 4, 5).contiguous()
+        x = (
+            x.view(batch, high // w, w, wide // w, w, channels)
+            .permute(0, 1, 3, 2, 4, 5)
+            .contiguous()
+        )
         x = x.view(-1, w, w, channels).view(-1, w * w, channels)
         windows, n, c = x.shape
-        q, k, v = self.qkv(x).reshape(windows, n, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
+        q, k, v = (
+            self.qkv(x).reshape(windows, n, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
+        )
         scores = (q * self.scale) @ k.transpose(-2, -1)
         x = (scores.softmax(-1) @ v).transpose(1, 2).reshape(windows, n, c)
         x = self.proj(x).view(-1, w, w, channels)
@@ -89,7 +95,9 @@ class ChannelAttention(nn.Module):
 
     def forward(self, x, size):
         batch, n, c = x.shape
-        q, k, v = self.qkv(x).reshape(batch, n, 3, self.groups, c // self.groups).permute(2, 0, 3, 1, 4)
+        q, k, v = (
+            self.qkv(x).reshape(batch, n, 3, self.groups, c // self.groups).permute(2, 0, 3, 1, 4)
+        )
         scores = (q * (float(n) ** -0.5)).transpose(-1, -2) @ k
         x = (scores.softmax(-1) @ v.transpose(-1, -2)).transpose(-1, -2)
         return self.proj(x.transpose(1, 2).reshape(batch, n, c))
@@ -143,13 +151,37 @@ class DaViT(nn.Module):
         dims, ratio = c["dim_embed"], c.get("mlp_ratio", 4)
         self.convs, self.blocks = nn.ModuleList(), nn.ModuleList()
         for i, dim in enumerate(dims):
-            self.convs.append(ConvEmbed(dims[i - 1] if i else 3, dim, c["patch_size"][i], c["patch_stride"][i],
-                                        c["patch_padding"][i], c["patch_prenorm"][i]))  # fmt: skip
-            self.blocks.append(nn.ModuleList(nn.ModuleDict({
-                "spatial_block": Block(dim, "window_attn", WindowAttention(dim, c["num_heads"][i], c["window_size"]),
-                                       ratio),
-                "channel_block": Block(dim, "channel_attn", ChannelAttention(dim, c["num_groups"][i]), ratio),
-            }) for _ in range(c["depths"][i])))  # fmt: skip
+            self.convs.append(
+                ConvEmbed(
+                    dims[i - 1] if i else 3,
+                    dim,
+                    c["patch_size"][i],
+                    c["patch_stride"][i],
+                    c["patch_padding"][i],
+                    c["patch_prenorm"][i],
+                )
+            )
+            self.blocks.append(
+                nn.ModuleList(
+                    nn.ModuleDict(
+                        {
+                            "spatial_block": Block(
+                                dim,
+                                "window_attn",
+                                WindowAttention(dim, c["num_heads"][i], c["window_size"]),
+                                ratio,
+                            ),
+                            "channel_block": Block(
+                                dim,
+                                "channel_attn",
+                                ChannelAttention(dim, c["num_groups"][i]),
+                                ratio,
+                            ),
+                        }
+                    )
+                    for _ in range(c["depths"][i])
+                )
+            )
 
     def forward(self, x):
         size = x.shape[2:]
@@ -172,7 +204,10 @@ class Positions(nn.Module):
         height, width = x.shape[1:3]
         columns = self.column_embeddings(torch.arange(width))
         rows = self.row_embeddings(torch.arange(height))
-        pos = torch.cat([columns.unsqueeze(0).repeat(height, 1, 1), rows.unsqueeze(1).repeat(1, width, 1)], dim=-1)
+        pos = torch.cat(
+            [columns.unsqueeze(0).repeat(height, 1, 1), rows.unsqueeze(1).repeat(1, width, 1)],
+            dim=-1,
+        )
         pos = pos.permute(2, 0, 1).unsqueeze(0).repeat(x.shape[0], 1, 1, 1)
         return pos.permute(0, 2, 3, 1)
 
@@ -196,7 +231,9 @@ class ImageEmbedding(nn.Module):
         self.image_projection = nn.Parameter(torch.zeros(dim, v["projection_dim"]))
         self.image_proj_norm = nn.LayerNorm(v["projection_dim"])
         self.image_pos_embed = Positions(dim, v["image_pos_embed"]["max_pos_embeddings"])
-        self.visual_temporal_embed = Time(dim, v["visual_temporal_embedding"]["max_temporal_embeddings"])
+        self.visual_temporal_embed = Time(
+            dim, v["visual_temporal_embedding"]["max_temporal_embeddings"]
+        )
 
     def forward(self, pixel_values):
         batch = pixel_values.shape[0]
@@ -219,7 +256,11 @@ class Attention(nn.Module):
             setattr(self, name, nn.Linear(dim, dim))
 
     def split(self, x):
-        return x.view(x.shape[0], -1, self.heads, x.shape[2] // self.heads).transpose(1, 2).contiguous()
+        return (
+            x.view(x.shape[0], -1, self.heads, x.shape[2] // self.heads)
+            .transpose(1, 2)
+            .contiguous()
+        )
 
     def forward(self, x, keys, values, mask):
         batch, tokens, dim = x.shape
@@ -242,7 +283,10 @@ class Layer(nn.Module):
         super().__init__()
         self.self_attn, self.self_attn_layer_norm = Attention(dim, heads, eager), nn.LayerNorm(dim)
         if decoder:
-            self.encoder_attn, self.encoder_attn_layer_norm = Attention(dim, heads, eager), nn.LayerNorm(dim)
+            self.encoder_attn, self.encoder_attn_layer_norm = (
+                Attention(dim, heads, eager),
+                nn.LayerNorm(dim),
+            )
         self.fc1, self.fc2 = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
         self.final_layer_norm = nn.LayerNorm(dim)
 
@@ -257,8 +301,9 @@ class Stack(nn.Module):
         super().__init__()
         dim, heads, hidden = c["d_model"], c[f"{side}_attention_heads"], c[f"{side}_ffn_dim"]
         self.embed_positions = nn.Embedding(c["max_position_embeddings"] + OFFSET, dim)
-        self.layers = nn.ModuleList(Layer(dim, heads, hidden, eager, side == "decoder")
-                                    for _ in range(c[f"{side}_layers"]))  # fmt: skip
+        self.layers = nn.ModuleList(
+            Layer(dim, heads, hidden, eager, side == "decoder") for _ in range(c[f"{side}_layers"])
+        )
         self.layernorm_embedding = nn.LayerNorm(dim)
 
     def begin(self, embeds, past):
@@ -298,7 +343,9 @@ class Decoder(nn.Module):
         self.lm_head = nn.Linear(shared.weight.shape[1], shared.weight.shape[0], bias=False)
         self.register_buffer("final_logits_bias", bias)
 
-    def forward(self, decoder_input_ids, encoder_hidden_states, encoder_attention_mask, beam_idx, *caches):
+    def forward(
+        self, decoder_input_ids, encoder_hidden_states, encoder_attention_mask, beam_idx, *caches
+    ):
         x = self.decoder.begin(self.shared(decoder_input_ids), caches[0].shape[2])
         mask = hide(encoder_attention_mask, x.shape[1])
         present = []
@@ -306,11 +353,18 @@ class Decoder(nn.Module):
             past_keys, past_values, cross_keys, cross_values = caches[4 * i : 4 * i + 4]
             own, other = layer.self_attn, layer.encoder_attn
             keys = torch.cat([past_keys.index_select(0, beam_idx), own.split(own.k_proj(x))], dim=2)
-            values = torch.cat([past_values.index_select(0, beam_idx), own.split(own.v_proj(x))], dim=2)
+            values = torch.cat(
+                [past_values.index_select(0, beam_idx), own.split(own.v_proj(x))], dim=2
+            )
             x = layer.self_attn_layer_norm(x + own(x, keys, values, None))
             mixed = other(x, other.split(cross_keys), other.split(cross_values), mask)
             x = layer.feed(layer.encoder_attn_layer_norm(x + mixed))
-            present += [keys, values, other.k_proj(encoder_hidden_states), other.v_proj(encoder_hidden_states)]
+            present += [
+                keys,
+                values,
+                other.k_proj(encoder_hidden_states),
+                other.v_proj(encoder_hidden_states),
+            ]
         return (self.lm_head(x) + self.final_logits_bias, *present)
 
 
@@ -322,13 +376,21 @@ class Merger(nn.Module):
 def remember_caches(decoder, heads, width):
     """Makes the caches of a converted Decoder variables that it keeps to itself."""
     rows = opset13.gather(opset13.shape_of(decoder.input("decoder_input_ids")), [0], 0)
-    nothing = opset13.broadcast(np.float32(0), opset13.concat([rows, np.array([heads, 0, width])], 0))
-    for i, (cache, result) in enumerate(zip(decoder.get_parameters()[4:], decoder.get_results()[1:])):
+    nothing = opset13.broadcast(
+        np.float32(0), opset13.concat([rows, np.array([heads, 0, width])], 0)
+    )
+    for i, (cache, result) in enumerate(
+        zip(decoder.get_parameters()[4:], decoder.get_results()[1:])
+    ):
         info = VariableInfo()
         cross = i % 4 > 1
-        info.variable_id = f"{100 + i}" if cross else f"past_key_values.{i // 4}.{('key', 'value')[i % 2]}"
+        info.variable_id = (
+            f"{100 + i}" if cross else f"past_key_values.{i // 4}.{('key', 'value')[i % 2]}"
+        )
         info.data_type = ov.Type.f32
-        info.data_shape = ov.PartialShape([-1, -1, heads * width] if cross else [-1, heads, -1, width])
+        info.data_shape = ov.PartialShape(
+            [-1, -1, heads * width] if cross else [-1, heads, -1, width]
+        )
         variable = Variable(info)
         present = result.input_value(0).get_node()
         state = op.read_value(present if cross else nothing, variable)
@@ -359,7 +421,10 @@ def export(folder, out, attention, weights, side, static):
     v["dim_embed"] = v.get("dim_embed") or v["embed_dim"]
     v.setdefault("projection_dim", t["d_model"])
     v.setdefault("image_pos_embed", {"max_pos_embeddings": v.get("max_position_embeddings", 50)})
-    v.setdefault("visual_temporal_embedding", {"max_temporal_embeddings": v.get("max_temporal_embeddings", 100)})
+    v.setdefault(
+        "visual_temporal_embedding",
+        {"max_temporal_embeddings": v.get("max_temporal_embeddings", 100)},
+    )
     tensors = load_file(folder / "model.safetensors")
     eager, heads = attention == "eager", t["decoder_attention_heads"]
     width = t["d_model"] // heads
@@ -367,7 +432,9 @@ def export(folder, out, attention, weights, side, static):
 
     def convert(module, inputs, caches=(), shape=None):
         options = {"input": shape} if shape else {}
-        graph = ov.convert_model(module.eval(), example_input=(*inputs.values(), *caches), **options)
+        graph = ov.convert_model(
+            module.eval(), example_input=(*inputs.values(), *caches), **options
+        )
         for port, name in zip(graph.inputs, inputs):
             port.get_tensor().set_names({name})
             port.get_node().set_friendly_name(name)
@@ -378,34 +445,62 @@ def export(folder, out, attention, weights, side, static):
         if kind not in ("f16", "f32"):
             import nncf
 
-            options = dict(zip(("group_size", "ratio"), (int(sizes[0]), float(sizes[1] if sizes[1:] else 1.0)))) if sizes else {}
+            options = (
+                dict(
+                    zip(
+                        ("group_size", "ratio"),
+                        (int(sizes[0]), float(sizes[1] if sizes[1:] else 1.0)),
+                    )
+                )
+                if sizes
+                else {}
+            )
             graph = nncf.compress_weights(graph, mode=nncf.CompressWeightsMode[kind], **options)
         ov.save_model(graph, out / f"{name}.xml", compress_to_fp16=kind != "f32")
 
     side = side or json.loads((folder / "preprocessor_config.json").read_text())["size"]["height"]
     module = ImageEmbedding(config)
     load(module, tensors, [("", "")])
-    save("image_embedding", convert(module, {"pixel_values": torch.zeros(1, 3, side, side)},
-                                    shape=[1 if static else -1, 3, side, side]))  # fmt: skip
+    save(
+        "image_embedding",
+        convert(
+            module,
+            {"pixel_values": torch.zeros(1, 3, side, side)},
+            shape=[1 if static else -1, 3, side, side],
+        ),
+    )
     del module
     text = "language_model.model."
     shared = nn.Embedding(t["vocab_size"], t["d_model"])
     shared.weight.data = tensors[text + "shared.weight"].float()
-    save("text_embedding", convert(shared, {"input": torch.arange(4, 10)[None]}),
-         weights if weights in ("f16", "f32") else "INT8_ASYM")  # fmt: skip
+    save(
+        "text_embedding",
+        convert(shared, {"input": torch.arange(4, 10)[None]}),
+        weights if weights in ("f16", "f32") else "INT8_ASYM",
+    )
     embeds, mask = torch.zeros(1, 6, t["d_model"]), torch.ones(1, 6)
-    save("merger_model", convert(Merger(), {"vision_embeds": embeds, "inputs_embeds": embeds}), "f16")
+    save(
+        "merger_model", convert(Merger(), {"vision_embeds": embeds, "inputs_embeds": embeds}), "f16"
+    )
     module = Encoder(Stack(t, "encoder", eager))
     load(module, tensors, [("model.", text + "encoder.")])
     save("encoder", convert(module, {"inputs_embeds": embeds, "attention_mask": mask}))
     bias = tensors.get("language_model.final_logits_bias", torch.zeros(1, t["vocab_size"])).float()
     module = Decoder(Stack(t, "decoder", eager), shared, bias)
-    load(module, tensors, [("decoder.", text + "decoder.")],
-         {"shared.weight", "lm_head.weight", "final_logits_bias"})  # fmt: skip
+    load(
+        module,
+        tensors,
+        [("decoder.", text + "decoder.")],
+        {"shared.weight", "lm_head.weight", "final_logits_bias"},
+    )
     head = tensors.get("language_model.lm_head.weight", tensors[text + "shared.weight"])
     module.lm_head.weight.data = head.float().clone()
-    inputs = {"decoder_input_ids": torch.tensor([[2]]), "encoder_hidden_states": embeds,
-              "encoder_attention_mask": mask.long(), "beam_idx": torch.tensor([0], dtype=torch.int32)}  # fmt: skip
+    inputs = {
+        "decoder_input_ids": torch.tensor([[2]]),
+        "encoder_hidden_states": embeds,
+        "encoder_attention_mask": mask.long(),
+        "beam_idx": torch.tensor([0], dtype=torch.int32),
+    }
     past = torch.zeros(1, heads, 3, width)
     graph = convert(module, inputs, (past, past, embeds, embeds) * t["decoder_layers"])
     remember_caches(graph, heads, width)
@@ -418,7 +513,9 @@ def export(folder, out, attention, weights, side, static):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--attention", choices=("sdpa", "eager"), default="sdpa")

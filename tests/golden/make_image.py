@@ -14,7 +14,6 @@ that nothing but this file is needed. Layout:
     *.jpg ...        the inputs;  expected/*.png  Pillow's pixels
 """
 
-import io
 import pathlib
 import struct
 import zlib
@@ -30,12 +29,18 @@ def picture(w=W, h=H, seed=1):
     """Smooth waves, hard edges and a noisy corner: [h, w, 3] u8."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:h, 0:w].astype(np.float64)
-    rgb = np.stack([127 + 120 * np.sin(x / 7 + seed), 127 + 120 * np.cos(y / 5 + x / 11),
-                    255 * ((x + 2 * y) % (w + h)) / (w + h)], -1)
-    rgb[h // 4:h // 2, w // 5:w // 2] = [250, 20, 30]
-    rgb[h // 2:h // 2 + 2, :] = 0
+    rgb = np.stack(
+        [
+            127 + 120 * np.sin(x / 7 + seed),
+            127 + 120 * np.cos(y / 5 + x / 11),
+            255 * ((x + 2 * y) % (w + h)) / (w + h),
+        ],
+        -1,
+    )
+    rgb[h // 4 : h // 2, w // 5 : w // 2] = [250, 20, 30]
+    rgb[h // 2 : h // 2 + 2, :] = 0
     noise = rng.integers(0, 256, (h, w, 3))
-    rgb[2 * h // 3:, 2 * w // 3:] = noise[2 * h // 3:, 2 * w // 3:]
+    rgb[2 * h // 3 :, 2 * w // 3 :] = noise[2 * h // 3 :, 2 * w // 3 :]
     return np.clip(rgb, 0, 255).astype(np.uint8)
 
 
@@ -121,7 +126,7 @@ def make_jpegs():
     plain = bytearray((OUT / "cmyk.jpg").read_bytes())
     adobe = plain.find(b"\xff\xee")
     if adobe >= 0:
-        del plain[adobe:adobe + 16]
+        del plain[adobe : adobe + 16]
         (OUT / "cmyk_plain.jpg").write_bytes(plain)
         read_back("cmyk_plain.jpg", 2)
 
@@ -149,22 +154,29 @@ def make_pngs():
     case("palette_trns.png", 1, image=palette, transparency=bytes(range(0, 200)))
     case("rgb_trns.png", 1, image=rgb, transparency=(250, 20, 30))
     case("grey_trns.png", 1, image=rgb.convert("L"), transparency=int(array[0, 0].mean()))
-    for name, depth, color, channels in [("rgb16.png", 16, 2, 3), ("rgba16.png", 16, 6, 4),
-                                         ("grey16.png", 16, 0, 1), ("grey_alpha16.png", 16, 4, 2)]:
+    for name, depth, color, channels in [
+        ("rgb16.png", 16, 2, 3),
+        ("rgba16.png", 16, 6, 4),
+        ("grey16.png", 16, 0, 1),
+        ("grey_alpha16.png", 16, 4, 2),
+    ]:
         write_png16(name, color, channels)
     write_interlaced("interlaced.png", array)
     write_interlaced("interlaced_rgba.png", np.dstack([array, alpha()]))
 
 
 def chunk(kind, data):
-    return (struct.pack(">I", len(data)) + kind + data +
-            struct.pack(">I", zlib.crc32(kind + data)))
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def png(width, height, depth, color, interlace, raw):
     header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlace)
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(raw, 9)) +
-            chunk(b"IEND", b""))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(raw, 9))
+        + chunk(b"IEND", b"")
+    )
 
 
 def write_png16(name, color, channels):
@@ -191,8 +203,15 @@ def write_png16(name, color, channels):
 def write_interlaced(name, array):
     """Adam7, which Pillow reads but does not write."""
     raw = b""
-    for x0, y0, dx, dy in [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4),
-                           (1, 0, 2, 2), (0, 1, 1, 2)]:
+    for x0, y0, dx, dy in [
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    ]:
         for row in array[y0::dy, x0::dx]:
             raw += b"\0" + row.tobytes()
     color = 2 if array.shape[2] == 3 else 6
@@ -209,8 +228,15 @@ def make_webps():
     case("alpha.webp", 2, image=rgba, quality=80)
     case("alpha_lossless.webp", 1, image=rgba, lossless=True, exact=True)
     other = Image.fromarray(picture(seed=5))
-    case("animated.webp", 0, image=rgb, save_all=True, append_images=[other], duration=100,
-         lossless=True)
+    case(
+        "animated.webp",
+        0,
+        image=rgb,
+        save_all=True,
+        append_images=[other],
+        duration=100,
+        lossless=True,
+    )
 
 
 def make_gifs():
@@ -219,8 +245,14 @@ def make_gifs():
     case("plain.gif", 0, image=palette, interlace=0)
     case("interlaced.gif", 0, image=palette, interlace=1)
     case("transparent.gif", 0, image=palette, transparency=3, interlace=0)
-    case("animated.gif", 0, image=palette, save_all=True, duration=100,
-         append_images=[Image.fromarray(picture(seed=5)).quantize(100)])
+    case(
+        "animated.gif",
+        0,
+        image=palette,
+        save_all=True,
+        duration=100,
+        append_images=[Image.fromarray(picture(seed=5)).quantize(100)],
+    )
 
 
 def make_tiffs():
@@ -236,8 +268,13 @@ def make_tiffs():
     case("palette.tif", 0, image=rgb.quantize(100))
     case("rgba.tif", 1, image=rgba)
     case("cmyk.tif", 2, image=cmyk(rgb))
-    case("two_pages.tif", 0, image=rgb, save_all=True,
-         append_images=[Image.fromarray(picture(seed=5))])
+    case(
+        "two_pages.tif",
+        0,
+        image=rgb,
+        save_all=True,
+        append_images=[Image.fromarray(picture(seed=5))],
+    )
     case("bigtiff.tif", 0, image=rgb, big_tiff=True)
     (OUT / "big_endian.tif").write_bytes(big_endian_tiff(array))
     read_back("big_endian.tif", 0)
@@ -246,11 +283,22 @@ def make_tiffs():
 def big_endian_tiff(array):
     """Pillow writes little-endian files only."""
     height, width = array.shape[:2]
-    tags = [(256, 3, width), (257, 3, height), (258, 3, 8), (259, 3, 1), (262, 3, 2), (273, 4, 122),
-            (277, 3, 3), (278, 3, height), (279, 4, array.size)]
-    entries = b"".join(struct.pack(">HHI", tag, kind, 1) +
-                       (struct.pack(">HH", value, 0) if kind == 3 else struct.pack(">I", value))
-                       for tag, kind, value in tags)
+    tags = [
+        (256, 3, width),
+        (257, 3, height),
+        (258, 3, 8),
+        (259, 3, 1),
+        (262, 3, 2),
+        (273, 4, 122),
+        (277, 3, 3),
+        (278, 3, height),
+        (279, 4, array.size),
+    ]
+    entries = b"".join(
+        struct.pack(">HHI", tag, kind, 1)
+        + (struct.pack(">HH", value, 0) if kind == 3 else struct.pack(">I", value))
+        for tag, kind, value in tags
+    )
     head = b"MM\0*" + struct.pack(">IH", 8, len(tags)) + entries + struct.pack(">I", 0)
     assert len(head) == 122
     return head + array.tobytes()
@@ -259,12 +307,16 @@ def big_endian_tiff(array):
 def make_orientations():
     rgb = Image.fromarray(picture(37, 23))
     for n in range(1, 9):
-        orientation_case(f"orientation_{n}.jpg", 2,
-                         lambda path: rgb.save(path, quality=92, exif=exif_bytes(n)))
+        orientation_case(
+            f"orientation_{n}.jpg", 2, lambda path: rgb.save(path, quality=92, exif=exif_bytes(n))
+        )
     for n in (3, 6):
         orientation_case(f"orientation_{n}.png", 0, lambda path: rgb.save(path, exif=exif_bytes(n)))
-        orientation_case(f"orientation_{n}.webp", 0,
-                         lambda path: rgb.save(path, lossless=True, exif=exif_bytes(n)))
+        orientation_case(
+            f"orientation_{n}.webp",
+            0,
+            lambda path: rgb.save(path, lossless=True, exif=exif_bytes(n)),
+        )
     for n in (2, 5, 6, 8):
         orientation_case(f"orientation_{n}.tif", 0, lambda path: rgb.save(path, tiffinfo={274: n}))
 
@@ -272,19 +324,43 @@ def make_orientations():
 def make_resizes():
     lines = []
     pictures = {}
-    for name, w, h in [("resize_a.png", 97, 71), ("resize_wide.png", 800, 3),
-                       ("resize_tall.png", 2, 501), ("resize_dot.png", 1, 1)]:
+    for name, w, h in [
+        ("resize_a.png", 97, 71),
+        ("resize_wide.png", 800, 3),
+        ("resize_tall.png", 2, 501),
+        ("resize_dot.png", 1, 1),
+    ]:
         pictures[name] = Image.fromarray(picture(w, h, seed=3))
         pictures[name].save(OUT / name, optimize=True)
     # Noise is the hardest input: every rounding shows. The test makes it with the same generator.
     pictures["noise"] = Image.fromarray(lcg_noise(640, 480))
     sizes = {
-        "resize_a.png": [(768, 768), (32, 32), (97, 40), (50, 71), (96, 72), (1, 1), (1, 300),
-                         (300, 1), (97, 71), (194, 142), (333, 17)],
+        "resize_a.png": [
+            (768, 768),
+            (32, 32),
+            (97, 40),
+            (50, 71),
+            (96, 72),
+            (1, 1),
+            (1, 300),
+            (300, 1),
+            (97, 71),
+            (194, 142),
+            (333, 17),
+        ],
         "resize_wide.png": [(64, 64), (768, 768), (801, 3), (3, 800)],
         "resize_tall.png": [(64, 64), (768, 768), (1, 100), (2, 250)],
         "resize_dot.png": [(7, 5), (1, 9), (768, 768)],
-        "noise": [(768, 768), (224, 224), (639, 481), (13, 479), (641, 7), (320, 240), (1, 2), (700, 479)],
+        "noise": [
+            (768, 768),
+            (224, 224),
+            (639, 481),
+            (13, 479),
+            (641, 7),
+            (320, 240),
+            (1, 2),
+            (700, 479),
+        ],
     }
     for name, targets in sizes.items():
         for w, h in targets:

@@ -25,28 +25,44 @@ BASE = "plain"  # of MODELS
 LAYERS = r".*(blocks\.[03]\..*\.(qkv|fc1|proj)|encoder\.layers\.1\..*(q_proj|fc2)|decoder\.layers\.0\..*(k_proj|fc1))"
 ADAPTERS = {
     "linear": dict(
-        r=4, lora_alpha=6, target_modules=LAYERS + r"|.*image_projection",
+        r=4,
+        lora_alpha=6,
+        target_modules=LAYERS + r"|.*image_projection",
         rank_pattern={"fc1": 2, r"layers\.\d+\.self_attn\.k_proj": 3},
         alpha_pattern={"qkv": 3, r"^model\.language_model\.encoder\.layers\.1\.fc2": 12},
     ),
     "stabilized": dict(
-        r=3, lora_alpha=4, use_rslora=True, lora_bias=True,
-        target_modules=["q_proj", "window_attn.proj"], rank_pattern={"q_proj": 5},
+        r=3,
+        lora_alpha=4,
+        use_rslora=True,
+        lora_bias=True,
+        target_modules=["q_proj", "window_attn.proj"],
+        rank_pattern={"q_proj": 5},
     ),
     "convolutions": dict(
-        r=2, lora_alpha=4, target_modules=r".*convs\.\d\.conv|.*row_embeddings|.*\.embed_positions",
+        r=2,
+        lora_alpha=4,
+        target_modules=r".*convs\.\d\.conv|.*row_embeddings|.*\.embed_positions",
     ),
     "dora": dict(
-        r=4, lora_alpha=4, use_dora=True, target_modules=["convs.1.conv", "fc2", "v_proj", "channel_attn.qkv"],
+        r=4,
+        lora_alpha=4,
+        use_dora=True,
+        target_modules=["convs.1.conv", "fc2", "v_proj", "channel_attn.qkv"],
     ),
     "tied": dict(r=2, lora_alpha=4, target_modules=["decoder.embed_tokens"]),
-    "head": dict(r=2, lora_alpha=4, bias="all", target_modules=["out_proj"], modules_to_save=["lm_head"]),
-}  # fmt: skip
+    "head": dict(
+        r=2, lora_alpha=4, bias="all", target_modules=["out_proj"], modules_to_save=["lm_head"]
+    ),
+}
 # Adapters whose config says that layers keep [in, out], as Conv1D does. None of Florence-2 is such a layer: peft
 # corrects it when it saves, and warns and goes by the layer when it loads.
 FAN_IN_FAN_OUT = ["linear", "dora"]
 # Adapters that are merged together, and what each counts.
-CASES = [{name: 1.0} for name in ADAPTERS] + [{"linear": 0.5, "stabilized": -1.25}, {"stabilized": 1.0, "dora": 1.0}]
+CASES = [{name: 1.0} for name in ADAPTERS] + [
+    {"linear": 0.5, "stabilized": -1.25},
+    {"stabilized": 1.0, "dora": 1.0},
+]
 
 
 def is_adapter(name: str) -> bool:
@@ -74,7 +90,9 @@ def save(base, name: str, seed: int) -> None:
     (folder / "README.md").unlink(missing_ok=True)
     if name in FAN_IN_FAN_OUT:
         file = folder / "adapter_config.json"
-        file.write_text(file.read_text().replace('"fan_in_fan_out": false', '"fan_in_fan_out": true'))
+        file.write_text(
+            file.read_text().replace('"fan_in_fan_out": false', '"fan_in_fan_out": true')
+        )
 
 
 @torch.no_grad()
@@ -111,10 +129,17 @@ def main() -> None:
             change = np.abs(np.subtract(result[key]["values"], plain[key]["values"])).max()
             print(case, key, "changes by", change / plain[key]["max"], flush=True)
         assert change > 0.05 * plain["logits"]["max"]
-        models.append({
-            "name": " + ".join(case), "adapters": case, "seed": seed, "size": size, "saved": saved,
-            "config": {"model_type": "florence2", "vision_config": vision, "text_config": text}, "cases": [result],
-        })  # fmt: skip
+        models.append(
+            {
+                "name": " + ".join(case),
+                "adapters": case,
+                "seed": seed,
+                "size": size,
+                "saved": saved,
+                "config": {"model_type": "florence2", "vision_config": vision, "text_config": text},
+                "cases": [result],
+            }
+        )
     file = OUT / "goldens.json.gz"
     with open(file, "wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as packed:
         packed.write(json.dumps({"models": models}).encode())

@@ -19,7 +19,7 @@ CASES = [
     (8, "group", 32, False, 7, 96, torch.float32),
     (8, "channel", None, True, 6, 27, torch.float16),
     (8, "channel", None, False, 3, 40, torch.float32),
-]  # fmt: skip
+]
 
 
 def main() -> None:
@@ -28,9 +28,13 @@ def main() -> None:
     tensors, groups = {}, {}
     for i, (bits, strategy, group, symmetric, rows, columns, dtype) in enumerate(CASES):
         arguments = {
-            "num_bits": bits, "type": "int", "strategy": strategy, "group_size": group,
-            "symmetric": symmetric, "dynamic": False,
-        }  # fmt: skip
+            "num_bits": bits,
+            "type": "int",
+            "strategy": strategy,
+            "group_size": group,
+            "symmetric": symmetric,
+            "dynamic": False,
+        }
         scheme = QuantizationScheme(targets=[f"layer{i}"], weights=arguments)
         count = 1 if strategy == "channel" else columns // group
         scale = (torch.rand(rows, count) + 0.5).to(dtype) / 16
@@ -51,10 +55,13 @@ def main() -> None:
         groups[f"group_{i}"] = {"targets": [f"layer{i}"], "weights": arguments}
     config = {
         "quantization_config": {
-            "quant_method": "compressed-tensors", "format": "pack-quantized",
-            "quantization_status": "compressed", "config_groups": groups, "ignore": ["lm_head"],
+            "quant_method": "compressed-tensors",
+            "format": "pack-quantized",
+            "quantization_status": "compressed",
+            "config_groups": groups,
+            "ignore": ["lm_head"],
         }
-    }  # fmt: skip
+    }
     OUT.mkdir(parents=True, exist_ok=True)
     save_file(tensors, OUT / "model.safetensors")
     (OUT / "config.json").write_text(json.dumps(config, indent=1) + "\n")

@@ -22,15 +22,30 @@ MODEL = ROOT / "models" / "uffizi-tiny"
 OUT = ROOT / "tests" / "data" / "python" / "answers.json"
 PICTURES = ["aquarium.png", "village.jpg"]  # of samples/
 PROMPTS = [
-    "<CAPTION>", "<MORE_DETAILED_CAPTION>", "<OD>", "<DENSE_REGION_CAPTION>", "<REGION_PROPOSAL>",
-    "<OCR>", "<OCR_WITH_REGION>", "<CAPTION_TO_PHRASE_GROUNDING>a dog and a house",
-    "<REFERRING_EXPRESSION_SEGMENTATION>the house", "<OPEN_VOCABULARY_DETECTION>umbrella",
+    "<CAPTION>",
+    "<MORE_DETAILED_CAPTION>",
+    "<OD>",
+    "<DENSE_REGION_CAPTION>",
+    "<REGION_PROPOSAL>",
+    "<OCR>",
+    "<OCR_WITH_REGION>",
+    "<CAPTION_TO_PHRASE_GROUNDING>a dog and a house",
+    "<REFERRING_EXPRESSION_SEGMENTATION>the house",
+    "<OPEN_VOCABULARY_DETECTION>umbrella",
     "<REGION_TO_CATEGORY><loc_186><loc_298><loc_456><loc_768>",
     "<REGION_TO_DESCRIPTION><loc_186><loc_298><loc_456><loc_768>",
-]  # fmt: skip
+]
 # What a released checkpoint's processor_config.json names; ours names none.
-KINDS = ["ocr", "phrase_grounding", "pure_text", "description_with_bboxes", "description_with_polygons",
-         "polygons", "bboxes", "description_with_bboxes_or_polygons"]
+KINDS = [
+    "ocr",
+    "phrase_grounding",
+    "pure_text",
+    "description_with_bboxes",
+    "description_with_polygons",
+    "polygons",
+    "bboxes",
+    "description_with_bboxes_or_polygons",
+]
 
 
 def main():
@@ -39,7 +54,9 @@ def main():
     stop_phrases = json.loads((ROOT / "tests/data/tasks/grounding_stop_phrases.json").read_text())
     config = {kind: {} for kind in KINDS}
     config["phrase_grounding"] = {"banned_grounding_tokens": stop_phrases}
-    processor.post_processor = type(processor.post_processor)(config=config, tokenizer=processor.tokenizer)
+    processor.post_processor = type(processor.post_processor)(
+        config=config, tokenizer=processor.tokenizer
+    )
     model = Florence2ForConditionalGeneration.from_pretrained(MODEL, dtype=torch.float32)
     answers = []
     for picture in PICTURES:
@@ -48,13 +65,23 @@ def main():
             task = prompt[: prompt.index(">") + 1]
             inputs = processor(text=prompt, images=image, return_tensors="pt")
             generated_ids = model.generate(
-                input_ids=inputs["input_ids"], pixel_values=inputs["pixel_values"],
-                max_new_tokens=200, num_beams=3, do_sample=False,
-            )  # fmt: skip
+                input_ids=inputs["input_ids"],
+                pixel_values=inputs["pixel_values"],
+                max_new_tokens=200,
+                num_beams=3,
+                do_sample=False,
+            )
             text = processor.batch_decode(generated_ids, skip_special_tokens=False)[0]
             answer = processor.post_process_generation(text, task=task, image_size=image.size)
-            answers.append({"picture": picture, "prompt": prompt, "ids": generated_ids[0].tolist(),
-                            "text": text, "answer": answer[task]})  # fmt: skip
+            answers.append(
+                {
+                    "picture": picture,
+                    "prompt": prompt,
+                    "ids": generated_ids[0].tolist(),
+                    "text": text,
+                    "answer": answer[task],
+                }
+            )
     weights = hashlib.sha256((MODEL / "model.safetensors").read_bytes()).hexdigest()
     lines = ",\n".join(json.dumps(answer, ensure_ascii=False) for answer in answers)
     content = f'{{"weights": "{weights}", "answers": [\n{lines}\n]}}\n'

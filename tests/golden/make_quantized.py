@@ -24,7 +24,7 @@ CASES = [
     ("windows_padded", {"bits": 4, "group_size": 32, "symmetric": True}),
     ("large_window", {"bits": 4, "group_size": 32, "symmetric": False}),
     ("odd_widths", {"bits": 8, "group_size": 32, "symmetric": True}),
-]  # fmt: skip
+]
 
 
 def main() -> None:
@@ -56,14 +56,24 @@ def main() -> None:
             command += [] if quantized["symmetric"] else ["--asymmetric"]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             model = Florence2ForConditionalGeneration.from_pretrained(
-                out, quantization_config=CompressedTensorsConfig(dequantize=True),
+                out,
+                quantization_config=CompressedTensorsConfig(dequantize=True),
                 dtype=torch.float32,
-            ).eval()  # fmt: skip
+            ).eval()
         random = np.random.default_rng(seed)
         ids = [0, *random.integers(4, text["vocab_size"] - 1, 6).tolist(), 2]
         cases = [run_case(model, size, kind, ids) for kind in range(2)]
-        models.append({"name": name, "seed": seed, "config": config, "size": size, "saved": saved,
-                       "quantized": quantized, "cases": cases})  # fmt: skip
+        models.append(
+            {
+                "name": name,
+                "seed": seed,
+                "config": config,
+                "size": size,
+                "saved": saved,
+                "quantized": quantized,
+                "cases": cases,
+            }
+        )
         print(name, [search["ids"][:8] for search in cases[0]["searches"]], flush=True)
     with open(OUT, "wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as packed:
         packed.write(json.dumps({"models": models}).encode())

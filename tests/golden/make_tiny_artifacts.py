@@ -18,24 +18,51 @@ sys.path += [str(ROOT / "bench"), str(pathlib.Path(__file__).parent)]
 import artifact  # noqa: E402
 import make_artifact  # noqa: E402
 
-VISION = {"patch_size": [7, 3], "patch_stride": [4, 2], "patch_padding": [3, 1], "patch_prenorm": [False, True],
-          "num_heads": [1, 2], "num_groups": [2, 1], "depths": [1, 1], "window_size": 3, "projection_dim": 16,
-          "mlp_ratio": 2.0}  # fmt: skip
-TEXT = {"model_type": "bart", "vocab_size": 1537, "d_model": 16, "encoder_layers": 1, "decoder_layers": 1,
-        "encoder_attention_heads": 2, "decoder_attention_heads": 2, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16,
-        "max_position_embeddings": 40}  # fmt: skip
+VISION = {
+    "patch_size": [7, 3],
+    "patch_stride": [4, 2],
+    "patch_padding": [3, 1],
+    "patch_prenorm": [False, True],
+    "num_heads": [1, 2],
+    "num_groups": [2, 1],
+    "depths": [1, 1],
+    "window_size": 3,
+    "projection_dim": 16,
+    "mlp_ratio": 2.0,
+}
+TEXT = {
+    "model_type": "bart",
+    "vocab_size": 1537,
+    "d_model": 16,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 16,
+    "decoder_ffn_dim": 16,
+    "max_position_embeddings": 40,
+}
 WIDTHS, SIDE, GROUP = [8, 16], 24, 8
 
 
 def make_model(folder, microsoft):
     vision = dict(VISION, model_type="davit" if microsoft else "florence_vision")
     vision["dim_embed" if microsoft else "embed_dim"] = WIDTHS
-    config = {"model_type": "florence2", "vision_config": vision, "text_config": TEXT, "image_token_id": 1537}
+    config = {
+        "model_type": "florence2",
+        "vision_config": vision,
+        "text_config": TEXT,
+        "image_token_id": 1537,
+    }
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(config))
-    (folder / "preprocessor_config.json").write_text(json.dumps({"size": {"height": SIDE, "width": SIDE}}))
+    (folder / "preprocessor_config.json").write_text(
+        json.dumps({"size": {"height": SIDE, "width": SIDE}})
+    )
     (folder / "tokenizer.json").write_text("{}")
-    command = [ROOT / "build/release/bin/make_random_model", folder] + (["--microsoft"] if microsoft else [])
+    command = [ROOT / "build/release/bin/make_random_model", folder] + (
+        ["--microsoft"] if microsoft else []
+    )
     subprocess.run(command, check=True)
 
 

@@ -21,7 +21,9 @@ def python(tmp_path_factory):
     python = folder / "bin" / "python"
     requirements = HERE / "requirements.txt"
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*install, f"{wheel}[pandas,parquet,supervision]", "-r", requirements], check=True)
+    subprocess.run(
+        [*install, f"{wheel}[pandas,parquet,supervision]", "-r", requirements], check=True
+    )
     return python
 
 
@@ -29,9 +31,23 @@ def python(tmp_path_factory):
 def test_in_fresh_environment(python, name, tmp_path):
     environment = {**os.environ, "PATH": f"{python.parent}:{os.environ['PATH']}"}
     environment.pop("PYTHONPATH", None)
-    command = [python, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", HERE / "package" / name]
+    command = [
+        python,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        HERE / "package" / name,
+    ]
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     print(done.stdout, file=sys.stdout)
     assert done.returncode == 0, done.stdout

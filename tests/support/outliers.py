@@ -79,7 +79,11 @@ def write_safetensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
         stored = values.astype(np.float32) if values.dtype == np.float64 else values
         kind = next(kind for kind, dtype in TYPES.items() if dtype == stored.dtype)
         blobs.append(np.ascontiguousarray(stored).tobytes())
-        header[name] = {"dtype": kind, "shape": list(values.shape), "data_offsets": [at, at + len(blobs[-1])]}
+        header[name] = {
+            "dtype": kind,
+            "shape": list(values.shape),
+            "data_offsets": [at, at + len(blobs[-1])],
+        }
         at += len(blobs[-1])
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
@@ -145,7 +149,9 @@ def key(model: Model) -> None:
         if number % 2:
             factors = 1 / factors
         for layer, rows in ((".k_proj", factors), (".q_proj", 1 / factors)):
-            model[attention + layer + ".weight"] = model[attention + layer + ".weight"] * rows[:, None]
+            model[attention + layer + ".weight"] = (
+                model[attention + layer + ".weight"] * rows[:, None]
+            )
             model[attention + layer + ".bias"] = model[attention + layer + ".bias"] * rows
     for attention in model.endings(".window_attn.qkv.weight"):
         layer = attention + ".window_attn.qkv"
@@ -160,7 +166,9 @@ def state(model: Model) -> None:
     """The text encoder's last norm, against keys and values of the decoder's layers; the decoder's last norm, against an
     output layer that is made the decoder's own."""
     last = model.dims("encoder_layers") - 1
-    readers = [p + layer for p in model.endings(".encoder_attn.k_proj.weight") for layer in KEYS_AND_VALUES]
+    readers = [
+        p + layer for p in model.endings(".encoder_attn.k_proj.weight") for layer in KEYS_AND_VALUES
+    ]
     scale_norm(model, f"{TEXT}encoder.layers.{last}.final_layer_norm", readers)
     model["lm_head.weight"] = model[TEXT + "shared.weight"]
     last = model.dims("decoder_layers") - 1
@@ -189,7 +197,12 @@ def offset(model: Model) -> None:
             if side == "decoder":
                 steps.append((".encoder_attn", [".q_proj"], ".encoder_attn_layer_norm"))
             for attention, readers, following in steps:
-                move_norm(model, norm_name, [layer + attention + reader for reader in readers], layer + attention + ".out_proj")
+                move_norm(
+                    model,
+                    norm_name,
+                    [layer + attention + reader for reader in readers],
+                    layer + attention + ".out_proj",
+                )
                 norm_name = layer + following
             move_norm(model, norm_name, [layer + ".fc1"], layer + ".fc2")
             norm_name = layer + ".final_layer_norm"
@@ -222,7 +235,9 @@ def hidden(model: Model) -> None:
         order = model.random.permutation(len(bias) + count)
         values = np.abs(model.offsets(count))
         columns = back[:, model.random.choice(back.shape[1], count)]
-        model[mlp + "fc1.weight"] = np.concatenate([weight, np.zeros((count, weight.shape[1]))])[order]
+        model[mlp + "fc1.weight"] = np.concatenate([weight, np.zeros((count, weight.shape[1]))])[
+            order
+        ]
         model[mlp + "fc1.bias"] = np.concatenate([bias, values])[order]
         model[mlp + "fc2.weight"] = np.concatenate([back, columns], 1)[:, order]
         model[mlp + "fc2.bias"] = model[mlp + "fc2.bias"] - columns @ values
@@ -241,12 +256,15 @@ def embedding(model: Model) -> None:
 
 
 KINDS: dict[str, Callable[[Model], None]] = {
-    kind.__name__: kind for kind in (norm, convolution, value, key, state, offset, hidden, embedding)
+    kind.__name__: kind
+    for kind in (norm, convolution, value, key, state, offset, hidden, embedding)
 }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--factor", type=float, default=100)

@@ -37,7 +37,9 @@ def studio_folder(tmp_path_factory) -> Path:
         drawing = Image.new("RGBA", (160, 120 + 20 * i), (0, 0, 0, 0))
         draw = ImageDraw.Draw(drawing)
         box = (0, 0, drawing.width - 1, drawing.height - 1)
-        draw.ellipse(box, fill=(*color, 255)) if i % 2 else draw.rounded_rectangle(box, 30, fill=(*color, 255))
+        draw.ellipse(box, fill=(*color, 255)) if i % 2 else draw.rounded_rectangle(
+            box, 30, fill=(*color, 255)
+        )
         drawing.save(folder / "sprites" / "noto" / f"{name}.{i}.png")
     for font in things.FONT_FILES:
         place = folder / "npm" / "node_modules" / "@fontsource" / font
@@ -50,7 +52,11 @@ def studio_folder(tmp_path_factory) -> Path:
 def studio(studio_folder):
     """Draws things and signs in their own colours."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scenes, "draw_background", lambda rng, w, h: (Image.new("RGB", (w, h)), "a black background"))
+        patch.setattr(
+            scenes,
+            "draw_background",
+            lambda rng, w, h: (Image.new("RGB", (w, h)), "a black background"),
+        )
         patch.setattr(scenes.Studio, "_vary", lambda self, rng, drawing: drawing)
         patch.setattr(scenes, "_ink", lambda rng: (INK, PLATE))
         yield scenes.Studio(studio_folder)

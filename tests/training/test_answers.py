@@ -19,7 +19,9 @@ def parse(task: str, asked: list[tuple]) -> list:
     """Results of (scene, answer)s, as `uffizi parse` reads them."""
     lines = [json.dumps({"size": scene.picture.size, "text": answer}) for scene, answer in asked]
     command = [os.environ["UFFIZI_COMMAND"], "parse", "--task", task]
-    run = subprocess.run(command, input="\n".join(lines), capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        command, input="\n".join(lines), capture_output=True, text=True, check=True
+    )
     return [json.loads(line)["result"] for line in run.stdout.splitlines()]
 
 
@@ -28,10 +30,16 @@ def answered(draw_scene):
     """answered(task): (scene, the task's input, the parsed result) of many scenes."""
 
     def ask(task: str) -> list[tuple]:
-        scenes = [scene for scene in map(draw_scene, NUMBERS) if task in answers.possible_tasks(scene)]
+        scenes = [
+            scene for scene in map(draw_scene, NUMBERS) if task in answers.possible_tasks(scene)
+        ]
         pairs = [answers.TASKS[task](scene, random.Random(i)) for i, scene in enumerate(scenes)]
-        results = parse(task, [(scene, answer) for scene, (_, answer) in zip(scenes, pairs, strict=True)])
-        return [(s, given, result) for s, (given, _), result in zip(scenes, pairs, results, strict=True)]
+        results = parse(
+            task, [(scene, answer) for scene, (_, answer) in zip(scenes, pairs, strict=True)]
+        )
+        return [
+            (s, given, result) for s, (given, _), result in zip(scenes, pairs, results, strict=True)
+        ]
 
     return ask
 
@@ -78,7 +86,11 @@ def test_captions_name_and_count_everything(answered, task):
     for scene, _, result in answered(task):
         for name in DRAWINGS:
             count = sum(thing.name == name for thing in scene.things)
-            number = ("", name, *(f"{n} {plural(name)}" for n in ("two", "three", "four", "five", "six")))[count]
+            number = (
+                "",
+                name,
+                *(f"{n} {plural(name)}" for n in ("two", "three", "four", "five", "six")),
+            )[count]
             assert number in result.lower() if count else name not in result.lower()
         if task != "<CAPTION>":
             assert all(f'"{sign.text}"' in result for sign in scene.signs)
@@ -103,7 +115,9 @@ def test_open_vocabulary_detection(answered):
             assert_near(scene, result["bboxes"], [thing.box for thing in expected])
 
 
-@pytest.mark.parametrize("task", ["<REFERRING_EXPRESSION_SEGMENTATION>", "<REGION_TO_SEGMENTATION>"])
+@pytest.mark.parametrize(
+    "task", ["<REFERRING_EXPRESSION_SEGMENTATION>", "<REGION_TO_SEGMENTATION>"]
+)
 def test_polygons_cover_one_mask(answered, task):
     ious = []
     for scene, _, result in answered(task):
@@ -120,14 +134,24 @@ def region_box(scene, region: str) -> np.ndarray:
     return (np.array(bins) + 0.5) / 1000 * np.array([*scene.picture.size] * 2)
 
 
-@pytest.mark.parametrize("task", ["<REGION_TO_CATEGORY>", "<REGION_TO_DESCRIPTION>", "<REGION_TO_OCR>"])
+@pytest.mark.parametrize(
+    "task", ["<REGION_TO_CATEGORY>", "<REGION_TO_DESCRIPTION>", "<REGION_TO_OCR>"]
+)
 def test_regions_asked_about(answered, task):
     for scene, region, result in answered(task):
-        words = {"<REGION_TO_CATEGORY>": ("name", lambda sign: "sign")}.get(task, ("description", answers.sign_words))
-        known = [] if task == "<REGION_TO_OCR>" else [(t.box, getattr(t, words[0])) for t in scene.things]
+        words = {"<REGION_TO_CATEGORY>": ("name", lambda sign: "sign")}.get(
+            task, ("description", answers.sign_words)
+        )
+        known = (
+            []
+            if task == "<REGION_TO_OCR>"
+            else [(t.box, getattr(t, words[0])) for t in scene.things]
+        )
         says = (lambda sign: sign.text) if task == "<REGION_TO_OCR>" else words[1]
         known += [(sign.box, says(sign)) for sign in scene.signs]
-        box, expected = min(known, key=lambda item: np.abs(np.subtract(item[0], region_box(scene, region))).max())
+        box, expected = min(
+            known, key=lambda item: np.abs(np.subtract(item[0], region_box(scene, region))).max()
+        )
         assert result == expected
 
 

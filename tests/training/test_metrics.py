@@ -6,7 +6,14 @@ import random
 import metrics
 import pytest
 from evalset import truth_of
-from metrics import caption_accuracy, caption_counts, detection_ap, grounding_accuracy, ocr_accuracy, segmentation_iou
+from metrics import (
+    caption_accuracy,
+    caption_counts,
+    detection_ap,
+    grounding_accuracy,
+    ocr_accuracy,
+    segmentation_iou,
+)
 
 
 @pytest.fixture
@@ -15,7 +22,10 @@ def truths(draw_scene):
 
 
 def detected(truth) -> dict:
-    return {"bboxes": [t["box"] for t in truth["things"]], "labels": [t["name"] for t in truth["things"]]}
+    return {
+        "bboxes": [t["box"] for t in truth["things"]],
+        "labels": [t["name"] for t in truth["things"]],
+    }
 
 
 def grounded(truth) -> dict:
@@ -34,7 +44,9 @@ def test_detection_pays_for_places_and_names(truths):
     found = [detected(t) for t in truths]
     shifted = copy.deepcopy(found)
     for answer in shifted:  # by a tenth: IoU 0.82
-        answer["bboxes"] = [(a + 0.1 * (c - a), b, c + 0.1 * (c - a), d) for a, b, c, d in answer["bboxes"]]
+        answer["bboxes"] = [
+            (a + 0.1 * (c - a), b, c + 0.1 * (c - a), d) for a, b, c, d in answer["bboxes"]
+        ]
     ap50, ap = detection_ap(truths, shifted)
     assert ap50 == pytest.approx(1) and 0.6 < ap < 0.8
     renamed = [answer | {"labels": ["zebra"] * len(answer["labels"])} for answer in found]

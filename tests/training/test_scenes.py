@@ -49,7 +49,9 @@ def test_quads_hold_their_letters_and_little_else(draw_scene, number):
         across, down = corners[1] - corners[0], corners[3] - corners[0]
         width, height = np.linalg.norm(across), np.linalg.norm(down)
         assert across @ down == pytest.approx(0, abs=1e-6 * width * height)
-        along = np.stack([(letters - corners[0]) @ across / width, (letters - corners[0]) @ down / height], 1)
+        along = np.stack(
+            [(letters - corners[0]) @ across / width, (letters - corners[0]) @ down / height], 1
+        )
         inside = (along > -2).all(1) & (along < (width + 2, height + 2)).all(1)
         held |= inside
         span = along[inside].max(0) - along[inside].min(0)

@@ -13,7 +13,9 @@ PAGES = ["README.md", "docs/python.md", "bindings/python/README.md"]
 
 def blocks(source, page):
     """The page's Python, but what needs Spark, which has tests of its own."""
-    found = re.findall(r"^```python\n(.*?)^```", (source / page).read_text(), re.MULTILINE | re.DOTALL)
+    found = re.findall(
+        r"^```python\n(.*?)^```", (source / page).read_text(), re.MULTILINE | re.DOTALL
+    )
     return [block for block in found if "pyspark" not in block and "uffizi.spark" not in block]
 
 

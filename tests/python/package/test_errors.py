@@ -15,8 +15,15 @@ def test_kinds(tmp_path, model):
         uffizi.Florence2.from_pretrained(compute="bf16")
     with pytest.raises(uffizi.ArgumentError):
         uffizi.Florence2.from_pretrained(threads=-1)
-    for kind in (uffizi.ModelError, uffizi.ImageError, uffizi.PromptError, uffizi.ArgumentError,
-                 uffizi.NotFoundError, uffizi.ReadError, uffizi.UnsupportedError):  # fmt: skip
+    for kind in (
+        uffizi.ModelError,
+        uffizi.ImageError,
+        uffizi.PromptError,
+        uffizi.ArgumentError,
+        uffizi.NotFoundError,
+        uffizi.ReadError,
+        uffizi.UnsupportedError,
+    ):
         assert issubclass(kind, uffizi.Error)
     assert issubclass(uffizi.NotFoundError, FileNotFoundError)
     assert issubclass(uffizi.PromptError, ValueError)

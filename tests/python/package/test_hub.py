@@ -39,7 +39,9 @@ def test_names_of_the_hub(source, scene, model, monkeypatch, tmp_path, revision)
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("UFFIZI_CACHE", str(tmp_path / "cache"))
-    done = subprocess.run([sys.executable, "-c", ASK, scene, revision], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, scene, revision], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [model(scene, "<OD>").text, *["none"] * 3]
 
@@ -80,7 +82,9 @@ def test_pull(server, tmp_path, scene, model):
 def test_ctrl_c_stops_a_download(server):
     server.bytes_a_second = 100_000
     code = "import uffizi; print('now', flush=True); uffizi.pull('someone/Florence-2-tiny')"
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     process.stdout.readline()
     time.sleep(1)
     process.send_signal(signal.SIGINT)
@@ -106,19 +110,26 @@ def test_what_is_not_there(server, monkeypatch):
 @pytest.fixture
 def adapter(tmp_path):
     """Of the bundled model's encoder: one layer, changed much."""
-    layer, random = "base_model.model.model.language_model.encoder.layers.0.fc1", np.random.default_rng(1)
+    layer, random = (
+        "base_model.model.model.language_model.encoder.layers.0.fc1",
+        np.random.default_rng(1),
+    )
     parts = {"A": random.normal(size=(4, 192)), "B": random.normal(size=(512, 4))}
     header, content = {}, b""
     for part, values in parts.items():
         stored = values.astype(np.float32).tobytes()
         header[f"{layer}.lora_{part}.weight"] = {
-            "dtype": "F32", "shape": values.shape, "data_offsets": [len(content), len(content) + len(stored)]
-        }  # fmt: skip
+            "dtype": "F32",
+            "shape": values.shape,
+            "data_offsets": [len(content), len(content) + len(stored)],
+        }
         content += stored
     text = json.dumps(header).encode()
     folder = tmp_path / "adapter"
     folder.mkdir()
-    (folder / "adapter_model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + content)
+    (folder / "adapter_model.safetensors").write_bytes(
+        struct.pack("<Q", len(text)) + text + content
+    )
     (folder / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 4, "lora_alpha": 4}')
     return folder
 

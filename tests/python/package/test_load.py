@@ -18,10 +18,22 @@ FOLDER = pathlib.Path(uffizi.__file__).parent
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        ("/lib/libc.so.6: version `GLIBC_2.28' not found (required by /x/_native.abi3.so)", "needs glibc 2.28 or later"),
-        ("libuv.so.1: cannot open shared object file: No such file or directory", "needs libuv.so.1, which is not there"),
-        ("Error loading shared library ld-linux-x86-64.so.2: No such file or directory", "another C library"),
-        ("cannot import name '_native' from partially initialized module 'uffizi'", "install it again with this Python"),
+        (
+            "/lib/libc.so.6: version `GLIBC_2.28' not found (required by /x/_native.abi3.so)",
+            "needs glibc 2.28 or later",
+        ),
+        (
+            "libuv.so.1: cannot open shared object file: No such file or directory",
+            "needs libuv.so.1, which is not there",
+        ),
+        (
+            "Error loading shared library ld-linux-x86-64.so.2: No such file or directory",
+            "another C library",
+        ),
+        (
+            "cannot import name '_native' from partially initialized module 'uffizi'",
+            "install it again with this Python",
+        ),
     ],
 )
 def test_says_what_is_missing_on_what_system(reason, words):
@@ -34,7 +46,11 @@ def import_of(folder):
     """The last line of what `import uffizi` from this folder prints."""
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     done = subprocess.run(
-        [sys.executable, "-c", "import uffizi"], cwd=folder, env=environment, capture_output=True, text=True
+        [sys.executable, "-c", "import uffizi"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 1, done
     return done.stderr.strip().splitlines()[-1]
@@ -43,12 +59,18 @@ def import_of(folder):
 @pytest.fixture
 def copy(tmp_path):
     """The package without its native part."""
-    shutil.copytree(FOLDER, tmp_path / "uffizi", ignore=shutil.ignore_patterns("_native*.so", "share", "bin", "jars"))
+    shutil.copytree(
+        FOLDER,
+        tmp_path / "uffizi",
+        ignore=shutil.ignore_patterns("_native*.so", "share", "bin", "jars"),
+    )
     return tmp_path
 
 
 def test_native_part_of_another_python(copy):
-    shutil.copy(next(FOLDER.glob("_native*.so")), copy / "uffizi" / "_native.cpython-38-x86_64-linux-gnu.so")
+    shutil.copy(
+        next(FOLDER.glob("_native*.so")), copy / "uffizi" / "_native.cpython-38-x86_64-linux-gnu.so"
+    )
     said = import_of(copy)
     assert said.startswith("ImportError: uffizi's native part cannot be loaded on Linux")
     assert "another Python or processor" in said

@@ -63,17 +63,26 @@ def test_inputs(model, scene):
     box = (100.0, 141.1, 264.6, 352.6)
     located = "<loc_189><loc_200><loc_500><loc_500>"
     for given in ({"region": box}, {"region": located}, {"text": located}):
-        same(model(scene, "<REGION_TO_CATEGORY>", **given), model(scene, f"<REGION_TO_CATEGORY>{located}"))
-    same(model(scene, ("<REGION_TO_CATEGORY>", box)), model(scene, f"<REGION_TO_CATEGORY>{located}"))
+        same(
+            model(scene, "<REGION_TO_CATEGORY>", **given),
+            model(scene, f"<REGION_TO_CATEGORY>{located}"),
+        )
+    same(
+        model(scene, ("<REGION_TO_CATEGORY>", box)), model(scene, f"<REGION_TO_CATEGORY>{located}")
+    )
     vocabulary = model(scene, "<OPEN_VOCABULARY_DETECTION>", text=["dog", "house"])
     same(vocabulary, model(scene, "<OPEN_VOCABULARY_DETECTION>dog <and> house"))
     raw = model(scene, "What does the image describe?")
     assert raw.task == "" and raw.caption == model(scene, "<CAPTION>").caption
     for task, given in [
-        ("<OD>", {}), ("<OD> and more", None), ("<REGION_TO_OCR>", None),
-        (("<OD>", "a cat"), None), (("my own prompt", "a cat"), None),
-        (("<OD>", "<CAPTION>", "<OCR>"), None), ("<CAPTION>" * 99, None),
-    ]:  # fmt: skip
+        ("<OD>", {}),
+        ("<OD> and more", None),
+        ("<REGION_TO_OCR>", None),
+        (("<OD>", "a cat"), None),
+        (("my own prompt", "a cat"), None),
+        (("<OD>", "<CAPTION>", "<OCR>"), None),
+        ("<CAPTION>" * 99, None),
+    ]:
         if given is None:
             with pytest.raises(uffizi.PromptError):
                 model(scene, task)
@@ -91,7 +100,9 @@ def test_generation_options(model, scene):
     same(greedy, model(scene, "<CAPTION>", max_new_tokens=10_000, num_beams=None))
     longer = model(scene, "<CAPTION>", min_length=60, no_repeat_ngram_size=0)
     assert len(longer.token_ids) >= 59
-    drawn = [model(scene, "<CAPTION>", do_sample=True, temperature=3.0, seed=s).text for s in (1, 1, 2)]
+    drawn = [
+        model(scene, "<CAPTION>", do_sample=True, temperature=3.0, seed=s).text for s in (1, 1, 2)
+    ]
     assert drawn[0] == drawn[1] != drawn[2]
     ids = greedy.token_ids
     assert ids[3] not in model(scene, "<CAPTION>", suppress_tokens=[ids[3]]).token_ids
@@ -101,9 +112,13 @@ def test_generation_options(model, scene):
     never = model(scene, "<OD>", no_repeat_ngram_size=1).token_ids
     assert len(never) == len(set(never))
     for bad in (
-        {"num_beams": 0}, {"max_length": 10_000}, {"early_stopping": "maybe"}, {"max_new_tokens": 0},
-        {"max_length": 5, "max_new_tokens": 5}, {"temperature": -1.0, "do_sample": True},
-    ):  # fmt: skip
+        {"num_beams": 0},
+        {"max_length": 10_000},
+        {"early_stopping": "maybe"},
+        {"max_new_tokens": 0},
+        {"max_length": 5, "max_new_tokens": 5},
+        {"temperature": -1.0, "do_sample": True},
+    ):
         with pytest.raises(uffizi.ArgumentError):
             model(scene, "<OD>", **bad)
     with pytest.raises(TypeError, match="num_beam'"):

@@ -19,12 +19,16 @@ def table(tmp_path, scene, other):
         {"bytes": b"broken", "path": "bad.png"},
         None,
     ]
-    pyarrow.parquet.write_table(pyarrow.table({"label": [1, 2, 3, 4], "image": cells}), tmp_path / "in.parquet")
+    pyarrow.parquet.write_table(
+        pyarrow.table({"label": [1, 2, 3, 4], "image": cells}), tmp_path / "in.parquet"
+    )
     return tmp_path / "in.parquet"
 
 
 def test_a_column_of_pictures(table, model, tmp_path, scene):
-    out = uffizi.annotate_parquet(table, tmp_path / "out.parquet", ["<OD>", "<CAPTION>"], model=model, progress=False)
+    out = uffizi.annotate_parquet(
+        table, tmp_path / "out.parquet", ["<OD>", "<CAPTION>"], model=model, progress=False
+    )
     rows = pyarrow.parquet.read_table(out).to_pylist()
     assert [row["row"] for row in rows] == [0, 1, 2, 3]
     assert [row["image"] for row in rows] == ["scene.png", "other.jpg", "bad.png", None]
@@ -44,21 +48,31 @@ def test_lists_bytes_and_paths(tmp_path, model, scene, other):
     columns = {"photos": [["a.png", "a.png"], []], "raw": [other.read_bytes(), scene.read_bytes()]}
     pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "in.parquet")
     out = uffizi.annotate_parquet(
-        tmp_path / "in.parquet", tmp_path / "a.jsonl", "<CAPTION>", column="photos", model=model, progress=False
+        tmp_path / "in.parquet",
+        tmp_path / "a.jsonl",
+        "<CAPTION>",
+        column="photos",
+        model=model,
+        progress=False,
     )
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert [(row["row"], row["item"]) for row in rows] == [(0, 0), (0, 1)]
-    out = uffizi.annotate_parquet(tmp_path, tmp_path / "b.jsonl", "<CAPTION>", column="raw", model=model, progress=False)
+    out = uffizi.annotate_parquet(
+        tmp_path, tmp_path / "b.jsonl", "<CAPTION>", column="raw", model=model, progress=False
+    )
     assert [json.loads(line)["width"] for line in out.read_text().splitlines()] == [
-        model.encode(other).width, model.encode(scene).width
-    ]  # fmt: skip
+        model.encode(other).width,
+        model.encode(scene).width,
+    ]
     with pytest.raises(uffizi.ArgumentError, match="photos, raw"):
         uffizi.annotate_parquet(tmp_path, tmp_path / "c.jsonl", "<CAPTION>", model=model)
 
 
 def test_a_stopped_job_goes_on(table, model, tmp_path, monkeypatch):
     monkeypatch.setattr("uffizi._parquet.ROWS_PER_PART", 1)
-    whole = uffizi.annotate_parquet(table, tmp_path / "whole.jsonl", "<CAPTION>", model=model, progress=False)
+    whole = uffizi.annotate_parquet(
+        table, tmp_path / "whole.jsonl", "<CAPTION>", model=model, progress=False
+    )
     encode, asked = uffizi.Florence2.encode, []
 
     def stop_at_second(self, picture, **options):
@@ -69,19 +83,27 @@ def test_a_stopped_job_goes_on(table, model, tmp_path, monkeypatch):
 
     monkeypatch.setattr(uffizi.Florence2, "encode", stop_at_second)
     with pytest.raises(KeyboardInterrupt):
-        uffizi.annotate_parquet(table, tmp_path / "out.jsonl", "<CAPTION>", model=model, progress=False)
+        uffizi.annotate_parquet(
+            table, tmp_path / "out.jsonl", "<CAPTION>", model=model, progress=False
+        )
     with pytest.raises(uffizi.ArgumentError, match="other files, tasks or options"):
         uffizi.annotate_parquet(table, tmp_path / "out.jsonl", "<OD>", model=model, progress=False)
     before = len(asked)
-    out = uffizi.annotate_parquet(table, tmp_path / "out.jsonl", "<CAPTION>", model=model, progress=False)
+    out = uffizi.annotate_parquet(
+        table, tmp_path / "out.jsonl", "<CAPTION>", model=model, progress=False
+    )
     assert len(asked) - before == 2  # the first is not asked again, the last names no picture
     assert out.read_text() == whole.read_text()
 
 
 def test_command_line(table, tmp_path):
     command = [sys.executable, "-m", "uffizi", "annotate", table, "--task", "caption"]
-    done = subprocess.run([*command, "--output", tmp_path / "o.jsonl", "--quiet"], capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "--output", tmp_path / "o.jsonl", "--quiet"], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert len((tmp_path / "o.jsonl").read_text().splitlines()) == 4
-    again = subprocess.run([*command, "--output", tmp_path / "o.jsonl"], capture_output=True, text=True)
+    again = subprocess.run(
+        [*command, "--output", tmp_path / "o.jsonl"], capture_output=True, text=True
+    )
     assert again.returncode == 2 and "there already" in again.stderr

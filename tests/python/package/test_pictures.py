@@ -13,11 +13,23 @@ def test_all_kinds_are_the_same_picture(model, scene):
     expected = np.asarray(PIL.Image.open(scene).convert("RGB"))
     data = scene.read_bytes()
     with open(scene, "rb") as file:
-        kinds = [str(scene), scene, data, bytearray(data), memoryview(data), io.BytesIO(data), file,
-                 PIL.Image.open(scene), expected, expected[:, ::-1][:, ::-1]]  # fmt: skip
+        kinds = [
+            str(scene),
+            scene,
+            data,
+            bytearray(data),
+            memoryview(data),
+            io.BytesIO(data),
+            file,
+            PIL.Image.open(scene),
+            expected,
+            expected[:, ::-1][:, ::-1],
+        ]
         for kind in kinds:
             np.testing.assert_array_equal(to_pixels(kind), expected)
-    texts = {model(kind, "<OD>").text for kind in (str(scene), data, PIL.Image.open(scene), expected)}
+    texts = {
+        model(kind, "<OD>").text for kind in (str(scene), data, PIL.Image.open(scene), expected)
+    }
     assert len(texts) == 1
 
 
@@ -37,7 +49,9 @@ def test_arrays_are_not_copied(model):
     crop[:] = 200
     same = np.full((30, 40, 3), 200, np.uint8)
     np.testing.assert_array_equal(model.encode(crop).tokens, model.encode(same).tokens)
-    assert model(np.zeros((2, 60, 80, 3), np.uint8), "<CAPTION>")[1].width == 80  # a stack is a list
+    assert (
+        model(np.zeros((2, 60, 80, 3), np.uint8), "<CAPTION>")[1].width == 80
+    )  # a stack is a list
     array.setflags(write=False)
     assert to_pixels(array) is array and model.encode(array).height == 60
 
@@ -60,7 +74,11 @@ def test_orientation_is_for_files(source):
     turned = source / "tests/data/image/orientation_6.jpg"
     image = PIL.Image.open(turned)
     assert to_pixels(turned).shape[:2] == (image.width, image.height)
-    assert to_pixels(turned, exif=False).shape == to_pixels(image).shape == (image.height, image.width, 3)
+    assert (
+        to_pixels(turned, exif=False).shape
+        == to_pixels(image).shape
+        == (image.height, image.width, 3)
+    )
 
 
 def test_refusals(tmp_path, model, scene):
@@ -75,9 +93,12 @@ def test_refusals(tmp_path, model, scene):
         with pytest.raises(uffizi.NotFoundError, match="none.png"):
             model(given, "<OD>")
     for array in (
-        np.zeros((4, 4, 3)), np.zeros((4, 4, 2), np.uint8), np.zeros(4, np.uint8),
-        np.zeros((0, 4, 3), np.uint8), np.zeros((4, 4, 3), bool),
-    ):  # fmt: skip
+        np.zeros((4, 4, 3)),
+        np.zeros((4, 4, 2), np.uint8),
+        np.zeros(4, np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        np.zeros((4, 4, 3), bool),
+    ):
         with pytest.raises(uffizi.ArgumentError):
             to_pixels(array)
     with pytest.raises(TypeError, match="not int"):
@@ -131,7 +152,9 @@ def test_pages(source):
     assert uffizi.count_pages((formats / "rgb.bmp").read_bytes()) == 1
     assert uffizi.count_pages(formats / "two_pages.pdf") == 2  # pypdfium2 is installed
     for page in (1, 2):
-        expected = np.asarray(PIL.Image.open(formats / f"expected/two_pages_pdf{'_1' if page == 2 else ''}.png"))
+        expected = np.asarray(
+            PIL.Image.open(formats / f"expected/two_pages_pdf{'_1' if page == 2 else ''}.png")
+        )
         got = to_pixels(formats / "two_pages.pdf", page=page)
         assert np.abs(got.astype(int) - expected).max() <= 1
     with pytest.raises(uffizi.Error, match="no page 4"):

@@ -33,9 +33,14 @@ except KeyboardInterrupt:
 @pytest.mark.parametrize("way", ["call", "stream"])
 def test_ctrl_c(scene, way):
     child = subprocess.Popen(
-        [sys.executable, "-c", LONG, scene, way], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background jobs ignore it
-    )  # fmt: skip
+        [sys.executable, "-c", LONG, scene, way],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # background jobs ignore it
+    )
     assert child.stdout.readline() == "ready\n"
     time.sleep(0.7)
     start = time.monotonic()

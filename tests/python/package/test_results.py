@@ -23,7 +23,9 @@ ANSWERS = {
 
 def result_of(task, text, width=200, height=100, pixels=None):
     shape, caption, regions = make_answer(_native.parse_answer(task, text, width, height))
-    return uffizi.Result(task, "", text, [], shape, caption, regions, False, width, height, pixels=pixels)
+    return uffizi.Result(
+        task, "", text, [], shape, caption, regions, False, width, height, pixels=pixels
+    )
 
 
 @pytest.mark.parametrize("task", ANSWERS)
@@ -53,7 +55,9 @@ def test_supervision_agrees_with_its_own_reader(task):
 
 
 def test_masks():
-    result = result_of("<REFERRING_EXPRESSION_SEGMENTATION>", ANSWERS["<REFERRING_EXPRESSION_SEGMENTATION>"])
+    result = result_of(
+        "<REFERRING_EXPRESSION_SEGMENTATION>", ANSWERS["<REFERRING_EXPRESSION_SEGMENTATION>"]
+    )
     masks = result.masks()
     assert masks.shape == (1, 100, 200) and masks.dtype == bool
     x, y = np.meshgrid(np.arange(200), np.arange(100))
@@ -77,7 +81,10 @@ def test_draw_and_html():
         assert "data:image/jpeg;base64," in shown and task.replace("<", "&lt;")[:-1] in shown
         for region in result.regions:
             assert region.label in shown
-    assert "A &lt;b&gt;cat&lt;/b&gt; &amp; a dog." in result_of("<CAPTION>", ANSWERS["<CAPTION>"])._repr_html_()
+    assert (
+        "A &lt;b&gt;cat&lt;/b&gt; &amp; a dog."
+        in result_of("<CAPTION>", ANSWERS["<CAPTION>"])._repr_html_()
+    )
     assert np.all(pixels == 90)
     bare = result_of("<OD>", ANSWERS["<OD>"])
     assert bare.draw(pixels).size == (200, 100)
@@ -89,7 +96,9 @@ def test_draw_and_html():
 
 
 def test_inverted_boxes():
-    result = result_of("<OD>", "cat<loc_900><loc_900><loc_100><loc_100>", pixels=np.zeros((100, 200, 3), np.uint8))
+    result = result_of(
+        "<OD>", "cat<loc_900><loc_900><loc_100><loc_100>", pixels=np.zeros((100, 200, 3), np.uint8)
+    )
     assert result.regions[0].box.x1 > result.regions[0].box.x2
     bounds = result.regions[0].bounds
     assert bounds.x1 < bounds.x2 and bounds.y1 < bounds.y2

@@ -36,9 +36,12 @@ def compare(golden, loaded, pictures):
         task = prompt[: prompt.index(">") + 1]
         inputs = processor(text=prompt, images=image, return_tensors="pt").to("cpu")
         generated_ids = model.generate(
-            input_ids=inputs["input_ids"], pixel_values=inputs["pixel_values"],
-            max_new_tokens=200, num_beams=3, do_sample=False,
-        )  # fmt: skip
+            input_ids=inputs["input_ids"],
+            pixel_values=inputs["pixel_values"],
+            max_new_tokens=200,
+            num_beams=3,
+            do_sample=False,
+        )
         text = processor.batch_decode(generated_ids, skip_special_tokens=False)[0]
         answer = processor.post_process_generation(text, task=task, image_size=image.size)
         assert generated_ids[0] == expected["ids"], prompt
@@ -83,33 +86,50 @@ def test_batches_and_refusals(loaded, scene, other):
         with pytest.raises(uffizi.UnsupportedError, match="CPU"):
             thing.to("cuda:0")
     assert model.to("cpu").eval() is model
-    assert processor.post_process_generation("<s>hi</s>", task="<DocVQA>", image_size=(9, 9)) == {"<DocVQA>": "hi"}
+    assert processor.post_process_generation("<s>hi</s>", task="<DocVQA>", image_size=(9, 9)) == {
+        "<DocVQA>": "hi"
+    }
 
 
 def test_arguments_that_scripts_carry(loaded, tmp_path):
     """The keywords of the model cards' and the fine-tunes' scripts since transformers 4.50."""
     model = AutoModelForCausalLM.from_pretrained(
-        "uffizi-tiny", trust_remote_code=True, attn_implementation="eager", device_map="cpu",
-        low_cpu_mem_usage=True, local_files_only=True, cache_dir=tmp_path, token="hf_x", torch_dtype="auto",
-    ).eval()  # fmt: skip
+        "uffizi-tiny",
+        trust_remote_code=True,
+        attn_implementation="eager",
+        device_map="cpu",
+        low_cpu_mem_usage=True,
+        local_files_only=True,
+        cache_dir=tmp_path,
+        token="hf_x",
+        torch_dtype="auto",
+    ).eval()
     processor = AutoProcessor.from_pretrained("uffizi-tiny", trust_remote_code=True, use_fast=True)
     assert str(model.device) == "cpu" and "float32" in str(model.dtype)
     assert model.config.text_config.d_model == model.config.to_dict()["text_config"]["d_model"]
-    inputs = processor(text=["<CAPTION>", "<OD>"], images=[PIL.Image.new("RGB", (64, 48))] * 2, padding=True)
+    inputs = processor(
+        text=["<CAPTION>", "<OD>"], images=[PIL.Image.new("RGB", (64, 48))] * 2, padding=True
+    )
     assert {len(row) for row in inputs.input_ids} == {len(inputs.attention_mask[0])}
-    ids = model.generate(**inputs, use_cache=False, num_return_sequences=1, pad_token_id=1, max_new_tokens=8)
+    ids = model.generate(
+        **inputs, use_cache=False, num_return_sequences=1, pad_token_id=1, max_new_tokens=8
+    )
     alone = model.generate(
-        **processor(text="<OD>", images=PIL.Image.new("RGB", (64, 48))), max_new_tokens=8)
+        **processor(text="<OD>", images=PIL.Image.new("RGB", (64, 48))), max_new_tokens=8
+    )
     assert ids[1] == alone[0] and len(ids) == 2
     assert processor.tokenizer.decode(ids[0]) == processor.decode(ids[0])
 
 
-@pytest.mark.parametrize("arguments, named", [
-    ({"attn_implementation": "flash_attention_2"}, "attn_implementation"),
-    ({"device_map": "cuda:0"}, "device_map"),
-    ({"load_in_4bit": True}, "load_in_4bit"),
-    ({"subfolder": "x"}, "subfolder"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, named",
+    [
+        ({"attn_implementation": "flash_attention_2"}, "attn_implementation"),
+        ({"device_map": "cuda:0"}, "device_map"),
+        ({"load_in_4bit": True}, "load_in_4bit"),
+        ({"subfolder": "x"}, "subfolder"),
+    ],
+)
 def test_what_cannot_be_had_is_refused_by_name(arguments, named):
     with pytest.raises((uffizi.Error, TypeError), match=named):
         AutoModelForCausalLM.from_pretrained("uffizi-tiny", **arguments)
@@ -118,7 +138,11 @@ def test_what_cannot_be_had_is_refused_by_name(arguments, named):
 def test_generation_arguments_are_refused_by_name(loaded):
     model, processor = loaded
     inputs = processor(text="<OD>", images=PIL.Image.new("RGB", (64, 48)))
-    for arguments in ({"num_return_sequences": 3}, {"forced_bos_token_id": 7}, {"penalty_alpha": 0.6}):
+    for arguments in (
+        {"num_return_sequences": 3},
+        {"forced_bos_token_id": 7},
+        {"penalty_alpha": 0.6},
+    ):
         with pytest.raises((uffizi.Error, TypeError), match=next(iter(arguments))):
             model.generate(**inputs, **arguments)
 
@@ -129,7 +153,9 @@ def test_tensors_of_numpy_give_the_same_ids(loaded, pictures):
     plain = model.generate(**processor(text="<OD>", images=image), max_new_tokens=20, num_beams=1)
     inputs = processor(text="<OD>", images=image, return_tensors="np")
     side = model._model.info["image_height"]
-    assert inputs.pixel_values.shape == (1, 3, side, side) and inputs.pixel_values.dtype == "float32"
+    assert (
+        inputs.pixel_values.shape == (1, 3, side, side) and inputs.pixel_values.dtype == "float32"
+    )
     tensors = model.generate(**inputs, max_new_tokens=20, num_beams=1)
     assert tensors.dtype == "int64" and tensors.tolist() == plain
 

@@ -29,7 +29,9 @@ def test_package_is_typed(tmp_path):
 def test_stub_is_the_module():
     """nanobind writes the stub; what it names must be what there is, with the same parameters."""
     tree = ast.parse((pathlib.Path(uffizi.__file__).parent / "_native.pyi").read_text())
-    stub = {node.name: node for node in tree.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))}
+    stub = {
+        node.name: node for node in tree.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))
+    }
     public = {name for name in dir(_native) if not name.startswith("_") and name.islower()}
     assert public == {name for name in stub if name.islower()}
     for name, node in stub.items():

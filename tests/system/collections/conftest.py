@@ -35,9 +35,12 @@ def make_pictures(folder, count, seed=1):
 
 def annotate(*arguments, code=0, **options):
     done = subprocess.run(
-        [COMMAND, "annotate", *map(str, arguments)], capture_output=True, text=True, timeout=600,
+        [COMMAND, "annotate", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=600,
         **options,
-    )  # fmt: skip
+    )
     assert done.returncode == code, (done.returncode, done.stdout[-2000:], done.stderr[-2000:])
     return done
 

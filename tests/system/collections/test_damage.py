@@ -17,7 +17,9 @@ def damage(rnd, content, kind):
     if kind == 1:  # bits flipped, mostly in the header
         flipped = bytearray(content)
         for _ in range(rnd.randint(1, 20)):
-            flipped[rnd.randrange(min(len(flipped), rnd.choice([64, len(flipped)])))] ^= rnd.randint(1, 255)
+            flipped[rnd.randrange(min(len(flipped), rnd.choice([64, len(flipped)])))] ^= (
+                rnd.randint(1, 255)
+            )
         return bytes(flipped)
     if kind == 2:  # a piece gone
         at = rnd.randrange(len(content))
@@ -25,7 +27,9 @@ def damage(rnd, content, kind):
     if kind == 3:  # a piece overwritten
         at = rnd.randrange(len(content))
         return content[:at] + rnd.randbytes(100) + content[at + 100 :]
-    return rnd.choice([b"", rnd.randbytes(500), b"\x89PNG\r\n\x1a\n", b"<html>404</html>", content[:12]])
+    return rnd.choice(
+        [b"", rnd.randbytes(500), b"\x89PNG\r\n\x1a\n", b"<html>404</html>", content[:12]]
+    )
 
 
 def test_damaged_collection(tmp_path):
@@ -75,9 +79,17 @@ def test_memory_does_not_grow_with_the_pictures(tmp_path):
         picture.save(folder / f"{i:02}.jpg")
     # 16 pictures of 60 MB each, whose pixels are kept for drawing.
     peak = peak_megabytes(
-        folder, "--task", "caption", "--draw", tmp_path / "drawn", "--quiet", "--workers", "2",
-        "--output", tmp_path / "a.jsonl",
-    )  # fmt: skip
+        folder,
+        "--task",
+        "caption",
+        "--draw",
+        tmp_path / "drawn",
+        "--quiet",
+        "--workers",
+        "2",
+        "--output",
+        tmp_path / "a.jsonl",
+    )
     assert len(read_records(tmp_path / "a.jsonl")) == 16
     assert peak < 16 * 60 * 0.75
 
@@ -95,5 +107,7 @@ def test_bench(tmp_path):
     for stage in ("decode", "vision_encoder", "text_encoder", "decoder", "total"):
         times = report["stages"][stage]
         assert 0 < times["p50"] <= times["p90"] <= times["p99"] <= times["max"]
-    table = subprocess.run([COMMAND, "bench", tmp_path / "pictures"], capture_output=True, text=True)
+    table = subprocess.run(
+        [COMMAND, "bench", tmp_path / "pictures"], capture_output=True, text=True
+    )
     assert "pictures a second" in table.stdout and "p99" in table.stdout

@@ -27,9 +27,15 @@ def home(tmp_path, monkeypatch):
 def test_a_job_folder_of_others_is_refused(home):
     (home / "thesis").mkdir()
     (home / "thesis" / "one.txt").write_text("chapter")
-    for folder, said in [("thesis", "one.txt"), (".", "the folder of the job's journal"), ("photos", "a.png")]:
+    for folder, said in [
+        ("thesis", "one.txt"),
+        (".", "the folder of the job's journal"),
+        ("photos", "a.png"),
+    ]:
         before = read_tree(home)
-        done = annotate("photos", "--task", "caption", "--output", "a.jsonl", "--job", folder, code=2)
+        done = annotate(
+            "photos", "--task", "caption", "--output", "a.jsonl", "--job", folder, code=2
+        )
         assert said in done.stderr and "No such" not in done.stderr
         assert read_tree(home) == before
     (home / "mine").mkdir()
@@ -42,7 +48,18 @@ def test_a_job_folder_of_others_is_refused(home):
 def test_a_job_that_fails_removes_nothing(home):
     (home / "mine").mkdir()
     before = read_tree(home)
-    annotate("photos", "--task", "caption", "--output", "a.jsonl", "--job", "mine", "--model", "photos", code=3)
+    annotate(
+        "photos",
+        "--task",
+        "caption",
+        "--output",
+        "a.jsonl",
+        "--job",
+        "mine",
+        "--model",
+        "photos",
+        code=3,
+    )
     assert read_tree(home) == before and (home / "mine").is_dir()
 
 
@@ -110,9 +127,11 @@ def test_a_kept_caption_does_not_keep_other_answers_away(home):
 def test_an_output_that_is_an_input_is_refused(home, option):
     before = read_tree(home)
     for inputs, output in [
-        (["photos"], "photos/a.png"), (["photos/a.png"], "photos/../photos/a.png"),
-        (["list.csv"], "list.csv"), (["list.csv"], "photos/b.jpg"),
-    ]:  # fmt: skip
+        (["photos"], "photos/a.png"),
+        (["photos/a.png"], "photos/../photos/a.png"),
+        (["list.csv"], "list.csv"),
+        (["list.csv"], "photos/b.jpg"),
+    ]:
         (home / "list.csv").write_text("path\nphotos/b.jpg\n")
         for existing in ([], ["--existing", "overwrite"]):
             done = annotate(*inputs, "--task", "od", option, output, *existing, code=2)
@@ -127,11 +146,14 @@ def test_an_output_that_is_an_input_is_refused(home, option):
 def test_outputs_that_two_options_share_are_refused(home):
     before = read_tree(home)
     for outputs in [
-        ["--output", "x", "--csv", "x"], ["--output", "./x", "--coco", "new/../x"],
-        ["--yolo", "d", "--draw", "d"], ["--yolo", "d", "--output", "d/data.yaml"],
-        ["--sidecar-folder", "d", "--job", "d"], ["--output", "j/x", "--job", "j"],
+        ["--output", "x", "--csv", "x"],
+        ["--output", "./x", "--coco", "new/../x"],
+        ["--yolo", "d", "--draw", "d"],
+        ["--yolo", "d", "--output", "d/data.yaml"],
+        ["--sidecar-folder", "d", "--job", "d"],
+        ["--output", "j/x", "--job", "j"],
         ["--draw", "photos"],
-    ]:  # fmt: skip
+    ]:
         assert annotate("photos", "--task", "od", *outputs, code=2).stderr
         assert read_tree(home) == before
 
@@ -176,9 +198,19 @@ def test_class_ids_are_those_of_the_list(tmp_path, by_file):
     for number, picture in enumerate(sorted(SAMPLES.glob("*.jpg"))[:2]):
         out = tmp_path / str(number)
         done = annotate(
-            picture, "--task", "od", *given, "--yolo", out / "yolo", "--coco", out / "boxes.json",
-            "--output", out / "a.jsonl", "--label-studio", out / "studio.json",
-        )  # fmt: skip
+            picture,
+            "--task",
+            "od",
+            *given,
+            "--yolo",
+            out / "yolo",
+            "--coco",
+            out / "boxes.json",
+            "--output",
+            out / "a.jsonl",
+            "--label-studio",
+            out / "studio.json",
+        )
         free = json.loads(annotate(picture, "--task", "od", "--format", "jsonl").stdout)
         assert (out / "yolo" / "classes.txt").read_text().split() == names
         coco = json.loads((out / "boxes.json").read_text())

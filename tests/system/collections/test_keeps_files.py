@@ -11,7 +11,6 @@ import signal
 import stat
 import subprocess
 
-import pytest
 from conftest import COMMAND, make_picture
 
 RUNS = int(os.environ.get("UFFIZI_PROPERTY_RUNS", "60"))
@@ -44,13 +43,35 @@ def make_tree(rnd, home):
         write(home / "photos" / "broken.jpg", "no picture")
     text = "by hand " + str(rnd.random()) + rnd.choice(["", "\n"])
     names = [
-        "photos/a.txt", "photos/b.txt", "photos/sub/a.txt", "photos/notes.json", "text/a.txt",
-        "ds/labels/a.txt", "ds/labels/b.txt", "ds/labels/sub/a.txt", "ds/train.py", "answers.jsonl",
-        "answers.csv", "boxes.json", "studio.json", "drawn/a.od.png", "drawn/mine.txt", "thesis/one.txt",
-        "answers.jsonl.job/mine.txt", "answers.jsonl.part", "boxes.json.part", "coco-annotations",
-        "coco-categories", "journal.json", "lock", "photos/a.txt.part", "ds.job/journal.json",
-        "uffizi-sidecars.job/lock", "ds/labels/a.txt.part", "drawn/b.od.jpg",
-    ]  # fmt: skip
+        "photos/a.txt",
+        "photos/b.txt",
+        "photos/sub/a.txt",
+        "photos/notes.json",
+        "text/a.txt",
+        "ds/labels/a.txt",
+        "ds/labels/b.txt",
+        "ds/labels/sub/a.txt",
+        "ds/train.py",
+        "answers.jsonl",
+        "answers.csv",
+        "boxes.json",
+        "studio.json",
+        "drawn/a.od.png",
+        "drawn/mine.txt",
+        "thesis/one.txt",
+        "answers.jsonl.job/mine.txt",
+        "answers.jsonl.part",
+        "boxes.json.part",
+        "coco-annotations",
+        "coco-categories",
+        "journal.json",
+        "lock",
+        "photos/a.txt.part",
+        "ds.job/journal.json",
+        "uffizi-sidecars.job/lock",
+        "ds/labels/a.txt.part",
+        "drawn/b.od.jpg",
+    ]
     for name in some(rnd, names):
         write(home / name, text + name)
     if rnd.random() < 0.3:
@@ -69,9 +90,17 @@ def make_tree(rnd, home):
 def make_links(rnd, home):
     targets = [p for p in home.rglob("*") if p.is_file() and not p.is_symlink()]
     places = [
-        "photos/link.png", "photos/c.txt", "linked.jsonl", "answers.csv", "ds/images/b.jpg",
-        "ds/images/c.png", "ds/labels/c.txt", "drawn/c.od.png", "photos/second.txt", "boxes.json",
-    ]  # fmt: skip
+        "photos/link.png",
+        "photos/c.txt",
+        "linked.jsonl",
+        "answers.csv",
+        "ds/images/b.jpg",
+        "ds/images/c.png",
+        "ds/labels/c.txt",
+        "drawn/c.od.png",
+        "photos/second.txt",
+        "boxes.json",
+    ]
     for name in some(rnd, places):
         place = home / name
         if os.path.lexists(place):
@@ -105,20 +134,31 @@ def look(home):
 def make_command(rnd):
     """The words of a command, its outputs by option, and what it says of existing ones."""
     files = {
-        "--output": ["answers.jsonl", "linked.jsonl", "photos/a.png", "new.json", "list.txt",
-                     "new/deep/x.csv", "photos/notes.json", "ds/data.yaml", "/dev/null"],
+        "--output": [
+            "answers.jsonl",
+            "linked.jsonl",
+            "photos/a.png",
+            "new.json",
+            "list.txt",
+            "new/deep/x.csv",
+            "photos/notes.json",
+            "ds/data.yaml",
+            "/dev/null",
+        ],
         "--csv": ["answers.csv", "answers.jsonl", "photos/b.jpg", "list.csv", "new.csv"],
         "--coco": ["boxes.json", "new-boxes.json", "photos/c.png", "answers.jsonl", "/dev/null"],
         "--label-studio": ["studio.json", "photos/notes.json"],
-    }  # fmt: skip
+    }
     folders = {
         "--yolo": ["ds", "new-ds", "photos", "."],
         "--draw": ["drawn", "new-drawn", "photos", "ds/images"],
         "--sidecar-folder": ["text", "photos", "new-text", "drawn"],
         "--job": ["thesis", ".", "empty", "new-job", "answers.jsonl.job", "photos", "ds.job"],
     }
-    command = rnd.sample(["photos", "ds/images", "photos/a.png", "photos/*.jpg", "list.csv", "-"],
-                         rnd.choice([1, 1, 1, 2]))  # fmt: skip
+    command = rnd.sample(
+        ["photos", "ds/images", "photos/a.png", "photos/*.jpg", "list.csv", "-"],
+        rnd.choice([1, 1, 1, 2]),
+    )
     tasks = rnd.choice([["od"], ["caption"], ["od", "caption"], ["open_vocabulary"]])
     command += [word for task in tasks for word in ("--task", task)]
     chosen = {}
@@ -223,7 +263,12 @@ def run_once(home, rnd, command, kind):
         words += ["--min-length", "10000000", "--max-length", "100000000"]
     with open(home / "list.txt") as listed:
         process = subprocess.Popen(
-            words, cwd=home, stdin=listed, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options
+            words,
+            cwd=home,
+            stdin=listed,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            **options,
         )
         try:
             wait = rnd.uniform(0.005, 0.4) if kind == "kill" else 120
@@ -249,8 +294,18 @@ def try_one(number, home):
     make_tree(rnd, home)
     before, texts = look(home), texts_of(home)
     command, chosen, existing = make_command(rnd)
-    kinds = rnd.choice([["end"], ["end"], ["kill", "end"], ["kill", "kill", "end"], ["full disk", "end"],
-                        ["no model"], ["too long"], ["kill", "no model", "end"]])  # fmt: skip
+    kinds = rnd.choice(
+        [
+            ["end"],
+            ["end"],
+            ["kill", "end"],
+            ["kill", "kill", "end"],
+            ["full disk", "end"],
+            ["no model"],
+            ["too long"],
+            ["kill", "no model", "end"],
+        ]
+    )
     outcome = None
     for turn, kind in enumerate(kinds):
         code, message = run_once(home, rnd, command, kind)

@@ -15,19 +15,39 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 TASKS = [
-    "--task", "od", "--task", "referring_expression_segmentation", "--text", "the largest thing",
-    "--task", "ocr_with_region", "--task", "caption",
-]  # fmt: skip
+    "--task",
+    "od",
+    "--task",
+    "referring_expression_segmentation",
+    "--text",
+    "the largest thing",
+    "--task",
+    "ocr_with_region",
+    "--task",
+    "caption",
+]
 
 
 @pytest.fixture(scope="module")
 def answered(pictures, tmp_path_factory):
     out = tmp_path_factory.mktemp("answered")
     annotate(
-        pictures, *TASKS, "--output", out / "a.jsonl", "--csv", out / "a.csv",
-        "--coco", out / "coco.json", "--label-studio", out / "studio.json",
-        "--sidecar-folder", out / "text", "--draw", out / "drawn", code=1,
-    )  # fmt: skip
+        pictures,
+        *TASKS,
+        "--output",
+        out / "a.jsonl",
+        "--csv",
+        out / "a.csv",
+        "--coco",
+        out / "coco.json",
+        "--label-studio",
+        out / "studio.json",
+        "--sidecar-folder",
+        out / "text",
+        "--draw",
+        out / "drawn",
+        code=1,
+    )
     annotate(pictures, "--task", "od", "--yolo", out / "yolo", "--coco", out / "boxes.json", code=1)
     return out
 
@@ -186,8 +206,10 @@ def test_lists_globs_tables_and_tars_give_the_same(pictures, tmp_path):
             tar.add(name, arcname=name.rsplit("/", 1)[1])
     listed = subprocess.run(
         [COMMAND, "annotate", "-", "--task", "od", "--format", "jsonl"],
-        input="\n".join(names), capture_output=True, text=True,
-    )  # fmt: skip
+        input="\n".join(names),
+        capture_output=True,
+        text=True,
+    )
     outputs = [listed.stdout] + [
         annotate(source, "--task", "od", "--format", "jsonl").stdout
         for source in (pictures / "part0" / "*", tmp_path / "list.csv", tmp_path / "shard.tar")
@@ -207,7 +229,9 @@ def test_cascades_encode_each_picture_once(pictures):
         by_image.setdefault(record["image"], []).append(record)
     asked = 0
     for caption, grounding, objects, *rest in by_image.values():
-        encodings = [r["timings"]["vision_encoder"] > 0 for r in (caption, grounding, objects, *rest)]
+        encodings = [
+            r["timings"]["vision_encoder"] > 0 for r in (caption, grounding, objects, *rest)
+        ]
         assert encodings == [True] + [False] * (len(encodings) - 1)
         assert grounding["prompt"] == f"Locate the phrases in the caption: {caption['result']}"
         found = len(objects["result"]["bboxes"])

@@ -58,10 +58,21 @@ def test_addresses_are_fetched_where_they_are_allowed(tmp_path, server):
     out = tmp_path / "out.jsonl"
     table = tmp_path / "list.csv"
     table.write_text(f"path\n{server}/a%20b.png\n{server}/missing.png\n")
-    urls = [f"{server}/a%20b.png?x=1", f"{server}/to?{server}/a%20b.png", f"{server}/busy/a%20b.png", table]
+    urls = [
+        f"{server}/a%20b.png?x=1",
+        f"{server}/to?{server}/a%20b.png",
+        f"{server}/busy/a%20b.png",
+        table,
+    ]
     annotate(*urls, "--task", "caption", "--output", out, "--allow-private-urls", code=1)
     records = read_records(out)
-    assert [r.get("error", {}).get("code") for r in records] == [None, None, None, None, "not_found"]
+    assert [r.get("error", {}).get("code") for r in records] == [
+        None,
+        None,
+        None,
+        None,
+        "not_found",
+    ]
     assert len({r["text"] for r in records[:4]}) == 1
     assert records[0]["image"] == urls[0]
 
@@ -69,8 +80,23 @@ def test_addresses_are_fetched_where_they_are_allowed(tmp_path, server):
 def test_private_addresses_are_refused(tmp_path, server):
     port = server.rsplit(":", 1)[1]
     out = tmp_path / "out.jsonl"
-    hosts = ["127.0.0.1", "localhost", "[::1]", "0x7f.1", "2130706433", "0.0.0.0", "[::ffff:127.0.0.1]"]
-    annotate(*(f"http://{host}:{port}/a%20b.png" for host in hosts), "--task", "caption", "--output", out, code=1)
+    hosts = [
+        "127.0.0.1",
+        "localhost",
+        "[::1]",
+        "0x7f.1",
+        "2130706433",
+        "0.0.0.0",
+        "[::ffff:127.0.0.1]",
+    ]
+    annotate(
+        *(f"http://{host}:{port}/a%20b.png" for host in hosts),
+        "--task",
+        "caption",
+        "--output",
+        out,
+        code=1,
+    )
     for record in read_records(out):
         assert record["error"]["code"] == "invalid_argument", record
         assert "private network" in record["error"]["message"], record
@@ -114,8 +140,17 @@ def test_masks_are_the_regions(tmp_path):
         assert mask.sum() / 255 == pytest.approx((x2 - x1) * (y2 - y1), rel=0.05)
         ys, xs = np.nonzero(mask)
         assert abs(xs.min() - x1) <= 1 and abs(ys.max() + 1 - y2) <= 1
-    annotate(source, "--task", "od", "--output", tmp_path / "o2.jsonl", "--masks", tmp_path / "i",
-             "--mask-layout", "indexed")
+    annotate(
+        source,
+        "--task",
+        "od",
+        "--output",
+        tmp_path / "o2.jsonl",
+        "--masks",
+        tmp_path / "i",
+        "--mask-layout",
+        "indexed",
+    )
     with Image.open(tmp_path / "i/scene_384.od.png") as image:
         assert np.unique(np.asarray(image)).max() == len(boxes)
 
@@ -125,20 +160,34 @@ def test_scores_and_labels_choose_regions(tmp_path):
     arguments = [source, "--format", "jsonl", "--quiet"]
     everything = json.loads(annotate(*arguments, "--task", "od").stdout)["result"]
     label, score = everything["labels"][0], sorted(everything["scores"])[-1]
-    few = json.loads(annotate(*arguments, "--task", "od", "--labels", label.upper()).stdout)["result"]
+    few = json.loads(annotate(*arguments, "--task", "od", "--labels", label.upper()).stdout)[
+        "result"
+    ]
     assert set(few["labels"]) == {label}
     best = json.loads(annotate(*arguments, "--task", "od", "--min-score", score).stdout)["result"]
     assert best["scores"] == [s for s in everything["scores"] if s >= score]
-    prompt = annotate(*arguments, "--prompt", "Locate the objects with category name in the image.", "--as", "od")
+    prompt = annotate(
+        *arguments, "--prompt", "Locate the objects with category name in the image.", "--as", "od"
+    )
     assert json.loads(prompt.stdout)["result"] == everything
-    wrong = annotate(*arguments, "--task", "region-to-category", "--region", "0.1,0.1,0.5,0.5", code=2)
+    wrong = annotate(
+        *arguments, "--task", "region-to-category", "--region", "0.1,0.1,0.5,0.5", code=2
+    )
     assert "pixels" in wrong.stderr
 
 
 def test_label_studio_gets_addresses(tmp_path):
     out = tmp_path / "tasks.json"
     shutil.copy(FORMATS / "rgb.bmp", tmp_path / "a b&c.bmp")
-    annotate("a b&c.bmp", "--task", "caption", "--label-studio", out, "--label-studio-prefix",
-             "/data/local-files/?d=", cwd=tmp_path)
+    annotate(
+        "a b&c.bmp",
+        "--task",
+        "caption",
+        "--label-studio",
+        out,
+        "--label-studio-prefix",
+        "/data/local-files/?d=",
+        cwd=tmp_path,
+    )
     (task,) = json.loads(out.read_text())
     assert task["data"]["image"] == "/data/local-files/?d=a%20b%26c.bmp"

@@ -18,10 +18,21 @@ TASKS = ["--task", "od", "--task", "caption", "--then", "caption_to_phrase_groun
 def outputs(folder):
     """One of every sink."""
     return [
-        "--output", folder / "a.jsonl", "--csv", folder / "a.csv", "--coco", folder / "coco.json",
-        "--yolo", folder / "yolo", "--label-studio", folder / "studio.json",
-        "--sidecar-folder", folder / "text", "--draw", folder / "drawn",
-    ]  # fmt: skip
+        "--output",
+        folder / "a.jsonl",
+        "--csv",
+        folder / "a.csv",
+        "--coco",
+        folder / "coco.json",
+        "--yolo",
+        folder / "yolo",
+        "--label-studio",
+        folder / "studio.json",
+        "--sidecar-folder",
+        folder / "text",
+        "--draw",
+        folder / "drawn",
+    ]
 
 
 def result_of(folder):
@@ -57,7 +68,13 @@ def test_killed_fifty_times(tmp_path):
     started = time.monotonic()
     annotate(collection, *TASKS, *outputs(tmp_path / "whole"), code=1)
     whole = time.monotonic() - started
-    command = [COMMAND, "annotate", str(collection), *TASKS, *map(str, outputs(tmp_path / "killed"))]
+    command = [
+        COMMAND,
+        "annotate",
+        str(collection),
+        *TASKS,
+        *map(str, outputs(tmp_path / "killed")),
+    ]
     # A run that is left alone long enough ends the job, and the next begins anew.
     command += ["--existing", "overwrite"]
     killed, rounds = 0, 0
@@ -159,7 +176,5 @@ def test_a_full_file_system(pictures, tmp_path):
 
 
 def test_dev_full(pictures):
-    assert "/dev/full" in annotate(
-        pictures, "--task", "od", "--output", "/dev/full", code=4
-    ).stderr
+    assert "/dev/full" in annotate(pictures, "--task", "od", "--output", "/dev/full", code=4).stderr
     assert not os.path.exists("/dev/full.job")

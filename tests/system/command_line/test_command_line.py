@@ -14,18 +14,32 @@ COMMAND = os.environ["UFFIZI_COMMAND"]
 SOURCE = pathlib.Path(os.environ["UFFIZI_SOURCE"])
 MODEL = SOURCE / "models" / "uffizi-tiny"
 ALL_TASKS = [
-    "caption", "detailed_caption", "more_detailed_caption", "ocr", "ocr_with_region", "od",
-    "dense_region_caption", "region_proposal", "caption_to_phrase_grounding",
-    "referring_expression_segmentation", "region_to_segmentation", "open_vocabulary_detection",
-    "region_to_category", "region_to_description", "region_to_ocr",
-]  # fmt: skip
+    "caption",
+    "detailed_caption",
+    "more_detailed_caption",
+    "ocr",
+    "ocr_with_region",
+    "od",
+    "dense_region_caption",
+    "region_proposal",
+    "caption_to_phrase_grounding",
+    "referring_expression_segmentation",
+    "region_to_segmentation",
+    "open_vocabulary_detection",
+    "region_to_category",
+    "region_to_description",
+    "region_to_ocr",
+]
 
 
 def run(*arguments, code=0, stdin=None, env=None):
     done = subprocess.run(
-        [COMMAND, *map(str, arguments)], input=stdin, capture_output=True, timeout=300,
+        [COMMAND, *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        timeout=300,
         env=os.environ | (env or {}),
-    )  # fmt: skip
+    )
     assert done.returncode == code, (done.stdout, done.stderr)
     return done
 
@@ -87,10 +101,26 @@ def test_task_names_and_raw_prompts(picture):
 
 def test_inputs_go_to_tasks_in_order(picture):
     answers = records(
-        picture, "--task", "grounding", "--task", "segmentation", "--text", "a cat",
-        "--text", "a dog", "--task", "region-to-ocr", "--region", "<loc_1><loc_2><loc_3><loc_4>",
-        "--task", "open_vocabulary", "--class", "car", "--class", "bus",
-    )  # fmt: skip
+        picture,
+        "--task",
+        "grounding",
+        "--task",
+        "segmentation",
+        "--text",
+        "a cat",
+        "--text",
+        "a dog",
+        "--task",
+        "region-to-ocr",
+        "--region",
+        "<loc_1><loc_2><loc_3><loc_4>",
+        "--task",
+        "open_vocabulary",
+        "--class",
+        "car",
+        "--class",
+        "bus",
+    )
     assert [a["prompt"] for a in answers] == [
         "Locate the phrases in the caption: a cat",
         "Locate a dog in the image with mask",

@@ -19,18 +19,56 @@ def test_ids_equal_pytorch():
     for case in cases:
         picture = golden / "pictures" / case["picture"]
         for ids, options in {
-            "greedy_ids": ["--beams", "1", "--no-repeat-ngram", "0", "--forced-bos", "off",
-                           "--forced-eos", "off", "--max-length", "61"],
-            "beam3_ids": ["--beams", "3", "--no-repeat-ngram", "3", "--early-stopping", "on",
-                          "--forced-bos", "on", "--forced-eos", "on", "--max-length", "61"],
-        }.items():  # fmt: skip
+            "greedy_ids": [
+                "--beams",
+                "1",
+                "--no-repeat-ngram",
+                "0",
+                "--forced-bos",
+                "off",
+                "--forced-eos",
+                "off",
+                "--max-length",
+                "61",
+            ],
+            "beam3_ids": [
+                "--beams",
+                "3",
+                "--no-repeat-ngram",
+                "3",
+                "--early-stopping",
+                "on",
+                "--forced-bos",
+                "on",
+                "--forced-eos",
+                "on",
+                "--max-length",
+                "61",
+            ],
+        }.items():
             if ids not in case:
                 continue
             done = subprocess.run(
-                [os.environ["UFFIZI_COMMAND"], "annotate", picture, "--prompt", case["prompt"],
-                 "--compute", "f32", "--model", golden / "hf", "--format", "jsonl", *options],
-                capture_output=True, check=True,
-            )  # fmt: skip
-            assert json.loads(done.stdout)["token_ids"] == case[ids], (case["picture"], case["prompt"])
+                [
+                    os.environ["UFFIZI_COMMAND"],
+                    "annotate",
+                    picture,
+                    "--prompt",
+                    case["prompt"],
+                    "--compute",
+                    "f32",
+                    "--model",
+                    golden / "hf",
+                    "--format",
+                    "jsonl",
+                    *options,
+                ],
+                capture_output=True,
+                check=True,
+            )
+            assert json.loads(done.stdout)["token_ids"] == case[ids], (
+                case["picture"],
+                case["prompt"],
+            )
             checked += 1
     assert checked >= 4

@@ -59,7 +59,7 @@ def build(tmp_path):
         subprocess.run(
             ["c++", "-shared", "-fPIC", "-nostartfiles", "-fvisibility=hidden", tmp_path / "library.cc", "-o", library,
              *flags], check=True,
-        )  # fmt: skip
+        )
         return subprocess.run([DIST / "check_native.sh", tmp_path / "build"], capture_output=True, text=True)
 
     return compile_library
@@ -83,7 +83,7 @@ def test_what_wants_only_the_c_library_passes(build):
         (SHOWN + "uffizi_x() { return 1; }\nextern \"C\" __attribute__((visibility(\"default\"))) char uffizi_big[26 << 20] = {1};",
          ["-nodefaultlibs"], "over 25 MB"),
     ],
-)  # fmt: skip
+)
 def test_what_not_every_linux_runs_is_refused(build, text, flags, words):
     done = build(text, *flags)
     assert done.returncode == 1, done
@@ -131,7 +131,7 @@ def test_what_a_c_library_of_2018_lacks_is_there(tmp_path):
     subprocess.run(
         ["c++", "-std=c++20", "-O2", "-static-libstdc++", "-static-libgcc", tmp_path / "main.cc", tmp_path / "compat.o",
          "-o", program, "-pthread"], check=True,
-    )  # fmt: skip
+    )
     wanted = subprocess.check_output(["nm", "-D", "--undefined-only", program], text=True)
     for name in ("_dl_find_object", "pthread_cond_clockwait", "pthread_mutex_clocklock", "arc4random"):
         assert name not in wanted

@@ -11,7 +11,10 @@ import pytest
 SOURCE = pathlib.Path(os.environ["UFFIZI_SOURCE"])
 MODEL = SOURCE / "models" / "uffizi-tiny"
 MEASURE = pathlib.Path(os.environ["UFFIZI_BUILD"]) / "bin" / "measure_loss"
-PICTURES = [str(SOURCE / "samples" / name) for name in ("meadow.jpg", "shop.jpg", "village.jpg", "space.jpg")]
+PICTURES = [
+    str(SOURCE / "samples" / name)
+    for name in ("meadow.jpg", "shop.jpg", "village.jpg", "space.jpg")
+]
 SCRIPT = SOURCE / "tests" / "support" / "outliers.py"
 KINDS = ["norm", "convolution", "value", "key", "state", "offset", "hidden", "embedding"]
 LOADED = "quantized on loading, int4"
@@ -38,8 +41,17 @@ def measured(tmp_path_factory):
         return root / name
 
     folders = [make(kind, 300, 1, [kind]) for kind in KINDS]
-    for name, source in (("written-plain", MODEL), ("written-all", make("everything", 100, 7, KINDS))):
-        command = [os.environ["UFFIZI_COMMAND"], "quantize", str(source), str(root / name), "--quiet"]
+    for name, source in (
+        ("written-plain", MODEL),
+        ("written-all", make("everything", 100, 7, KINDS)),
+    ):
+        command = [
+            os.environ["UFFIZI_COMMAND"],
+            "quantize",
+            str(source),
+            str(root / name),
+            "--quiet",
+        ]
         subprocess.run(command, check=True, capture_output=True)
         folders.append(root / name)
     folders += [make(f"all-{factor}", factor, factor, KINDS) for factor in (10, 100, 1000)]

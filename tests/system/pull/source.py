@@ -74,28 +74,45 @@ class Source:
     def listing(self):
         siblings = []
         for name, content in self.files.items():
-            entry = {"rfilename": name, "size": self.stated_size.get(name, len(content)),
-                     "blobId": git_hash(content)}
+            entry = {
+                "rfilename": name,
+                "size": self.stated_size.get(name, len(content)),
+                "blobId": git_hash(content),
+            }
             if self.no_checksums:
                 del entry["blobId"], entry["size"]
             elif name.endswith((".safetensors", ".bin")):
-                entry["lfs"] = {"sha256": self.stated_sha256.get(
-                    name, hashlib.sha256(content).hexdigest()), "size": entry["size"]}
+                entry["lfs"] = {
+                    "sha256": self.stated_sha256.get(name, hashlib.sha256(content).hexdigest()),
+                    "size": entry["size"],
+                }
             siblings.append(entry)
         return {"id": REPOSITORY, "sha": COMMIT, "siblings": siblings}
 
     def metadata(self):
         """Spark NLP's list: lines of JSON, old and new versions of many models."""
+
         def line(name, time_, checksum):
-            return json.dumps({
-                "name": name, "language": "en", "libVersion": {"parts": [5, 5, 1]},
-                "sparkVersion": {"parts": [3, 0]}, "readyToUse": True, "time": time_,
-                "isZipped": True, "checksum": checksum})
+            return json.dumps(
+                {
+                    "name": name,
+                    "language": "en",
+                    "libVersion": {"parts": [5, 5, 1]},
+                    "sparkVersion": {"parts": [3, 0]},
+                    "readyToUse": True,
+                    "time": time_,
+                    "isZipped": True,
+                    "checksum": checksum,
+                }
+            )
+
         lines = [line("bert_base", 1, "")]
         if self.known:
             md5 = self.artifact_md5 or hashlib.md5(self.artifact).hexdigest()
-            lines += [line("florence_2_base_ft_int4", 2000, md5),
-                      line("florence_2_base_ft_int4", 1000, "0" * 32)]
+            lines += [
+                line("florence_2_base_ft_int4", 2000, md5),
+                line("florence_2_base_ft_int4", 1000, "0" * 32),
+            ]
         return "\n".join(lines).encode()
 
     def answer(self, request):
@@ -111,8 +128,10 @@ class Source:
             return self.send(request, 200, json.dumps(self.listing()).encode())
         if path == "/spark/metadata.json":
             return self.send(request, 200, self.metadata())
-        if path in ("/spark/florence_2_base_ft_int4_en_5.5.1_3.0_2000.zip",
-                    "/spark/florence_2_large_int4_en_5.5.1_3.0_1748317523815.zip"):
+        if path in (
+            "/spark/florence_2_base_ft_int4_en_5.5.1_3.0_2000.zip",
+            "/spark/florence_2_large_int4_en_5.5.1_3.0_1748317523815.zip",
+        ):
             return self.send_file(request, name, self.artifact)
         found = re.fullmatch(f"/{REPOSITORY}/resolve/{COMMIT}/([^/]+)", path)
         if found and found[1] in self.files:
@@ -165,7 +184,7 @@ class Source:
         if self.bytes_a_second:
             step = max(1, self.bytes_a_second // 50)
             for at in range(0, len(body), step):
-                request.wfile.write(body[at:at + step])
+                request.wfile.write(body[at : at + step])
                 time.sleep(0.02)
         else:
             request.wfile.write(body)

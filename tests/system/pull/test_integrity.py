@@ -4,7 +4,18 @@ import time
 
 import pytest
 
-from test_pull import KEY, REPOSITORY, WEIGHTS, cache, check_whole, content, environment, pull, source, uffizi
+from test_pull import (
+    KEY,
+    REPOSITORY,
+    WEIGHTS,
+    cache,
+    check_whole,
+    content,
+    environment,
+    pull,
+    source,
+    uffizi,
+)
 
 
 def change(content):
@@ -74,6 +85,7 @@ def test_verify_an_artifact(environment):
 
 def test_what_hugging_face_tools_downloaded(environment, source, tmp_path):
     import hashlib
+
     blobs = tmp_path / "home/.cache/huggingface/hub" / f"models--{KEY}" / "blobs"
     snapshot = blobs.parent / "snapshots" / "abc"
     (blobs.parent / "refs").mkdir(parents=True)

@@ -33,9 +33,13 @@ def source(content):
 def environment(source, tmp_path):
     names = ("PATH", "LD_LIBRARY_PATH")
     return {name: os.environ[name] for name in names if name in os.environ} | {
-        "HOME": str(tmp_path / "home"), "UFFIZI_CACHE": str(tmp_path / "cache"),
-        "HF_ENDPOINT": source.url, "UFFIZI_MODELS_URL": source.url + "/spark",
-        "HF_HUB_DOWNLOAD_TIMEOUT": "2", "no_proxy": "*"}
+        "HOME": str(tmp_path / "home"),
+        "UFFIZI_CACHE": str(tmp_path / "cache"),
+        "HF_ENDPOINT": source.url,
+        "UFFIZI_MODELS_URL": source.url + "/spark",
+        "HF_HUB_DOWNLOAD_TIMEOUT": "2",
+        "no_proxy": "*",
+    }
 
 
 @pytest.fixture
@@ -44,8 +48,15 @@ def cache(tmp_path):
 
 
 def uffizi(environment, *arguments, **options):
-    return subprocess.run([COMMAND, *map(str, arguments)], env=environment, capture_output=True,
-                          text=True, timeout=120, check=False, **options)
+    return subprocess.run(
+        [COMMAND, *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        **options,
+    )
 
 
 def pull(environment, name=REPOSITORY):
@@ -63,8 +74,12 @@ def check_whole(result, cache, content):
 
 
 def test_pull(environment, source, cache, content):
-    source.files |= {"pytorch_model.bin": b"pickle", "modeling.py": b"code", "../evil.json": b"{}",
-                     "onnx/config.json": b"{}"}
+    source.files |= {
+        "pytorch_model.bin": b"pickle",
+        "modeling.py": b"code",
+        "../evil.json": b"{}",
+        "onnx/config.json": b"{}",
+    }
     check_whole(pull(environment), cache, content)
     names = {file.name for file in (cache / "models" / KEY).iterdir()}
     assert names <= set(content) and {"config.json", WEIGHTS, "tokenizer.json"} <= names
@@ -76,8 +91,20 @@ def test_pull(environment, source, cache, content):
 
 def test_model_by_name(environment, cache):
     picture = TREE / "samples" / "football.jpg"
-    answers = [uffizi(environment, "annotate", picture, "--task", "caption", "--format", "json",
-                      "--model", model) for model in (REPOSITORY, MODEL)]
+    answers = [
+        uffizi(
+            environment,
+            "annotate",
+            picture,
+            "--task",
+            "caption",
+            "--format",
+            "json",
+            "--model",
+            model,
+        )
+        for model in (REPOSITORY, MODEL)
+    ]
     assert [answer.returncode for answer in answers] == [0, 0], answers[0].stderr
     texts = [answer.stdout.split('"text":')[1].split(",")[0] for answer in answers]
     assert texts[0] == texts[1]
@@ -221,8 +248,12 @@ def test_silence(environment, source):
 
 def test_killed_and_taken_up_again(environment, source, cache, content):
     source.bytes_a_second = 2_000_000
-    process = subprocess.Popen([COMMAND, "pull", REPOSITORY], env=environment,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [COMMAND, "pull", REPOSITORY],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     part = cache / "downloads" / KEY / (WEIGHTS + ".part")
     end = time.monotonic() + 60
     while not (part.exists() and part.stat().st_size > 500_000):
@@ -242,8 +273,16 @@ def test_killed_and_taken_up_again(environment, source, cache, content):
 
 def test_two_at_once(environment, source, cache, content):
     source.bytes_a_second = 8_000_000
-    processes = [subprocess.Popen([COMMAND, "pull", REPOSITORY], env=environment, text=True,
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(3)]
+    processes = [
+        subprocess.Popen(
+            [COMMAND, "pull", REPOSITORY],
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(3)
+    ]
     for process in processes:
         out, err = process.communicate(timeout=60)
         check_whole(subprocess.CompletedProcess([], process.returncode, out, err), cache, content)
@@ -286,9 +325,15 @@ def test_through_a_proxy(environment, source, cache, content):
     check_whole(pull(proxied), cache, content)
 
 
-@pytest.mark.parametrize("name, code, word", [
-    ("no/such", 2, "404"), ("no-such-folder", 2, "no such model folder"),
-    ("a/../b", 2, "no such model folder"), ("someone/Florence-2-tiny@old", 2, "404")])
+@pytest.mark.parametrize(
+    "name, code, word",
+    [
+        ("no/such", 2, "404"),
+        ("no-such-folder", 2, "no such model folder"),
+        ("a/../b", 2, "no such model folder"),
+        ("someone/Florence-2-tiny@old", 2, "404"),
+    ],
+)
 def test_names_that_are_nothing(environment, cache, name, code, word):
     result = pull(environment, name)
     assert result.returncode == code and word in result.stderr, result.stderr

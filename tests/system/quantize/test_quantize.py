@@ -64,9 +64,15 @@ def pictures(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("options", [
-    ["--bits", 4, "--group-size", 32], ["--bits", 4], ["--bits", 4, "--asymmetric"], ["--bits", 8],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--bits", 4, "--group-size", 32],
+        ["--bits", 4],
+        ["--bits", 4, "--asymmetric"],
+        ["--bits", 8],
+    ],
+)
 def test_a_folder_holds_what_the_report_says(tmp_path, options):
     out = tmp_path / "int4"
     report = quantize(out, *options, "--no-smoothing")
@@ -113,10 +119,17 @@ STATES = "model.language_model.encoder.layers.1.final_layer_norm.weight"
 def test_smoothing_folds_into_weights(tmp_path, pictures, calibrated):
     """A norm and its reader, or values and theirs, do together what they did, though each is another."""
     quantize(tmp_path / "q", "--bits", 8, *(["--calibrate", pictures] if calibrated else []))
-    before = {name: values.astype(np.float32) for name, values in read_safetensors(MODEL / "model.safetensors").items()}
+    before = {
+        name: values.astype(np.float32)
+        for name, values in read_safetensors(MODEL / "model.safetensors").items()
+    }
     after = read_safetensors(tmp_path / "q" / "model.safetensors")
     changed = 0
-    for name in [n for n in before if "vision_tower.blocks" in n and n.endswith((".norm1.weight", ".norm2.weight"))]:
+    for name in [
+        n
+        for n in before
+        if "vision_tower.blocks" in n and n.endswith((".norm1.weight", ".norm2.weight"))
+    ]:
         block, _, number = name.removesuffix(".weight").rpartition(".norm")
         attention = ".window_attn.qkv" if "spatial" in block else ".channel_attn.qkv"
         reader = block + (attention if number == "1" else ".ffn.fc1")
@@ -147,8 +160,20 @@ def test_answers_of_both_arithmetics(tmp_path, pictures):
     full = json.loads(run("info", MODEL, "--json").stdout)
     assert info["parameters"] == full["parameters"]
     for compute in ("f32", "int4"):
-        done = run("annotate", *pictures.iterdir(), "--model", out, "--compute", compute,
-                   "--task", "od", "--task", "caption", "--format", "jsonl")  # fmt: skip
+        done = run(
+            "annotate",
+            *pictures.iterdir(),
+            "--model",
+            out,
+            "--compute",
+            compute,
+            "--task",
+            "od",
+            "--task",
+            "caption",
+            "--format",
+            "jsonl",
+        )
         answers = [json.loads(line) for line in done.stdout.splitlines()]
         assert len(answers) == 4 and all(answer["text"] for answer in answers)
 
@@ -157,9 +182,12 @@ def test_calibration_weights_the_error_by_inputs(tmp_path, pictures):
     plain = quantize(tmp_path / "plain", "--no-smoothing")
     weighted = quantize(tmp_path / "weighted", "--no-smoothing", "--calibrate", pictures)
     assert plain["bytes_after"] == weighted["bytes_after"]
-    one, other = (read_safetensors(tmp_path / name / "model.safetensors")
-                  for name in ("plain", "weighted"))  # fmt: skip
-    changed = [n for n in one if n.endswith("weight_packed") and not np.array_equal(one[n], other[n])]
+    one, other = (
+        read_safetensors(tmp_path / name / "model.safetensors") for name in ("plain", "weighted")
+    )
+    changed = [
+        n for n in one if n.endswith("weight_packed") and not np.array_equal(one[n], other[n])
+    ]
     # Every layer that is quantized has seen inputs.
     assert len(changed) > 0.95 * sum(n.endswith("weight_packed") for n in one)
     # What is best with weights is no better without them.
@@ -253,8 +281,22 @@ def test_transformers_opens_it_and_agrees(tmp_path, pictures):
     for picture in sorted(pictures.iterdir()):
         inputs = processor(text="<OD>", images=Image.open(picture), return_tensors="pt")
         ids = model.generate(**inputs, num_beams=1, max_new_tokens=60, do_sample=False)[0].tolist()
-        done = run("annotate", picture, "--model", tmp_path / "q", "--compute", "f32", "--beams", 1,
-                   "--task", "od", "--format", "jsonl", "--max-length", 61)  # fmt: skip
+        done = run(
+            "annotate",
+            picture,
+            "--model",
+            tmp_path / "q",
+            "--compute",
+            "f32",
+            "--beams",
+            1,
+            "--task",
+            "od",
+            "--format",
+            "jsonl",
+            "--max-length",
+            61,
+        )
         ours = json.loads(done.stdout)["token_ids"]
         theirs = ids[1:]
         assert ours == theirs

@@ -26,7 +26,10 @@ class Server:
     def __init__(self, *options, env=None):
         self.process = subprocess.Popen(
             [COMMAND, "serve", "--model", MODEL, "--port", "0", *options],
-            stderr=subprocess.PIPE, text=True, env=os.environ | (env or {}))
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | (env or {}),
+        )
         line = self.process.stderr.readline()
         found = re.search(r"(http://\S+)/", line)
         assert found, line
@@ -36,9 +39,14 @@ class Server:
     def annotate(self, picture, tasks, **fields):
         """The answer to one form, as a response."""
         return self.client.post(
-            "/v1/annotate", files={"image": (picture.name, picture.read_bytes())},
-            data={"task": tasks} | {key: value if isinstance(value, (str, list)) else json.dumps(value)
-                                    for key, value in fields.items()})
+            "/v1/annotate",
+            files={"image": (picture.name, picture.read_bytes())},
+            data={"task": tasks}
+            | {
+                key: value if isinstance(value, (str, list)) else json.dumps(value)
+                for key, value in fields.items()
+            },
+        )
 
     def metric(self, name):
         for line in self.client.get("/metrics").text.splitlines():
@@ -92,8 +100,20 @@ def server():
 def command_line(pictures, *options):
     """The records of `uffizi annotate`."""
     ran = subprocess.run(
-        [COMMAND, "annotate", *map(str, pictures), "--model", MODEL, "--format", "jsonl", "--quiet",
-         *options], capture_output=True, text=True)
+        [
+            COMMAND,
+            "annotate",
+            *map(str, pictures),
+            "--model",
+            MODEL,
+            "--format",
+            "jsonl",
+            "--quiet",
+            *options,
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert ran.returncode in (0, 1), ran.stderr
     return [json.loads(line) for line in ran.stdout.splitlines()]
 

@@ -31,12 +31,28 @@ def events_of(text):
 
 
 def test_form_answers_as_the_command_line(server):
-    response = server.annotate(SHOP, ["od", "caption", "grounding", "region_to_category"],
-                               text="a hamburger", region="10,20,300,200")
+    response = server.annotate(
+        SHOP,
+        ["od", "caption", "grounding", "region_to_category"],
+        text="a hamburger",
+        region="10,20,300,200",
+    )
     assert response.status_code == 200, response.text
-    expected = command_line([SHOP], "--task", "od", "--task", "caption", "--task", "grounding",
-                            "--task", "region_to_category", "--text", "a hamburger",
-                            "--region", "10,20,300,200")
+    expected = command_line(
+        [SHOP],
+        "--task",
+        "od",
+        "--task",
+        "caption",
+        "--task",
+        "grounding",
+        "--task",
+        "region_to_category",
+        "--text",
+        "a hamburger",
+        "--region",
+        "10,20,300,200",
+    )
     results = response.json()["results"]
     assert len(results) == 4 and all(map(same, results, expected))
     assert results[0]["image"] == "shop.jpg" and results[0]["timings"]["vision_encoder"] > 0
@@ -55,7 +71,11 @@ def test_every_task_as_json(server):
             asked.append({"task": task["token"], "text": "a fish"})
         else:
             asked.append({"task": task["name"], "region": [20, 30.5, 400, 500]})
-    body = {"image": "data:image/png;base64," + encoded(AQUARIUM), "name": "aquarium", "tasks": asked}
+    body = {
+        "image": "data:image/png;base64," + encoded(AQUARIUM),
+        "name": "aquarium",
+        "tasks": asked,
+    }
     response = server.client.post("/v1/annotate", json=body)
     assert response.status_code == 200, response.text
     expected = command_line([AQUARIUM], *options, "--text", "a fish", "--region", "20,30.5,400,500")
@@ -66,22 +86,51 @@ def test_every_task_as_json(server):
 
 def test_options_and_prompts(server):
     options = {"num_beams": 2, "max_length": 12, "no_exif": True, "drop_alpha": True}
-    response = server.client.post("/v1/annotate", json={
-        "image": encoded(SHOP), "tasks": [{"prompt": "<MORE_DETAILED_CAPTION>"}, {"prompt": "a dog"}],
-        "options": options})
-    expected = command_line([SHOP], "--prompt", "<MORE_DETAILED_CAPTION>", "--prompt", "a dog",
-                            "--beams", "2", "--max-length", "12")
+    response = server.client.post(
+        "/v1/annotate",
+        json={
+            "image": encoded(SHOP),
+            "tasks": [{"prompt": "<MORE_DETAILED_CAPTION>"}, {"prompt": "a dog"}],
+            "options": options,
+        },
+    )
+    expected = command_line(
+        [SHOP],
+        "--prompt",
+        "<MORE_DETAILED_CAPTION>",
+        "--prompt",
+        "a dog",
+        "--beams",
+        "2",
+        "--max-length",
+        "12",
+    )
     results = response.json()["results"]
     assert all(map(same, results, expected)) and results[0]["truncated"]
 
 
 def test_streaming(server):
-    long = {"num_beams": 1, "min_length": 200, "max_length": 250}  # so that its tokens do not come all at once
+    long = {
+        "num_beams": 1,
+        "min_length": 200,
+        "max_length": 250,
+    }  # so that its tokens do not come all at once
     response = server.annotate(SHOP, ["caption", "od"], stream="true", options=long)
     assert response.headers["content-type"] == "text/event-stream"
     events = list(events_of(response.text))
-    expected = command_line([SHOP], "--task", "caption", "--task", "od", "--beams", "1", "--min-length",
-                            "200", "--max-length", "250")
+    expected = command_line(
+        [SHOP],
+        "--task",
+        "caption",
+        "--task",
+        "od",
+        "--beams",
+        "1",
+        "--min-length",
+        "200",
+        "--max-length",
+        "250",
+    )
     results = [data for name, data in events if name == "result"]
     assert len(results) == 2 and all(map(same, results, expected))
     assert events[-1][0] == "done" and events[-1][1]["model"] == "uffizi-tiny"
@@ -106,34 +155,45 @@ def test_streaming_begins_before_the_end(server):
 JSON = {"content-type": "application/json"}
 
 
-@pytest.mark.parametrize("body,status,words", [
-    ("", 400, "not valid JSON"),
-    ("[]", 400, "must be a JSON object"),
-    ("{}", 400, "image is missing"),
-    ("[" * 100_000, 400, "nested too deep"),
-    ("[" + "0," * 50_000 + "0]", 400, "too many values"),
-    ({"image": 5, "tasks": ["od"]}, 400, "image must be a string"),
-    ({"image": "!!", "tasks": ["od"]}, 422, "base64"),
-    ({"image": "aGVsbG8=", "tasks": ["od"]}, 422, "image"),
-    ({"image": "https://example.com/a.jpg", "tasks": ["od"]}, 400, "not fetched"),
-    ({"image": "SHOP", "tasks": []}, 422, "say what to ask"),
-    ({"image": "SHOP", "tasks": ["fly"]}, 400, "no task is called"),
-    ({"image": "SHOP", "tasks": ["od"] * 17}, 400, "at most 16"),
-    ({"image": "SHOP", "tasks": [{"task": "od", "text": "cat"}]}, 422, "takes no input"),
-    ({"image": "SHOP", "tasks": ["grounding"]}, 422, "needs text"),
-    ({"image": "SHOP", "tasks": [{"task": "region_to_ocr", "region": [1, 2]}]}, 400, "four numbers"),
-    ({"image": "SHOP", "tasks": [{"task": "od", "region": [1, 2, 3, 4]}]}, 422, "no region"),
-    ({"image": "SHOP", "tasks": [{"prompt": "<OD>x"}]}, 422, "whole prompt"),
-    ({"image": "SHOP", "tasks": [{"prompt": "word " * 2000}]}, 422, "tokens"),
-    ({"image": "SHOP", "tasks": ["od"], "optoins": {}}, 400, "no field is called optoins"),
-    ({"image": "SHOP", "tasks": ["od"], "options": {"num_beams": 0}}, 400, "num_beams"),
-    ({"image": "SHOP", "tasks": ["od"], "options": {"num_beams": 17}}, 400, "num_beams"),
-    ({"image": "SHOP", "tasks": ["od"], "options": {"early_stopping": "x"}}, 422, "early_stopping"),
-    ({"image": "SHOP", "tasks": ["od"], "options": {"max_length": 100_000}}, 400, "max_length"),
-    ({"image": "SHOP", "tasks": ["od"], "options": {"seed": 1.5}}, 400, "integer"),
-    ({"image": "SHOP", "tasks": ["od"], "options": {"seed": 2**63}}, 400, "integer"),
-    ({"image": "SHOP", "tasks": ["od"], "options": {"max_length": 300}}, 422, "max_length"),
-])
+@pytest.mark.parametrize(
+    "body,status,words",
+    [
+        ("", 400, "not valid JSON"),
+        ("[]", 400, "must be a JSON object"),
+        ("{}", 400, "image is missing"),
+        ("[" * 100_000, 400, "nested too deep"),
+        ("[" + "0," * 50_000 + "0]", 400, "too many values"),
+        ({"image": 5, "tasks": ["od"]}, 400, "image must be a string"),
+        ({"image": "!!", "tasks": ["od"]}, 422, "base64"),
+        ({"image": "aGVsbG8=", "tasks": ["od"]}, 422, "image"),
+        ({"image": "https://example.com/a.jpg", "tasks": ["od"]}, 400, "not fetched"),
+        ({"image": "SHOP", "tasks": []}, 422, "say what to ask"),
+        ({"image": "SHOP", "tasks": ["fly"]}, 400, "no task is called"),
+        ({"image": "SHOP", "tasks": ["od"] * 17}, 400, "at most 16"),
+        ({"image": "SHOP", "tasks": [{"task": "od", "text": "cat"}]}, 422, "takes no input"),
+        ({"image": "SHOP", "tasks": ["grounding"]}, 422, "needs text"),
+        (
+            {"image": "SHOP", "tasks": [{"task": "region_to_ocr", "region": [1, 2]}]},
+            400,
+            "four numbers",
+        ),
+        ({"image": "SHOP", "tasks": [{"task": "od", "region": [1, 2, 3, 4]}]}, 422, "no region"),
+        ({"image": "SHOP", "tasks": [{"prompt": "<OD>x"}]}, 422, "whole prompt"),
+        ({"image": "SHOP", "tasks": [{"prompt": "word " * 2000}]}, 422, "tokens"),
+        ({"image": "SHOP", "tasks": ["od"], "optoins": {}}, 400, "no field is called optoins"),
+        ({"image": "SHOP", "tasks": ["od"], "options": {"num_beams": 0}}, 400, "num_beams"),
+        ({"image": "SHOP", "tasks": ["od"], "options": {"num_beams": 17}}, 400, "num_beams"),
+        (
+            {"image": "SHOP", "tasks": ["od"], "options": {"early_stopping": "x"}},
+            422,
+            "early_stopping",
+        ),
+        ({"image": "SHOP", "tasks": ["od"], "options": {"max_length": 100_000}}, 400, "max_length"),
+        ({"image": "SHOP", "tasks": ["od"], "options": {"seed": 1.5}}, 400, "integer"),
+        ({"image": "SHOP", "tasks": ["od"], "options": {"seed": 2**63}}, 400, "integer"),
+        ({"image": "SHOP", "tasks": ["od"], "options": {"max_length": 300}}, 422, "max_length"),
+    ],
+)
 def test_mistakes_in_json(server, body, status, words):
     if isinstance(body, dict):
         body = json.dumps(body).replace('"SHOP"', json.dumps(encoded(SHOP)))
@@ -149,18 +209,24 @@ def test_mistakes_in_forms(server):
     post = lambda **kwargs: server.client.post("/v1/annotate", **kwargs)
     image = {"image": ("a.jpg", SHOP.read_bytes())}
     for response, status, words in [
-            (post(files={"picture": b"x"}, data={"task": "od"}), 400, "no field is called picture"),
-            (post(files={"x": b""}), 400, "no field"),
-            (post(files=image, data={"task": "od", "text": "cat"}), 422, "none of the tasks"),
-            (post(files=image, data={"task": "od", "stream": "maybe"}), 400, "true or false"),
-            (post(files=image, data={"task": "od", "options": "{"}), 400, "not valid JSON"),
-            (post(files=image), 422, "say what to ask"),
-            (post(files={"image": ("a.jpg", SHOP.read_bytes()[:5000])}, data={"task": "od"}), 422,
-             "a.jpg"),
-            (post(content=b"--b\r\n", headers={"content-type": "multipart/form-data; boundary=b"}), 400,
-             "whole multipart"),
-            (post(content=b"x", headers={"content-type": "multipart/form-data"}), 400, "multipart"),
-            (post(content=b"x", headers={"content-type": "text/plain"}), 415, "application/json"),
+        (post(files={"picture": b"x"}, data={"task": "od"}), 400, "no field is called picture"),
+        (post(files={"x": b""}), 400, "no field"),
+        (post(files=image, data={"task": "od", "text": "cat"}), 422, "none of the tasks"),
+        (post(files=image, data={"task": "od", "stream": "maybe"}), 400, "true or false"),
+        (post(files=image, data={"task": "od", "options": "{"}), 400, "not valid JSON"),
+        (post(files=image), 422, "say what to ask"),
+        (
+            post(files={"image": ("a.jpg", SHOP.read_bytes()[:5000])}, data={"task": "od"}),
+            422,
+            "a.jpg",
+        ),
+        (
+            post(content=b"--b\r\n", headers={"content-type": "multipart/form-data; boundary=b"}),
+            400,
+            "whole multipart",
+        ),
+        (post(content=b"x", headers={"content-type": "multipart/form-data"}), 400, "multipart"),
+        (post(content=b"x", headers={"content-type": "text/plain"}), 415, "application/json"),
     ]:
         assert response.status_code == status and words in response.json()["detail"], response.text
 
@@ -180,11 +246,19 @@ def test_paths_and_methods(server):
 
 def test_metrics_are_prometheus(server):
     server.annotate(SHOP, ["od"])
-    families = {family.name: family
-                for family in text_string_to_metric_families(server.client.get("/metrics").text)}
+    families = {
+        family.name: family
+        for family in text_string_to_metric_families(server.client.get("/metrics").text)
+    }
     requests = families["uffizi_requests"].samples
-    assert sum(sample.value for sample in requests
-               if sample.labels == {"path": "/v1/annotate", "status": "200"}) >= 1
+    assert (
+        sum(
+            sample.value
+            for sample in requests
+            if sample.labels == {"path": "/v1/annotate", "status": "200"}
+        )
+        >= 1
+    )
     assert families["uffizi_request_seconds"].type == "histogram"
     assert families["uffizi_tokens"].samples[0].value > 0
 
@@ -202,7 +276,9 @@ def test_limits(serve):
     response = server.client.post("/v1/annotate", content=chunks, headers=JSON)
     assert response.status_code == 413 and response.json()["code"] == "body_too_large"
     # No end in sight: the answer comes all the same.
-    response = server.client.post("/v1/annotate", content=(b"x" * 100_000 for _ in range(1000)), headers=JSON)
+    response = server.client.post(
+        "/v1/annotate", content=(b"x" * 100_000 for _ in range(1000)), headers=JSON
+    )
     assert response.status_code == 413
 
 
@@ -214,8 +290,14 @@ def test_api_key(serve, tmp_path, where):
     else:
         server = serve(env={"UFFIZI_API_KEY": "secret"})
     assert server.client.get("/healthz").status_code == 200
-    for key, status in [(None, 401), ("Bearer secre", 401), ("Bearer secret2", 401),
-                        ("Basic secret", 401), ("Bearer", 401), ("Bearer secret", 200)]:
+    for key, status in [
+        (None, 401),
+        ("Bearer secre", 401),
+        ("Bearer secret2", 401),
+        ("Basic secret", 401),
+        ("Bearer", 401),
+        ("Bearer secret", 200),
+    ]:
         headers = {"authorization": key} if key else {}
         response = server.client.get("/v1/models", headers=headers)
         assert response.status_code == status, key
@@ -271,10 +353,15 @@ def test_a_bad_picture_in_a_batch_costs_one_request(serve, tmp_path):
 
 def raw_request(server, fields):
     """A connection on which one whole form was sent, and nothing read."""
-    request = httpx2.Request("POST", server.url + "/v1/annotate", data=fields,
-                            files={"image": ("a.jpg", SHOP.read_bytes())})
+    request = httpx2.Request(
+        "POST",
+        server.url + "/v1/annotate",
+        data=fields,
+        files={"image": ("a.jpg", SHOP.read_bytes())},
+    )
     head = "POST /v1/annotate HTTP/1.1\r\n" + "".join(
-        f"{name}: {value}\r\n" for name, value in request.headers.items())
+        f"{name}: {value}\r\n" for name, value in request.headers.items()
+    )
     connection = socket.create_connection((request.url.host, request.url.port))
     connection.sendall(head.encode() + b"\r\n" + request.read())
     return connection
@@ -308,8 +395,9 @@ def test_time_limit(serve):
 def test_graceful_shutdown(serve):
     server = serve()
     answers = []
-    asking = threading.Thread(target=lambda: answers.append(
-        server.annotate(SHOP, ["caption"], options=SLOW)))
+    asking = threading.Thread(
+        target=lambda: answers.append(server.annotate(SHOP, ["caption"], options=SLOW))
+    )
     asking.start()
     server.wait_for("uffizi_running_questions", 1)
     server.process.terminate()
@@ -323,8 +411,9 @@ def test_graceful_shutdown(serve):
 def test_impatient_shutdown(serve):
     server = serve("--grace-seconds", "0")
     answers = []
-    asking = threading.Thread(target=lambda: answers.append(
-        server.annotate(SHOP, ["caption"] * 16, options=SLOW)))
+    asking = threading.Thread(
+        target=lambda: answers.append(server.annotate(SHOP, ["caption"] * 16, options=SLOW))
+    )
     asking.start()
     server.wait_for("uffizi_active_requests", 2)
     server.process.terminate()
@@ -336,9 +425,11 @@ def test_impatient_shutdown(serve):
 def test_cannot_start(server):
     import subprocess
     from conftest import COMMAND
+
     port = server.url.rsplit(":", 1)[1]
     ran = subprocess.run([COMMAND, "serve", "--port", port], capture_output=True, text=True)
     assert ran.returncode == 4 and "cannot listen on" in ran.stderr
-    ran = subprocess.run([COMMAND, "serve", "--host", "no.such.host.invalid"], capture_output=True,
-                         text=True)
+    ran = subprocess.run(
+        [COMMAND, "serve", "--host", "no.such.host.invalid"], capture_output=True, text=True
+    )
     assert ran.returncode == 2 and "no.such.host.invalid" in ran.stderr

@@ -20,7 +20,9 @@ def packages(stage):
 
 
 def test_container_builds_with_what_the_build_needs():
-    listed = re.search(r"^build_packages=\((.*?)^\)", (SOURCE / "run").read_text(), re.MULTILINE | re.DOTALL)[1]
+    listed = re.search(
+        r"^build_packages=\((.*?)^\)", (SOURCE / "run").read_text(), re.MULTILINE | re.DOTALL
+    )[1]
     libraries = {name for name in listed.split() if name.endswith("-dev")}
     assert packages(0) >= libraries - {"libgmock-dev", "libgtest-dev", "python3-dev"}
 
@@ -28,12 +30,16 @@ def test_container_builds_with_what_the_build_needs():
 def test_container_runs_with_what_the_program_links():
     if not shutil.which("dpkg") or not shutil.which("readelf"):
         pytest.skip("only Debian's dpkg knows the packages of libraries")
-    dynamic = subprocess.run(["readelf", "-d", COMMAND], capture_output=True, text=True, check=True).stdout
+    dynamic = subprocess.run(
+        ["readelf", "-d", COMMAND], capture_output=True, text=True, check=True
+    ).stdout
     needed = re.findall(r"NEEDED.*\[(.*)\]", dynamic)
     assert needed
     base = {"libc6", "libgcc-s1", "libstdc++6"}  # of every Debian that has apt
     for library in needed:
-        found = subprocess.run(["dpkg", "-S", library], capture_output=True, text=True, check=True).stdout
+        found = subprocess.run(
+            ["dpkg", "-S", library], capture_output=True, text=True, check=True
+        ).stdout
         owners = {line.split(":")[0] for line in found.splitlines() if line.endswith("/" + library)}
         assert owners & (packages(1) | base), f"{library} of {owners} is not in the container"
 
@@ -50,10 +56,14 @@ def test_unit(tmp_path):
     assert with_key.count("ExecStart=") == 1 and "--api-key-file" in with_key
     for text in (program, with_key):
         (tmp_path / "uffizi.service").write_text(text)
-        done = subprocess.run([verify, "verify", tmp_path / "uffizi.service"], capture_output=True, text=True)
+        done = subprocess.run(
+            [verify, "verify", tmp_path / "uffizi.service"], capture_output=True, text=True
+        )
         assert done.returncode == 0 and "uffizi.service" not in done.stderr, done.stderr
     options = re.findall(r"--[a-z-]+", " ".join(re.findall(r"ExecStart=(.*)", unit)))
-    known = subprocess.run([COMMAND, "serve", "--help"], capture_output=True, text=True, check=True).stdout
+    known = subprocess.run(
+        [COMMAND, "serve", "--help"], capture_output=True, text=True, check=True
+    ).stdout
     assert all(option in known for option in options)
 
 
@@ -67,29 +77,44 @@ def test_container_is_asked_for_its_health():
 def test_kubernetes(version):
     import kubernetes_validate
     import yaml
+
     documents = list(yaml.safe_load_all((SOURCE / "deploy" / "kubernetes.yaml").read_text()))
-    assert {document["kind"] for document in documents} == {"Deployment", "Secret", "Service", "PodDisruptionBudget"}
+    assert {document["kind"] for document in documents} == {
+        "Deployment",
+        "Secret",
+        "Service",
+        "PodDisruptionBudget",
+    }
     for document in documents:
         kubernetes_validate.validate(document, version, strict=True)
     # What the schema cannot tell: names that must be the same, and options that there are.
     pod = next(d for d in documents if d["kind"] == "Deployment")["spec"]["template"]["spec"]
     container = pod["containers"][0]
-    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+    assert {mount["name"] for mount in container["volumeMounts"]} == {
+        volume["name"] for volume in pod["volumes"]
+    }
     assert known_options(container["args"])
     assert pod["terminationGracePeriodSeconds"] > 30
     with pytest.raises(Exception):
-        kubernetes_validate.validate(documents[1] | {"spec": {"replicas": "two"}}, version, strict=True)
+        kubernetes_validate.validate(
+            documents[1] | {"spec": {"replicas": "two"}}, version, strict=True
+        )
 
 
 def test_compose():
     import yaml
+
     compose = yaml.safe_load((SOURCE / "deploy" / "compose.yaml").read_text())
     service = compose["services"]["uffizi"]
     assert known_options(service["command"]) and service["stop_grace_period"] == "45s"
-    assert (SOURCE / "deploy" / service["build"]["context"] / service["build"]["dockerfile"]).exists()
+    assert (
+        SOURCE / "deploy" / service["build"]["context"] / service["build"]["dockerfile"]
+    ).exists()
     assert "uffizi:8080" in (SOURCE / "deploy" / "Caddyfile").read_text()
 
 
 def known_options(arguments):
-    known = subprocess.run([COMMAND, "serve", "--help"], capture_output=True, text=True, check=True).stdout
+    known = subprocess.run(
+        [COMMAND, "serve", "--help"], capture_output=True, text=True, check=True
+    ).stdout
     return all(option in known for option in arguments if option.startswith("--"))

@@ -1,6 +1,5 @@
 """One request's work is not another's wait: costly pictures, long answers, many questions."""
 
-import json
 import struct
 import threading
 import time
@@ -8,7 +7,7 @@ import zlib
 
 import pytest
 
-from conftest import SAMPLES, SLOW, command_line, same
+from conftest import SAMPLES, command_line, same
 
 SHOP = SAMPLES / "shop.jpg"
 LONG = {"num_beams": 16, "min_length": 250, "max_length": 250, "no_repeat_ngram_size": 0}
@@ -16,15 +15,22 @@ LONG = {"num_beams": 16, "min_length": 250, "max_length": 250, "no_repeat_ngram_
 
 def bomb(megabytes):
     """A PNG of 2 x 2 pixels whose data inflate to far more."""
+
     def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     deflate = zlib.compressobj(9)
     data = deflate.compress(b"\0" + b"\xff" * 6 + b"\0" + b"\xff" * 6)
     zeros = bytes(1 << 20)
     data += b"".join(deflate.compress(zeros) for _ in range(megabytes)) + deflate.flush()
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 8, 2, 0, 0, 0))
-            + chunk(b"IDAT", data) + chunk(b"IEND", b""))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 8, 2, 0, 0, 0))
+        + chunk(b"IDAT", data)
+        + chunk(b"IEND", b"")
+    )
 
 
 def scans(count):
@@ -32,14 +38,19 @@ def scans(count):
     from io import BytesIO
 
     from PIL import Image
+
     out = BytesIO()
-    Image.effect_noise((1024, 1024), 50).convert("RGB").save(out, "JPEG", progressive=True, quality=30)
+    Image.effect_noise((1024, 1024), 50).convert("RGB").save(
+        out, "JPEG", progressive=True, quality=30
+    )
     data = out.getvalue()
     last = data.rindex(b"\xff\xda")
     return data[:-2] + data[last:-2] * count + b"\xff\xd9"
 
 
-@pytest.mark.parametrize("picture", [lambda: bomb(2000), lambda: scans(200)], ids=["inflates", "scans"])
+@pytest.mark.parametrize(
+    "picture", [lambda: bomb(2000), lambda: scans(200)], ids=["inflates", "scans"]
+)
 def test_costly_pictures(serve, tmp_path, picture):
     """Whatever they cost, they cost no more than some seconds, and others nothing."""
     server = serve("--max-seconds", "20")
@@ -47,7 +58,9 @@ def test_costly_pictures(serve, tmp_path, picture):
     place.write_bytes(picture())
     assert server.annotate(SHOP, ["caption"]).status_code == 200
     statuses = []
-    costly = threading.Thread(target=lambda: statuses.append(server.annotate(place, ["od"]).status_code))
+    costly = threading.Thread(
+        target=lambda: statuses.append(server.annotate(place, ["od"]).status_code)
+    )
     start = time.monotonic()
     costly.start()
     assert server.annotate(SHOP, ["caption"]).status_code == 200
@@ -85,7 +98,9 @@ def test_captions_beside_a_long_request(serve):
     time.sleep(1)  # it has had its share
     beside, record = p95(server, 20)
     assert not finished.is_set()
-    print(f"\np95 of a caption: {alone * 1e3:.0f} ms alone, {beside * 1e3:.0f} ms beside a long request")
+    print(
+        f"\np95 of a caption: {alone * 1e3:.0f} ms alone, {beside * 1e3:.0f} ms beside a long request"
+    )
     assert same(record, expected)
     assert beside < 3 * alone + 0.2
     thread.join()

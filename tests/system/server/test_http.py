@@ -12,8 +12,14 @@ CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 REFUSED = {
     # Two ways to tell the body's length.
-    "length and chunked": (POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-    "chunked and length": (POST + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", 400),
+    "length and chunked": (
+        POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    "chunked and length": (
+        POST + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        400,
+    ),
     "two lengths": (POST + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}}", 400),
     "the same length twice": (POST + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}", 400),
     "a list of lengths": (POST + b"Content-Length: 2, 2\r\n\r\n{}", 400),
@@ -21,20 +27,35 @@ REFUSED = {
     "a length with a sign": (POST + b"Content-Length: +2\r\n\r\n{}", 400),
     "a length in hexadecimal": (POST + b"Content-Length: 0x2\r\n\r\n{}", 400),
     "an empty length": (POST + b"Content-Length: \r\n\r\n{}", 400),
-    "a length over 64 bits": (POST + b"Content-Length: 99999999999999999999999\r\n\r\n", (400, 413)),
+    "a length over 64 bits": (
+        POST + b"Content-Length: 99999999999999999999999\r\n\r\n",
+        (400, 413),
+    ),
     "a length with an underscore": (POST + b"Content-Length: 1_0\r\n\r\n{}", 400),
     # Transfer codings that not everybody reads alike.
     "another coding": (POST + b"Transfer-Encoding: gzip\r\n\r\n", 501),
     "identity": (POST + b"Transfer-Encoding: identity\r\n\r\n", 501),
-    "chunked twice": (POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    "chunked twice": (
+        POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
     "chunked in a list": (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
     "chunked and more": (POST + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", 501),
     "a space before the colon": (POST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400),
     "a tab before the colon": (POST + b"Content-Length\t: 2\r\n\r\n{}", 400),
-    "a vertical tab in the coding": (POST + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", 400),
-    "a quoted coding": (POST + b"Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n", (400, 501)),
-    "chunked with a parameter": (POST + b"Transfer-Encoding: chunked;a=b\r\n\r\n0\r\n\r\n", (400, 501)),
-    "chunked in HTTP/1.0": (b"POST /v1/annotate HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    "a vertical tab in the coding": (
+        POST + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    "a quoted coding": (POST + b'Transfer-Encoding: "chunked"\r\n\r\n0\r\n\r\n', (400, 501)),
+    "chunked with a parameter": (
+        POST + b"Transfer-Encoding: chunked;a=b\r\n\r\n0\r\n\r\n",
+        (400, 501),
+    ),
+    "chunked in HTTP/1.0": (
+        b"POST /v1/annotate HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
     # Chunks.
     "no hexadecimal": (CHUNKED + b"zz\r\n", 400),
     "a negative chunk": (CHUNKED + b"-1\r\n", 400),
@@ -115,7 +136,9 @@ TAKEN = {
     "an IPv6 Host": GET + b"Host: [::1]:80\r\n\r\n",
     "spaces around a value": GET + b"Host:   x  \r\n\r\n",
     "a body that nobody needs": GET + HOST + b"Content-Length: 3\r\n\r\nabc",
-    "chunks with an extension": GET + HOST + b"Transfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\nX: y\r\n\r\n",
+    "chunks with an extension": GET
+    + HOST
+    + b"Transfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\nX: y\r\n\r\n",
 }
 
 
@@ -129,8 +152,10 @@ def test_taken(server, name):
 def test_a_smuggled_request_is_not_answered(server):
     """The second request lies in the body of the first, as one of the two lengths has it."""
     smuggled = GET + HOST + b"\r\n"
-    for lengths in (b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n" % (5 + len(smuggled)),
-                    b"Content-Length: 5\r\nContent-Length: %d\r\n" % (5 + len(smuggled))):
+    for lengths in (
+        b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n" % (5 + len(smuggled)),
+        b"Content-Length: 5\r\nContent-Length: %d\r\n" % (5 + len(smuggled)),
+    ):
         with connect(server) as connection:
             connection.sendall(POST + lengths + b"\r\n0\r\n\r\n" + smuggled)
             connection.shutdown(1)

@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -37,15 +36,24 @@ def healthy(server, within=2.0):
 def test_names_are_short(server):
     image = base64.b64encode(SHOP.read_bytes()).decode()
     for name, status in (("n" * 255, 200), ("n" * 256, 400), ("ä" * 128, 400)):
-        response = server.client.post("/v1/annotate", json={"image": image, "tasks": ["od"], "name": name})
+        response = server.client.post(
+            "/v1/annotate", json={"image": image, "tasks": ["od"], "name": name}
+        )
         assert response.status_code == status, response.text
-        form = server.client.post("/v1/annotate", files={"image": (name, SHOP.read_bytes())}, data={"task": "od"})
+        form = server.client.post(
+            "/v1/annotate", files={"image": (name, SHOP.read_bytes())}, data={"task": "od"}
+        )
         assert form.status_code == (200 if status == 200 else 400)
 
 
 def test_prompts_are_short(server):
-    response = server.client.post("/v1/annotate", json={
-        "image": base64.b64encode(SHOP.read_bytes()).decode(), "tasks": [{"prompt": "a" * 32769}]})
+    response = server.client.post(
+        "/v1/annotate",
+        json={
+            "image": base64.b64encode(SHOP.read_bytes()).decode(),
+            "tasks": [{"prompt": "a" * 32769}],
+        },
+    )
     assert response.status_code == 400 and "32768" in response.json()["detail"]
 
 
@@ -63,8 +71,9 @@ def test_a_form_of_many_parts(server):
     part = b'--b\r\nContent-Disposition: form-data; name="task"\r\n\r\n\r\n'
     body = part * 500_000 + b"--b--\r\n"
     start = time.monotonic()
-    response = server.client.post("/v1/annotate", content=body,
-                                  headers={"content-type": "multipart/form-data; boundary=b"})
+    response = server.client.post(
+        "/v1/annotate", content=body, headers={"content-type": "multipart/form-data; boundary=b"}
+    )
     assert response.status_code == 400 and "at most" in response.json()["detail"]
     assert seconds_since(start) < 2
 
@@ -72,8 +81,9 @@ def test_a_form_of_many_parts(server):
 def test_a_body_far_over_the_limit_gets_its_answer(serve):
     server = serve("--max-body", "1")
     for content in (b"x" * (30 * MB), (b"x" * MB for _ in range(30))):
-        response = server.client.post("/v1/annotate", content=content,
-                                      headers={"content-type": "application/json"})
+        response = server.client.post(
+            "/v1/annotate", content=content, headers={"content-type": "application/json"}
+        )
         assert response.status_code == 413 and response.json()["code"] == "body_too_large"
 
 
@@ -85,13 +95,23 @@ def test_uploads_at_once_stay_within_the_budget(serve, kind):
     before = memory(server, "VmRSS")
     picture = b"\xff\xd8" + os.urandom(20 * MB)  # no picture in the end
     if kind == "form":
-        request = httpx2.Request("POST", server.url + "/v1/annotate", files={"image": ("a", picture)},
-                                 data={"task": "od"})
+        request = httpx2.Request(
+            "POST",
+            server.url + "/v1/annotate",
+            files={"image": ("a", picture)},
+            data={"task": "od"},
+        )
     else:
-        request = httpx2.Request("POST", server.url + "/v1/annotate", json={
-            "image": base64.b64encode(picture).decode(), "tasks": ["od"]})
-    head = b"POST /v1/annotate HTTP/1.1\r\n" + b"".join(
-        f"{name}: {value}\r\n".encode() for name, value in request.headers.items()) + b"\r\n"
+        request = httpx2.Request(
+            "POST",
+            server.url + "/v1/annotate",
+            json={"image": base64.b64encode(picture).decode(), "tasks": ["od"]},
+        )
+    head = (
+        b"POST /v1/annotate HTTP/1.1\r\n"
+        + b"".join(f"{name}: {value}\r\n".encode() for name, value in request.headers.items())
+        + b"\r\n"
+    )
     body = request.read()
 
     def upload(_):
@@ -127,8 +147,10 @@ def test_announced_bodies_that_do_not_come(serve):
         connection.sendall(HEAD + b"Content-Length: 30000000\r\n\r\n{")
     time.sleep(0.3)
     healthy(server)
-    assert any(answer is not None and answer[0] == 503 for answer in [
-        ask(server, HEAD + b"Content-Length: 30000000\r\n\r\n{")])
+    assert any(
+        answer is not None and answer[0] == 503
+        for answer in [ask(server, HEAD + b"Content-Length: 30000000\r\n\r\n{")]
+    )
     time.sleep(1.5)
     assert server.annotate(SHOP, ["od"]).status_code == 200
     for connection in connections:
@@ -137,8 +159,18 @@ def test_announced_bodies_that_do_not_come(serve):
 
 def test_slow_drips(serve):
     """Connections that send a byte now and then are ended, and never keep the others out."""
-    server = serve("--max-connections", "64", "--head-seconds", "2", "--body-seconds", "2",
-                   "--idle-seconds", "2", "--max-per-address", "0")
+    server = serve(
+        "--max-connections",
+        "64",
+        "--head-seconds",
+        "2",
+        "--body-seconds",
+        "2",
+        "--idle-seconds",
+        "2",
+        "--max-per-address",
+        "0",
+    )
     drips = []
     for i in range(100):
         drips.append(connect(server))
@@ -211,8 +243,12 @@ def test_idle_connections_make_way(serve):
 def test_clients_that_never_read(serve):
     """An answer, or a stream's piece, that nobody takes ends its connection."""
     server = serve("--write-seconds", "1")
-    fields = {"image": base64.b64encode(SHOP.read_bytes()).decode(), "tasks": ["caption"] * 16, "stream": True,
-              "options": {"num_beams": 1, "min_length": 250, "max_length": 250}}
+    fields = {
+        "image": base64.b64encode(SHOP.read_bytes()).decode(),
+        "tasks": ["caption"] * 16,
+        "stream": True,
+        "options": {"num_beams": 1, "min_length": 250, "max_length": 250},
+    }
     body = json.dumps(fields).encode()
     held = []
     for _ in range(4):
@@ -238,15 +274,36 @@ def test_nobody_hears_it(where, tmp_path):
         os.close(reader)
         error = os.fdopen(writer, "w")
     with error:
-        ran = subprocess.run([COMMAND, "annotate", SHOP, SAMPLES / "none.jpg", "--model", MODEL, "--task", "od",
-                              "--format", "jsonl", "--output", tmp_path / "out.jsonl"], stderr=error)
+        ran = subprocess.run(
+            [
+                COMMAND,
+                "annotate",
+                SHOP,
+                SAMPLES / "none.jpg",
+                "--model",
+                MODEL,
+                "--task",
+                "od",
+                "--format",
+                "jsonl",
+                "--output",
+                tmp_path / "out.jsonl",
+            ],
+            stderr=error,
+        )
         assert ran.returncode == 1
         assert json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])["image"]
         # Errors of an option have their exit code still.
-        assert subprocess.run([COMMAND, "annotate", SHOP, "--model", MODEL, "--task", "fly"],
-                              stderr=error).returncode == 2
+        assert (
+            subprocess.run(
+                [COMMAND, "annotate", SHOP, "--model", MODEL, "--task", "fly"], stderr=error
+            ).returncode
+            == 2
+        )
         port = free_port()
-        process = subprocess.Popen([COMMAND, "serve", "--model", MODEL, "--port", str(port)], stderr=error)
+        process = subprocess.Popen(
+            [COMMAND, "serve", "--model", MODEL, "--port", str(port)], stderr=error
+        )
         try:
             url = f"http://127.0.0.1:{port}"
             for _ in range(200):
@@ -255,8 +312,12 @@ def test_nobody_hears_it(where, tmp_path):
                     break
                 except httpx2.HTTPError:
                     time.sleep(0.1)
-            answer = httpx2.post(url + "/v1/annotate", files={"image": ("a", SHOP.read_bytes())},
-                                 data={"task": "od"}, timeout=60)
+            answer = httpx2.post(
+                url + "/v1/annotate",
+                files={"image": ("a", SHOP.read_bytes())},
+                data={"task": "od"},
+                timeout=60,
+            )
             assert same(answer.json()["results"][0], command_line([SHOP], "--task", "od")[0])
             process.terminate()
             assert process.wait(20) == 0
@@ -272,5 +333,7 @@ def free_port():
 
 def test_full_disk_for_answers():
     with open("/dev/full", "w") as full:
-        ran = subprocess.run([COMMAND, "info", MODEL], stdout=full, stderr=subprocess.PIPE, text=True)
+        ran = subprocess.run(
+            [COMMAND, "info", MODEL], stdout=full, stderr=subprocess.PIPE, text=True
+        )
     assert ran.returncode == 4 and "standard output" in ran.stderr

@@ -18,14 +18,23 @@ def client(server):
 
 def messages(text, picture=SHOP):
     uri = "data:image/jpeg;base64," + base64.b64encode(picture.read_bytes()).decode()
-    return [{"role": "system", "content": "You are helpful."},
-            {"role": "user", "content": [{"type": "text", "text": text},
-                                         {"type": "image_url", "image_url": {"url": uri}}]}]
+    return [
+        {"role": "system", "content": "You are helpful."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": text},
+                {"type": "image_url", "image_url": {"url": uri}},
+            ],
+        },
+    ]
 
 
 def test_text(client):
     expected = command_line([SHOP], "--task", "detailed_caption")[0]
-    answer = client.chat.completions.create(model="uffizi-tiny", messages=messages("<DETAILED_CAPTION>"))
+    answer = client.chat.completions.create(
+        model="uffizi-tiny", messages=messages("<DETAILED_CAPTION>")
+    )
     choice = answer.choices[0]
     assert choice.message.role == "assistant" and choice.message.content == expected["result"]
     assert choice.finish_reason == "stop"
@@ -41,28 +50,49 @@ def test_regions_are_json(client):
 
 
 def test_prompt_of_ones_own_and_length(client):
-    expected = command_line([SHOP], "--prompt", "What does the image describe?", "--max-length", "6")[0]
+    expected = command_line(
+        [SHOP], "--prompt", "What does the image describe?", "--max-length", "6"
+    )[0]
     answer = client.chat.completions.create(
-        model="uffizi-tiny", messages=messages("What does the image describe?"), max_tokens=5,
-        temperature=0)
+        model="uffizi-tiny",
+        messages=messages("What does the image describe?"),
+        max_tokens=5,
+        temperature=0,
+    )
     assert answer.choices[0].message.content == expected["result"]
     assert answer.choices[0].finish_reason == "length" and answer.usage.completion_tokens <= 5
 
 
 def test_sampling_by_seed(client):
-    ask = lambda seed: client.chat.completions.create(
-        model="uffizi-tiny", messages=messages("<CAPTION>"), temperature=2, seed=seed, max_tokens=20
-    ).choices[0].message.content
+    ask = (
+        lambda seed: client.chat.completions.create(
+            model="uffizi-tiny",
+            messages=messages("<CAPTION>"),
+            temperature=2,
+            seed=seed,
+            max_tokens=20,
+        )
+        .choices[0]
+        .message.content
+    )
     assert ask(1) == ask(1)
     assert len({ask(seed) for seed in range(6)}) > 1
 
 
-@pytest.mark.parametrize("task,beams", [("<CAPTION>", 1), ("<CAPTION>", 3), ("<OD>", 1), ("<OCR>", 1)])
+@pytest.mark.parametrize(
+    "task,beams", [("<CAPTION>", 1), ("<CAPTION>", 3), ("<OD>", 1), ("<OCR>", 1)]
+)
 def test_streaming(client, task, beams):
     expected = command_line([SHOP], "--prompt", task, "--beams", str(beams))[0]
-    chunks = list(client.chat.completions.create(
-        model="uffizi-tiny", messages=messages(task), stream=True,
-        stream_options={"include_usage": True}, extra_body={"options": {"num_beams": beams}}))
+    chunks = list(
+        client.chat.completions.create(
+            model="uffizi-tiny",
+            messages=messages(task),
+            stream=True,
+            stream_options={"include_usage": True},
+            extra_body={"options": {"num_beams": beams}},
+        )
+    )
     deltas = [chunk.choices[0].delta for chunk in chunks if chunk.choices]
     content = "".join(delta.content or "" for delta in deltas)
     if task == "<OD>":
@@ -76,10 +106,15 @@ def test_streaming(client, task, beams):
 
 def test_streams_as_the_text_grows(client):
     long = {"num_beams": 1, "min_length": 250, "max_length": 250}
-    expected = command_line([SHOP], "--task", "caption", "--beams", "1", "--min-length", "250",
-                            "--max-length", "250")[0]
-    chunks = client.chat.completions.create(model="uffizi-tiny", messages=messages("<CAPTION>"),
-                                            stream=True, extra_body={"options": long})
+    expected = command_line(
+        [SHOP], "--task", "caption", "--beams", "1", "--min-length", "250", "--max-length", "250"
+    )[0]
+    chunks = client.chat.completions.create(
+        model="uffizi-tiny",
+        messages=messages("<CAPTION>"),
+        stream=True,
+        extra_body={"options": long},
+    )
     pieces = [chunk.choices[0].delta.content or "" for chunk in chunks]
     assert sum(map(bool, pieces)) > 3 and "".join(pieces) == expected["result"]
 
@@ -90,26 +125,47 @@ def test_models(client):
 
 
 def test_the_last_picture_and_message_count(client):
-    talk = messages("<CAPTION>") + [{"role": "assistant", "content": "A shop."}] + messages(
-        "<CAPTION>", SAMPLES / "village.jpg")
+    talk = (
+        messages("<CAPTION>")
+        + [{"role": "assistant", "content": "A shop."}]
+        + messages("<CAPTION>", SAMPLES / "village.jpg")
+    )
     expected = command_line([SAMPLES / "village.jpg"], "--task", "caption")[0]
     answer = client.chat.completions.create(model="uffizi-tiny", messages=talk)
     assert answer.choices[0].message.content == expected["result"]
 
 
-@pytest.mark.parametrize("change,error,words", [
-    ({"model": "gpt-4o"}, openai.NotFoundError, "gpt-4o"),
-    ({"messages": [{"role": "user", "content": "<OD>"}]}, openai.UnprocessableEntityError, "no picture"),
-    ({"messages": messages("")}, openai.UnprocessableEntityError, "no text"),
-    ({"messages": messages("<OD>cat")}, openai.UnprocessableEntityError, "whole prompt"),
-    ({"messages": [{"role": "user", "content": [
-        {"type": "image_url", "image_url": {"url": "https://example.com/a.jpg"}}]}]},
-     openai.BadRequestError, "not fetched"),
-    ({"n": 2}, openai.UnprocessableEntityError, "n other than 1"),
-    ({"stop": ["x"]}, openai.UnprocessableEntityError, "stop"),
-    ({"max_tokens": 0}, openai.BadRequestError, "max_tokens"),
-    ({"extra_body": {"flight": 1}}, openai.BadRequestError, "flight"),
-])
+@pytest.mark.parametrize(
+    "change,error,words",
+    [
+        ({"model": "gpt-4o"}, openai.NotFoundError, "gpt-4o"),
+        (
+            {"messages": [{"role": "user", "content": "<OD>"}]},
+            openai.UnprocessableEntityError,
+            "no picture",
+        ),
+        ({"messages": messages("")}, openai.UnprocessableEntityError, "no text"),
+        ({"messages": messages("<OD>cat")}, openai.UnprocessableEntityError, "whole prompt"),
+        (
+            {
+                "messages": [
+                    {
+                        "role": "user",
+                        "content": [
+                            {"type": "image_url", "image_url": {"url": "https://example.com/a.jpg"}}
+                        ],
+                    }
+                ]
+            },
+            openai.BadRequestError,
+            "not fetched",
+        ),
+        ({"n": 2}, openai.UnprocessableEntityError, "n other than 1"),
+        ({"stop": ["x"]}, openai.UnprocessableEntityError, "stop"),
+        ({"max_tokens": 0}, openai.BadRequestError, "max_tokens"),
+        ({"extra_body": {"flight": 1}}, openai.BadRequestError, "flight"),
+    ],
+)
 def test_mistakes(client, change, error, words):
     request = {"model": "uffizi-tiny", "messages": messages("<CAPTION>")} | change
     with pytest.raises(error) as caught:
@@ -123,4 +179,6 @@ def test_key(serve):
     with pytest.raises(openai.AuthenticationError):
         wrong.chat.completions.create(model="uffizi-tiny", messages=messages("<CAPTION>"))
     right = openai.OpenAI(base_url=server.url + "/v1", api_key="secret", max_retries=0)
-    assert right.chat.completions.create(model="uffizi-tiny", messages=messages("<CAPTION>")).choices
+    assert right.chat.completions.create(
+        model="uffizi-tiny", messages=messages("<CAPTION>")
+    ).choices

@@ -13,7 +13,7 @@ import time
 import httpx2
 import pytest
 
-from conftest import COMMAND, MODEL, SAMPLES, SLOW, Server, command_line, same
+from conftest import COMMAND, MODEL, SAMPLES, SLOW, command_line, same
 from raw_http import connect
 
 SHOP = SAMPLES / "shop.jpg"
@@ -50,10 +50,16 @@ def expect_nothing(server):
 
 def test_first_process_of_a_container(tmp_path):
     """For process 1 the system does nothing by itself: signals without a handler are lost."""
-    if not shutil.which("unshare") or subprocess.run([*NEW_PROCESSES, "true"], capture_output=True).returncode != 0:
+    if (
+        not shutil.which("unshare")
+        or subprocess.run([*NEW_PROCESSES, "true"], capture_output=True).returncode != 0
+    ):
         pytest.skip("no new process namespace may be made here")
-    process = subprocess.Popen([*NEW_PROCESSES, COMMAND, "serve", "--model", MODEL, "--port", "0"],
-                               stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*NEW_PROCESSES, COMMAND, "serve", "--model", MODEL, "--port", "0"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         url = re.search(r"http://\S+/", process.stderr.readline())[0]
         children = open(f"/proc/{process.pid}/task/{process.pid}/children").read().split()
@@ -88,9 +94,13 @@ def test_access_log(serve, tmp_path):
     log = tmp_path / "access.jsonl"
     server = serve("--log", log, "--max-waiting", "1")
     assert server.annotate(SHOP, ["od"]).status_code == 200
-    assert server.client.get("/nothing here\"").status_code in (400, 404)
-    assert server.client.post("/v1/annotate", content=b"{", headers={"content-type": "application/json"}
-                              ).status_code == 400
+    assert server.client.get('/nothing here"').status_code in (400, 404)
+    assert (
+        server.client.post(
+            "/v1/annotate", content=b"{", headers={"content-type": "application/json"}
+        ).status_code
+        == 400
+    )
     with connect(server) as connection:
         connection.sendall(b"nonsense\r\n\r\n")
         connection.recv(1000)
@@ -98,8 +108,16 @@ def test_access_log(serve, tmp_path):
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [line["status"] for line in lines][0] == 200 and len(lines) == 4
     first = lines[0]
-    assert first["method"] == "POST" and first["path"] == "/v1/annotate" and first["client"] == "127.0.0.1"
-    assert first["bytes_in"] > len(SHOP.read_bytes()) and first["bytes_out"] > 100 and 0 < first["seconds"] < 60
+    assert (
+        first["method"] == "POST"
+        and first["path"] == "/v1/annotate"
+        and first["client"] == "127.0.0.1"
+    )
+    assert (
+        first["bytes_in"] > len(SHOP.read_bytes())
+        and first["bytes_out"] > 100
+        and 0 < first["seconds"] < 60
+    )
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ", first["time"])
     assert "cause" not in first and "JSON" in lines[2]["cause"] and lines[3]["status"] == 400
     # As logrotate does.
@@ -114,16 +132,23 @@ def test_access_log(serve, tmp_path):
 def test_a_log_that_cannot_be_written(serve):
     server = serve("--log", "/dev/full")
     assert server.annotate(SHOP, ["od"]).status_code == 200
-    ran = subprocess.run([COMMAND, "serve", "--model", MODEL, "--port", "0", "--log", "/nowhere/log"],
-                         capture_output=True, text=True)
+    ran = subprocess.run(
+        [COMMAND, "serve", "--model", MODEL, "--port", "0", "--log", "/nowhere/log"],
+        capture_output=True,
+        text=True,
+    )
     assert ran.returncode == 4 and "/nowhere/log" in ran.stderr
 
 
 def test_nobody_reads_the_log():
     """A pipe that is full delays nobody."""
     reader, writer = os.pipe()
-    process = subprocess.Popen([COMMAND, "serve", "--model", MODEL, "--port", "0", "--log", "-"], stdout=writer,
-                               stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [COMMAND, "serve", "--model", MODEL, "--port", "0", "--log", "-"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     os.close(writer)
     try:
         url = re.search(r"http://\S+/", process.stderr.readline())[0]
@@ -151,18 +176,27 @@ def test_causes_on_standard_error(serve):
     for thread in threads:
         thread.join()
     text = server.process.stderr.read()
-    assert re.search(r"^uffizi: 503 POST /v1/annotate: \d+ requests are waiting already", text, re.MULTILINE), text
+    assert re.search(
+        r"^uffizi: 503 POST /v1/annotate: \d+ requests are waiting already", text, re.MULTILINE
+    ), text
 
 
 def test_unix_socket(tmp_path):
     path = tmp_path / "socket"
-    start = lambda: subprocess.Popen([COMMAND, "serve", "--model", MODEL, "--unix-socket", path],
-                                     stderr=subprocess.PIPE, text=True)
+    start = lambda: subprocess.Popen(
+        [COMMAND, "serve", "--model", MODEL, "--unix-socket", path],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     process = start()
     try:
         assert f"unix:{path}" in process.stderr.readline()
-        with httpx2.Client(transport=httpx2.HTTPTransport(uds=str(path)), base_url="http://x", timeout=60) as client:
-            answer = client.post("/v1/annotate", files={"image": ("a", SHOP.read_bytes())}, data={"task": "od"})
+        with httpx2.Client(
+            transport=httpx2.HTTPTransport(uds=str(path)), base_url="http://x", timeout=60
+        ) as client:
+            answer = client.post(
+                "/v1/annotate", files={"image": ("a", SHOP.read_bytes())}, data={"task": "od"}
+            )
         assert same(answer.json()["results"][0], command_line([SHOP], "--task", "od")[0])
         health = subprocess.run([COMMAND, "health", f"unix:{path}"], capture_output=True, text=True)
         assert health.returncode == 0 and health.stdout == '{"status": "ok"}\n'
@@ -183,8 +217,11 @@ def test_unix_socket(tmp_path):
         process.kill()
         process.stderr.close()
     (tmp_path / "mine").write_text("mine")
-    ran = subprocess.run([COMMAND, "serve", "--model", MODEL, "--unix-socket", tmp_path / "mine"],
-                         capture_output=True, text=True)
+    ran = subprocess.run(
+        [COMMAND, "serve", "--model", MODEL, "--unix-socket", tmp_path / "mine"],
+        capture_output=True,
+        text=True,
+    )
     assert ran.returncode == 4 and (tmp_path / "mine").read_text() == "mine"
 
 
@@ -199,17 +236,29 @@ def test_health_of_nobody():
 def test_several_keys(serve, tmp_path):
     (tmp_path / "keys").write_text("# of the shop\nfirst\n\n  \n# of the lab\nsecond\r\n")
     server = serve("--api-key-file", tmp_path / "keys")
-    for key, status in [("first", 200), ("second", 200), ("# of the lab", 401), ("x", 401), ("firstsecond", 401)]:
+    for key, status in [
+        ("first", 200),
+        ("second", 200),
+        ("# of the lab", 401),
+        ("x", 401),
+        ("firstsecond", 401),
+    ]:
         response = server.client.get("/v1/models", headers={"authorization": "Bearer " + key})
         assert response.status_code == status, key
 
 
 def test_a_warning_beyond_loopback(tmp_path):
     (tmp_path / "key").write_text("secret")
-    for options, warned in ((["--host", "0.0.0.0"], True), ([], False),
-                            (["--host", "0.0.0.0", "--api-key-file", tmp_path / "key"], False)):
-        process = subprocess.Popen([COMMAND, "serve", "--model", MODEL, "--port", "0", *options],
-                                   stderr=subprocess.PIPE, text=True)
+    for options, warned in (
+        (["--host", "0.0.0.0"], True),
+        ([], False),
+        (["--host", "0.0.0.0", "--api-key-file", tmp_path / "key"], False),
+    ):
+        process = subprocess.Popen(
+            [COMMAND, "serve", "--model", MODEL, "--port", "0", *options],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         process.stderr.readline()
         time.sleep(0.3)
         process.terminate()
@@ -219,16 +268,40 @@ def test_a_warning_beyond_loopback(tmp_path):
 
 
 def bench(server, *options):
-    return subprocess.run([COMMAND, "bench", *map(str, options), "--server", server.url, "--json"],
-                          capture_output=True, text=True)
+    return subprocess.run(
+        [COMMAND, "bench", *map(str, options), "--server", server.url, "--json"],
+        capture_output=True,
+        text=True,
+    )
 
 
-@pytest.mark.parametrize("load", [["--connections", "4", "--requests", "24"], ["--rate", "20", "--seconds", "2"]])
+@pytest.mark.parametrize(
+    "load", [["--connections", "4", "--requests", "24"], ["--rate", "20", "--seconds", "2"]]
+)
 def test_bench(server, tmp_path, load):
     pictures = [SHOP, SAMPLES / "meadow.jpg"]
     answers = tmp_path / "answers.jsonl"
-    subprocess.run([COMMAND, "annotate", *pictures, "--model", MODEL, "--task", "od", "--task", "caption", "--beams",
-                    "2", "--format", "jsonl", "--output", answers, "--quiet"], check=True)
+    subprocess.run(
+        [
+            COMMAND,
+            "annotate",
+            *pictures,
+            "--model",
+            MODEL,
+            "--task",
+            "od",
+            "--task",
+            "caption",
+            "--beams",
+            "2",
+            "--format",
+            "jsonl",
+            "--output",
+            answers,
+            "--quiet",
+        ],
+        check=True,
+    )
     asked = ["--task", "od", "--task", "caption", "--beams", "2"]
     ran = bench(server, *pictures, *asked, *load, "--expect", answers)
     assert ran.returncode == 0, ran.stderr

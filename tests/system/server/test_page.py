@@ -11,8 +11,15 @@ from playwright.sync_api import expect, sync_playwright
 
 from conftest import SAMPLES, SLOW, command_line, same
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +36,10 @@ def open_page(browser, server, **options):
     page.set_default_timeout(20_000)
     page.mistakes = []
     page.on("pageerror", lambda error: page.mistakes.append(str(error)))
-    page.on("console", lambda message: page.mistakes.append(message.text)
-            if message.type == "error" else None)
+    page.on(
+        "console",
+        lambda message: page.mistakes.append(message.text) if message.type == "error" else None,
+    )
     page.requests = []
     page.on("request", lambda request: page.requests.append(request.url))
     page.goto(server.url + "/")
@@ -89,13 +98,19 @@ def test_objects(page, tmp_path):
     expect(shapes).to_have_count(len(labels))
     # Each box stands where the answer says, in the picture's own pixels.
     x1, y1, x2, y2 = expected["result"]["bboxes"][0]
-    box = page.evaluate("(() => { const b = document.querySelector('#overlay .shape').getBBox();"
-                        " return [b.x, b.y, b.x + b.width, b.y + b.height]; })()")
+    box = page.evaluate(
+        "(() => { const b = document.querySelector('#overlay .shape').getBBox();"
+        " return [b.x, b.y, b.x + b.width, b.y + b.height]; })()"
+    )
     assert box == pytest.approx([x1, y1, x2, y2], abs=0.01)
     # The overlay lies exactly over the picture.
-    picture, overlay = page.locator("#picture").bounding_box(), page.locator("#overlay").bounding_box()
+    picture, overlay = (
+        page.locator("#picture").bounding_box(),
+        page.locator("#overlay").bounding_box(),
+    )
     assert [picture[k] for k in ("x", "y", "width", "height")] == pytest.approx(
-        [overlay[k] for k in ("x", "y", "width", "height")], abs=1)
+        [overlay[k] for k in ("x", "y", "width", "height")], abs=1
+    )
     # Hovering links the list and the picture, both ways.
     page.locator("#regions button").nth(1).hover()
     expect(shapes.locator("xpath=self::*[@data-index='1']")).to_have_class("region lit")
@@ -112,8 +127,12 @@ def test_objects(page, tmp_path):
         assert drawn.size == original.size and drawn.convert("RGB").tobytes() != original.tobytes()
 
 
-INPUTS = {"Phrases of a caption": "a hamburger and a boat", "Things you name": "boat; mushroom",
-          "Outline of a phrase": "the boat", "Prompt of your own": "<CAPTION>"}
+INPUTS = {
+    "Phrases of a caption": "a hamburger and a boat",
+    "Things you name": "boat; mushroom",
+    "Outline of a phrase": "the boat",
+    "Prompt of your own": "<CAPTION>",
+}
 
 
 def test_every_task(page):
@@ -123,7 +142,9 @@ def test_every_task(page):
     for name in names:
         choose_task(page, name)
         if name in INPUTS:
-            page.get_by_label("Text", exact=True).and_(page.get_by_role("textbox")).fill(INPUTS[name])
+            page.get_by_label("Text", exact=True).and_(page.get_by_role("textbox")).fill(
+                INPUTS[name]
+            )
         if page.locator("#region-field").is_visible():
             for corner, value in zip(("x1", "y1", "x2", "y2"), (20, 90, 190, 240)):
                 page.get_by_label(corner).fill(str(value))
@@ -159,12 +180,16 @@ def test_region_by_mouse(page):
     page.mouse.move(frame["x"] + 120 * scale, frame["y"] + 150 * scale, steps=4)
     page.mouse.move(frame["x"] + 186 * scale, frame["y"] + 226 * scale, steps=4)
     page.mouse.up()
-    corners = [float(page.locator(f"#{corner}").input_value()) for corner in ("x1", "y1", "x2", "y2")]
+    corners = [
+        float(page.locator(f"#{corner}").input_value()) for corner in ("x1", "y1", "x2", "y2")
+    ]
     assert corners == pytest.approx([31, 95, 186, 226], abs=2)
     ask(page)
     shoot(page, "region")
     region = ",".join(f"{corner:g}" for corner in corners)
-    expected = command_line([SAMPLES / "shop.jpg"], "--task", "region_to_category", "--region", region)[0]
+    expected = command_line(
+        [SAMPLES / "shop.jpg"], "--task", "region_to_category", "--region", region
+    )[0]
     assert page.locator("#answer-text").text_content() == expected["result"]
 
 
@@ -181,12 +206,15 @@ def test_tokens_come_and_stop_stops(page, server):
     ask(page)
     assert page.evaluate("window.seen.size") > 3
     # A long answer is broken off, and its slot is free.
-    page.evaluate("""(slow) => {
+    page.evaluate(
+        """(slow) => {
       const append = FormData.prototype.append;
       FormData.prototype.append = function (name, value, ...rest) {
         return append.call(this, name, name === 'options' ? slow : value, ...rest);
       };
-    }""", json.dumps(SLOW))
+    }""",
+        json.dumps(SLOW),
+    )
     page.get_by_role("button", name="Ask").click()
     expect(page.locator("#answer-text")).not_to_be_empty()
     page.get_by_role("button", name="Stop").click()
@@ -198,14 +226,20 @@ def test_files_by_picker_drop_and_paste(page, tmp_path):
     page.locator("#file").set_input_files(SAMPLES / "aquarium.png")
     expect(page.locator("#picture")).to_have_attribute("alt", "aquarium.png")
     data = base64.b64encode((SAMPLES / "stripes.jpg").read_bytes()).decode()
-    for event, field, name in [("drop", "dataTransfer", "dropped.jpg"), ("paste", "clipboardData", "pasted.jpg")]:
-        page.evaluate("""([event, field, name, data]) => {
+    for event, field, name in [
+        ("drop", "dataTransfer", "dropped.jpg"),
+        ("paste", "clipboardData", "pasted.jpg"),
+    ]:
+        page.evaluate(
+            """([event, field, name, data]) => {
           const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
           const transfer = new DataTransfer();
           transfer.items.add(new File([bytes], name, {type: 'image/jpeg'}));
           const kind = event === 'drop' ? DragEvent : ClipboardEvent;
           dispatchEvent(new kind(event, {[field]: transfer, bubbles: true, cancelable: true}));
-        }""", [event, field, name, data])
+        }""",
+            [event, field, name, data],
+        )
         expect(page.locator("#picture")).to_have_attribute("alt", name)
     ask(page)
     broken = tmp_path / "broken.jpg"
@@ -217,12 +251,14 @@ def test_files_by_picker_drop_and_paste(page, tmp_path):
 def test_keyboard_alone(page):
     """From the top of the page to an answer and through its regions, without a mouse."""
     focused = "document.activeElement.matches(%r)"
+
     def tab_to(selector):
         for _ in range(40):
             if page.evaluate(focused % selector):
                 return
             page.keyboard.press("Tab")
         raise AssertionError(selector + " is out of reach")
+
     tab_to("#samples button")
     page.keyboard.press("Enter")
     expect(page.locator("#picture")).to_have_attribute("alt", "penguins.jpg")
@@ -271,8 +307,14 @@ def test_names_and_contrast(page):
 
 
 def test_phone(browser, server):
-    page = open_page(browser, server, viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True,
-                     device_scale_factor=2)
+    page = open_page(
+        browser,
+        server,
+        viewport={"width": 390, "height": 800},
+        has_touch=True,
+        is_mobile=True,
+        device_scale_factor=2,
+    )
     expect(page.get_by_role("radio")).to_have_count(16)
     page.get_by_role("button", name="Sample: village").tap()
     page.get_by_role("radio", name="Text with places").check()

@@ -23,7 +23,12 @@ def free_port():
 def processes(**variables):
     """Starts processes of Spark, each with a group of its own, and kills what is left of them."""
     started = []
-    environment = {**os.environ, "SPARK_HOME": str(HOME), "SPARK_LOCAL_IP": "127.0.0.1", **variables}
+    environment = {
+        **os.environ,
+        "SPARK_HOME": str(HOME),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        **variables,
+    }
 
     def start(command, **options):
         process = subprocess.Popen(

@@ -28,7 +28,9 @@ _add_package()
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: takes long and seldom fails; ./run test --all runs it")
+    config.addinivalue_line(
+        "markers", "slow: takes long and seldom fails; ./run test --all runs it"
+    )
 
 
 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
@@ -103,7 +105,10 @@ def package(tmp_path_factory):
     wheels = sorted((SOURCE / "build" / "wheel").glob("uffizi-*.whl"))
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
     folder = tmp_path_factory.mktemp("package")
-    if not wheels or subprocess.run([*install, str(folder), *map(str, wheels[:1])], check=False).returncode:
+    if (
+        not wheels
+        or subprocess.run([*install, str(folder), *map(str, wheels[:1])], check=False).returncode
+    ):
         pytest.skip("needs the wheel of `./run wheel`")
     shutil.rmtree(folder / "uffizi" / "spark", ignore_errors=True)
     (folder / "uffizi" / "spark").symlink_to(SOURCE / "bindings/python/src/uffizi/spark")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from clusters import HOME, free_port, processes, wait_until
-from conftest import MODEL, SOURCE, write_pictures
+from conftest import MODEL, write_pictures
 
 PICTURES = 120
 PARTITIONS = 24
@@ -92,7 +92,15 @@ def test_a_killed_worker_costs_no_row(tmp_path):
         out = tmp_path / "answers"
         tests = str(Path(__file__).parent)
         driver = start(
-            [sys.executable, "-c", DRIVER, tests, f"spark://127.0.0.1:{port}", str(pictures), str(out)],
+            [
+                sys.executable,
+                "-c",
+                DRIVER,
+                tests,
+                f"spark://127.0.0.1:{port}",
+                str(pictures),
+                str(out),
+            ],
             stdout=subprocess.PIPE,
             stderr=open(log / "driver", "w"),
         )
@@ -108,7 +116,9 @@ def test_a_killed_worker_costs_no_row(tmp_path):
         both = [list((tmp_path / name).glob("app-*/*/stderr")) for name in ("worker0", "worker1")]
         assert all(both), "both workers had an executor"
 
-    rows = [json.loads(line) for part in out.glob("part-*") for line in part.read_text().splitlines()]
+    rows = [
+        json.loads(line) for part in out.glob("part-*") for line in part.read_text().splitlines()
+    ]
     names = sorted(Path(row["path"]).name for row in rows)
     assert names == sorted(file.name for file in pictures.iterdir())
     answers = {}

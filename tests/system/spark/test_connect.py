@@ -109,7 +109,12 @@ def server(tmp_path_factory, request):
     folder = tmp_path_factory.mktemp("connect")
     port = free_port()
     command = [str(HOME / "bin" / "spark-submit"), "--master", "local[2]"]
-    command += ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "--jars", jar()]
+    command += [
+        "--class",
+        "org.apache.spark.sql.connect.service.SparkConnectServer",
+        "--jars",
+        jar(),
+    ]
     for setting in (
         f"spark.connect.grpc.binding.port={port}",
         "spark.ui.enabled=false",
@@ -124,7 +129,10 @@ def server(tmp_path_factory, request):
     with processes(PYSPARK_PYTHON=sys.executable, **path) as start:
         log = folder / "log"
         start(
-            [*command, "spark-internal"], stdout=open(log, "w"), stderr=subprocess.STDOUT, cwd=folder
+            [*command, "spark-internal"],
+            stdout=open(log, "w"),
+            stderr=subprocess.STDOUT,
+            cwd=folder,
         )
         wait_until(lambda: "Spark Connect server started" in log.read_text(), "server")
         time.sleep(0.5)
@@ -139,7 +147,16 @@ def pictures(tmp_path_factory):
 def run_client(script, server, pictures, out, tests=Path(__file__).parent, **environment):
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_"))}
     done = subprocess.run(
-        [sys.executable, "-c", CLIENT + script, str(tests), server, str(MODEL), str(pictures), str(out)],
+        [
+            sys.executable,
+            "-c",
+            CLIENT + script,
+            str(tests),
+            server,
+            str(MODEL),
+            str(pictures),
+            str(out),
+        ],
         env={**clean, **environment},
         capture_output=True,
         text=True,

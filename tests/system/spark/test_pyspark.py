@@ -132,7 +132,9 @@ def test_sparknlps_helpers(spark, pictures):
     light = LightPipeline(model)
     files = [row.path for row in rows]
     full = light.fullAnnotateImage(files, ["<OD>"] * len(files))
-    assert [one["answer"] for one in full] == [[Annotation.fromRow(a) for a in row.answer] for row in rows]
+    assert [one["answer"] for one in full] == [
+        [Annotation.fromRow(a) for a in row.answer] for row in rows
+    ]
     assert isinstance(full[0]["image_assembler"][0], AnnotationImage)
     assert light.annotate(files[0], "<OD>")["answer"] == [rows[0].answer[0].result]
     assert [one["image_assembler"] for one in light.annotate(files)] == [[""]] * len(files)
@@ -141,9 +143,14 @@ def test_sparknlps_helpers(spark, pictures):
 
     finisher = Finisher().setInputCols("answer").setOutputCols(["said"])
     finished = finisher.transform(model.transform(data).orderBy("path"))
-    assert [row.said for row in finished.collect()] == [[a.result for a in row.answer] for row in rows]
+    assert [row.said for row in finished.collect()] == [
+        [a.result for a in row.answer] for row in rows
+    ]
     assert "answer" not in finished.columns
-    assert Annotation.arrayType().simpleString() == model.transform(data).schema["answer"].dataType.simpleString()
+    assert (
+        Annotation.arrayType().simpleString()
+        == model.transform(data).schema["answer"].dataType.simpleString()
+    )
 
 
 def test_converting_what_sparknlp_saved(spark, pictures, tmp_path):
@@ -157,7 +164,9 @@ def test_converting_what_sparknlp_saved(spark, pictures, tmp_path):
     stage = Florence2Transformer.load(str(tmp_path / "converted")).setMaxOutputLength(20)
     assert stage.getSize() == 384
     data = ImageAssembler().transform(spark.read.format("image").load(str(pictures)))
-    assert all(row.result[0] is not None for row in stage.transform(data).select("answer.result").collect())
+    assert all(
+        row.result[0] is not None for row in stage.transform(data).select("answer.result").collect()
+    )
 
 
 IN_ANY_ORDER = """
@@ -240,7 +249,11 @@ def test_the_package_is_all_it_needs(pictures, tmp_path):
     (wheel,) = (SOURCE / "dist").glob("uffizi_spark-*-py3-none-any.whl")
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
     subprocess.run([*install, str(tmp_path), str(wheel)], check=True)
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "UFFIZI_CACHE": str(tmp_path / "cache")}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(tmp_path),
+        "UFFIZI_CACHE": str(tmp_path / "cache"),
+    }
     environment.pop("UFFIZI_SPARK_JAR", None)
     subprocess.run(
         [sys.executable, "-c", FROM_THE_PACKAGE, str(tmp_path), str(pictures)],

@@ -12,11 +12,21 @@ SOURCE = pathlib.Path(os.environ["UFFIZI_SOURCE"])
 MODEL = SOURCE / "models" / "uffizi-tiny"
 GOLDENS = json.loads((SOURCE / "tests" / "data" / "tiny" / "answers.json").read_text())
 TOKENIZER = json.loads((MODEL / "tokenizer.json").read_text())
-LOCATION = {t["id"]: int(t["content"][5:-1]) for t in TOKENIZER["added_tokens"] if t["content"].startswith("<loc_")}
+LOCATION = {
+    t["id"]: int(t["content"][5:-1])
+    for t in TOKENIZER["added_tokens"]
+    if t["content"].startswith("<loc_")
+}
 
 
 def uffizi_answers(picture: str, prompts: list[str]) -> list[dict]:
-    command = [os.environ["UFFIZI_COMMAND"], "annotate", str(SOURCE / "samples" / picture), "--model", str(MODEL)]
+    command = [
+        os.environ["UFFIZI_COMMAND"],
+        "annotate",
+        str(SOURCE / "samples" / picture),
+        "--model",
+        str(MODEL),
+    ]
     command += ["--compute", "f32", "--format", "jsonl", "--quiet"]
     for prompt in prompts:
         command += ["--prompt", prompt]
@@ -27,9 +37,13 @@ def uffizi_answers(picture: str, prompts: list[str]) -> list[dict]:
 def bins_off(ids: list[int], expected: list[int]) -> list[int]:
     """How many bins each location is off; all else must be the same. A location's probability is spread over its
     neighbours, so that the last bits of a sum may decide between two of them."""
-    words, expected_words = ([i if i not in LOCATION else "place" for i in row] for row in (ids, expected))
+    words, expected_words = (
+        [i if i not in LOCATION else "place" for i in row] for row in (ids, expected)
+    )
     assert words == expected_words
-    return [abs(LOCATION[a] - LOCATION[b]) for a, b in zip(ids, expected, strict=True) if a in LOCATION]
+    return [
+        abs(LOCATION[a] - LOCATION[b]) for a, b in zip(ids, expected, strict=True) if a in LOCATION
+    ]
 
 
 def assert_same(found: dict[str, list[int]], expected: dict[str, list[int]]) -> None:
@@ -68,7 +82,15 @@ def boxes_of(picture: str, prompt: str) -> dict:
 
 def test_it_sees_what_is_in_the_samples():
     """Not what transformers says, but what is in the pictures."""
-    assert sorted(boxes_of("football.jpg", "<OD>")["labels"]) == ["donut", *["sports ball"] * 3, "umbrella"]
-    assert sorted(boxes_of("penguins.jpg", "<OD>")["labels"]) == ["carrot", *["penguin"] * 3, "star"]
+    assert sorted(boxes_of("football.jpg", "<OD>")["labels"]) == [
+        "donut",
+        *["sports ball"] * 3,
+        "umbrella",
+    ]
+    assert sorted(boxes_of("penguins.jpg", "<OD>")["labels"]) == [
+        "carrot",
+        *["penguin"] * 3,
+        "star",
+    ]
     assert boxes_of("shop.jpg", "<OCR>") == "EMPTY SHOES"
     assert boxes_of("aquarium.png", "<OCR>") == "MUSIC"

@@ -15,16 +15,19 @@ def annotate_parquet_files(arguments: list[str]) -> int:
     from . import Error, annotate_parquet
 
     parser = argparse.ArgumentParser(
-        prog="uffizi annotate", description="Ask a model about the pictures in Parquet files.",
+        prog="uffizi annotate",
+        description="Ask a model about the pictures in Parquet files.",
         epilog="Of Parquet files only these options are there; docs/python.md tells about them.",
-    )  # fmt: skip
+    )
     parser.add_argument("files", nargs="+", metavar="FILE.parquet")
     parser.add_argument("--task", action="append", default=[], help="may be repeated")
     parser.add_argument("--prompt", action="append", default=[], help="a prompt of your own")
     parser.add_argument("--text", help="input of a task that takes text")
     parser.add_argument("--region", help="input of a region task: x1,y1,x2,y2 in pixels")
     parser.add_argument("--output", required=True, help="FILE.parquet or FILE.jsonl")
-    parser.add_argument("--column", help="the column of pictures (default: image, bytes, path, ...)")
+    parser.add_argument(
+        "--column", help="the column of pictures (default: image, bytes, path, ...)"
+    )
     parser.add_argument("--model", help="model folder or name")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--beams", type=int)
@@ -39,12 +42,21 @@ def annotate_parquet_files(arguments: list[str]) -> int:
     search = {} if options.beams is None else {"num_beams": options.beams}
     try:
         annotate_parquet(
-            options.files, options.output, options.task + options.prompt, column=options.column,
-            model=options.model or os.environ.get("UFFIZI_MODEL"), batch_size=options.batch,
-            text=options.text, region=options.region, tiles=options.tiles,
-            min_score=options.min_score, labels=options.labels, restart=options.restart,
-            progress=not options.quiet, **search,
-        )  # fmt: skip
+            options.files,
+            options.output,
+            options.task + options.prompt,
+            column=options.column,
+            model=options.model or os.environ.get("UFFIZI_MODEL"),
+            batch_size=options.batch,
+            text=options.text,
+            region=options.region,
+            tiles=options.tiles,
+            min_score=options.min_score,
+            labels=options.labels,
+            restart=options.restart,
+            progress=not options.quiet,
+            **search,
+        )
     except (Error, ImportError) as error:
         print(f"uffizi: {error}", file=sys.stderr)
         return 2

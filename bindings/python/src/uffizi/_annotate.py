@@ -18,9 +18,20 @@ if TYPE_CHECKING:
     from ._generation import Generation, Unpack
 
 COLUMNS = [
-    "image", "width", "height", "task", "text", "label", "score", "x1", "y1", "x2", "y2", "outline",
+    "image",
+    "width",
+    "height",
+    "task",
+    "text",
+    "label",
+    "score",
+    "x1",
+    "y1",
+    "x2",
+    "y2",
+    "outline",
     "error",
-]  # fmt: skip
+]
 
 
 def annotate(
@@ -66,13 +77,21 @@ def annotate(
                 except Error as error:
                     broken[path] = error
             answers = model(
-                [picture for _, picture in encoded], wanted, text=text, region=region,
-                batch_size=batch_size, min_score=min_score, labels=labels, **generation,
-            )  # fmt: skip
+                [picture for _, picture in encoded],
+                wanted,
+                text=text,
+                region=region,
+                batch_size=batch_size,
+                min_score=min_score,
+                labels=labels,
+                **generation,
+            )
             by_path = {path: results for (path, _), results in zip(encoded, answers)}
             for path in batch:
                 if path in broken:
-                    rows.append({"image": str(path), "error": f"{broken[path].code}: {broken[path]}"})
+                    rows.append(
+                        {"image": str(path), "error": f"{broken[path].code}: {broken[path]}"}
+                    )
                 for result in by_path.get(path, []):
                     rows.extend(_rows(path, result))
             bar.update(len(batch))

@@ -27,13 +27,19 @@ def _advice(reason: str) -> str:
     if "ld-linux" in reason or "musl" in reason:
         return f"it needs glibc, and this system has another C library; use an image of Debian, Ubuntu or RHEL ({reason})"
     library = re.search(r"([^\s:/]+\.so[.0-9]*): cannot open shared object file", reason)
-    if library and library[1].startswith("_native"):  # it is there: the linker says so of other processors' files
+    if library and library[1].startswith(
+        "_native"
+    ):  # it is there: the linker says so of other processors' files
         return f"it is built for another processor; install it again on this one: pip install --force-reinstall uffizi ({reason})"
     if library:
         return f"it needs {library[1]}, which is not there; install the package that holds it ({reason})"
     if "cannot import name '_native'" in reason or "No module named" in reason:
         free_threaded = "t" in getattr(sys, "abiflags", "")
-        kind = "a Python without the GIL, which no wheel is for" if free_threaded else "another Python or processor"
+        kind = (
+            "a Python without the GIL, which no wheel is for"
+            if free_threaded
+            else "another Python or processor"
+        )
         return f"what is installed is for {kind}; install it again with this Python: pip install --force-reinstall uffizi"
     return reason
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import pathlib
 import threading
@@ -71,7 +70,9 @@ def pull(name: str | os.PathLike[str], *, progress: Progress | None = None) -> p
     return _native.resolve_model(name, progress, 4)
 
 
-def _resolve(name_or_path: str | os.PathLike[str], revision: str | None, exact: bool) -> pathlib.Path:
+def _resolve(
+    name_or_path: str | os.PathLike[str], revision: str | None, exact: bool
+) -> pathlib.Path:
     if os.path.exists(name_or_path):
         # Who asks for float32 throughout wants an artifact's own weights.
         return _native.resolve_model(name_or_path, None, 16 if exact else 4)
@@ -102,9 +103,12 @@ class EncodedImage:
     """A picture as the model sees it: encoded once, asked any number of times."""
 
     def __init__(
-        self, model: Florence2, encoded: _native.EncodedImage, pixels: npt.NDArray[np.uint8],
+        self,
+        model: Florence2,
+        encoded: _native.EncodedImage,
+        pixels: npt.NDArray[np.uint8],
         decode_seconds: float,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.model = model
         self.pixels = pixels
         self._encoded = encoded
@@ -132,16 +136,24 @@ class EncodedImage:
         return self._encoded.tokens(self.model.info["d_model"])
 
     def __call__(
-        self, tasks: Any, *, text: str | Sequence[str] | None = None, region: Region | None = None,
+        self,
+        tasks: Any,
+        *,
+        text: str | Sequence[str] | None = None,
+        region: Region | None = None,
         **generation: Unpack[Generation],
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         """As `model(picture, tasks)`."""
         return self.model(self, tasks, text=text, region=region, **generation)
 
     def stream(
-        self, task: Task, *, text: str | Sequence[str] | None = None, region: Region | None = None,
+        self,
+        task: Task,
+        *,
+        text: str | Sequence[str] | None = None,
+        region: Region | None = None,
         **generation: Unpack[Generation],
-    ) -> Stream:  # fmt: skip
+    ) -> Stream:
         """As `model.stream(picture, task)`."""
         return self.model.stream(self, task, text=text, region=region, **generation)
 
@@ -153,9 +165,13 @@ class Florence2:
     """A Florence-2 model. Any number of threads may use it at the same time."""
 
     def __init__(
-        self, folder: str | os.PathLike[str], *, compute: str = "auto", threads: int = 0,
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        compute: str = "auto",
+        threads: int = 0,
         lora: Sequence[Adapter] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         adapters = _find_adapters(lora)
         self._arguments = (os.fspath(folder), compute, threads, adapters)
         self._engine = _load(pathlib.Path(folder), compute, threads, adapters)
@@ -163,9 +179,14 @@ class Florence2:
 
     @classmethod
     def from_pretrained(
-        cls, name_or_path: str | os.PathLike[str] = BUNDLED, *, compute: str = "auto",
-        threads: int = 0, revision: str | None = None, lora: Sequence[Adapter] = (),
-    ) -> Florence2:  # fmt: skip
+        cls,
+        name_or_path: str | os.PathLike[str] = BUNDLED,
+        *,
+        compute: str = "auto",
+        threads: int = 0,
+        revision: str | None = None,
+        lora: Sequence[Adapter] = (),
+    ) -> Florence2:
         """Loads a Hugging Face folder, an artifact, or the model that came with the package.
 
         A name such as "microsoft/Florence-2-large" is that checkpoint of the Hugging Face Hub, at
@@ -175,7 +196,9 @@ class Florence2:
         of one call; 0 means all that this process may use. A folder that is loaded already is shared.
         """
         exact = compute == "f32" or bool(lora)
-        return cls(_resolve(name_or_path, revision, exact), compute=compute, threads=threads, lora=lora)
+        return cls(
+            _resolve(name_or_path, revision, exact), compute=compute, threads=threads, lora=lora
+        )
 
     def encode(self, picture: Picture | EncodedImage, *, tiles: str = "") -> EncodedImage:
         """Encodes a picture, to be asked afterwards. With `tiles` ("auto", "3x2" for columns and rows,
@@ -192,37 +215,73 @@ class Florence2:
 
     @overload
     def __call__(  # type: ignore[overload-overlap]
-        self, pictures: Picture | EncodedImage, tasks: Task, *,
-        text: str | Sequence[str] | None = ..., region: Region | None = ..., batch_size: int = ...,
-        tiles: str = ..., min_score: float = ..., labels: Sequence[str] | None = ...,
+        self,
+        pictures: Picture | EncodedImage,
+        tasks: Task,
+        *,
+        text: str | Sequence[str] | None = ...,
+        region: Region | None = ...,
+        batch_size: int = ...,
+        tiles: str = ...,
+        min_score: float = ...,
+        labels: Sequence[str] | None = ...,
         **generation: Unpack[Generation],
-    ) -> Result: ...  # fmt: skip
+    ) -> Result: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]
-        self, pictures: Picture | EncodedImage, tasks: list[Task] | list[str], *,
-        text: str | Sequence[str] | None = ..., region: Region | None = ..., batch_size: int = ...,
-        tiles: str = ..., min_score: float = ..., labels: Sequence[str] | None = ...,
+        self,
+        pictures: Picture | EncodedImage,
+        tasks: list[Task] | list[str],
+        *,
+        text: str | Sequence[str] | None = ...,
+        region: Region | None = ...,
+        batch_size: int = ...,
+        tiles: str = ...,
+        min_score: float = ...,
+        labels: Sequence[str] | None = ...,
         **generation: Unpack[Generation],
-    ) -> list[Result]: ...  # fmt: skip
+    ) -> list[Result]: ...
     @overload
     def __call__(
-        self, pictures: Sequence[Picture | EncodedImage], tasks: Task, *,
-        text: str | Sequence[str] | None = ..., region: Region | None = ..., batch_size: int = ...,
-        tiles: str = ..., min_score: float = ..., labels: Sequence[str] | None = ...,
+        self,
+        pictures: Sequence[Picture | EncodedImage],
+        tasks: Task,
+        *,
+        text: str | Sequence[str] | None = ...,
+        region: Region | None = ...,
+        batch_size: int = ...,
+        tiles: str = ...,
+        min_score: float = ...,
+        labels: Sequence[str] | None = ...,
         **generation: Unpack[Generation],
-    ) -> list[Result]: ...  # fmt: skip
+    ) -> list[Result]: ...
     @overload
     def __call__(
-        self, pictures: Sequence[Picture | EncodedImage], tasks: list[Task] | list[str], *,
-        text: str | Sequence[str] | None = ..., region: Region | None = ..., batch_size: int = ...,
-        tiles: str = ..., min_score: float = ..., labels: Sequence[str] | None = ...,
+        self,
+        pictures: Sequence[Picture | EncodedImage],
+        tasks: list[Task] | list[str],
+        *,
+        text: str | Sequence[str] | None = ...,
+        region: Region | None = ...,
+        batch_size: int = ...,
+        tiles: str = ...,
+        min_score: float = ...,
+        labels: Sequence[str] | None = ...,
         **generation: Unpack[Generation],
-    ) -> list[list[Result]]: ...  # fmt: skip
+    ) -> list[list[Result]]: ...
     def __call__(
-        self, pictures: Any, tasks: Any, *, text: str | Sequence[str] | None = None,
-        region: Region | None = None, batch_size: int = 8, tiles: str = "", min_score: float = 0.0,
-        labels: Sequence[str] | None = None, **generation: Unpack[Generation],
-    ) -> Any:  # fmt: skip
+        self,
+        pictures: Any,
+        tasks: Any,
+        *,
+        text: str | Sequence[str] | None = None,
+        region: Region | None = None,
+        batch_size: int = 8,
+        tiles: str = "",
+        min_score: float = 0.0,
+        labels: Sequence[str] | None = None,
+        **generation: Unpack[Generation],
+    ) -> Any:
         """Asks about pictures.
 
         `pictures` is one (path, bytes, file, PIL image, array, `EncodedImage`) or a sequence; `tasks`
@@ -253,9 +312,14 @@ class Florence2:
         return rows[0] if one_picture else rows
 
     def stream(
-        self, picture: Picture | EncodedImage, task: Task, *, text: str | Sequence[str] | None = None,
-        region: Region | None = None, **generation: Unpack[Generation],
-    ) -> Stream:  # fmt: skip
+        self,
+        picture: Picture | EncodedImage,
+        task: Task,
+        *,
+        text: str | Sequence[str] | None = None,
+        region: Region | None = None,
+        **generation: Unpack[Generation],
+    ) -> Stream:
         """Asks one question and gives the answer as it is written: an iterator of `Token`s, whose
         `result` is there when it has ended."""
         options = make_options(dict(generation), self.info["max_positions"])
@@ -276,9 +340,13 @@ class Florence2:
         return self._engine.detokenize(list(ids), skip_special_tokens)
 
     def _ask(
-        self, batch: list[EncodedImage], tasks: list[Task], text: str | Sequence[str] | None,
-        region: Region | None, options: _native.GenerationOptions,
-    ) -> list[list[Result]]:  # fmt: skip
+        self,
+        batch: list[EncodedImage],
+        tasks: list[Task],
+        text: str | Sequence[str] | None,
+        region: Region | None,
+        options: _native.GenerationOptions,
+    ) -> list[list[Result]]:
         encoded = [picture for picture in batch for _ in tasks]
         queries = [
             self._query(picture, task, text, region, options) for picture in batch for task in tasks
@@ -287,15 +355,17 @@ class Florence2:
         return [results[i * len(tasks) : (i + 1) * len(tasks)] for i in range(len(batch))]
 
     def _query(
-        self, encoded: EncodedImage, task: Task, text: str | Sequence[str] | None,
-        region: Region | None, options: _native.GenerationOptions,
-    ) -> _native.Query:  # fmt: skip
+        self,
+        encoded: EncodedImage,
+        task: Task,
+        text: str | Sequence[str] | None,
+        region: Region | None,
+        options: _native.GenerationOptions,
+    ) -> _native.Query:
         prompt = _make_prompt(task, text, region, encoded.width, encoded.height)
         return self._engine.make_query(encoded._encoded, prompt, options)
 
-    def _finish(
-        self, encoded: list[EncodedImage], results: list[_native.Result]
-    ) -> list[Result]:
+    def _finish(self, encoded: list[EncodedImage], results: list[_native.Result]) -> list[Result]:
         finished = []
         for picture, native in zip(encoded, results):
             result = make_result(native, picture.pixels)
@@ -338,7 +408,9 @@ def _make_prompt(
     given = None
     if isinstance(task, tuple):
         if len(task) != 2:
-            raise PromptError(f"a tuple is a task and its input, not {task!r}; several tasks are a list")
+            raise PromptError(
+                f"a tuple is a task and its input, not {task!r}; several tasks are a list"
+            )
         task, given = task
     if not isinstance(task, str):
         raise TypeError(f"a task is a string or a tuple of strings, not {type(task).__name__}")

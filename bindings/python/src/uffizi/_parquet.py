@@ -21,9 +21,20 @@ if TYPE_CHECKING:
 
 #: Columns that hold pictures, where none is named: the first of these that is there.
 COLUMNS = (
-    "image", "images", "picture", "pictures", "img", "photo", "bytes", "path", "file", "file_name",
-    "filename", "image_path", "url",
-)  # fmt: skip
+    "image",
+    "images",
+    "picture",
+    "pictures",
+    "img",
+    "photo",
+    "bytes",
+    "path",
+    "file",
+    "file_name",
+    "filename",
+    "image_path",
+    "url",
+)
 
 #: Rows of the input whose answers are one part of an unfinished job.
 ROWS_PER_PART = 256
@@ -72,11 +83,17 @@ def annotate_parquet(
         model = Florence2.from_pretrained() if model is None else Florence2.from_pretrained(model)
     wanted: list[Any] = tasks if isinstance(tasks, list) else [tasks]
     asked = {
-        "files": [str(file) for file in files], "column": column, "tasks": repr(wanted),
-        "text": repr(text), "region": repr(region), "tiles": tiles, "min_score": min_score,
-        "labels": repr(labels), "generation": repr(sorted(generation.items())),
+        "files": [str(file) for file in files],
+        "column": column,
+        "tasks": repr(wanted),
+        "text": repr(text),
+        "region": repr(region),
+        "tiles": tiles,
+        "min_score": min_score,
+        "labels": repr(labels),
+        "generation": repr(sorted(generation.items())),
         "model": model.info["path"],
-    }  # fmt: skip
+    }
     job = _Job(place, asked, restart)
     rows: list[dict[str, Any]] = []
     seen = 0
@@ -84,7 +101,9 @@ def annotate_parquet(
         seen += 1
         rows.append(row)
         if seen % ROWS_PER_PART == 0:
-            _answer(model, rows, wanted, batch_size, tiles, min_score, labels, text, region, generation)
+            _answer(
+                model, rows, wanted, batch_size, tiles, min_score, labels, text, region, generation
+            )
             job.add(rows)
             rows = []
             if progress:
@@ -115,7 +134,9 @@ def _choose_column(schema: pyarrow.Schema, column: str | None, file: pathlib.Pat
     names: list[str] = schema.names
     if column is not None:
         if column not in names:
-            raise ArgumentError(f"{file}: no column is called {column}; there are {', '.join(names)}")
+            raise ArgumentError(
+                f"{file}: no column is called {column}; there are {', '.join(names)}"
+            )
         return column
     for name in COLUMNS:
         if name in names:
@@ -141,9 +162,12 @@ def _pictures(files: list[pathlib.Path], column: str | None, skip: int) -> Itera
                         if place > skip:
                             picture, called = _open_cell(one, file)
                             yield {
-                                "file": str(file), "row": row, "item": item if several else None,
-                                "image": called, "picture": picture,
-                            }  # fmt: skip
+                                "file": str(file),
+                                "row": row,
+                                "item": item if several else None,
+                                "image": called,
+                                "picture": picture,
+                            }
                     row += 1
 
 
@@ -162,9 +186,17 @@ def _open_cell(value: Any, file: pathlib.Path) -> tuple[Any, str | None]:
 
 
 def _answer(
-    model: Florence2, rows: list[dict[str, Any]], tasks: list[Any], batch_size: int, tiles: str,
-    min_score: float, labels: Sequence[str] | None, text: Any, region: Any, generation: Any,
-) -> None:  # fmt: skip
+    model: Florence2,
+    rows: list[dict[str, Any]],
+    tasks: list[Any],
+    batch_size: int,
+    tiles: str,
+    min_score: float,
+    labels: Sequence[str] | None,
+    text: Any,
+    region: Any,
+    generation: Any,
+) -> None:
     """Replaces each row's picture by what was found out about it."""
     for begin in range(0, len(rows), batch_size):
         encoded = []
@@ -180,9 +212,15 @@ def _answer(
             except Error as error:
                 row["error"] = f"{error.code}: {error}"
         answers = model(
-            [image for _, image in encoded], tasks, text=text, region=region,
-            batch_size=batch_size, min_score=min_score, labels=labels, **generation,
-        )  # fmt: skip
+            [image for _, image in encoded],
+            tasks,
+            text=text,
+            region=region,
+            batch_size=batch_size,
+            min_score=min_score,
+            labels=labels,
+            **generation,
+        )
         for (row, _), results in zip(encoded, answers):
             row["results"] = [_result_row(result) for result in results]
 
@@ -204,16 +242,29 @@ def _schema() -> pyarrow.Schema:
     import pyarrow as pa
 
     numbers = pa.list_(pa.float32())
-    result = pa.struct([
-        ("task", pa.string()), ("text", pa.string()), ("labels", pa.list_(pa.string())),
-        ("scores", numbers), ("bboxes", pa.list_(numbers)), ("quad_boxes", pa.list_(numbers)),
-        ("polygons", pa.list_(pa.list_(numbers))),
-    ])  # fmt: skip
-    return pa.schema([
-        ("file", pa.string()), ("row", pa.int64()), ("item", pa.int32()), ("image", pa.string()),
-        ("width", pa.int32()), ("height", pa.int32()), ("results", pa.list_(result)),
-        ("error", pa.string()),
-    ])  # fmt: skip
+    result = pa.struct(
+        [
+            ("task", pa.string()),
+            ("text", pa.string()),
+            ("labels", pa.list_(pa.string())),
+            ("scores", numbers),
+            ("bboxes", pa.list_(numbers)),
+            ("quad_boxes", pa.list_(numbers)),
+            ("polygons", pa.list_(pa.list_(numbers))),
+        ]
+    )
+    return pa.schema(
+        [
+            ("file", pa.string()),
+            ("row", pa.int64()),
+            ("item", pa.int32()),
+            ("image", pa.string()),
+            ("width", pa.int32()),
+            ("height", pa.int32()),
+            ("results", pa.list_(result)),
+            ("error", pa.string()),
+        ]
+    )
 
 
 class _Job:

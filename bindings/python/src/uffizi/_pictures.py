@@ -20,9 +20,15 @@ if TYPE_CHECKING:
 
 Pixels = "npt.NDArray[np.uint8]"
 Picture = Union[
-    str, "os.PathLike[str]", bytes, bytearray, memoryview, io.IOBase, "PIL.Image.Image",
+    str,
+    "os.PathLike[str]",
+    bytes,
+    bytearray,
+    memoryview,
+    io.IOBase,
+    "PIL.Image.Image",
     "npt.NDArray[np.uint8]",
-]  # fmt: skip
+]
 
 #: File names that `annotate` and other walks over folders take for pictures: the command line's list.
 SUFFIXES = frozenset(_native.PICTURE_EXTENSIONS)

@@ -82,7 +82,9 @@ class Result:
     width: int  #: of the picture, pixels
     height: int
     timings: Timings = dataclasses.field(default_factory=Timings, compare=False)
-    pixels: npt.NDArray[np.uint8] | None = dataclasses.field(default=None, repr=False, compare=False)
+    pixels: npt.NDArray[np.uint8] | None = dataclasses.field(
+        default=None, repr=False, compare=False
+    )
 
     @property
     def answer(self) -> Any:
@@ -161,7 +163,7 @@ class Result:
         regions with other labels are left out. Without `classes` it is its place among the labels of
         this answer."""
         try:
-            import supervision
+            import supervision  # noqa: F401
         except ImportError as error:
             raise ImportError("to_supervision() needs `pip install uffizi[supervision]`") from error
         if classes is not None:
@@ -174,7 +176,9 @@ class Result:
         if not self.regions:
             return supervision.Detections.empty()
         labels = [r.label for r in self.regions]
-        ids = {name.lower(): i for i, name in enumerate(names)} | {n: i for i, n in enumerate(names)}
+        ids = {name.lower(): i for i, name in enumerate(names)} | {
+            n: i for i, n in enumerate(names)
+        }
         data: dict[str, Any] = {"class_name": np.array(labels)}
         if self.shape == "quads":
             corners = np.array([r.quad for r in self.regions], np.float32)
@@ -184,7 +188,9 @@ class Result:
             xyxy=np.array([r.bounds for r in self.regions], np.float32),
             mask=self.masks() if any(r.polygons for r in self.regions) else None,
             confidence=scores if scores.any() else None,
-            class_id=np.array([ids[label] if label in ids else ids[label.lower()] for label in labels]),
+            class_id=np.array(
+                [ids[label] if label in ids else ids[label.lower()] for label in labels]
+            ),
             data=data,
         )
 
@@ -201,7 +207,9 @@ class Result:
                 f"<td>{', '.join(f'{n:.0f}' for n in r.bounds)}</td></tr>"
                 for r in self.regions
             )
-            body = f"<table><tr><th>label</th><th>score</th><th>x1, y1, x2, y2</th></tr>{rows}</table>"
+            body = (
+                f"<table><tr><th>label</th><th>score</th><th>x1, y1, x2, y2</th></tr>{rows}</table>"
+            )
         return f"<figure>{self._thumbnail()}<figcaption><b>{name}</b>{body}</figcaption></figure>"
 
     def _thumbnail(self, width: int = 640) -> str:

@@ -15,7 +15,7 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -368,7 +368,9 @@ class AutoModelForCausalLM:
         filled up with the pad token, if `input_ids` is one. `generation_config` is any object or
         dict with transformers' names; arguments by name go before it."""
         if input_ids is None or pixel_values is None:
-            raise ArgumentError("generate takes input_ids and pixel_values, as the processor makes them")
+            raise ArgumentError(
+                "generate takes input_ids and pixel_values, as the processor makes them"
+            )
         if len(input_ids) != len(pixel_values):
             raise ArgumentError(f"{len(input_ids)} prompts for {len(pixel_values)} pictures")
         wanted = {**_options_of(generation_config), **generation}
@@ -424,7 +426,12 @@ Florence2Processor = AutoProcessor
 # used, and gives the ids that none gives; rows of a batch have their own length.
 _NO_MATTER = frozenset({"use_cache", "pad_token_id", "transformers_version", "_from_model_config"})
 # What the model's own files say; another value cannot be had.
-_OF_THE_MODEL = ("bos_token_id", "decoder_start_token_id", "forced_bos_token_id", "forced_eos_token_id")
+_OF_THE_MODEL = (
+    "bos_token_id",
+    "decoder_start_token_id",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+)
 
 
 def _search_options(model: Florence2, given: dict[str, Any]) -> dict[str, Any]:

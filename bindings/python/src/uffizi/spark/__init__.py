@@ -165,13 +165,15 @@ class ImageAssembler(_Stage):
     inputCol = _param(
         "inputCol",
         "column of pictures: an image struct, or the bytes of picture files",
-        TypeConverters.toString, "image",
+        TypeConverters.toString,
+        "image",
     )
     outputCol = _param("outputCol", "output column", TypeConverters.toString, "image_assembler")
     textCol = _param(
         "textCol",
         "column of what to ask: a string or an array of strings; it may be missing",
-        TypeConverters.toString, "text",
+        TypeConverters.toString,
+        "text",
     )
 
     @keyword_only
@@ -236,25 +238,32 @@ class Florence2Transformer(_Stage):
     structCol = _param(
         "structCol",
         "column for the answers as numbers (boxes, labels, scores, polygons); none if empty",
-        TypeConverters.toString, "",
+        TypeConverters.toString,
+        "",
     )
     annotatedImage = _param(
         "annotatedImage",
         "picture with the answer drawn on it, in the metadata: png, jpeg or none",
-        TypeConverters.toString, "png",
+        TypeConverters.toString,
+        "png",
     )
     annotatedImagePixels = _param(
         "annotatedImagePixels",
         "pixels that this picture has at most; larger ones are made smaller",
-        TypeConverters.toInt, 8000000,
+        TypeConverters.toInt,
+        8000000,
     )
     maxPixels = _param(
         "maxPixels",
         "pixels that a picture may have; a larger one is an error of its row",
-        TypeConverters.toInt, 200000000,
+        TypeConverters.toInt,
+        200000000,
     )
     compute = _param(
-        "compute", "arithmetic: auto (as the model is stored), f32 or int4", TypeConverters.toString, "auto"
+        "compute",
+        "arithmetic: auto (as the model is stored), f32 or int4",
+        TypeConverters.toString,
+        "auto",
     )
     lora = _param(
         "lora",
@@ -272,7 +281,10 @@ class Florence2Transformer(_Stage):
         [],
     )
     minScore = _param(
-        "minScore", "regions whose score is known and lower are left out", TypeConverters.toFloat, 0.0
+        "minScore",
+        "regions whose score is known and lower are left out",
+        TypeConverters.toFloat,
+        0.0,
     )
     compatibility = _param(
         "compatibility",
@@ -284,25 +296,32 @@ class Florence2Transformer(_Stage):
     minOutputLength = _param(
         "minOutputLength",
         "tokens that an answer has at least, the start token included; enforced only where it is set",
-        TypeConverters.toInt, 10,
+        TypeConverters.toInt,
+        10,
     )
     maxOutputLength = _param(
         "maxOutputLength",
         "tokens that an answer has at most, the start token included",
-        TypeConverters.toInt, 200,
+        TypeConverters.toInt,
+        200,
     )
     maxInputLength = _param(
         "maxInputLength",
         "tokens that a prompt may have; longer ones are refused",
-        TypeConverters.toInt, 1024,
+        TypeConverters.toInt,
+        1024,
     )
     doSample = _param(
         "doSample",
         "draw tokens at random rather than search the likeliest",
-        TypeConverters.toBoolean, False,
+        TypeConverters.toBoolean,
+        False,
     )
     temperature = _param(
-        "temperature", "flattens (> 1) or sharpens (< 1) what is drawn from", TypeConverters.toFloat, 1.0
+        "temperature",
+        "flattens (> 1) or sharpens (< 1) what is drawn from",
+        TypeConverters.toFloat,
+        1.0,
     )
     topK = _param(
         "topK", "draw from that many of the likeliest tokens; 0 is all", TypeConverters.toInt, 50
@@ -310,12 +329,14 @@ class Florence2Transformer(_Stage):
     topP = _param(
         "topP",
         "draw from the likeliest tokens that have this probability together",
-        TypeConverters.toFloat, 1.0,
+        TypeConverters.toFloat,
+        1.0,
     )
     repetitionPenalty = _param(
         "repetitionPenalty",
         "makes tokens that came before less likely (> 1)",
-        TypeConverters.toFloat, 1.0,
+        TypeConverters.toFloat,
+        1.0,
     )
     lengthPenalty = _param(
         "lengthPenalty",
@@ -325,12 +346,15 @@ class Florence2Transformer(_Stage):
     noRepeatNgramSize = _param(
         "noRepeatNgramSize",
         "no group of that many tokens comes twice; 0 is off",
-        TypeConverters.toInt, 3,
+        TypeConverters.toInt,
+        3,
     )
     ignoreTokenIds = _param(
         "ignoreTokenIds", "tokens that are never generated", TypeConverters.toListInt, []
     )
-    stopTokenIds = _param("stopTokenIds", "tokens that end an answer", TypeConverters.toListInt, [2])
+    stopTokenIds = _param(
+        "stopTokenIds", "tokens that end an answer", TypeConverters.toListInt, [2]
+    )
     randomSeed = _param("randomSeed", "of the draws", TypeConverters.toInt)
     size = _param("size", "side of the model's input, pixels", TypeConverters.toInt)
     imageMean = _param(
@@ -345,7 +369,9 @@ class Florence2Transformer(_Stage):
         TypeConverters.toInt,
     )
 
-    doNormalize = _param("doNormalize", "use imageMean and imageStd", TypeConverters.toBoolean, True)
+    doNormalize = _param(
+        "doNormalize", "use imageMean and imageStd", TypeConverters.toBoolean, True
+    )
     doResize = _param(
         "doResize",
         "pictures are always resized: the model takes one size",
@@ -422,7 +448,9 @@ class Florence2Transformer(_Stage):
     def unload() -> int:
         """Frees the engines that are idle, here and on all executors. Gives how many they were."""
         if _is_remote():
-            raise NotImplementedError("engines are freed by the server: see spark.uffizi.maxEngines")
+            raise NotImplementedError(
+                "engines are freed by the server: see spark.uffizi.maxEngines"
+            )
         return _jvm().uffizi.spark.Florence2Transformer.unload()
 
 
@@ -443,7 +471,10 @@ class Finisher(_Stage):
         "#",
     )
     annotationSplitSymbol = _param(
-        "annotationSplitSymbol", "stands between annotations in a string", TypeConverters.toString, "@"
+        "annotationSplitSymbol",
+        "stands between annotations in a string",
+        TypeConverters.toString,
+        "@",
     )
     cleanAnnotations = _param(
         "cleanAnnotations", "drop the columns of annotations", TypeConverters.toBoolean, True

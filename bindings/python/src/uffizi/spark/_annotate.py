@@ -79,7 +79,9 @@ def annotate(
     for name, value in search.items():
         if name not in _SEARCH:
             known = ", ".join(sorted(_SEARCH))
-            raise TypeError(f"annotate() has no parameter {name!r}; of the search there are {known}")
+            raise TypeError(
+                f"annotate() has no parameter {name!r}; of the search there are {known}"
+            )
         if not (name == "ignoreTokenIds" and not value):
             generation[_SEARCH[name]] = value
     if annotatedImage not in ("png", "jpeg", "none"):
@@ -127,7 +129,9 @@ def annotate(
                     else piece.column(origin_index).to_pylist()
                 )
                 rows = ask(pictures, texts, origins)
-                columns = [[[answer[i] for answer in row] for row in rows] for i in range(len(types))]
+                columns = [
+                    [[answer[i] for answer in row] for row in rows] for i in range(len(types))
+                ]
                 arrays = [pyarrow.array(c, type=t) for c, t in zip(columns, types)]
                 yield pyarrow.RecordBatch.from_arrays(
                     piece.columns + arrays, names=names + [name for name, _ in added]
@@ -186,9 +190,15 @@ class _Asking:
     """What a worker does with some rows; sent to it with the task."""
 
     def __init__(
-        self, model: str, compute: str, lora: Any, generation: dict[str, Any], batch_size: int,
-        annotated: str, annotated_pixels: int,
-    ) -> None:  # fmt: skip
+        self,
+        model: str,
+        compute: str,
+        lora: Any,
+        generation: dict[str, Any],
+        batch_size: int,
+        annotated: str,
+        annotated_pixels: int,
+    ) -> None:
         self.model = model
         self.compute = compute
         self.lora = lora
@@ -206,7 +216,9 @@ class _Asking:
                 "annotate() needs the package uffizi on all workers: pip install uffizi"
             ) from error
         if not hasattr(uffizi, "Florence2"):
-            raise ImportError("annotate() needs the package uffizi beside uffizi-spark, on all workers")
+            raise ImportError(
+                "annotate() needs the package uffizi beside uffizi-spark, on all workers"
+            )
         from pyspark import TaskContext
 
         context = TaskContext.get()
@@ -266,7 +278,10 @@ class _Asking:
             prompt = _split(task or "<OD>")
             try:
                 results = model(
-                    [encoded[i] for i, _ in places], prompt, batch_size=self.batch_size, **self.generation
+                    [encoded[i] for i, _ in places],
+                    prompt,
+                    batch_size=self.batch_size,
+                    **self.generation,
                 )
             except uffizi.ArgumentError:
                 raise
@@ -298,14 +313,16 @@ class _Asking:
         pixels = image.width * image.height
         if pixels > self.annotated_pixels:
             shrink = (self.annotated_pixels / pixels) ** 0.5
-            image = image.resize((max(1, int(image.width * shrink)), max(1, int(image.height * shrink))))
+            image = image.resize(
+                (max(1, int(image.width * shrink)), max(1, int(image.height * shrink)))
+            )
         data = io.BytesIO()
         image.save(data, self.annotated.upper(), quality=92)
         return base64.b64encode(data.getvalue()).decode()
 
 
 def _split(text: str) -> Any:
-    """"<TASK>input" as the package takes it."""
+    """ "<TASK>input" as the package takes it."""
     import uffizi
 
     for info in uffizi.TASKS.values():

@@ -10,9 +10,14 @@ class Annotation:
     """An element of Florence2Transformer's column."""
 
     def __init__(
-        self, annotatorType: str, begin: int, end: int, result: str | None, metadata: dict[str, str],
+        self,
+        annotatorType: str,
+        begin: int,
+        end: int,
+        result: str | None,
+        metadata: dict[str, str],
         embeddings: Sequence[float] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.annotatorType = annotatorType
         self.begin = begin
         self.end = end
@@ -69,9 +74,17 @@ class AnnotationImage:
     height and width are -1."""
 
     def __init__(
-        self, annotatorType: str, origin: str, height: int, width: int, nChannels: int, mode: int,
-        result: bytes, metadata: dict[str, str], text: str = "",
-    ) -> None:  # fmt: skip
+        self,
+        annotatorType: str,
+        origin: str,
+        height: int,
+        width: int,
+        nChannels: int,
+        mode: int,
+        result: bytes,
+        metadata: dict[str, str],
+        text: str = "",
+    ) -> None:
         self.annotatorType = annotatorType
         self.origin = origin
         self.height = height
@@ -99,14 +112,24 @@ def _from_java(annotation: Any) -> Any:
         metadata[entry._1()] = entry._2()
     if annotation.annotatorType() == "image":
         return AnnotationImage(
-            "image", annotation.origin(), annotation.height(), annotation.width(),
-            annotation.nChannels(), annotation.mode(), bytes(annotation.result()), metadata,
+            "image",
+            annotation.origin(),
+            annotation.height(),
+            annotation.width(),
+            annotation.nChannels(),
+            annotation.mode(),
+            bytes(annotation.result()),
+            metadata,
             annotation.text(),
-        )  # fmt: skip
+        )
     return Annotation(
-        annotation.annotatorType(), annotation.begin(), annotation.end(), annotation.result(),
-        metadata, list(annotation.embeddings()),
-    )  # fmt: skip
+        annotation.annotatorType(),
+        annotation.begin(),
+        annotation.end(),
+        annotation.result(),
+        metadata,
+        list(annotation.embeddings()),
+    )
 
 
 class LightPipeline:
@@ -120,7 +143,9 @@ class LightPipeline:
         from . import _is_remote, _jvm
 
         if _is_remote():
-            raise NotImplementedError("a LightPipeline runs in the driver: there is none with Spark Connect")
+            raise NotImplementedError(
+                "a LightPipeline runs in the driver: there is none with Spark Connect"
+            )
         self.pipeline_model = pipelineModel
         self._java = _jvm().uffizi.spark.LightPipeline(pipelineModel._to_java())
 
@@ -150,7 +175,8 @@ class LightPipeline:
         texts = [text] if isinstance(text, str) else text
         found = self._java.fullAnnotateImageJava(list(paths), list(texts))
         return [
-            {name: [_from_java(annotation) for annotation in row[name]] for name in row} for row in found
+            {name: [_from_java(annotation) for annotation in row[name]] for name in row}
+            for row in found
         ]
 
     def fullAnnotate(
@@ -159,7 +185,9 @@ class LightPipeline:
         """As `fullAnnotateImage`."""
         return self.fullAnnotateImage(target, optional_target or None)
 
-    def annotate(self, target: str | list[str], optional_target: str | list[str] | None = None) -> Any:
+    def annotate(
+        self, target: str | list[str], optional_target: str | list[str] | None = None
+    ) -> Any:
         """The results alone: a dict of one file, a list of dicts of several; "" for pictures."""
         rows = [
             {
