@@ -150,6 +150,11 @@ fs::path OwnFolder::Place(const std::string& name) const {
 
 void OwnFolder::Make() {
   if (!IdentityOf(path_)) {
+    std::error_code ignored;
+    fs::path above = fs::absolute(path_, ignored).lexically_normal().parent_path();
+    for (; above.has_relative_path() && !IdentityOf(above); above = above.parent_path()) {
+      made_above_.push_back(above);
+    }
     MakeFolders(path_);
     ours_ = true;
   }
@@ -195,6 +200,7 @@ void OwnFolder::RemoveAll() {
   for (const std::string& name : names_) Remove(name);
   Remove(kMarkerFile);  // last: it says whose the rest is
   if (ours_) rmdir(path_.c_str());
+  for (const fs::path& folder : made_above_) rmdir(folder.c_str());
 }
 
 void RemoveIfEmpty(const fs::path& folder) { rmdir(folder.c_str()); }

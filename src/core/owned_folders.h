@@ -57,7 +57,8 @@ class OwnFolder {
   // Replaces a file of it in one step.
   void Write(const std::string& name, std::string_view bytes);
   void Remove(const std::string& name);
-  // Removes all its files, and the folder itself if this program made it.
+  // Removes all its files, and the folder itself if this program made it; so also empty folders
+  // above it that this object made.
   void RemoveAll();
 
  private:
@@ -67,6 +68,7 @@ class OwnFolder {
   std::filesystem::path path_;
   std::vector<std::string> names_;
   bool ours_;
+  std::vector<std::filesystem::path> made_above_;  // from the deepest up
 };
 
 // Removes a folder if nothing is in it.

@@ -104,10 +104,7 @@ class Run {
   // Whether all that would come of a picture is there already, and stays.
   bool IsThere(const Record& record) const {
     const auto has = [&](const std::unique_ptr<Sink>& sink) {
-      const std::vector<fs::path> paths =
-          sink->Keeps() ? sink->FilesOf(record) : std::vector<fs::path>();
-      return std::any_of(paths.begin(), paths.end(),
-                         [&](const fs::path& path) { return job_files_.IsOthers(path); });
+      return sink->Keeps() && sink->Has(record);
     };
     return !job_.sinks.empty() && std::all_of(job_.sinks.begin(), job_.sinks.end(), has);
   }

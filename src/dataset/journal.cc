@@ -40,7 +40,8 @@ std::string Difference(const JobOptions& theirs, const JobOptions& ours) {
 
 Journal::Journal(fs::path folder, bool by_name)
     : folder_(std::move(folder),
-              {kFileName, kRecord, "coco-annotations", "coco-categories", "yolo-classes"},
+              {kFileName, kRecord, "coco-annotations", "coco-images", "coco-categories",
+               "yolo-classes"},
               by_name) {
   folder_.Make();
   Lock();

@@ -35,6 +35,12 @@ std::vector<fs::path> Sink::InTheWayOf(const Record& record) const {
   return paths;
 }
 
+bool Sink::Has(const Record& record) const {
+  const std::vector<fs::path> paths = FilesOf(record);
+  return std::any_of(paths.begin(), paths.end(),
+                     [&](const fs::path& path) { return job_files_->IsOthers(path); });
+}
+
 void Sink::WritePictureFile(const fs::path& path, std::string_view bytes) const {
   std::optional<FileIdentity> over;
   if (job_files_->IsOthers(path)) {

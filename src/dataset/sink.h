@@ -50,7 +50,10 @@ class Sink {
   // Those of them that exist, were not made by the job, and may neither stay nor be replaced.
   virtual std::vector<std::filesystem::path> InTheWayOf(const Record& record) const;
 
-  // Whether single files that exist stay as they are.
+  // Whether an answer for this picture is there already, which another has made.
+  virtual bool Has(const Record& record) const;
+
+  // Whether answers that are there stay as they are.
   virtual bool Keeps() const { return existing_ == Existing::kKeep; }
 
   // Before the first picture. The files hold what earlier runs of this job wrote.

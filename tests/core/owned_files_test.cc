@@ -200,6 +200,18 @@ TEST_F(OwnedFilesTest, AnOwnFolderGoesWithItsFilesIfItWasMadeHere) {
   }
 }
 
+TEST_F(OwnedFilesTest, FoldersMadeAboveGoIfTheyAreEmpty) {
+  fs::create_directory(root / "mine");
+  OwnFolder own(root / "mine" / "a" / "b" / "job", {}, false);
+  own.Make();
+  own.RemoveAll();
+  EXPECT_EQ(CountEntries(root / "mine"), 0u);
+  own.Make();
+  WriteText(root / "mine" / "a" / "answers", "1");
+  own.RemoveAll();
+  EXPECT_EQ(CountEntries(root / "mine" / "a"), 1u);
+}
+
 TEST_F(OwnedFilesTest, WhatCameInMeanwhileStays) {
   OwnFolder own(root / "job", {"journal.json"}, false);
   own.Make();

@@ -153,6 +153,7 @@ def test_outputs_that_two_options_share_are_refused(home):
         ["--sidecar-folder", "d", "--job", "d"],
         ["--output", "j/x", "--job", "j"],
         ["--draw", "photos"],
+        ["--output", "new/deep/x", "--csv", "photos/a.png"],
     ]:
         assert annotate("photos", "--task", "od", *outputs, code=2).stderr
         assert read_tree(home) == before
@@ -256,3 +257,50 @@ def test_a_data_set_that_goes_on_keeps_its_ids(tmp_path):
     # Another order than the list's is said, and nothing is done.
     wrong = annotate(first, "--task", "od", "--yolo", ds, "--class", "apple", code=2).stderr
     assert "class 0 is unicorn there and apple in the list" in wrong
+
+
+def test_a_coco_file_that_goes_on_keeps_its_ids(home):
+    old = {
+        "info": {"version": "7"},
+        "licenses": [{"id": 1}],
+        "images": [{"id": 40, "file_name": "photos/a.png", "license": 1}],
+        "annotations": [{"id": 9, "image_id": 40, "category_id": 90, "bbox": [1, 2, 3, 4]}],
+        "categories": [{"id": 90, "name": "unicorn", "supercategory": "animal"}],
+    }
+    (home / "boxes.json").write_text(json.dumps(old))
+    picture = next(iter(sorted(SAMPLES.glob("*.jpg"))))
+    shutil.copy(picture, home / "photos" / "c.jpg")
+    command = ["photos", "--task", "od", "--coco", "boxes.json", "--output", "a.jsonl"]
+    annotate(*command, "--existing", "append", "--class", "tree", code=2)
+    annotate(*command[:-2], "--existing", "keep", code=2)
+    assert json.loads((home / "boxes.json").read_text()) == old
+    done = annotate(*command, "--existing", "append")
+    assert "1 file of other pictures kept" in done.stderr
+    new = json.loads((home / "boxes.json").read_text())
+    for key in ("images", "annotations", "categories"):
+        assert new[key][:1] == old[key]
+    assert new["info"] == old["info"] and new["licenses"] == old["licenses"]
+    assert [i["file_name"] for i in new["images"]] == [
+        f"photos/{n}" for n in ("a.png", "b.jpg", "c.jpg")
+    ]
+    for key in ("images", "annotations", "categories"):
+        ids = [entry["id"] for entry in new[key]]
+        assert ids == sorted(set(ids))
+    names = {category["id"]: category["name"] for category in new["categories"]}
+    assert min(names) == 90 and len(set(names.values())) == len(names)
+    labels = [
+        label
+        for line in (home / "a.jsonl").read_text().splitlines()
+        for label in json.loads(line)["result"]["labels"]
+        if "a.png" not in json.loads(line)["image"]
+    ]
+    assert [names[a["category_id"]] for a in new["annotations"][1:]] == [
+        n or "object" for n in labels
+    ]
+    before = read_tree(home)
+    done = annotate(*command[:-2], "--existing", "append")
+    assert "3 pictures left out" in done.stderr
+    assert json.loads((home / "boxes.json").read_text()) == new
+    (home / "boxes.json").write_text("[]")
+    assert "no COCO file" in annotate(*command[:-2], "--existing", "append", code=2).stderr
+    assert before["photos/a.png"] == read_tree(home)["photos/a.png"]

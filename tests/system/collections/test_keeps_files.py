@@ -2,6 +2,7 @@
 killed or fail among them, and every file that was there before is compared."""
 
 import hashlib
+import json
 import os
 import pathlib
 import random
@@ -17,6 +18,11 @@ RUNS = int(os.environ.get("UFFIZI_PROPERTY_RUNS", "60"))
 SEED = int(os.environ.get("UFFIZI_PROPERTY_SEED", "16"))
 STEMS = ["a", "b", "c"]
 PICTURES = [".png", ".jpg"]
+COCO = {
+    "images": [{"id": 7, "file_name": "photos/a.png"}],
+    "annotations": [{"id": 3, "image_id": 7, "category_id": 5, "bbox": [1, 1, 2, 2]}],
+    "categories": [{"id": 5, "name": "unicorn"}],
+}
 
 
 def write(path, text):
@@ -74,6 +80,8 @@ def make_tree(rnd, home):
     ]
     for name in some(rnd, names):
         write(home / name, text + name)
+    if rnd.random() < 0.3:
+        write(home / "boxes.json", json.dumps(COCO))
     if rnd.random() < 0.3:
         write(home / "ds" / "classes.txt", rnd.choice(["house\napple\n", "tree\n", "\n\nodd\n"]))
     if rnd.random() < 0.3:
@@ -317,7 +325,17 @@ def try_one(number, home):
     if outcome in (0, 1):
         assert not [name for name in after if "/.uffizi-" in "/" + name], command
         journals = {name for name in after if name.endswith(".job") or name == "new-job"}
-        assert journals <= before.keys(), command
+        for name in journals - before.keys():
+            # Killed at the very instant at which it had made the folder, which then is empty.
+            assert "kill" in kinds and not list((home / name).iterdir()), (name, command)
+    if (
+        existing == "append"
+        and "boxes.json" in before
+        and after["boxes.json"] != before["boxes.json"]
+    ):
+        new = json.loads((home / "boxes.json").read_text())
+        assert all(new[key][:1] == COCO[key] for key in COCO), command
+        assert len({image["id"] for image in new["images"]}) == len(new["images"]), command
     if existing in ("append", "prepend"):
         for name, text in texts.items():
             path = home / name
