@@ -162,7 +162,7 @@ TEST_F(Damage, ModelFolders) {
   const TemporaryFolder scratch;
   const fs::path whole = scratch.path() / "whole", model = scratch.path() / "model";
   ImportModel(kArtifact, whole);
-  for (int i = 0; i < 250; ++i) {
+  for (int i = 0; i < 300; ++i) {
     SCOPED_TRACE(i);
     CopyDamaged(whole, model);
     Try([&] { Load(model); });

@@ -53,6 +53,7 @@ def main() -> None:
             command = [BIN / "uffizi", "quantize", source, out, "--quiet"]
             command += ["--bits", str(quantized["bits"])]
             command += ["--group-size", str(quantized["group_size"])]
+            command += ["--no-smoothing"]
             command += [] if quantized["symmetric"] else ["--asymmetric"]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             model = Florence2ForConditionalGeneration.from_pretrained(
