@@ -48,7 +48,7 @@ def test_names_of_the_hub(source, scene, model, monkeypatch, tmp_path, revision)
 
 @pytest.fixture
 def server(source, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(source / "tests" / "pull")
+    monkeypatch.syspath_prepend(source / "tests" / "system" / "pull")
     from source import Source
 
     monkeypatch.setenv("UFFIZI_CACHE", str(tmp_path / "cache"))

@@ -45,8 +45,10 @@ def test_says_what_is_missing_on_what_system(reason, words):
 def import_of(folder):
     """The last line of what `import uffizi` from this folder prints."""
     environment = {**os.environ, "PYTHONPATH": str(folder)}
+    # Without the installed package, whose folder uffizi's path would be extended by.
+    code = f"import sys; sys.path.remove({str(FOLDER.parent)!r}); import uffizi"
     done = subprocess.run(
-        [sys.executable, "-c", "import uffizi"],
+        [sys.executable, "-c", code],
         cwd=folder,
         env=environment,
         capture_output=True,

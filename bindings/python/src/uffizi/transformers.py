@@ -12,6 +12,7 @@ refused by name. New code is shorter with `uffizi.Florence2`.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import threading
@@ -125,10 +126,9 @@ def _load(
 def _torch() -> Any:
     """PyTorch; None where it is not installed."""
     try:
-        import torch
+        return importlib.import_module("torch")
     except ImportError:
         return None
-    return torch
 
 
 def _tensor(array: Any, kind: str | None) -> Any:
@@ -204,9 +204,11 @@ class _Tokenizer:
 
     def __call__(self, text: Any) -> Inputs:
         """{"input_ids": ..., "attention_mask": ...} of a text or of several."""
-        ids = self.encode(text) if isinstance(text, str) else [self.encode(one) for one in text]
-        mask = [1] * len(ids) if isinstance(text, str) else [[1] * len(one) for one in ids]
-        return Inputs(input_ids=ids, attention_mask=mask)
+        if isinstance(text, str):
+            ids = self.encode(text)
+            return Inputs(input_ids=ids, attention_mask=[1] * len(ids))
+        rows = [self.encode(one) for one in text]
+        return Inputs(input_ids=rows, attention_mask=[[1] * len(row) for row in rows])
 
     def decode(self, token_ids: Any, skip_special_tokens: bool = False) -> str:
         """The text of ids."""
