@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view content = fuzz::AsText(data, size).substr(1);
   fuzz::Guard([&] {
     if (data[0] == 'c') {
-      ReadAll(*dataset::OpenCsv(fuzz::WriteScratch("x.csv", content), ""));
+      ReadAll(*dataset::OpenCsv(fuzz::WriteScratch("x.csv", content), "", {}));
     } else {
       ReadAll(*dataset::OpenTar(fuzz::WriteScratch("x.tar", content)));
     }
