@@ -63,11 +63,16 @@ ImageView ViewPixels(const Pixels& pixels) {
 
 void BindPictures(nb::module_& module) {
   module.attr("DEFAULT_MAX_PIXELS") = DecodeOptions().max_pixels;
-  nb::list extensions;
-  for (const std::string_view extension : PictureExtensions()) {
-    extensions.append(nb::str(extension.data(), extension.size()));
-  }
-  module.attr("PICTURE_EXTENSIONS") = nb::tuple(extensions);
+  module.def(
+      "picture_extensions",
+      [] {
+        std::vector<std::string> extensions;
+        for (const std::string_view extension : PictureExtensions()) {
+          extensions.emplace_back(extension);
+        }
+        return extensions;
+      },
+      "The endings of files that are taken for pictures: \".jpg\", ...");
   nb::class_<DecodeOptions>(module, "DecodeOptions")
       .def(
           "__init__",

@@ -76,6 +76,8 @@ def test_a_stopped_job_goes_on(table, model, tmp_path, monkeypatch):
     encode, asked = uffizi.Florence2.encode, []
 
     def stop_at_second(self, picture, **options):
+        if isinstance(picture, uffizi.EncodedImage):  # asked about, and encoded before
+            return encode(self, picture, **options)
         asked.append(picture)
         if len(asked) == 2:
             raise KeyboardInterrupt

@@ -15,7 +15,7 @@ from ._model import Florence2, Region, Task
 from ._results import Result
 
 if TYPE_CHECKING:
-    import pyarrow
+    import pyarrow  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
     from ._generation import Generation, Unpack
 
@@ -146,7 +146,7 @@ def _choose_column(schema: pyarrow.Schema, column: str | None, file: pathlib.Pat
 
 def _pictures(files: list[pathlib.Path], column: str | None, skip: int) -> Iterator[dict[str, Any]]:
     """A row for each picture, after the first `skip`, with the picture under "picture"."""
-    import pyarrow.parquet
+    import pyarrow.parquet  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
     place = 0
     for file in files:
@@ -239,7 +239,7 @@ def _result_row(result: Result) -> dict[str, Any]:
 
 
 def _schema() -> pyarrow.Schema:
-    import pyarrow as pa
+    import pyarrow as pa  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
     numbers = pa.list_(pa.float32())
     result = pa.struct(
@@ -316,8 +316,8 @@ class _Job:
         os.replace(fresh, self._note)
 
     def add(self, rows: list[dict[str, Any]]) -> None:
-        import pyarrow
-        import pyarrow.parquet
+        import pyarrow  # type: ignore[import-untyped, import-not-found, unused-ignore]
+        import pyarrow.parquet  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
         part = self._part(len(self._parts))
         if part.suffix == ".parquet":
@@ -330,7 +330,7 @@ class _Job:
 
     def finish(self) -> pathlib.Path:
         """Puts the parts together, one after another."""
-        import pyarrow.parquet
+        import pyarrow.parquet  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
         whole = self.folder / f"whole{self.output.suffix}"
         parts = [self._part(number) for number in range(len(self._parts))]

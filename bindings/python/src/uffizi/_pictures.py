@@ -31,7 +31,7 @@ Picture = Union[
 ]
 
 #: File names that `annotate` and other walks over folders take for pictures: the command line's list.
-SUFFIXES = frozenset(_native.PICTURE_EXTENSIONS)
+SUFFIXES = frozenset(_native.picture_extensions())
 
 
 def _find_libraries() -> None:
