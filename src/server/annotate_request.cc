@@ -163,6 +163,11 @@ class Inputs {
   size_t next_ = 0;
 };
 
+std::string TooManyQuestions(const RequestLimits& limits, size_t count) {
+  return "a request may ask at most " + std::to_string(limits.max_questions) + " questions, not " +
+         std::to_string(count);
+}
+
 AnnotateRequest ReadForm(HttpRequest& http, const RequestLimits& limits) {
   const size_t max_fields = limits.max_questions * kFieldsPerQuestion + kOtherFields;
   const auto body = std::make_shared<const std::string>(std::move(http.body));
@@ -219,6 +224,10 @@ AnnotateRequest ReadForm(HttpRequest& http, const RequestLimits& limits) {
   for (std::string& prompt : prompts) {
     request.questions.push_back({std::nullopt, std::move(prompt), std::nullopt});
   }
+  // Tasks and prompts may each be few enough.
+  if (request.questions.size() > limits.max_questions) {
+    RefuseTogether(TooManyQuestions(limits, request.questions.size()));
+  }
   return request;
 }
 
@@ -267,8 +276,7 @@ void ApplyLimits(const RequestLimits& limits, AnnotateRequest& request) {
   }
   if (request.questions.empty()) RefuseTogether("say what to ask: a task or a prompt");
   if (request.questions.size() > limits.max_questions) {
-    RefuseRequest("a request may ask at most " + std::to_string(limits.max_questions) +
-                  " questions, not " + std::to_string(request.questions.size()));
+    RefuseRequest(TooManyQuestions(limits, request.questions.size()));
   }
   GenerationOptions& generation = request.generation;
   if (generation.num_beams.value_or(1) > limits.max_beams) {
