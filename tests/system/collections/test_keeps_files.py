@@ -1,6 +1,7 @@
 """Nothing that a person has is lost: random commands over random trees of files, runs that are
 killed or fail among them, and every file that was there before is compared."""
 
+import fnmatch
 import hashlib
 import json
 import os
@@ -217,6 +218,16 @@ def may_replace(name, chosen):
     return is_text and ("--sidecar-folder" in inside or "--sidecar" in chosen)
 
 
+def is_input(name, command):
+    """Whether a path is one of the pictures that a command asks about."""
+    path = pathlib.PurePath(name)
+    asked = {"photos/*.jpg": "photos/*.jpg", "-": "photos/*.*g", "list.csv": "photos/a.png"}
+    words = command[: command.index("--task")]
+    return path.suffix in PICTURES and any(
+        path.is_relative_to(word) or fnmatch.fnmatch(name, asked.get(word, "")) for word in words
+    )
+
+
 def grows(chosen):
     """What --existing append adds to, beside .txt sidecars."""
     names = [chosen.get("--coco")]
@@ -234,8 +245,7 @@ def check(home, before, command, chosen, existing):
             continue
         note = f"{name}: {was[:20]} became {now[:20]}: {' '.join(command)}"
         assert now != "gone" and was != "folder", note
-        is_picture = pathlib.PurePath(name).suffix in PICTURES and not was.startswith("->")
-        assert not is_picture or "--draw" in chosen, note
+        assert not is_input(name, command) or was.startswith("->"), note
         if existing == "overwrite":
             allowed = may_replace(name, chosen)
             assert allowed is True or (allowed == "link" and was.startswith("->")), note
