@@ -83,17 +83,24 @@ void FolderWriter::NoteUnpacked(const std::string& name) { unpacked_.push_back(M
 
 // The scheme of most layers is meant for all linear layers, and the layers of others are named.
 json FolderWriter::QuantizationConfig() {
+  // One scale a row is also one for each group of so many columns.
+  const auto grouped = [](const Packed& layer) {
+    const auto [bits, group, symmetric] = layer.scheme;
+    return Scheme{bits, group == 0 ? layer.columns : group, symmetric};
+  };
   std::map<Scheme, size_t> counts;
-  for (const Packed& layer : packed_) ++counts[layer.scheme];
+  for (const Packed& layer : packed_) {
+    ++counts[layer.scheme];
+    if (grouped(layer) != layer.scheme) ++counts[grouped(layer)];
+  }
   const Scheme usual = std::max_element(counts.begin(), counts.end(), [](auto& a, auto& b) {
                          return a.second < b.second;
                        })->first;
   std::map<Scheme, std::vector<std::string>> others;
   for (const Packed& layer : packed_) {
-    const auto [bits, group, symmetric] = layer.scheme;
-    // One group a row is also a group of so many columns.
-    const Scheme grouped{bits, group == 0 ? layer.columns : group, symmetric};
-    if (layer.scheme != usual && grouped != usual) others[layer.scheme].push_back(layer.module);
+    if (layer.scheme != usual && grouped(layer) != usual) {
+      others[layer.scheme].push_back(layer.module);
+    }
   }
   const auto group_json = [](const Scheme& scheme, json targets) -> json {
     return {{"targets", std::move(targets)}, {"weights", std::apply(SchemeJson, scheme)}};

@@ -70,6 +70,10 @@ json ConfigJson(const ImportedModel& model, const json& own) {
   text.update(TextJson(model.text));
   config["text_config"] = std::move(text);
   config["vision_config"] = VisionJson(model.vision);
+  // transformers makes room for as many frames as this says, whatever the file holds.
+  const ImportedTensor& time =
+      model.tensors.at("model.multi_modal_projector.visual_temporal_embed.pos_idx_to_embed");
+  config["vision_config"]["max_temporal_embeddings"] = time.shape[0];
   return config;
 }
 
