@@ -1,5 +1,6 @@
 """`uffizi pull` and models by name, against a server that does all that networks do."""
 
+import json
 import os
 import pathlib
 import signal
@@ -13,6 +14,7 @@ COMMAND = os.environ["UFFIZI_COMMAND"]
 TREE = pathlib.Path(os.environ["UFFIZI_SOURCE"])
 MODEL = TREE / "models" / "uffizi-tiny"
 ARTIFACT = TREE / "tests" / "data" / "models" / "florence_2_tiny_int4.zip"
+MICROSOFT = TREE / "tests" / "data" / "models" / "microsoft" / "florence_2_tiny_int4.zip"
 WEIGHTS = "model.safetensors"
 KEY = REPOSITORY.replace("/", "--")
 
@@ -131,6 +133,36 @@ def test_artifact_by_name(environment, cache, name):
     assert (cache / "models" / name / WEIGHTS).exists()
     assert not list(cache.glob("downloads/*"))
     assert "vocabulary 1537" in uffizi(environment, "info", name).stdout
+
+
+def test_microsofts_artifact_becomes_small(environment, source, cache):
+    """Of the kind that is released: imported in 4 bits, once, however many ask at the same time."""
+    source.artifact = MICROSOFT.read_bytes()
+    name = "florence_2_large_int4"
+    processes = [subprocess.Popen([COMMAND, "pull", name], env=environment, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(3)]
+    for process in processes:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        assert pathlib.Path(out.strip()) == cache / "models" / name
+    assert len([path for path, _, _ in source.requests if path.endswith(".zip")]) == 1
+    config = json.loads((cache / "models" / name / "config.json").read_text())
+    weights = config["quantization_config"]["config_groups"]["group_0"]["weights"]
+    assert weights["num_bits"] == 4 and weights["group_size"] == 16
+    assert len(config["quantization_config"]["config_groups"]) == 1
+    assert not list(cache.glob("downloads/*")) and not list(cache.glob("**/*.part*"))
+    source.requests.clear()
+    assert pull(environment, name).returncode == 0
+    assert not source.requests
+
+
+def test_broken_artifact_leaves_nothing(environment, source, cache):
+    source.artifact = MICROSOFT.read_bytes()[:500_000]
+    result = pull(environment, "florence_2_base_ft_int4")
+    assert result.returncode != 0
+    assert "is damaged or no zip" in result.stderr
+    assert not (cache / "models" / "florence_2_base_ft_int4").exists()
+    assert not list(cache.glob("**/*.part*"))
 
 
 def test_artifact_with_a_wrong_checksum(environment, source, cache):
