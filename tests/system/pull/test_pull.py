@@ -139,8 +139,16 @@ def test_microsofts_artifact_becomes_small(environment, source, cache):
     """Of the kind that is released: imported in 4 bits, once, however many ask at the same time."""
     source.artifact = MICROSOFT.read_bytes()
     name = "florence_2_large_int4"
-    processes = [subprocess.Popen([COMMAND, "pull", name], env=environment, text=True,
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(3)]
+    processes = [
+        subprocess.Popen(
+            [COMMAND, "pull", name],
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(3)
+    ]
     for process in processes:
         out, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
