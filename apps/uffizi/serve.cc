@@ -87,7 +87,7 @@ int RunServe(ServeOptions options) {
   ReturnMemory();
   server::ServerOptions& wanted = options.server;
   wanted.api.api_keys = ReadApiKeys(options.api_key_file);
-  wanted.http.max_body_bytes = options.max_body_mb << 20;
+  wanted.http.max_body_bytes = wanted.api.limits.max_body = options.max_body_mb << 20;
   wanted.http.max_held_bytes = options.max_memory_mb << 20;
   wanted.http.max_busy =
       std::min(kMostThreads, wanted.batcher.max_waiting + wanted.batcher.max_batch + kSpareThreads);

@@ -64,6 +64,18 @@ bool Scheduler::Impl::CancelWaiting(const WorkPtr& work) {
   return true;
 }
 
+std::optional<size_t> Scheduler::Impl::Ahead(const WorkPtr& work) const {
+  const std::lock_guard lock(mutex);
+  if (work->begun || work->ended) return std::nullopt;
+  const auto place_in = [&](const std::deque<WorkPtr>& queue) {
+    return static_cast<size_t>(std::find(queue.begin(), queue.end(), work) - queue.begin());
+  };
+  if (const size_t place = place_in(decoded); place < decoded.size()) return place;
+  const size_t place = place_in(raw);
+  if (place == raw.size()) return decoded.size();  // it is being decoded
+  return load.waiting - raw.size() + place;
+}
+
 void Scheduler::Impl::Stop() {
   std::unique_lock lock(mutex);
   stopping = true;
@@ -106,6 +118,7 @@ void Scheduler::Impl::End(const WorkPtr& work, AskedEnd end, std::exception_ptr 
   work->ask.done(std::move(asked));
   work->ask.done = nullptr;  // what it holds may hold the work
   work->ask.progress = nullptr;
+  work->ask.look = nullptr;
   lock.lock();
 }
 
@@ -148,6 +161,9 @@ void Scheduler::Impl::Decode(const WorkPtr& work, std::unique_lock<std::mutex>& 
     End(work, *end, nullptr, lock);
   } else if (failure != nullptr) {
     End(work, AskedEnd::kFailed, failure, lock);
+  } else if (work->ask.look && !put_back) {
+    pixel_bytes += work->image.pixels.size();
+    End(work, AskedEnd::kAnswered, nullptr, lock);
   } else if (put_back) {
     work->huge = true;
     raw.push_front(work);
@@ -168,6 +184,7 @@ Scheduler::WorkPtr Scheduler::Submit(Ask ask) { return impl_->Submit(std::move(a
 void Scheduler::Cancel(const WorkPtr& work) { impl_->Cancel(work); }
 bool Scheduler::CancelWaiting(const WorkPtr& work) { return impl_->CancelWaiting(work); }
 void Scheduler::Stop() { impl_->Stop(); }
+std::optional<size_t> Scheduler::Ahead(const WorkPtr& work) const { return impl_->Ahead(work); }
 const Engine& Scheduler::engine() const { return *impl_->engine; }
 Scheduler::Load Scheduler::load() const {
   const std::lock_guard lock(impl_->mutex);

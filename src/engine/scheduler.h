@@ -75,6 +75,9 @@ struct Ask {
   // The answer so far to a question, special tokens included, and whether it can only grow. Not
   // called for questions that follow others.
   std::function<void(size_t question, const std::string& text, bool only_grows)> progress;
+  // If set, nothing is asked: called with the decoded picture, on the thread that decoded it, which
+  // then is done with. What it throws is the failure. `must_end` says whether to give up.
+  std::function<void(const Image& image, const std::function<bool()>& must_end)> look;
   // Called once, on a thread of the scheduler. It must not throw.
   std::function<void(Asked)> done;
 };
@@ -101,6 +104,10 @@ class Scheduler {
   void Stop();
 
   const Engine& engine() const;
+
+  // How many of the pictures that nobody has begun to encode come before this one; nothing if it is
+  // none of them any more.
+  std::optional<size_t> Ahead(const WorkPtr& work) const;
 
   struct Load {
     size_t waiting = 0;    // pictures that nobody has begun to encode

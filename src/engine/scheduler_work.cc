@@ -26,6 +26,7 @@ std::exception_ptr Scheduler::Work::Decode(std::optional<size_t> usual_pixels, b
   options.cancelled = must_end;
   try {
     image = DecodeImage(ask.file, ask.name, options);
+    if (ask.look) ask.look(image, must_end);
   } catch (const Error& refused) {
     put_back = refused.code() == ErrorCode::kImageTooLarge && usual_pixels &&
                ask.decode.max_pixels > *usual_pixels;

@@ -97,6 +97,7 @@ class Scheduler::Impl {
   void Cancel(const WorkPtr& work);
   bool CancelWaiting(const WorkPtr& work);
   void Stop();
+  std::optional<size_t> Ahead(const WorkPtr& work) const;
 
   // These are called with the lock held. End gives it up for as long as `done` takes.
   std::optional<AskedEnd> MustEnd(const Work& work) const;

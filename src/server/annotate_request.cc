@@ -4,7 +4,6 @@
 #include <limits>
 
 #include "core/base64.h"
-#include "server/json_fields.h"
 #include "server/multipart.h"
 #include "server/problem.h"
 
@@ -101,16 +100,7 @@ GenerationOptions ReadGeneration(JsonFields& fields) {
 void ReadOptions(const json& object, AnnotateRequest& request) {
   JsonFields fields(object, "options");
   request.generation = ReadGeneration(fields);
-  if (fields.Bool("drop_alpha") == true) request.decode.alpha = AlphaMode::kDrop;
-  if (fields.Bool("no_exif") == true) request.decode.apply_exif_orientation = false;
-  if (const auto page = fields.Integer("page", 1, kMaxInt)) {
-    request.decode.page = static_cast<size_t>(*page - 1);
-  }
-  if (const auto truncated = fields.String("truncated")) {
-    const auto known = FromName<TruncatedMode>(*truncated);
-    if (!known) RefuseRequest("options.truncated must be " + AllNames<TruncatedMode>());
-    request.decode.truncated = *known;
-  }
+  request.decode = ReadDecodeOptions(fields);
   if (const auto tiles = fields.String("tiles")) {
     try {
       request.tiles = TileOptions::Parse(*tiles);
@@ -257,6 +247,21 @@ GenerationOptions ReadGenerationOptions(const json& options) {
   return generation;
 }
 
+DecodeOptions ReadDecodeOptions(JsonFields& fields) {
+  DecodeOptions decode;
+  if (fields.Bool("drop_alpha") == true) decode.alpha = AlphaMode::kDrop;
+  if (fields.Bool("no_exif") == true) decode.apply_exif_orientation = false;
+  if (const auto page = fields.Integer("page", 1, kMaxInt)) {
+    decode.page = static_cast<size_t>(*page - 1);
+  }
+  if (const auto truncated = fields.String("truncated")) {
+    const auto known = FromName<TruncatedMode>(*truncated);
+    if (!known) RefuseRequest("options.truncated must be " + AllNames<TruncatedMode>());
+    decode.truncated = *known;
+  }
+  return decode;
+}
+
 json TakeJsonBody(HttpRequest& request) {
   const std::string body = std::move(request.body);
   request.body.clear();
@@ -269,11 +274,15 @@ ImageFile HoldImage(std::string bytes, HttpRequest& request) {
   return {holder, *holder, std::move(request.body_bytes)};
 }
 
-void ApplyLimits(const RequestLimits& limits, AnnotateRequest& request) {
-  if (request.image_name.size() > limits.max_name) {
+void CheckImageName(const RequestLimits& limits, const std::string& name) {
+  if (name.size() > limits.max_name) {
     RefuseRequest("the picture's name must have at most " + std::to_string(limits.max_name) +
                   " bytes");
   }
+}
+
+void ApplyLimits(const RequestLimits& limits, AnnotateRequest& request) {
+  CheckImageName(limits, request.image_name);
   if (request.questions.empty()) RefuseTogether("say what to ask: a task or a prompt");
   if (request.questions.size() > limits.max_questions) {
     RefuseRequest(TooManyQuestions(limits, request.questions.size()));

@@ -1,6 +1,7 @@
 #ifndef UFFIZI_SERVER_ANNOTATE_REQUEST_H_
 #define UFFIZI_SERVER_ANNOTATE_REQUEST_H_
 
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -10,6 +11,7 @@
 
 #include "engine/questions.h"
 #include "server/http.h"
+#include "server/json_fields.h"
 #include "uffizi/engine.h"
 #include "uffizi/image.h"
 #include "uffizi/task.h"
@@ -18,6 +20,7 @@ namespace uffizi::server {
 
 // What may be asked of the server; more is refused.
 struct RequestLimits {
+  size_t max_body = 32u << 20;  // bytes, which HttpOptions holds it to
   size_t max_pixels = 64'000'000;
   size_t max_questions = 16;
   int max_tokens = 1024;  // of an answer
@@ -47,6 +50,7 @@ struct AnnotateRequest {
   TileOptions tiles;
   std::vector<Question> questions;
   GenerationOptions generation;
+  std::function<void(const Image&, const std::function<bool()>&)> look;  // see Ask
   bool stream = false;
 };
 
@@ -64,8 +68,14 @@ std::string ReadImageData(std::string_view text, const std::string& field);
 // The search options of a request, without the picture's. Throws Problem.
 GenerationOptions ReadGenerationOptions(const nlohmann::json& options);
 
+// The options of how a picture is read: drop_alpha, no_exif, page, truncated. Throws Problem.
+DecodeOptions ReadDecodeOptions(JsonFields& fields);
+
 // Holds decoded bytes under what is left of the body's lease.
 ImageFile HoldImage(std::string bytes, HttpRequest& request);
+
+// Throws Problem if a picture is called too long a name.
+void CheckImageName(const RequestLimits& limits, const std::string& name);
 
 // Sets the limits of a request, and checks that it keeps them. Throws Problem.
 void ApplyLimits(const RequestLimits& limits, AnnotateRequest& request);

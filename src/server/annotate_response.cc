@@ -37,8 +37,16 @@ std::string EndEvents(const std::string& model, WaitingJob& waiting) {
   }
 }
 
+std::string StageEvent(const Job::Stage& stage) {
+  return ServerSentEvent(
+      "progress", stage.waiting
+                      ? "{\"stage\": \"waiting\", \"ahead\": " + std::to_string(stage.ahead) + "}"
+                      : "{\"stage\": \"looking\"}");
+}
+
 std::string NewsEvents(const Job::News& news, const std::string& model, WaitingJob& waiting) {
   std::string events;
+  if (news.stage) events += StageEvent(*news.stage);
   for (const Job::Text& text : news.texts) events += TextEvent(text);
   if (news.ended) events += EndEvents(model, waiting);
   // A comment: shows that we live, and finds out whether the client does.
@@ -64,13 +72,16 @@ std::string AnnotationToJson(std::string_view model, std::string_view image,
 }
 
 HttpResponse StreamAnnotation(std::string model, std::shared_ptr<WaitingJob> waiting) {
-  return StreamEvents(waiting, [model = std::move(model), waiting](const Job::News& news) {
-    return NewsEvents(news, model, *waiting);
-  });
+  return StreamEvents(
+      waiting,
+      [model = std::move(model), waiting](const Job::News& news) {
+        return NewsEvents(news, model, *waiting);
+      },
+      /*stages=*/true);
 }
 
 HttpResponse StreamEvents(std::shared_ptr<WaitingJob> waiting,
-                          std::function<std::string(const Job::News&)> write) {
+                          std::function<std::string(const Job::News&)> write, bool stages) {
   constexpr std::chrono::milliseconds kPatience{1000};
   Job::News first = waiting->Wait(kPatience);
   if (first.ended) waiting->job().ThrowIfFailed();
@@ -79,10 +90,10 @@ HttpResponse StreamEvents(std::shared_ptr<WaitingJob> waiting,
   response.headers.emplace_back("Cache-Control", "no-store");
   response.headers.emplace_back("X-Accel-Buffering", "no");  // nginx passes events on at once
   response.stream = [waiting = std::move(waiting), write = std::move(write),
-                     next = std::optional(std::move(first)),
+                     next = std::optional(std::move(first)), stages,
                      ended = false]() mutable -> std::optional<std::string> {
     if (ended) return std::nullopt;
-    if (!next) next = waiting->Wait(kPatience);
+    if (!next) next = waiting->Wait(kPatience, stages);
     ended = next->ended;
     std::string events = write(*next);
     next.reset();

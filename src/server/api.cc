@@ -6,6 +6,7 @@
 #include "server/annotate_response.h"
 #include "server/openai.h"
 #include "server/problem.h"
+#include "server/thumbnail.h"
 #include "server/waiting_job.h"
 #include "server/web_files.h"
 #include "uffizi/error.h"
@@ -38,6 +39,8 @@ Api::Api(ApiOptions options, Batcher& batcher, Metrics& metrics, AccessLog& log)
           {"GET", "/v1/models", &Api::Models},
           {"GET", "/v1/models/" + options_.model_name, &Api::Model},
           {"GET", "/v1/tasks", &Api::Tasks},
+          {"POST", "/v1/thumbnail", &Api::Thumbnail, false},
+          {"GET", "/v1/limits", &Api::Limits},
           {"GET", "/healthz", &Api::Health},
           {"GET", "/metrics", &Api::MetricsText},
       })),
@@ -146,6 +149,25 @@ HttpResponse Api::Chat(HttpRequest& request) {
   ChatIdentity chat = NewChat(options_.model_name);
   if (!stream) return ChatCompletion(chat, *waiting);
   return StreamChatCompletion(std::move(chat), asked.include_usage, std::move(waiting));
+}
+
+HttpResponse Api::Thumbnail(HttpRequest& request) {
+  auto [asked, thumbnail] = ReadThumbnailRequest(request, options_.limits);
+  WaitingJob(batcher_, request, std::move(asked)).WaitForEnd();
+  return ThumbnailResponse(*thumbnail);
+}
+
+HttpResponse Api::Limits(HttpRequest&) {
+  const RequestLimits& limits = options_.limits;
+  return {.body = ordered_json{{"max_body", limits.max_body},
+                               {"max_pixels", limits.max_pixels},
+                               {"max_questions", limits.max_questions},
+                               {"max_tokens", limits.max_tokens},
+                               {"max_beams", limits.max_beams},
+                               {"max_cost", limits.max_cost},
+                               {"max_seconds", batcher_.options().max_seconds},
+                               {"extensions", PictureExtensions()}}
+                      .dump()};
 }
 
 std::string Api::ModelJson() const {

@@ -59,6 +59,8 @@ class Api : public HttpHandler {
 
   HttpResponse Annotate(HttpRequest& request);
   HttpResponse Chat(HttpRequest& request);
+  HttpResponse Thumbnail(HttpRequest& request);
+  HttpResponse Limits(HttpRequest& request);
   HttpResponse Models(HttpRequest& request);
   HttpResponse Model(HttpRequest& request);
   HttpResponse Tasks(HttpRequest& request);

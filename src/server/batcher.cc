@@ -58,6 +58,7 @@ std::shared_ptr<Job> Batcher::Submit(AnnotateRequest request) {
       job->Update(question, text, only_grows);
     };
   }
+  ask.look = asked.look;
   ask.done = [this, job](Asked answers) { Finish(*job, std::move(answers)); };
   const std::lock_guard lock(mutex_);
   if (closed_) throw ShuttingDown();
@@ -73,6 +74,11 @@ std::shared_ptr<Job> Batcher::Submit(AnnotateRequest request) {
 void Batcher::Cancel(const std::shared_ptr<Job>& job) {
   metrics_.CountClientGone();
   scheduler_.Cancel(job->work);
+}
+
+Job::Stage Batcher::StageOf(const Job& job) const {
+  const std::optional<size_t> ahead = scheduler_.Ahead(job.work);
+  return {ahead.has_value(), ahead.value_or(0)};
 }
 
 // Called by the scheduler's threads.

@@ -30,6 +30,8 @@ class Batcher {
   std::shared_ptr<Job> Submit(AnnotateRequest request);
   // Nobody waits for this job any more: it leaves the queue, or its answer is broken off.
   void Cancel(const std::shared_ptr<Job>& job);
+  // Where a job is that has not ended.
+  Job::Stage StageOf(const Job& job) const;
   // Takes no more requests; those that are here are answered.
   void Close();
   // Closes, and breaks off what is here.

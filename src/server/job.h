@@ -53,8 +53,16 @@ class Job {
     std::string text;  // the raw answer so far
     bool only_grows;   // a search with beams may change its mind
   };
+  // Before the first text: the picture waits for `ahead` others, or is looked at.
+  struct Stage {
+    bool waiting;
+    size_t ahead;
+
+    bool operator==(const Stage&) const = default;
+  };
   struct News {
     std::vector<Text> texts;  // what changed since the last call
+    std::optional<Stage> stage = {};
     bool ended = false;
   };
   // Waits until there is news, but no longer than `limit`.

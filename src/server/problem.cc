@@ -106,7 +106,8 @@ HttpResponse ProblemResponse(const Problem& problem, std::string_view path) {
   response.status = problem.status();
   response.cause = problem.what();
   // Whatever OpenAI has at a path, its clients may ask for.
-  const bool ours = path == "/v1/annotate" || path == "/v1/tasks";
+  const bool ours = path == "/v1/annotate" || path == "/v1/limits" || path == "/v1/tasks" ||
+                    path == "/v1/thumbnail";
   if (path.starts_with("/v1/") && !ours) {
     response.body = ProblemToOpenAiJson(problem);
   } else {

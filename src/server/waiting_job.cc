@@ -10,16 +10,20 @@ WaitingJob::~WaitingJob() {
   if (!ended_) batcher_.Cancel(job_);
 }
 
-Job::News WaitingJob::Wait(std::chrono::milliseconds limit) {
+Job::News WaitingJob::Wait(std::chrono::milliseconds limit, bool stages) {
   // How soon a client's going is noticed.
   constexpr std::chrono::milliseconds kGlance{50};
   const auto end = Job::Clock::now() + limit;
   for (;;) {
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(end - Job::Clock::now());
-    const Job::News news = job_->Wait(std::clamp(left, std::chrono::milliseconds{0}, kGlance));
+    Job::News news = job_->Wait(std::clamp(left, std::chrono::milliseconds{0}, kGlance));
     ended_ = news.ended;
     if (news.ended || !news.texts.empty() || left.count() <= 0) return news;
+    if (const Job::Stage stage = batcher_.StageOf(*job_); stages && stage != stage_) {
+      news.stage = stage_ = stage;
+      return news;
+    }
     // The scheduler looks between two steps, which may be far apart.
     if (Job::Clock::now() > job_->deadline + kGlance) throw TimedOut();
     if (request_.ClientGone()) throw ClientGone();

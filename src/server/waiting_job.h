@@ -21,8 +21,9 @@ class WaitingJob {
   WaitingJob(const WaitingJob&) = delete;
   WaitingJob& operator=(const WaitingJob&) = delete;
 
-  // Waits for news, but no longer than `limit`. Throws Problem(499) if the client is gone.
-  Job::News Wait(std::chrono::milliseconds limit);
+  // Waits for news, but no longer than `limit`; with `stages`, those are news, too. Throws
+  // Problem(499) if the client is gone.
+  Job::News Wait(std::chrono::milliseconds limit, bool stages = false);
   // Waits for the answers; throws what became of them instead.
   Answered WaitForEnd();
 
@@ -32,6 +33,7 @@ class WaitingJob {
   Batcher& batcher_;
   const HttpRequest& request_;
   const std::shared_ptr<Job> job_;
+  std::optional<Job::Stage> stage_;  // that was told last
   bool ended_ = false;
 };
 
