@@ -10,11 +10,8 @@
 #include "uffizi/image.h"
 
 namespace uffizi::cli {
-namespace {
-
 namespace fs = std::filesystem;
 
-// The files among the names, and the pictures in the folders among them.
 std::vector<fs::path> FindPictures(const std::vector<std::string>& names) {
   std::vector<fs::path> pictures;
   for (const std::string& name : names) {
@@ -31,8 +28,6 @@ std::vector<fs::path> FindPictures(const std::vector<std::string>& names) {
   }
   return pictures;
 }
-
-}  // namespace
 
 std::map<std::string, std::vector<float>> CalibrateWith(
     const fs::path& model, const std::vector<LoraSource>& lora,

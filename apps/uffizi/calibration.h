@@ -11,6 +11,9 @@
 
 namespace uffizi::cli {
 
+// The files among the names, and the pictures in the folders among them.
+std::vector<std::filesystem::path> FindPictures(const std::vector<std::string>& names);
+
 // What pictures put into a model's layers, by the weights' names (engine/calibrate.h). `names` are
 // of files and folders. Pictures that cannot be read are told on standard error and counted in
 // `failed`; `say` is told how many were seen.

@@ -28,6 +28,7 @@ Command AddAnnotate(CLI::App& app);
 Command AddBench(CLI::App& app);
 Command AddParse(CLI::App& app);
 Command AddTokenize(CLI::App& app);
+Command AddCheck(CLI::App& app);
 Command AddInfo(CLI::App& app);
 Command AddQuantize(CLI::App& app);
 Command AddServe(CLI::App& app);

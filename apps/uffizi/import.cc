@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -98,9 +97,7 @@ int RunImport(ImportArguments arguments) {
   size_t failed = 0;
   ImportReport report;
   {
-    using Style = StatusLine::Style;
-    const bool terminal = isatty(STDERR_FILENO) != 0;
-    StatusLine line(arguments.quiet ? Style::kNone : terminal ? Style::kBar : Style::kLines);
+    StatusLine line(StatusLine::StyleFor(arguments.quiet));
     arguments.options.progress = [&](const ImportProgress& now) {
       if (line.Due() && now.total > 0) {
         line.Show(now.tensor, static_cast<double>(now.done) / static_cast<double>(now.total));

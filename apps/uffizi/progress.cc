@@ -37,6 +37,11 @@ std::string Bar(double share, size_t width) {
 
 }  // namespace
 
+StatusLine::Style StatusLine::StyleFor(bool quiet) {
+  if (quiet) return Style::kNone;
+  return isatty(STDERR_FILENO) != 0 ? Style::kBar : Style::kLines;
+}
+
 StatusLine::~StatusLine() {
   if (shown_ && style_ == Style::kBar) Say("\r\033[K");
 }

@@ -13,6 +13,8 @@ namespace uffizi::cli {
 class StatusLine {
  public:
   enum class Style { kNone, kBar, kLines };
+  // Of a command that writes its report only in the end.
+  static Style StyleFor(bool quiet);
 
   explicit StatusLine(Style style) : style_(style) {}
   ~StatusLine();

@@ -41,7 +41,7 @@ int Verify(const std::string& name) {
 
 std::filesystem::path FindModel(const std::string& named, int bits) {
   if (named.empty()) return DefaultModel();
-  StatusLine line(isatty(STDERR_FILENO) != 0 ? StatusLine::Style::kBar : StatusLine::Style::kLines);
+  StatusLine line(StatusLine::StyleFor(false));
   const auto show = [&](const PullProgress& now) {
     if (line.Due()) {
       std::optional<double> share;

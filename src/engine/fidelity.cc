@@ -1,0 +1,249 @@
+#include "engine/fidelity.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/parallel.h"
+#include "engine/answer_agreement.h"
+#include "engine/next_token.h"
+#include "engine/runner.h"
+#include "engine/stopwatch.h"
+#include "uffizi/image.h"
+
+namespace uffizi {
+namespace {
+
+TokenAgreement Sum(std::span<const TokenAgreement> parts) {
+  TokenAgreement sum;
+  for (const TokenAgreement& part : parts) {
+    sum.tokens += part.tokens;
+    sum.same += part.same;
+    sum.divergence += part.divergence;
+  }
+  return sum;
+}
+
+struct ReferenceAnswer {
+  std::string text;
+  std::vector<int> ids;
+  Answer answer;
+  std::vector<NextToken> next;  // of each step that counts
+};
+
+}  // namespace
+
+bool TaskFidelity::in_boxes() const { return GetTaskInfo(task).shape == AnswerShape::kBoxes; }
+
+std::optional<double> TaskFidelity::Loss() const {
+  if (in_boxes()) return ap50 ? std::optional(100 * (1 - *ap50)) : std::nullopt;
+  if (characters == 0) return std::nullopt;
+  return 100 * static_cast<double>(edits) / static_cast<double>(characters);
+}
+
+double Fidelity::Loss() const {
+  double loss = 0;
+  for (const TaskFidelity& task : tasks) loss = std::max(loss, task.Loss().value_or(0));
+  return loss;
+}
+
+void CheckFidelityTasks(std::span<const Task> tasks) {
+  for (const Task task : tasks) {
+    const TaskInfo& info = GetTaskInfo(task);
+    const bool fits = info.shape == AnswerShape::kBoxes || info.shape == AnswerShape::kText;
+    if (info.input == TaskInput::kNone && fits) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                "answers to " + std::string(info.name) +
+                    " are not compared: only of tasks that take no input and answer in boxes or "
+                    "in text");
+  }
+}
+
+struct FidelityReference::Picture {
+  std::filesystem::path path;
+  std::vector<ReferenceAnswer> answers;  // of each task
+};
+
+// A model that is asked, and that is led along answers.
+class FidelityReference::Follower {
+ public:
+  Follower(std::shared_ptr<const Engine> engine, const FidelityOptions& options)
+      : options_(options), session_(engine), runner_(std::move(engine)) {}
+
+  void Look(const std::filesystem::path& path) {
+    const Image picture = ReadImage(path);
+    const Stopwatch time;
+    const EncodedImage image = session_.Encode(picture.view());
+    queries_.clear();
+    for (const Task task : options_.tasks) {
+      const Prompt prompt = MakePrompt(task, "", image.width(), image.height());
+      queries_.push_back(session_.engine().MakeQuery(image, prompt, options_.generation));
+    }
+    image_ = image;
+    seconds_ += time.Seconds();
+  }
+
+  // Answers to all questions about what was looked at last.
+  std::vector<Result> Ask() {
+    const Stopwatch time;
+    std::vector<Result> results = session_.Run(queries_);
+    seconds_ += time.Seconds();
+    return results;
+  }
+
+  // Calls visit(task, step, logits) for each step along the answers, several at a time. A first
+  // token that is forced is no step: nobody sees what the model thinks of it.
+  template <typename Visit>
+  void Follow(std::span<const ReferenceAnswer> answers, const Visit& visit) {
+    runner_.Execute([&] {
+      const Arena::Scope scope(runner_.arena());
+      const Network& network = runner_.network();
+      const auto run = network.StartDecoder(runner_.arena());
+      size_t longest = 0;
+      for (size_t i = 0; i < answers.size(); ++i) {
+        Add(*run, queries_[i], std::max<size_t>(1, answers[i].ids.size()));
+        longest = std::max(longest, answers[i].ids.size());
+      }
+      for (size_t step = 0; step < longest; ++step) Step(*run, answers, step, visit);
+    });
+  }
+
+  double seconds() const { return seconds_; }
+
+ private:
+  void Add(DecoderRun& run, const Query& query, size_t steps) {
+    const Network& network = runner_.network();
+    const auto dim = static_cast<size_t>(network.config.text.d_model);
+    const size_t tokens = image_.tokens().size() / dim + query.input_ids().size();
+    states_.resize(tokens * dim);
+    network.EncodeText(image_.tokens().data(), query.input_ids(), states_.data(), runner_.arena());
+    run.Add(states_.data(), tokens, 1, steps);
+  }
+
+  template <typename Visit>
+  void Step(DecoderRun& run, std::span<const ReferenceAnswer> answers, size_t step,
+            const Visit& visit) {
+    const auto vocab = static_cast<size_t>(runner_.network().config.text.vocab_size);
+    std::vector<DecoderRow> rows;
+    for (size_t i = 0; i < answers.size(); ++i) {
+      if (step >= answers[i].ids.size()) continue;
+      const GenerationConfig& generation = Runner::GenerationOf(queries_[i]);
+      const int last = step == 0 ? generation.decoder_start_token_id : answers[i].ids[step - 1];
+      rows.push_back({i, step == 0 ? -1 : 0, last});
+    }
+    logits_.resize(rows.size() * vocab);
+    run.Step(rows, logits_.data());
+    ParallelFor(rows.size(), 1, [&](size_t begin, size_t end) {
+      for (size_t r = begin; r < end; ++r) {
+        const size_t task = rows[r].sequence;
+        const bool forced = Runner::GenerationOf(queries_[task]).forced_bos_token_id.has_value();
+        if (forced && step == 0) continue;
+        visit(task, step - (forced ? 1 : 0), std::span(logits_).subspan(r * vocab, vocab));
+      }
+    });
+  }
+
+  const FidelityOptions& options_;
+  Session session_;
+  Runner runner_;
+  EncodedImage image_;
+  std::vector<Query> queries_;
+  std::vector<float> states_, logits_;
+  double seconds_ = 0;
+};
+
+FidelityReference::FidelityReference(std::shared_ptr<const Engine> engine,
+                                     std::span<const std::filesystem::path> pictures,
+                                     FidelityOptions options,
+                                     const std::function<void(const Error*)>& seen)
+    : options_(std::move(options)) {
+  CheckFidelityTasks(options_.tasks);
+  Follower model(std::move(engine), options_);
+  for (const std::filesystem::path& path : pictures) {
+    try {
+      model.Look(path);
+    } catch (const Error& error) {
+      seen(&error);
+      continue;
+    }
+    Picture picture{path, {}};
+    for (Result& result : model.Ask()) {
+      const size_t steps = result.token_ids.size();
+      picture.answers.push_back({std::move(result.text), std::move(result.token_ids),
+                                 std::move(result.answer), std::vector<NextToken>(steps)});
+    }
+    model.Follow(picture.answers, [&](size_t task, size_t step, std::span<const float> logits) {
+      picture.answers[task].next[step] = DescribeNextToken(logits);
+    });
+    pictures_.push_back(std::move(picture));
+    seen(nullptr);
+  }
+  seconds_ = model.seconds() / static_cast<double>(std::max<size_t>(1, pictures_.size()));
+  if (pictures_.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "there is no picture to compare answers on");
+  }
+}
+
+FidelityReference::~FidelityReference() = default;
+
+Fidelity FidelityReference::Compare(const std::shared_ptr<const Engine>& engine,
+                                    const std::function<void()>& seen) const {
+  Follower model(engine, options_);
+  Fidelity fidelity;
+  fidelity.pictures = pictures_.size();
+  fidelity.tasks.resize(options_.tasks.size());
+  std::vector<BoxAgreement> boxes(options_.tasks.size());
+  std::vector<TokenAgreement> tokens(options_.tasks.size());
+  for (const Picture& picture : pictures_) {
+    model.Look(picture.path);
+    const std::vector<Result> results = model.Ask();
+    for (size_t i = 0; i < results.size(); ++i) {
+      const ReferenceAnswer& truth = picture.answers[i];
+      TaskFidelity& task = fidelity.tasks[i];
+      task.task = options_.tasks[i];
+      ++task.answers;
+      task.exact += results[i].text == truth.text;
+      if (task.in_boxes()) {
+        boxes[i].Add(truth.answer.regions, results[i].answer.regions);
+      } else {
+        task.edits += EditDistance(truth.answer.text, results[i].answer.text);
+        task.characters += CharacterCount(truth.answer.text);
+      }
+    }
+    Lead(model, picture, tokens);
+    if (seen) seen();
+  }
+  for (size_t i = 0; i < boxes.size(); ++i) {
+    fidelity.tasks[i].truths = boxes[i].truths();
+    fidelity.tasks[i].found = boxes[i].found();
+    fidelity.tasks[i].ap50 = boxes[i].Ap50();
+  }
+  const TokenAgreement all = Sum(tokens);
+  fidelity.tokens = all.tokens;
+  fidelity.same_tokens = all.same;
+  fidelity.divergence = all.mean_divergence();
+  fidelity.seconds = model.seconds() / static_cast<double>(pictures_.size());
+  return fidelity;
+}
+
+double FidelityReference::Divergence(const std::shared_ptr<const Engine>& engine,
+                                     size_t pictures) const {
+  Follower model(engine, options_);
+  std::vector<TokenAgreement> tokens(options_.tasks.size());
+  for (const Picture& picture : std::span(pictures_).first(std::min(pictures, pictures_.size()))) {
+    model.Look(picture.path);
+    Lead(model, picture, tokens);
+  }
+  return Sum(tokens).mean_divergence();
+}
+
+size_t FidelityReference::pictures() const { return pictures_.size(); }
+
+// Adds up how next tokens agree along the answers about a picture that the model looks at.
+void FidelityReference::Lead(Follower& model, const Picture& picture,
+                             std::span<TokenAgreement> tokens) {
+  model.Follow(picture.answers, [&](size_t task, size_t step, std::span<const float> logits) {
+    tokens[task].Add(picture.answers[task].next[step], logits);
+  });
+}
+
+}  // namespace uffizi

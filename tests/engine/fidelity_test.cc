@@ -1,0 +1,114 @@
+// How answers are compared: against figures worked out by hand. tests/system/fidelity compares with
+// pycocotools.
+
+#include "engine/fidelity.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "engine/answer_agreement.h"
+#include "engine/next_token.h"
+#include "uffizi/error.h"
+
+namespace uffizi {
+namespace {
+
+Region Thing(const char* label, float x, float score = 0.9f) {
+  Region region;
+  region.label = label;
+  region.box = {x, 0, x + 10, 10};
+  region.score = score;
+  return region;
+}
+
+TEST(EditDistance, CountsCharactersNotBytes) {
+  EXPECT_EQ(EditDistance("kitten", "sitting"), 3u);
+  EXPECT_EQ(EditDistance("Saturday", "Sunday"), 3u);
+  EXPECT_EQ(EditDistance("", "four"), 4u);
+  EXPECT_EQ(EditDistance("four", ""), 4u);
+  EXPECT_EQ(EditDistance("caf\xc3\xa9", "cafe"), 1u);
+  EXPECT_EQ(CharacterCount("caf\xc3\xa9"), 4u);
+  EXPECT_EQ(EditDistance("\xff", "\xff"), 0u);
+}
+
+TEST(BoxAgreement, IsTheAreaUnderPrecisionOverRecall) {
+  BoxAgreement boxes;
+  EXPECT_FALSE(boxes.Ap50().has_value());
+  // The second best is wrong, of four one is not found: precision 1 up to a recall of 1/4, 3/4 up
+  // to 3/4, and none beyond. Of 101 levels 26 and 50.
+  boxes.Add({Thing("cat", 0), Thing("cat", 100), Thing("cat", 200), Thing("cat", 300)},
+            {Thing("cat", 0, 0.9f), Thing("cat", 50, 0.8f), Thing("cat", 103, 0.7f),
+             Thing("cat", 200, 0.6f), Thing("cat", 304, 0.5f)});
+  EXPECT_NEAR(*boxes.Ap50(), (26 + 50 * 0.75) / 101, 1e-12);
+  EXPECT_EQ(boxes.truths(), 4u);
+  EXPECT_EQ(boxes.found(), 5u);
+  // Another label counts as much. What nobody has is left out.
+  boxes.Add({Thing("dog", 0)}, {Thing("dog", 0), Thing("ghost", 0)});
+  EXPECT_NEAR(*boxes.Ap50(), ((26 + 50 * 0.75) / 101 + 1) / 2, 1e-12);
+}
+
+TEST(BoxAgreement, TakesEachTrueBoxOnce) {
+  BoxAgreement boxes;
+  boxes.Add({Thing("cat", 0), Thing("cat", 40)}, {Thing("cat", 0), Thing("cat", 0)});
+  EXPECT_NEAR(*boxes.Ap50(), 51.0 / 101, 1e-12);
+}
+
+TEST(BoxAgreement, IsWholeForTheSameAnswer) {
+  Region flat = Thing("line", 5);
+  flat.box.y2 = flat.box.y1;
+  BoxAgreement boxes;
+  boxes.Add({flat, Thing("cat", 1)}, {flat, Thing("cat", 1)});
+  EXPECT_EQ(*boxes.Ap50(), 1.0);
+}
+
+TEST(TokenAgreement, IsTheKullbackLeiblerDivergence) {
+  const float even[] = {0, 0}, other[] = {0, std::log(3.0f)};
+  TokenAgreement tokens;
+  tokens.Add(DescribeNextToken(even), even);
+  EXPECT_EQ(tokens.divergence, 0.0);
+  tokens.Add(DescribeNextToken(even), other);
+  EXPECT_NEAR(tokens.divergence, 0.5 * std::log(2.0) + 0.5 * std::log(2.0 / 3), 1e-6);
+  EXPECT_EQ(tokens.tokens, 2u);
+  EXPECT_EQ(tokens.same, 1u);
+}
+
+TEST(TokenAgreement, CountsUnlikelyTokensTogether) {
+  // Of 1000 tokens one has half of the probability, and the rest is even: that the other model
+  // spreads the other half in another way over what is not kept is not seen.
+  std::vector<float> reference(1000, 0.0f), other(1000, 0.0f);
+  reference[7] = other[7] = std::log(999.0f);
+  other[998] = -30;
+  other[999] = std::log(2.0f);
+  TokenAgreement tokens;
+  tokens.Add(DescribeNextToken(reference), other);
+  EXPECT_NEAR(tokens.divergence, 0.0, 1e-6);
+  other[7] = 0;
+  tokens.Add(DescribeNextToken(reference), other);
+  EXPECT_GT(tokens.divergence, 1.0);
+}
+
+TEST(Fidelity, LosesTheMostOfItsTasks) {
+  TaskFidelity boxes, text, none;
+  boxes.task = Task::kObjectDetection;
+  boxes.ap50 = 0.97;
+  text.task = none.task = Task::kCaption;
+  text.edits = 5;
+  text.characters = 100;
+  Fidelity fidelity;
+  fidelity.tasks = {boxes, text, none};
+  EXPECT_NEAR(fidelity.Loss(), 5, 1e-9);
+  fidelity.tasks = {boxes, none};
+  EXPECT_NEAR(fidelity.Loss(), 3, 1e-9);
+  EXPECT_FALSE(none.Loss().has_value());
+}
+
+TEST(Fidelity, RefusesTasksThatCannotBeCompared) {
+  const Task with_input[] = {Task::kPhraseGrounding}, polygons[] = {Task::kReferringSegmentation};
+  EXPECT_THROW(CheckFidelityTasks(with_input), Error);
+  EXPECT_THROW(CheckFidelityTasks(polygons), Error);
+  CheckFidelityTasks(FidelityOptions().tasks);
+}
+
+}  // namespace
+}  // namespace uffizi
