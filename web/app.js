@@ -1,338 +1,264 @@
-// The live demo: a picture, a question, an answer.
+// The live demo: pictures, questions, answers. This file holds what there is and ties the parts together.
 
-import {annotate, getModelName, getTasks, setKey} from "./api.js";
-import {drawPng, save} from "./export.js";
-import {Overlay} from "./overlay.js";
-import {percent, regionsOf} from "./regions.js";
-import {showTimings} from "./timings.js";
+import {getLimits, getModelName, getTasks, isWell, setKey} from "./api.js";
+import {AnswerCard} from "./answer.js";
+import {Run} from "./asking.js";
+import {Board} from "./board.js";
+import {copy} from "./clipboard.js";
+import {$} from "./dom.js";
+import {forgetAll, keep, openKept, recall} from "./history.js";
+import {readLink, writeLink} from "./link.js";
+import {regionsInPrompt} from "./locations.js";
+import {isPicture, readPicture, readSample} from "./pictures.js";
+import {Progress} from "./progress.js";
+import {OPTION_IDS, onRegionTyped, questionOf, readOptions, readRegion, writeRegion} from "./question.js";
+import {showTray, takePictures} from "./sources.js";
+import {TaskPicker} from "./tasks.js";
+import {Viewer} from "./viewer.js";
 
-const $ = (id) => document.getElementById(id);
-const SAMPLES = ["penguins", "shop", "village", "football", "meadow", "space"];
-const CORNERS = ["x1", "y1", "x2", "y2"];
-const TITLES = {
-  caption: "Caption", detailed_caption: "Detailed caption", more_detailed_caption: "Paragraph",
-  od: "Objects", dense_region_caption: "Described regions", region_proposal: "Region proposals",
-  caption_to_phrase_grounding: "Phrases of a caption", open_vocabulary_detection: "Things you name",
-  referring_expression_segmentation: "Outline of a phrase",
-  ocr: "Text", ocr_with_region: "Text with places",
-  region_to_category: "Category", region_to_description: "Description",
-  region_to_segmentation: "Outline", region_to_ocr: "Text in it",
+const LOOK_AGAIN = 2000;  // milliseconds, at a server that went away
+
+const state = {
+  pictures: [],   // to ask about
+  shown: null,    // the entry whose answer is beside it
+  entries: [],    // all answers, the newest first
+  run: null,      // that is under way
+  loading: null,  // what says whose turn it is to read pictures
+  limits: null,
 };
-const GROUPS = [
-  ["Describe", (task) => task.name.endsWith("caption") && task.shape === "text"],
-  ["Read", (task) => task.name.startsWith("ocr")],
-  ["Find", (task) => task.input !== "region" && task.shape !== "text" && task.shape !== "quads"],
-  ["About a region that you draw", (task) => task.input === "region"],
-  ["Anything else", (task) => task.name === "prompt"],
-];
-// Not a task of the model's: any text goes to it as it is.
-const PROMPT = {name: "prompt", title: "Prompt of your own", input: "text", shape: "text",
-                help: "any text, given to the model as it is", example: "What does the image describe?"};
+const server = {model: "", needsKey: false};  // as code that asks it needs to know
 
-const state = {picture: null, tasks: [], record: null, regions: [], asking: null, token: 0};
-const overlay = new Overlay($("overlay"), $("frame"));
+const viewer = new Viewer({
+  mayDraw: () => picker.wantsRegion,
+  onRegion: setRegion,
+  onLayers: () => card.filter(),
+  onPage: turnPage,
+});
+const card = new AnswerCard({viewer, server, onChoose: chooseEntry});
+const progress = new Progress();
+const board = new Board({onChoose: chooseEntry, onClear: clearHistory});
+const picker = new TaskPicker(() => {
+  viewer.setDrawing(picker.wantsRegion);
+  showWanted();
+  saveLink();
+});
 
-// ---- The picture ----
+// ---- Pictures ----
 
-function setPicture(blob, name) {
+async function addPictures(files, add) {
+  const wanted = files.filter((file) => isPicture(file, state.limits));
+  showError(wanted.length === files.length ? null : "That is not a picture file.");
+  await load(wanted.map((file) => () => readPicture(file, state.limits)), add);
+}
+
+const addSample = (name, add) => load([() => readSample(name, state.limits)], add);
+
+// Reads pictures one after the other and shows the first of them as soon as it is there.
+async function load(readers, add) {
+  if (!readers.length) return;
   stop();
-  const url = URL.createObjectURL(blob);
-  const image = $("picture");
-  const old = image.src;
-  const token = ++state.token;
-  image.onload = () => {
-    if (token !== state.token) return;
-    $("empty").hidden = true;
-    $("frame").hidden = false;
-    overlay.setSize(image.naturalWidth, image.naturalHeight);
-    image.alt = name;
-    for (const corner of CORNERS) $(corner).value = "";
-    showAnswer(null);
-    showError(null);
-  };
-  image.onerror = () => {
-    if (token !== state.token) return;
-    state.picture = null;
-    $("frame").hidden = true;
-    $("empty").hidden = false;
-    showError(`${name} is not a picture that this browser can show.`);
-  };
-  image.src = url;
-  if (old) URL.revokeObjectURL(old);
-  state.picture = blob instanceof File ? blob : new File([blob], name, {type: blob.type});
-  for (const button of $("samples").querySelectorAll("button")) {
-    button.setAttribute("aria-pressed", String(button.dataset.name === name));
+  const token = state.loading = {};
+  let first = !add;
+  const faults = [];
+  viewer.setLoading(true);
+  for (const read of readers) {
+    try {
+      const picture = await read();
+      if (state.loading !== token) return;
+      state.pictures = first ? [picture] : [...state.pictures, picture];
+      if (first || !viewer.picture || readers.length === 1) showPicture(picture);
+      else showRow();
+      first = false;
+    } catch (error) {
+      if (state.loading !== token) return;
+      faults.push(error.message);
+      if (error.status === 401) askForKey();
+      if (error.gone) waitForServer();
+    }
   }
+  viewer.setLoading(false);
+  if (faults.length) showError(faults.join("\n"));
 }
 
-async function setSample(name) {
-  const response = await fetch(`/samples/${name}.jpg`);
-  setPicture(await response.blob(), `${name}.jpg`);
+function showPicture(picture, entry = null) {
+  if (viewer.picture !== picture) writeRegion(null);
+  viewer.show(picture);
+  showEntry(entry);
+  showRow();
+  showWanted();
+  saveLink();
 }
 
-function offerSamples() {
-  for (const name of SAMPLES) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.dataset.name = `${name}.jpg`;
-    button.setAttribute("aria-pressed", "false");
-    const image = document.createElement("img");
-    image.src = `/samples/${name}.jpg`;
-    image.alt = `Sample: ${name}`;
-    button.append(image);
-    button.addEventListener("click", () => setSample(name));
-    const item = document.createElement("li");
-    item.append(button);
-    $("samples").append(item);
+function showRow() {
+  showTray(state.pictures, viewer.picture, {
+    onChoose: (picture) => showPicture(picture, latest(picture)),
+    onRemove: (picture) => {
+      state.pictures = state.pictures.filter((one) => one !== picture);
+      if (viewer.picture === picture) showPicture(state.pictures[0], latest(state.pictures[0]));
+      else showRow();
+    },
+  });
+  const count = state.pictures.length;
+  $("ask").textContent = count > 1 ? `Ask about ${count} pictures` : "Ask";
+}
+
+// The first answer about a picture of the last time that it was asked about.
+function latest(picture) {
+  return state.entries.find((entry) => entry.picture === picture) ?? null;
+}
+
+async function turnPage(page) {
+  const old = viewer.picture;
+  stop();
+  try {
+    const picture = await readPicture(old.file, state.limits, page);
+    if (viewer.picture !== old) return;
+    state.pictures = state.pictures.map((one) => (one === old ? picture : one));
+    showPicture(picture);
+  } catch (error) {
+    showError(error.message);
   }
-}
-
-function takePicturesFrom(stage) {
-  $("choose").addEventListener("click", () => $("file").click());
-  $("file").addEventListener("change", () => {
-    const [file] = $("file").files;
-    if (file) setPicture(file, file.name);
-    $("file").value = "";
-  });
-  addEventListener("dragover", (event) => {
-    event.preventDefault();
-    stage.classList.add("dropping");
-  });
-  addEventListener("dragleave", (event) => {
-    if (!event.relatedTarget) stage.classList.remove("dropping");
-  });
-  const take = (event, transfer) => {
-    const file = [...(transfer?.files ?? [])].find((one) => one.type.startsWith("image/"));
-    if (!file) return false;
-    event.preventDefault();
-    setPicture(file, file.name);
-    return true;
-  };
-  addEventListener("drop", (event) => {
-    event.preventDefault();
-    stage.classList.remove("dropping");
-    if (!take(event, event.dataTransfer)) showError("That is not a picture file.");
-  });
-  addEventListener("paste", (event) => take(event, event.clipboardData));
 }
 
 // ---- The question ----
 
-function offerTasks(tasks) {
-  state.tasks = [...tasks.map((task) => ({...task, title: TITLES[task.name] ?? task.name})), PROMPT];
-  $("tasks").replaceChildren();
-  for (const [legend, belongs] of GROUPS) {
-    const group = document.createElement("fieldset");
-    group.append(Object.assign(document.createElement("legend"), {textContent: legend}));
-    const chips = Object.assign(document.createElement("div"), {className: "chips"});
-    for (const task of state.tasks.filter(belongs)) {
-      const input = Object.assign(document.createElement("input"),
-                                  {type: "radio", name: "task", value: task.name, checked: task.name === "od"});
-      const label = document.createElement("label");
-      label.title = task.help;
-      label.append(input, Object.assign(document.createElement("span"), {textContent: task.title}));
-      chips.append(label);
-    }
-    group.append(chips);
-    $("tasks").append(group);
-  }
-  $("tasks").addEventListener("change", showInputs);
-  showInputs();
+function showWanted() {
+  const region = readRegion();
+  if (picker.wantsRegion && region) viewer.overlay.showWanted([region]);
+  else if (viewer.picture) viewer.overlay.showWanted(regionsInPrompt(promptText(), viewer.picture));
 }
 
-const task = () => state.tasks.find((one) => one.name === $("form").elements.task?.value);
+const promptText = () => (picker.chosen.some(({name}) => name === "prompt") ? picker.textOf("prompt") : "");
 
-function showInputs() {
-  const {input, example, name} = task();
-  $("text-field").hidden = input !== "text";
-  $("text").placeholder = name === "open_vocabulary_detection" ? "car; building" : example;
-  $("text-hint").textContent = name === "open_vocabulary_detection" ? "Several things: separate them by ;" : "";
-  $("region-field").hidden = input !== "region";
-  $("frame").classList.toggle("drawing", input === "region");
-  showWantedRegion();
+function setRegion(region) {
+  writeRegion(region);
+  showWanted();
+  saveLink();
 }
 
-const wantedRegion = () => CORNERS.map((corner) => $(corner).valueAsNumber);
-
-function showWantedRegion() {
-  const region = wantedRegion();
-  overlay.showWanted(task()?.input === "region" && region.every(Number.isFinite) ? region : null);
+function saveLink() {
+  if (!picker.tasks.length) return;
+  const sample = [...$("samples").querySelectorAll("button")].find(({dataset}) => dataset.name === viewer.picture?.name);
+  writeLink(picker, sample?.dataset.name.replace(/\.jpg$/, ""));
 }
 
-function setWantedRegion(region) {
-  CORNERS.forEach((corner, i) => { $(corner).value = region[i]; });
-  showWantedRegion();
-}
-
-// The fields of the question; throws what is missing.
-function question() {
-  const {name, input} = task();
-  const fields = {};
-  const text = $("text").value.trim();
-  if (name === "prompt") {
-    fields.prompt = text;
-  } else {
-    fields.task = name;
-    if (input === "text") fields.text = text;
-  }
-  if (input === "text" && !text) {
-    $("text").focus();
+// The questions of the form; throws what is missing.
+function questions() {
+  if (!state.pictures.length) throw new Error("Choose a picture first.");
+  const missing = picker.missingText();
+  if (missing) {
+    missing.focus();
     throw new Error("This task needs a text.");
   }
-  if (input === "region") {
-    const region = wantedRegion();
-    if (!region.every(Number.isFinite)) throw new Error("This task needs a region: drag over the picture.");
-    fields.region = region.join(",");
-  }
-  const options = {};
-  if ($("num_beams").value) options.num_beams = $("num_beams").valueAsNumber;
-  if ($("max_tokens").value) options.max_length = $("max_tokens").valueAsNumber + 1;  // the start token counts
-  fields.options = JSON.stringify(options);
-  return fields;
+  const region = readRegion();
+  if (picker.wantsRegion && !region) throw new Error("This task needs a region: drag over the picture.");
+  if (!picker.chosen.length) throw new Error("Choose at least one task.");
+  return picker.chosen.map((task) => questionOf(task, {text: picker.textOf(task.name).trim(), region}));
 }
 
 async function ask(event) {
   event.preventDefault();
-  if (state.asking) return;
+  if (state.run) return;
   showError(null);
-  let fields;
+  let run;
   try {
-    if (!state.picture) throw new Error("Choose a picture first.");
-    fields = question();
+    const reference = state.pictures.includes(viewer.picture) ? viewer.picture : state.pictures[0];
+    run = new Run(state.pictures, questions(), readOptions(), reference,
+                  {onChange: (entries) => changed(run, entries), onRecords: keep});
+    if (reference && viewer.picture !== reference) showPicture(reference);
   } catch (error) {
     showError(error.message);
     return;
   }
-  const asking = new AbortController();
-  state.asking = asking;
+  state.run = run;
+  state.entries = [...run.entries, ...state.entries];
+  board.show(state.entries, null);
+  showEntry(run.entries.find(({picture}) => picture === viewer.picture));
   showAsking(true);
-  showAnswer(null);
+  progress.begin();
   const start = performance.now();
-  try {
-    const record = await annotate(state.picture, fields, showGrowing, asking.signal);
-    if (state.asking !== asking) return;
-    showAnswer(record, fields);
-    $("answer").scrollIntoView({block: "nearest"});
-    const tokens = record.token_ids.length;
-    $("status").textContent = `Answered in ${Math.round(performance.now() - start)} ms, ${tokens} tokens`;
-  } catch (error) {
-    if (state.asking !== asking) return;
-    $("answer").hidden = true;
-    $("status").textContent = error.name === "AbortError" ? "Stopped" : "";
-    if (error.status === 401) askForKey();
-    if (error.name !== "AbortError") showError(error.message);
-  } finally {
-    if (state.asking === asking) {
-      state.asking = null;
-      showAsking(false);
-    }
-  }
+  await run.work();
+  if (state.run !== run) return;
+  finish(run, performance.now() - start);
+}
+
+function finish(run, milliseconds) {
+  state.run = null;
+  showAsking(false);
+  const answered = run.entries.filter(({record}) => record);
+  const tokens = answered.reduce((sum, {record}) => sum + record.token_ids.length, 0);
+  progress.end(answered.length ? `Answered in ${Math.round(milliseconds)} ms, ${tokens} tokens` : "");
+  if (run.error?.status === 401) askForKey();
+  if (run.error) showError(run.error.message);
+  if (run.error?.gone) waitForServer();
+  if (!answered.length) dropUnanswered(run);
+  else if (!run.error) $("answer").scrollIntoView({block: "nearest"});
+}
+
+// What came of a request of which nothing came is no answer to keep.
+function dropUnanswered(run) {
+  state.entries = state.entries.filter((entry) => entry.run !== run.id || entry.raw);
+  if (state.shown && !state.entries.includes(state.shown)) showEntry(null);
+  board.show(state.entries, state.shown);
 }
 
 function stop() {
-  const asking = state.asking;
-  state.asking = null;
-  asking?.abort();
+  const {run} = state;
+  if (!run) return;
+  state.run = null;
+  run.stop();
   showAsking(false);
-  if (asking) $("status").textContent = "Stopped";
+  progress.end("Stopped");
+  dropUnanswered(run);
 }
 
 function showAsking(busy) {
   $("ask").disabled = busy;
   $("stop").hidden = !busy;
-  if (busy) $("status").textContent = "Looking …";
-  $("answer-text").classList.toggle("growing", busy);
 }
 
-// ---- The answer ----
-
-// Raw text as it comes: special tokens away, locations small.
-function showGrowing(raw) {
-  $("answer").hidden = false;
-  const text = raw.replaceAll(/<\/?s>|<pad>/g, "");
-  const parts = text.split(/((?:<loc_\d+>)+)/).map((part) => {
-    if (!part.startsWith("<loc_")) return part;
-    return Object.assign(document.createElement("span"),
-                         {className: "loc", textContent: part.replaceAll(/<loc_(\d+)>/g, " $1")});
-  });
-  $("answer-text").replaceChildren(...parts);
-}
-
-function showAnswer(record, fields) {
-  state.record = record;
-  state.regions = record ? regionsOf(record) : [];
-  $("answer").hidden = !record;
-  overlay.show(state.regions, light);
-  $("answer-text").replaceChildren();
-  $("regions").replaceChildren();
-  $("timings").replaceChildren();
-  $("downloads").hidden = $("raw").hidden = !record;
-  if (!record) return;
-  if (typeof record.result === "string") {
-    $("answer-text").textContent = record.result || "(no text)";
-  } else if (fields.text && state.regions.length) {
-    $("answer-text").replaceChildren(...markPhrases(fields.text));
-  } else if (!state.regions.length) {
-    $("answer-text").textContent = "Nothing found.";
+// Something came of the questions about a picture.
+function changed(run, entries) {
+  for (const entry of entries) board.update(entry);
+  const {shown} = state;
+  if (entries.includes(shown)) {
+    if (shown.record) showEntry(shown);
+    else if (shown.raw) card.grow();
   }
-  if (record.truncated) $("answer-text").append(" … (cut at the length limit)");
-  $("regions").append(...state.regions.map(listItem));
-  $("raw-text").textContent = record.text;
-  showTimings($("timings"), record);
+  if (state.run !== run) return;
+  const watched = run.parts.find((part) => part.includes(shown)) ?? run.parts[0];
+  const over = run.parts.filter(([{stage}]) => ["done", "failed"].includes(stage.stage)).length;
+  progress.show(watched[0].stage, over, run.parts.length);
 }
 
-function linkTo(element, index) {
-  element.dataset.index = index;
-  element.style.setProperty("--color", state.regions[index].color);
-  element.addEventListener("pointerenter", () => light(index));
-  element.addEventListener("pointerleave", () => light(-1));
-  return element;
+// ---- Answers ----
+
+function showEntry(entry) {
+  state.shown = entry ?? null;
+  card.show(state.shown, entry ? state.entries.filter(({run, picture}) => run === entry.run && picture === entry.picture) : []);
+  board.mark(state.shown);
 }
 
-function listItem(region, index) {
-  const button = linkTo(document.createElement("button"), index);
-  button.type = "button";
-  const name = Object.assign(document.createElement("b"), {textContent: region.label || `Region ${index + 1}`});
-  const score = Object.assign(document.createElement("span"), {textContent: percent(region.score)});
-  button.append(document.createElement("i"), name, score);
-  button.addEventListener("focus", () => light(index));
-  button.addEventListener("blur", () => light(-1));
-  const item = document.createElement("li");
-  item.append(button);
-  return item;
-}
-
-// The text that was asked with, each phrase that was found marked and linked to its region.
-function markPhrases(text) {
-  const parts = [];
-  let at = 0;
-  for (;;) {
-    let best = null;
-    state.regions.forEach(({label}, index) => {
-      const found = label ? text.toLowerCase().indexOf(label.toLowerCase(), at) : -1;
-      if (found >= 0 && (!best || found < best.found || (found === best.found && label.length > best.length))) {
-        best = {found, length: label.length, index};
-      }
-    });
-    if (!best) return [...parts, text.slice(at)];
-    const mark = linkTo(document.createElement("mark"), best.index);
-    mark.textContent = text.slice(best.found, best.found + best.length);
-    parts.push(text.slice(at, best.found), mark);
-    at = best.found + best.length;
+function chooseEntry(entry) {
+  const {picture} = entry;
+  if (!state.pictures.includes(picture)) {
+    stop();
+    state.pictures = [openKept(picture)];
   }
+  showPicture(picture, entry);
+  $("stage").scrollIntoView({block: "nearest"});
 }
 
-// Brings a region out in the picture, the list and the text; -1 for none.
-function light(index) {
-  overlay.light(index);
-  for (const linked of document.querySelectorAll(".panel [data-index]")) {
-    linked.classList.toggle("lit", linked.dataset.index === String(index));
+async function clearHistory() {
+  stop();
+  try {
+    await forgetAll();
+  } catch (error) {
+    console.warn(`Nothing was kept: ${error.message}`);
   }
-}
-
-function fileName(extension) {
-  const name = state.picture.name.replace(/\.[^.]*$/, "");
-  return `${name}.${task().name}.${extension}`;
+  state.entries = [];
+  showEntry(null);
+  board.show([], null);
 }
 
 function showError(message) {
@@ -343,39 +269,75 @@ function showError(message) {
 // ---- The server ----
 
 function askForKey() {
+  server.needsKey = true;
   $("key-field").hidden = false;
   $("key").focus();
 }
 
 async function connect() {
   try {
-    const [model, tasks] = await Promise.all([getModelName(), getTasks()]);
-    $("model").textContent = model;
-    offerTasks(tasks);
+    const [model, tasks, limits] = await Promise.all([getModelName(), getTasks(), getLimits()]);
+    server.model = $("model").textContent = model;
+    state.limits = limits;
+    $("num_beams").max = limits.max_beams;
+    $("max_tokens").max = limits.max_tokens;
+    $("file").accept = ["image/*", ...limits.extensions].join(",");
+    const link = location.hash;  // which the choice of tasks will change
+    picker.offer(tasks);
+    await applyLink(link);
   } catch (error) {
     if (error.status === 401) askForKey();
     showError(error.message);
+    if (error.gone) waitForServer();
   }
 }
 
-$("form").addEventListener("submit", ask);
-$("stop").addEventListener("click", stop);
-for (const corner of CORNERS) $(corner).addEventListener("input", showWantedRegion);
-overlay.drawWith(setWantedRegion, () => task()?.input === "region" && !$("frame").hidden);
-$("key").addEventListener("change", () => {
-  setKey($("key").value);
+async function applyLink(link) {
+  if (!link) return;
+  const {sample, setRegion: setLater} = readLink(link, picker);
+  if (sample && viewer.picture?.name !== `${sample}.jpg`) await addSample(sample, false);
+  setLater();
+  showWanted();
+}
+
+// Looks again and again whether a server that went away is back.
+async function waitForServer() {
+  if (!$("gone").hidden) return;
+  $("gone").hidden = false;
+  while (!await isWell()) await new Promise((resolve) => { setTimeout(resolve, LOOK_AGAIN); });
+  $("gone").hidden = true;
   showError(null);
-  if (!state.tasks.length) connect();
-});
-$("save-json").addEventListener("click", () => save(
-    new Blob([JSON.stringify(state.record, null, 2)], {type: "application/json"}), fileName("json")));
-$("save-png").addEventListener("click", async () => {
-  try {
-    save(await drawPng($("picture"), state.record, state.regions), fileName("png"));
-  } catch (error) {
-    showError(error.message);
-  }
-});
-takePicturesFrom($("stage"));
-offerSamples();
-connect();
+  $("status").textContent = "The server is back.";
+  if (!picker.tasks.length) connect();
+}
+
+function tie() {
+  $("form").addEventListener("submit", ask);
+  $("stop").addEventListener("click", stop);
+  onRegionTyped(() => {
+    showWanted();
+    saveLink();
+  });
+  for (const id of OPTION_IDS) $(id).addEventListener("input", saveLink);
+  $("key").addEventListener("change", () => {
+    setKey($("key").value);
+    showError(null);
+    if (!picker.tasks.length) connect();
+  });
+  $("copy-link").addEventListener("click", async () => {
+    saveLink();
+    try {
+      await copy(location.href);
+      $("status").textContent = "The link is copied: it carries the tasks, their texts and the options.";
+    } catch (error) {
+      showError(error.message);
+    }
+  });
+  addEventListener("hashchange", () => applyLink(location.hash));
+  takePictures({onFiles: addPictures, onSample: addSample});
+}
+
+tie();
+await connect();
+state.entries = [...state.entries, ...await recall()];
+board.show(state.entries, state.shown);

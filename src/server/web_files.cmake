@@ -2,6 +2,7 @@
 # as they are on disk: the assembler puts their bytes into the program.
 set(web_files
     "/" ${PROJECT_SOURCE_DIR}/web/index.html
+    "/docs" ${PROJECT_SOURCE_DIR}/web/docs.html
     "/openapi.json" ${CMAKE_CURRENT_SOURCE_DIR}/openapi.json)
 file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/web/*.js ${PROJECT_SOURCE_DIR}/web/*.css
      ${PROJECT_SOURCE_DIR}/web/*.svg)

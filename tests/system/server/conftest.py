@@ -10,6 +10,7 @@ import time
 
 import httpx2
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 COMMAND = os.environ["UFFIZI_COMMAND"]
 SOURCE = pathlib.Path(os.environ["UFFIZI_SOURCE"])
@@ -23,9 +24,9 @@ SLOW = {"num_beams": 16, "min_length": 250, "max_length": 250, "no_repeat_ngram_
 class Server:
     """`uffizi serve` on a free port, ended by stop()."""
 
-    def __init__(self, *options, env=None):
+    def __init__(self, *options, port=0, env=None):
         self.process = subprocess.Popen(
-            [COMMAND, "serve", "--model", MODEL, "--port", "0", *options],
+            [COMMAND, "serve", "--model", MODEL, "--port", str(port), *options],
             stderr=subprocess.PIPE,
             text=True,
             env=os.environ | (env or {}),
@@ -80,8 +81,8 @@ def serve():
     """Starts servers with options; they are stopped at the end of the test."""
     servers = []
 
-    def start(*options, env=None):
-        servers.append(Server(*options, env=env))
+    def start(*options, **more):
+        servers.append(Server(*options, **more))
         return servers[-1]
 
     yield start
@@ -95,6 +96,65 @@ def server():
     running = Server()
     yield running
     assert running.stop() == 0
+
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens pages, which at the end must have made no mistake and asked nobody but their server."""
+    opened = []
+
+    def open_at(server, path="/", refusals=False, **options):
+        """`refusals`: the server may refuse something, which browsers write to the console."""
+        page = browser.new_context(**options).new_page()
+        page.set_default_timeout(20_000)
+        page.mistakes, page.requests = [], []
+        page.on("pageerror", lambda error: page.mistakes.append(str(error)))
+
+        def note(message):
+            refused = refusals and message.text.startswith("Failed to load resource")
+            if message.type in ("error", "warning") and not refused:
+                page.mistakes.append(message.text)
+
+        page.on("console", note)
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.goto(server.url + path)
+        opened.append((page, server.url))
+        return page
+
+    yield open_at
+    for page, url in opened:
+        assert page.mistakes == []
+        assert [one for one in page.requests if not one.startswith((url, "blob:", "data:"))] == []
+        page.context.close()
+
+
+@pytest.fixture
+def page(open_page, server):
+    page = open_page(server, viewport={"width": 1280, "height": 900})
+    expect(page.get_by_role("radio")).to_have_count(16)
+    return page
 
 
 def command_line(pictures, *options):

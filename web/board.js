@@ -1,0 +1,98 @@
+// All answers side by side, the newest above: a tile for each picture and task.
+
+import {$, button, make, makeSvg, plural} from "./dom.js";
+import {pathOf} from "./geometry.js";
+import {stageText} from "./progress.js";
+import {regionsOf} from "./regions.js";
+
+// "2 hamburgers"-like words need grammar: "hamburger, boat, mushroom ×2" does not.
+export function summaryOf(regions) {
+  const counts = new Map();
+  for (const {label} of regions) counts.set(label, (counts.get(label) ?? 0) + 1);
+  const named = [...counts].filter(([label]) => label);
+  if (!named.length) return plural(regions.length, "region");
+  return named.map(([label, count]) => (count > 1 ? `${label} ×${count}` : label)).join(", ");
+}
+
+function textOf({record, stage, error, raw}, regions) {
+  if (error) return error;
+  if (!record) return raw.replaceAll(/<[^>]*>/g, " ").trim() || `${stageText(stage)} …`;
+  if (typeof record.result === "string" && !regions.length) return record.result || "(no text)";
+  return regions.length ? summaryOf(regions) : "Nothing found.";
+}
+
+function shapesOf({picture}, regions) {
+  const shapes = regions.map((region) => {
+    const path = makeSvg("path", {d: pathOf(region), class: "shape"});
+    path.style.setProperty("--color", region.color);
+    return path;
+  });
+  return makeSvg("svg", {viewBox: `0 0 ${picture.width} ${picture.height}`, "aria-hidden": "true"}, ...shapes);
+}
+
+export class Board {
+  // onChoose(entry) is called for the one that is pressed.
+  constructor({onChoose, onClear}) {
+    this.onChoose = onChoose;
+    this.tiles = new Map();  // by entry
+    $("clear").addEventListener("click", onClear);
+  }
+
+  // All entries anew; those of a run stand together.
+  show(entries, active) {
+    const runs = new Map();
+    for (const entry of entries) runs.set(entry.run, [...(runs.get(entry.run) ?? []), entry]);
+    this.tiles.clear();
+    $("board").hidden = !entries.length;
+    $("runs").replaceChildren(...[...runs.values()].map((run) => this.#run(run)));
+    this.mark(active);
+  }
+
+  #run(entries) {
+    const [{when, options}] = entries;
+    const pictures = new Set(entries.map(({picture}) => picture.id)).size;
+    const tasks = [...new Set(entries.map(({question}) => question.title))];
+    const time = new Date(when).toLocaleString(undefined, {dateStyle: "medium", timeStyle: "short"});
+    const about = [time, tasks.join(" · "), ...(pictures > 1 ? [`${pictures} pictures`] : []),
+                   ...Object.entries(options).filter(([name]) => name !== "page").map(([name, value]) => `${name} ${value}`)];
+    const matrix = pictures > 1 && tasks.length > 1;  // a row for each picture
+    const list = make("ul", {className: `tiles${matrix ? " matrix" : ""}`, style: {"--columns": entries.length / pictures}},
+                      ...entries.map((entry) => make("li", {}, this.#tile(entry))));
+    return make("section", {className: "run"}, make("h3", {textContent: about.join("  ·  ")}), list);
+  }
+
+  #tile(entry) {
+    const tile = button("", () => this.onChoose(entry), {className: "tile"});
+    this.tiles.set(entry, tile);
+    this.update(entry);
+    return tile;
+  }
+
+  update(entry) {
+    const tile = this.tiles.get(entry);
+    if (!tile) return;
+    const regions = entry.record ? regionsOf(entry.record) : [];
+    const {picture, question} = entry;
+    if (!tile.firstChild) {
+      const image = make("img", {src: picture.url ?? (picture.thumbnailUrl ??= URL.createObjectURL(picture.thumbnail)),
+                                 alt: picture.name, loading: "lazy"});
+      tile.append(make("span", {className: "tile-picture"}, image), make("b", {textContent: question.title}),
+                  make("span", {className: "tile-text"}));
+      if (question.text) tile.querySelector("b").append(make("i", {textContent: ` ${question.text}`}));
+    }
+    const [holder, , text] = tile.children;
+    holder.querySelector("svg")?.remove();
+    if (regions.length) holder.append(shapesOf(entry, regions));
+    text.textContent = textOf(entry, regions);
+    tile.classList.toggle("busy", !entry.record && !entry.error);
+    tile.classList.toggle("failed", Boolean(entry.error));
+  }
+
+  // Which of them the stage shows.
+  mark(active) {
+    for (const [entry, tile] of this.tiles) {
+      if (entry === active) tile.setAttribute("aria-current", "true");
+      else tile.removeAttribute("aria-current");
+    }
+  }
+}
