@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "say.h"
 
@@ -42,8 +43,10 @@ StatusLine::Style StatusLine::StyleFor(bool quiet) {
   return isatty(STDERR_FILENO) != 0 ? Style::kBar : Style::kLines;
 }
 
-StatusLine::~StatusLine() {
-  if (shown_ && style_ == Style::kBar) Say("\r\033[K");
+StatusLine::~StatusLine() { Clear(); }
+
+void StatusLine::Clear() {
+  if (std::exchange(shown_, false) && style_ == Style::kBar) Say("\r\033[K");
 }
 
 bool StatusLine::Due() const {

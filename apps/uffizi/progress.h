@@ -25,6 +25,8 @@ class StatusLine {
   bool Due() const;
   // share: of the bar that is full, 0..1, if that is known
   void Show(std::string text, std::optional<double> share);
+  // Takes the bar off the terminal.
+  void Clear();
 
  private:
   Style style_;

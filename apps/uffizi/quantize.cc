@@ -1,13 +1,15 @@
 #include <fmt/format.h>
-#include <unistd.h>
-
-#include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "calibration.h"
 #include "commands.h"
 #include "engine/adapters.h"
+#include "engine/quantize_within.h"
+#include "fidelity_report.h"
+#include "progress.h"
+#include "quantize/model_card.h"
+#include "quantize/new_model_folder.h"
 #include "quantize/quantize_folder.h"
+#include "quantize_report.h"
 #include "say.h"
 #include "uffizi/error.h"
 
@@ -22,99 +24,134 @@ struct QuantizeCommandOptions {
   int bits = 4;
   size_t group_size = 64;
   bool asymmetric = false, plain = false, force = false, json = false, quiet = false;
-  std::vector<std::string> calibrate;
+  std::vector<std::string> calibrate, tasks;
+  std::optional<double> max_loss;
+  bool replace_card = false;
 };
 
-constexpr double kMega = 1e6;
-
-// A line on standard error that is written over.
-class StatusLine {
+// One run of the command.
+class Quantize {
  public:
-  explicit StatusLine(bool show) : show_(show && isatty(STDERR_FILENO) != 0) {}
-  ~StatusLine() {
-    if (show_) cli::Say("\r\033[K");
+  explicit Quantize(const QuantizeCommandOptions& options)
+      : options_(options), line_(StatusLine::StyleFor(options.quiet)) {
+    CheckQuantizeTarget(options.out, options.force);
+    fidelity_ = MakeFidelityOptions(options.tasks);
+    model_ = FindModel(options.model, 16);
+    CheckQuantizeSource(model_);
+    lora_ = FindAdapters(options.lora);
+    folder_.weights = {options.bits, options.group_size, !options.asymmetric};
+    folder_.overwrite = options.force;
+    folder_.smooth = !options.plain;
+    folder_.adapters = LoadAdapters(lora_);
+    title_.out = options.out;
+    title_.model = options.model;
+    title_.weights = folder_.weights;
+    title_.calibrated = !options.calibrate.empty();
+    title_.plain = options.plain;
   }
-  StatusLine(const StatusLine&) = delete;
-  StatusLine& operator=(const StatusLine&) = delete;
-  void Say(const std::string& text) const {
-    if (show_) cli::Say("\r\033[K{}", text);
+
+  int Run() {
+    if (!options_.calibrate.empty()) {
+      folder_.importance = CalibrateWith(model_, lora_, options_.calibrate, failed_,
+                                         [&](const std::string& text) { Show(text, {}); });
+    }
+    return options_.max_loss ? RunWithin() : RunPlain();
   }
 
  private:
-  bool show_;
+  int RunPlain() {
+    folder_.progress = [&](const std::string& name, size_t done, size_t total) {
+      Show(name, static_cast<double>(done) / static_cast<double>(total));
+    };
+    const FolderReport report = QuantizeFolder(model_, options_.out, folder_);
+    line_.Clear();
+    if (options_.json) {
+      PrintQuantizeJson(report, nullptr);
+    } else {
+      PrintQuantizeReport(report, title_);
+    }
+    return failed_ > 0 ? kSomeFailed : kOk;
+  }
+
+  int RunWithin() {
+    const auto reference = AskReference();
+    title_.reference_seconds = reference->seconds();
+    WithinOptions within;
+    within.folder = folder_;
+    within.max_loss = *options_.max_loss;
+    within.replace_card = options_.replace_card;
+    within.progress = [&](const std::string& what, std::optional<double> share) {
+      Show(what, share);
+    };
+    within.card = [&](const WithinReport& report) { return MakeCardSection(report, title_); };
+    const fs::path card = fs::path(options_.out) / kCardFile;
+    const bool foreign = fs::exists(card) && !IsOwnCard(card) && !options_.replace_card;
+    const WithinReport report = QuantizeWithin(model_, options_.out, *reference, within);
+    line_.Clear();
+    if (options_.json) {
+      PrintQuantizeJson(report.folder, &report);
+    } else {
+      PrintQuantizeReport(report.folder, title_);
+      PrintWithinReport(report, title_);
+    }
+    if (foreign) {
+      Say("uffizi: {}: was written or changed by somebody, and stays; --replace-card replaces it\n",
+          card.string());
+    }
+    return failed_ > 0 || !report.holds ? kSomeFailed : kOk;
+  }
+
+  // The model's own answers in float32. What cannot be read was told while calibrating.
+  std::unique_ptr<FidelityReference> AskReference() {
+    EngineOptions exact;
+    exact.compute = Compute::kF32;
+    exact.lora = lora_;
+    const auto engine = Engine::Load(model_, exact);
+    title_.reference_bytes = engine->info().resident_bytes;
+    const std::vector<fs::path> pictures = FindPictures(options_.calibrate);
+    size_t done = 0;
+    return std::make_unique<FidelityReference>(engine, pictures, fidelity_, [&](const Error*) {
+      ++done;
+      Show("asking in f32", static_cast<double>(done) / static_cast<double>(pictures.size()));
+    });
+  }
+
+  void Show(const std::string& text, std::optional<double> share) {
+    if (line_.Due()) line_.Show(text, share);
+  }
+
+  const QuantizeCommandOptions& options_;
+  StatusLine line_;
+  fs::path model_;
+  std::vector<LoraSource> lora_;
+  FidelityOptions fidelity_;
+  QuantizeFolderOptions folder_;
+  QuantizeTitle title_;
+  size_t failed_ = 0;
 };
 
-std::string ShapeText(const std::vector<int64_t>& shape) {
-  return fmt::format("{}", fmt::join(shape, " x "));
-}
-
-void PrintReport(const FolderReport& report, const QuantizeCommandOptions& options) {
-  double worst = 0, squares = 0;
-  size_t quantized = 0;
-  fmt::print("{:<66} {:>16} {:>5} {:>8}\n", "matrix", "shape", "bits", "error");
-  for (const LayerReport& layer : report.layers) {
-    fmt::print("{:<66} {:>16} {:>5} {:>8}\n", layer.name, ShapeText(layer.shape), layer.bits,
-               layer.bits == 16 ? "kept" : fmt::format("{:.2f} %", 100 * layer.error));
-    if (layer.bits == 16) continue;
-    worst = std::max(worst, layer.error);
-    squares += layer.error * layer.error;
-    ++quantized;
-  }
-  const double mean = quantized == 0 ? 0 : std::sqrt(squares / static_cast<double>(quantized));
-  fmt::print("{} of {} matrices in {} bits, error {:.2f} %, at most {:.2f} %{}\n", quantized,
-             report.layers.size(), options.bits, 100 * mean, 100 * worst,
-             !options.calibrate.empty() ? ", weighted by what the pictures put in"
-             : options.plain            ? ""
-                                        : ", weighted by what is estimated to enter");
-  fmt::print("kept matrices are computed with in 8 bits; docs/quantization.md says why\n");
-  fmt::print("{:.1f} MB before, {:.1f} MB after: {}\n",
-             static_cast<double>(report.bytes_before) / kMega,
-             static_cast<double>(report.bytes_after) / kMega, options.out);
-}
-
-void PrintJson(const FolderReport& report) {
-  nlohmann::json layers = nlohmann::json::array();
-  for (const LayerReport& layer : report.layers) {
-    layers.push_back({{"name", layer.name},
-                      {"shape", layer.shape},
-                      {"bits", layer.bits},
-                      {"error", layer.error}});
-  }
-  const nlohmann::json json = {{"bytes_before", report.bytes_before},
-                               {"bytes_after", report.bytes_after},
-                               {"layers", layers}};
-  fmt::print("{}\n", json.dump());
-}
-
-int RunQuantize(const QuantizeCommandOptions& options) {
-  QuantizeFolderOptions folder;
-  folder.weights = {options.bits, options.group_size, !options.asymmetric};
-  folder.overwrite = options.force;
-  folder.smooth = !options.plain;
-  size_t failed = 0;
-  CheckQuantizeTarget(options.out, options.force);
-  const fs::path model = FindModel(options.model, 16);
-  const std::vector<LoraSource> lora = FindAdapters(options.lora);
-  folder.adapters = LoadAdapters(lora);
-  {
-    const StatusLine status(!options.quiet);
-    if (!options.calibrate.empty()) {
-      folder.importance = CalibrateWith(model, lora, options.calibrate, failed,
-                                        [&](const std::string& text) { status.Say(text); });
-    }
-    folder.progress = [&](const std::string& name, size_t done, size_t total) {
-      status.Say(fmt::format("{:3.0f} %  {}",
-                             100 * static_cast<double>(done) / static_cast<double>(total), name));
-    };
-    const FolderReport report = QuantizeFolder(model, options.out, folder);
-    status.Say("");
-    if (options.json) {
-      PrintJson(report);
-    } else {
-      PrintReport(report, options);
-    }
-  }
-  return failed > 0 ? kSomeFailed : kOk;
+void AddWithinOptions(CLI::App& command, QuantizeCommandOptions& options) {
+  CLI::Option* calibrate = command.get_option("--calibrate");
+  CLI::Option* max_loss =
+      command
+          .add_option("--max-loss", options.max_loss,
+                      "Points that answers about the pictures may lose against f32's own (AP50 of "
+                      "boxes, edits for each 100 characters of text; see `uffizi check`): layers "
+                      "are widened to 8 bits, the worst first, until that holds, and OUT gets a "
+                      "README.md with the figures")
+          ->check(CLI::Range(0.0, 100.0).description(""))
+          ->type_name("POINTS")
+          ->needs(calibrate);
+  command
+      .add_option("--task", options.tasks,
+                  "Of --max-loss, may be repeated: what to ask (default: od, caption, ocr)")
+      ->allow_extra_args(false)
+      ->type_name("NAME")
+      ->needs(max_loss);
+  command
+      .add_flag("--replace-card", options.replace_card,
+                "Of --max-loss: replace OUT's README.md even if somebody wrote or changed it")
+      ->needs(max_loss);
 }
 
 }  // namespace
@@ -135,6 +172,7 @@ Command AddQuantize(CLI::App& app) {
                     "Zero points: a little less error, a little larger and slower");
   command->add_option("--calibrate", options->calibrate,
                       "Pictures, or folders of them: errors count by what these put into a layer");
+  AddWithinOptions(*command, *options);
   command->add_flag("--no-smoothing", options->plain,
                     "Leave norms and columns as they are; answers are lost where channels differ");
   command->add_flag("--force", options->force,
@@ -145,8 +183,9 @@ Command AddQuantize(CLI::App& app) {
       "The folder is in compressed-tensors' pack-quantized form, which transformers opens too.\n"
       "Examples:\n"
       "  uffizi quantize Florence-2-large Florence-2-large-int4\n"
-      "  uffizi quantize Florence-2-base out --group-size 32 --calibrate photos/");
-  return [options] { return RunQuantize(*options); };
+      "  uffizi quantize Florence-2-base out --group-size 32 --calibrate photos/\n"
+      "  uffizi quantize Florence-2-large out --calibrate photos/ --max-loss 1.0");
+  return [options] { return Quantize(*options).Run(); };
 }
 
 }  // namespace uffizi::cli

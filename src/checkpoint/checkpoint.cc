@@ -170,11 +170,11 @@ Checkpoint Checkpoint::OpenFile(const fs::path& file) {
 void Checkpoint::AddFile(const fs::path& path) {
   const std::string file = path.string();
   try {
-    files_.emplace_back(path);
+    files_.push_back(std::make_shared<const MappedFile>(path));
   } catch (const Error& error) {
     throw Error(ErrorCode::kInvalidModel, error.what());
   }
-  const std::span<const uint8_t> bytes = files_.back().bytes();
+  const std::span<const uint8_t> bytes = files_.back()->bytes();
   uint64_t length = 0;
   if (IsLfsPointer({reinterpret_cast<const char*>(bytes.data()), bytes.size()})) {
     Fail(file, kLfsAdvice);
@@ -197,6 +197,13 @@ void Checkpoint::AddFile(const fs::path& path) {
 const TensorView* Checkpoint::Find(const std::string& name) const {
   const auto found = tensors_.find(name);
   return found == tensors_.end() ? nullptr : &found->second;
+}
+
+void Checkpoint::Take(const Checkpoint& other, const std::string& name) {
+  tensors_.insert_or_assign(name, other.tensors_.at(name));
+  for (const auto& file : other.files_) {
+    if (std::find(files_.begin(), files_.end(), file) == files_.end()) files_.push_back(file);
+  }
 }
 
 void WriteSafetensors(const fs::path& path, const std::map<std::string, TensorView>& tensors) {

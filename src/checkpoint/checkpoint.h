@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -46,11 +47,15 @@ class Checkpoint {
   const std::map<std::string, TensorView>& tensors() const { return tensors_; }
   const std::filesystem::path& folder() const { return folder_; }
 
+  // Leaves a tensor out; takes one of another checkpoint in, in place of what has its name here.
+  void Remove(const std::string& name) { tensors_.erase(name); }
+  void Take(const Checkpoint& other, const std::string& name);
+
  private:
   void AddFile(const std::filesystem::path& path);
 
   std::filesystem::path folder_;
-  std::vector<MappedFile> files_;
+  std::vector<std::shared_ptr<const MappedFile>> files_;
   std::map<std::string, TensorView> tensors_;
 };
 

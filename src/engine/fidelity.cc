@@ -72,15 +72,20 @@ class FidelityReference::Follower {
   void Look(const std::filesystem::path& path) {
     const Image picture = ReadImage(path);
     const Stopwatch time;
-    const EncodedImage image = session_.Encode(picture.view());
+    Look(session_.Encode(picture.view()));
+    seconds_ += time.Seconds();
+  }
+
+  // At what is encoded already.
+  void Look(const EncodedImage& image) {
     queries_.clear();
     for (const Task task : options_.tasks) {
       const Prompt prompt = MakePrompt(task, "", image.width(), image.height());
       queries_.push_back(session_.engine().MakeQuery(image, prompt, options_.generation));
     }
     image_ = image;
-    seconds_ += time.Seconds();
   }
+  const EncodedImage& image() const { return image_; }
 
   // Answers to all questions about what was looked at last.
   std::vector<Result> Ask() {
@@ -225,13 +230,24 @@ Fidelity FidelityReference::Compare(const std::shared_ptr<const Engine>& engine,
   return fidelity;
 }
 
+std::vector<EncodedImage> FidelityReference::Encode(const std::shared_ptr<const Engine>& engine,
+                                                    size_t count) const {
+  Follower model(engine, options_);
+  std::vector<EncodedImage> images;
+  for (const Picture& picture : std::span(pictures_).first(std::min(count, pictures_.size()))) {
+    model.Look(picture.path);
+    images.push_back(model.image());
+  }
+  return images;
+}
+
 double FidelityReference::Divergence(const std::shared_ptr<const Engine>& engine,
-                                     size_t pictures) const {
+                                     std::span<const EncodedImage> images) const {
   Follower model(engine, options_);
   std::vector<TokenAgreement> tokens(options_.tasks.size());
-  for (const Picture& picture : std::span(pictures_).first(std::min(pictures, pictures_.size()))) {
-    model.Look(picture.path);
-    Lead(model, picture, tokens);
+  for (size_t i = 0; i < images.size(); ++i) {
+    model.Look(images[i]);
+    Lead(model, pictures_[i], tokens);
   }
   return Sum(tokens).mean_divergence();
 }

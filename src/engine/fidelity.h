@@ -77,8 +77,11 @@ class FidelityReference {
   Fidelity Compare(const std::shared_ptr<const Engine>& engine,
                    const std::function<void()>& seen = {}) const;
 
-  // Only the divergence of next tokens, on the first `pictures` of them.
-  double Divergence(const std::shared_ptr<const Engine>& engine, size_t pictures) const;
+  // The first pictures, `count` at most, as a model sees them.
+  std::vector<EncodedImage> Encode(const std::shared_ptr<const Engine>& engine, size_t count) const;
+  // Only the divergence of next tokens, on these pictures.
+  double Divergence(const std::shared_ptr<const Engine>& engine,
+                    std::span<const EncodedImage> images) const;
 
  private:
   struct Picture;

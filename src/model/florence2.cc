@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "checkpoint/pack_quantized.h"
@@ -16,10 +17,16 @@ std::shared_ptr<const Florence2> Florence2::Load(const std::filesystem::path& fo
                                                  Arithmetic arithmetic,
                                                  const LoraAdapters* adapters,
                                                  InputStatistics* statistics) {
+  return Load(Checkpoint::Open(folder), arithmetic, adapters, statistics);
+}
+
+std::shared_ptr<const Florence2> Florence2::Load(Checkpoint checkpoint, Arithmetic arithmetic,
+                                                 const LoraAdapters* adapters,
+                                                 InputStatistics* statistics) {
   auto model = std::make_shared<Florence2>();
-  model->config = LoadModelConfig(folder);
+  model->config = LoadModelConfig(checkpoint.folder());
   model->arithmetic = arithmetic;
-  model->checkpoint = Checkpoint::Open(folder);
+  model->checkpoint = std::move(checkpoint);
   WeightReader reader(model->checkpoint, arithmetic, adapters);
   reader.Observe(statistics);
   Smoothing smoothing(reader, model->config, {});

@@ -23,6 +23,11 @@ struct Florence2 : Network {
                                                const LoraAdapters* adapters = nullptr,
                                                InputStatistics* statistics = nullptr);
 
+  // Of tensors that are at hand; sizes are those of the checkpoint's folder. Throws likewise.
+  static std::shared_ptr<const Florence2> Load(Checkpoint checkpoint, Arithmetic arithmetic,
+                                               const LoraAdapters* adapters = nullptr,
+                                               InputStatistics* statistics = nullptr);
+
   void EncodeImage(const float* pixels, float* tokens, Arena& arena) const override;
   void EncodeText(const float* image_tokens, std::span<const int> ids, float* states,
                   Arena& arena) const override;

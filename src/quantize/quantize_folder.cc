@@ -11,8 +11,8 @@
 #include "checkpoint/weight_reader.h"
 #include "core/json_reader.h"
 #include "core/owned_files.h"
-#include "core/owned_folders.h"
 #include "quantize/folded_smoothing.h"
+#include "quantize/new_model_folder.h"
 #include "uffizi/error.h"
 
 namespace uffizi {
@@ -29,40 +29,6 @@ constexpr const char* kLogitsBias = "model.language_model.final_logits_bias";
 [[noreturn]] void Refuse(const fs::path& path, const std::string& reason) {
   throw Error(ErrorCode::kInvalidArgument, path.string() + ": " + reason);
 }
-
-// What makes a folder a model's, and may be replaced with it; a person's other files stay.
-bool IsModelFile(const fs::path& name) {
-  static constexpr const char* kNames[] = {
-      "config.json",       "model.safetensors",        "generation_config.json",
-      "tokenizer.json",    "preprocessor_config.json", "processor_config.json",
-      "vocab.json",        "tokenizer_config.json",    "merges.txt",
-      "added_tokens.json", "special_tokens_map.json"};
-  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
-}
-
-// A folder that is made under another name and takes its own when it is whole.
-class NewFolder {
- public:
-  explicit NewFolder(const fs::path& path)
-      : path_(path.has_filename() ? path : path.parent_path()), scratch_(path_) {
-    MakeFolders(part());
-  }
-
-  fs::path part() const { return scratch_.path() / "model"; }
-
-  // Over a model that is there, its files are replaced one by one.
-  void Finish() const {
-    if (IdentityOf(path_) && !fs::is_empty(path_)) {
-      scratch_.MoveOver(part(), path_, IsModelFile);
-    } else {
-      scratch_.MoveOut(part(), path_);
-    }
-  }
-
- private:
-  fs::path path_;
-  ScratchFolder scratch_;
-};
 
 // Makes the tensors of the new folder, one after another.
 class Quantizer {
@@ -82,7 +48,7 @@ class Quantizer {
     report_.bytes_before += tensor.bytes;
     if (IsBias(name) && !smoothing_.Constant(WeightOf(name)).empty()) return;  // see PutLayer()
     if (layers_.Takes(name, tensor.shape)) {
-      PutLayer(name, tensor.shape);
+      options_.keep_wide ? PutWideLayer(name, tensor.shape) : PutLayer(name, tensor.shape);
     } else {
       Keep(name, tensor);
     }
@@ -124,6 +90,16 @@ class Quantizer {
     std::vector<float> values = Floats(bias, {shape[0]}).Take();
     for (size_t r = 0; r < values.size(); ++r) values[r] += lost[r];
     writer_.PutFloats(bias, {shape[0]}, FloatTensor(std::move(values)));
+  }
+
+  // The same in 16 bits.
+  void PutWideLayer(const std::string& name, const std::vector<int64_t>& shape) {
+    writer_.NoteUnpacked(name);
+    writer_.PutHalf(name, shape, Floats(name, shape));
+    report_.layers.push_back({name, shape, 16, 0.0});
+    const std::string bias = name.substr(0, name.rfind('.')) + ".bias";
+    if (smoothing_.Constant(name).empty() || !reader_.Has(bias)) return;
+    writer_.PutFloats(bias, {shape[0]}, Floats(bias, {shape[0]}));
   }
 
   FloatTensor Floats(const std::string& name, const std::vector<int64_t>& shape) const {
@@ -171,48 +147,45 @@ class Quantizer {
   FolderReport report_;
 };
 
-// Everything beside the weights.
-void CopyOtherFiles(const fs::path& from, const fs::path& to) {
-  for (const fs::directory_entry& entry : fs::directory_iterator(from)) {
-    const fs::path name = entry.path().filename();
-    const std::string extension = name.extension().string();
-    const bool weights = extension == ".safetensors" || extension == ".bin" || extension == ".pt" ||
-                         extension == ".pth" || name == "model.safetensors.index.json";
-    if (!entry.is_regular_file() || weights || name == "config.json") continue;
-    CopyNew(entry.path(), to / name);
-  }
-}
-
 }  // namespace
-
-void CheckQuantizeTarget(const fs::path& to, bool overwrite) {
-  if (!IdentityOf(to)) return;
-  if (!overwrite) Refuse(to, "exists; --force replaces the model in it");
-  if (!fs::exists(to / "config.json")) Refuse(to, "is no model folder, and stays");
-}
 
 FolderReport QuantizeFolder(const fs::path& from, const fs::path& to,
                             const QuantizeFolderOptions& options) {
+  if (fs::exists(from) && fs::exists(to) && fs::equivalent(from, to)) {
+    Refuse(to, "is the model to quantize itself");
+  }
+  CheckQuantizeSource(from);
+  CheckQuantizeTarget(to, options.overwrite);
+  const NewModelFolder folder(to);
+  FolderReport report = WriteQuantized(from, folder.part(), options);
+  folder.Finish();
+  return report;
+}
+
+void CheckQuantizeSource(const fs::path& from) {
   if (!fs::exists(from)) {
     throw Error(ErrorCode::kNotFound, from.string() + ": no such model folder");
   }
-  if (fs::exists(to) && fs::equivalent(from, to)) Refuse(to, "is the model to quantize itself");
-  const ModelConfig model = LoadModelConfig(from);
-  json config = JsonReader::Open(from / "config.json").value();
+  LoadModelConfig(from);
+  const json config = JsonReader::Open(from / "config.json").value();
   if (config.contains("quantization_config") || config.contains("compression_config")) {
     Refuse(from, "is quantized already");
   }
+}
+
+FolderReport WriteQuantized(const fs::path& from, const fs::path& to,
+                            const QuantizeFolderOptions& options) {
+  const ModelConfig model = LoadModelConfig(from);
+  json config = JsonReader::Open(from / "config.json").value();
   const Checkpoint checkpoint = Checkpoint::Open(from);
-  CheckQuantizeTarget(to, options.overwrite);
-  const NewFolder folder(to);
-  CopyOtherFiles(from, folder.part());
+  CopyModelFiles(from, to);
   size_t total = 0, done = 0;
   std::map<std::string, const std::string*> order;  // by native name, whatever the layout
   for (const auto& [name, tensor] : checkpoint.tensors()) {
     order[NativeName(name)] = &name;
     total += tensor.bytes;
   }
-  Quantizer quantizer(checkpoint, model, folder.part(), options);
+  Quantizer quantizer(checkpoint, model, to, options);
   for (const auto& [native_name, name] : order) {
     const TensorView& tensor = *checkpoint.Find(*name);
     if (options.progress) options.progress(*name, done, total);
@@ -220,9 +193,7 @@ FolderReport QuantizeFolder(const fs::path& from, const fs::path& to,
     done += tensor.bytes;
   }
   quantizer.AddOwn();
-  FolderReport report = quantizer.Finish(NativeConfig(std::move(config), model));
-  folder.Finish();
-  return report;
+  return quantizer.Finish(NativeConfig(std::move(config), model));
 }
 
 }  // namespace uffizi

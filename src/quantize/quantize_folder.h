@@ -19,6 +19,7 @@ struct QuantizeFolderOptions {
   LoraAdapters adapters;   // merged first
   bool smooth = true;      // folds smoothing into the weights
   Importance importance;   // measured; of layers that are not there it is estimated
+  bool keep_wide = false;  // keeps all in 16 bits, smoothed as if it were quantized
   // Called before each tensor with the bytes done and to do.
   std::function<void(const std::string& name, size_t done, size_t total)> progress;
 };
@@ -28,9 +29,6 @@ struct FolderReport {
   size_t bytes_before = 0, bytes_after = 0;  // of all tensors
 };
 
-// Throws Error(kInvalidArgument) if there is something at `to` that may not be replaced.
-void CheckQuantizeTarget(const std::filesystem::path& to, bool overwrite);
-
 // Writes the model of `from` as a folder in compressed-tensors' pack-quantized form, under
 // transformers-native names, with all files but the weights copied. Linear layers are quantized as
 // the options say; patch convolutions, embeddings and the head, the projector and layers whose
@@ -39,6 +37,12 @@ void CheckQuantizeTarget(const std::filesystem::path& to, bool overwrite);
 // into the weights where it folds (folded_smoothing.h). The folder appears whole or not at all.
 // Throws Error: kInvalidArgument, kInvalidModel, kIo.
 FolderReport QuantizeFolder(const std::filesystem::path& from, const std::filesystem::path& to,
+                            const QuantizeFolderOptions& options);
+
+// Its steps. Throws if `from` is no model that can be quantized.
+void CheckQuantizeSource(const std::filesystem::path& from);
+// Writes into a new and empty folder; what `options` say of existing ones does not matter.
+FolderReport WriteQuantized(const std::filesystem::path& from, const std::filesystem::path& to,
                             const QuantizeFolderOptions& options);
 
 }  // namespace uffizi
