@@ -27,9 +27,6 @@ TEMPORARY = {
     "bindings/jvm/src/main/scala/uffizi/spark/ModelFiles.scala",
     "bindings/jvm/src/main/scala/uffizi/spark/Models.scala",
     "bindings/jvm/src/main/scala/uffizi/spark/ShippedModel.scala",
-    # Its job's own folder, in which nothing of others may lie; the output itself is linked to its
-    # name, which fails if anything stands there.
-    "bindings/python/src/uffizi/_parquet.py",
 }
 
 NATIVE = {

@@ -1,6 +1,7 @@
 #include "core/owned_folders.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -162,18 +163,23 @@ void OwnFolder::Make() {
     try {
       WriteFile(path_ / kMarkerFile, ours_ ? kMadeByUs : kMarker);
     } catch (const Error&) {
-      if (!IdentityOf(path_ / kMarkerFile)) throw;  // else another process was faster
+      if (!IdentityOf(path_ / kMarkerFile)) {
+        RemoveFolders();
+        throw;
+      }  // else another process was faster
     }
   }
   CheckContent();  // meanwhile somebody may have put something there
   ours_ = ReadMarker(path_ / kMarkerFile) == Marker::kOurFolder;
 }
 
-int OwnFolder::OpenLock() const {
+int OwnFolder::Lock() const {
   const fs::path place = path_ / kMarkerFile;
   const int file = open(place.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
   if (file < 0) FailWriting(place, errno);
-  return file;
+  if (flock(file, LOCK_EX | LOCK_NB) == 0) return file;
+  close(file);
+  throw Error(ErrorCode::kInvalidArgument, path_.string() + ": another process runs this job");
 }
 
 int OwnFolder::OpenToAppend(const std::string& name) const {
@@ -199,6 +205,10 @@ void OwnFolder::RemoveAll() {
   }
   for (const std::string& name : names_) Remove(name);
   Remove(kMarkerFile);  // last: it says whose the rest is
+  RemoveFolders();
+}
+
+void OwnFolder::RemoveFolders() {
   if (ours_) rmdir(path_.c_str());
   for (const fs::path& folder : made_above_) rmdir(folder.c_str());
 }

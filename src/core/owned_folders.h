@@ -50,8 +50,9 @@ class OwnFolder {
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path Place(const std::string& name) const;
 
-  // Its file "lock", to be locked; it is there once the folder is made.
-  int OpenLock() const;
+  // Keeps other processes from this folder while the returned file is open. kInvalidArgument if one
+  // has it. The folder has been made.
+  int Lock() const;
   // A file of it, made if it is not there, to read and to write to its end.
   int OpenToAppend(const std::string& name) const;
   // Replaces a file of it in one step.
@@ -63,6 +64,8 @@ class OwnFolder {
 
  private:
   void CheckContent() const;
+  // Those that this program made, if nothing is left in them.
+  void RemoveFolders();
   bool IsKnown(const std::string& name) const;
 
   std::filesystem::path path_;

@@ -1,6 +1,5 @@
 #include "dataset/journal.h"
 
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -44,7 +43,7 @@ Journal::Journal(fs::path folder, bool by_name)
                "yolo-classes"},
               by_name) {
   folder_.Make();
-  Lock();
+  lock_ = folder_.Lock();
   try {
     Load();
     int64_t alive = 0;
@@ -54,19 +53,14 @@ Journal::Journal(fs::path folder, bool by_name)
     }
     files_.Attach(folder_.OpenToAppend(kRecord), alive);
   } catch (...) {
-    close(lock_);
+    Leave();
     throw;
   }
 }
 
-void Journal::Lock() {
-  lock_ = folder_.OpenLock();
-  if (flock(lock_, LOCK_EX | LOCK_NB) == 0) return;
-  close(lock_);
-  throw Error(ErrorCode::kInvalidArgument, folder().string() + ": another process runs this job");
-}
+Journal::~Journal() { Leave(); }
 
-Journal::~Journal() {
+void Journal::Leave() {
   // A job that failed before it touched its outputs leaves nothing behind.
   if (!written_) folder_.RemoveAll();
   close(lock_);

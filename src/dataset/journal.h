@@ -59,8 +59,8 @@ class Journal {
   void Remove();
 
  private:
-  void Lock();
   void Load();
+  void Leave();
 
   OwnFolder folder_;
   JobOptions options_, left_options_;

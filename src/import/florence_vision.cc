@@ -8,13 +8,13 @@
 #include <vector>
 
 #include "import/layer_matcher.h"
+#include "import/visual_embeddings.h"
 
 namespace uffizi {
 namespace {
 
 using Kind = PlainOp::Kind;
 
-constexpr float kSeparable = 1e-4f;  // that a position table may deviate from column plus row
 constexpr size_t kMaxBlocks = 1000;
 constexpr int kAnySide = 768;  // pixels of a picture, for a graph that takes any
 
@@ -49,10 +49,6 @@ class VisionReader {
   }
 
  private:
-  static std::string Projector(const std::string& name) {
-    return "model.multi_modal_projector." + name;
-  }
-
   // From image tokens back to what the last stage gives.
   PlainValue MatchProjector() {
     projection_norm_ = &match_.Expect(match_.Result(), Kind::kNorm, "image_proj_norm");
@@ -341,110 +337,18 @@ class VisionReader {
   }
 
   void TakeProjector() {
-    TakeEmbeddings();
-    const auto shape = match_.TakeLinear(*projection_, Projector("image_projection"), 0, channels_,
-                                         /*with_bias=*/false);
-    vision_.projection_dim = shape.out;
-    match_.TakeNorm(*projection_norm_, Projector("image_proj_norm"), shape.out);
-  }
-
-  void TakeEmbeddings() {
     // Where both are added the positions come first.
     const PlainValue* positions = first_sum_ != nullptr ? first_sum_ : last_sum_;
     const PlainValue* time = first_sum_ != nullptr ? last_sum_ : nullptr;
     if (positions == nullptr) graph_.Fail("has no position embeddings before the projection");
-    if (match_.Is(*positions, Kind::kConcat)) {
-      TakePositionTables(match_.Expect(*positions, Kind::kConcat, "of positions"));
-    } else {
-      TakeFoldedPositions(match_.Expect(*positions, Kind::kConstant, "of positions"));
-    }
-    const std::string name = Projector("visual_temporal_embed.pos_idx_to_embed");
-    if (time == nullptr) {  // folded into the positions
-      ImportedTensor zeros;
-      zeros.shape = {1, channels_};
-      match_.Put(name, std::move(zeros));
-      return;
-    }
-    // The first row of a table of frames, or the row itself.
-    const PlainOp& table = match_.Expect(*time, Kind::kConstant, "of the embedding of time");
-    const auto& known = match_.plain().known(table.weight).shape;
-    const auto count = known ? CountElements(*known) : std::nullopt;
-    if (!count || *count == 0 || *count % static_cast<size_t>(channels_) != 0) {
-      match_.Fail(table, "is no embedding of frames");
-    }
-    const auto frames = static_cast<int64_t>(*count) / channels_;
-    match_.TakeVector(table, table.weight, name, {frames, channels_}, 0.0f);
-  }
-
-  // Columns come first where the two are joined.
-  void TakePositionTables(const PlainOp& joined) {
-    if (joined.inputs.size() != 2) match_.Fail(joined, "does not join columns and rows");
-    const std::string name = Projector("image_position_embed.");
-    const PlainOp& columns = match_.Expect(joined.inputs[0], Kind::kLookup, "of columns");
-    const PlainOp& rows = match_.Expect(joined.inputs[1], Kind::kLookup, "of rows");
-    CheckDirection(joined.inputs[0], /*axis=*/0);
-    CheckDirection(joined.inputs[1], /*axis=*/1);
-    const int half = channels_ - channels_ / 2;
-    const int count = match_.TakeTable(columns, name + "column_embeddings.weight", half);
-    const int other = match_.TakeTable(rows, name + "row_embeddings.weight", channels_ / 2);
-    if (count != other) match_.Fail(joined, "joins tables of different lengths");
-    vision_.max_position_embeddings = count;
-  }
-
-  // A row of the table is the same along `axis` of [height, width, channels].
-  void CheckDirection(const PlainValue& value, size_t axis) const {
-    for (const IrNode::Input& move : match_.plain().Moves(value)) {
-      const auto& shape = match_.plain().known(move.node).shape;
-      if (graph_.node(move.node).type != "Unsqueeze" || !shape || shape->size() != 3) continue;
-      if ((*shape)[axis] != 1) graph_.Fail(move.node, "repeats positions in the wrong direction");
-      return;
-    }
-  }
-
-  // Positions that the exporter computed for the one picture size: [1, channels, height, width] or
-  // [1, height * width, channels].
-  void TakeFoldedPositions(const PlainOp& op) {
-    const auto& known = match_.plain().known(op.weight).shape;
-    const auto count = known ? CountElements(*known) : std::nullopt;
-    const auto rows = static_cast<size_t>(map_height_), columns = static_cast<size_t>(map_width_);
-    const auto channels = static_cast<size_t>(channels_), half = channels - channels / 2;
-    if (!count || *count == 0 || known->empty() || *count != rows * columns * channels) {
-      match_.Fail(op, "is added, but is no position embedding");
-    }
-    const std::vector<float> values = match_.source().constants.Fold(op.weight).Floats();
-    const bool channels_last = known->back() == channels_ &&
-                               (known->size() < 3 || (*known)[known->size() - 3] != channels_);
-    const auto at = [&](size_t y, size_t x, size_t c) {
-      return channels_last ? values[(y * columns + x) * channels + c]
-                           : values[(c * rows + y) * columns + x];
-    };
-    const size_t positions = std::max(rows, columns);
-    std::vector<float> column_table(positions * half), row_table(positions * (channels - half));
-    for (size_t y = 0; y < rows; ++y) {
-      for (size_t x = 0; x < columns; ++x) {
-        for (size_t c = 0; c < channels; ++c) {
-          const float expected = c < half ? at(0, x, c) : at(y, 0, c);
-          if (!(std::abs(at(y, x, c) - expected) <= kSeparable)) {
-            match_.Fail(op, "its positions are not of rows and columns");
-          }
-          if (c < half) {
-            column_table[x * half + c] = expected;
-          } else {
-            row_table[y * (channels - half) + c - half] = expected;
-          }
-        }
-      }
-    }
-    PutTable("column_embeddings.weight", positions, std::move(column_table));
-    PutTable("row_embeddings.weight", positions, std::move(row_table));
-    vision_.max_position_embeddings = static_cast<int>(positions);
-  }
-
-  void PutTable(const std::string& name, size_t rows, std::vector<float> values) {
-    ImportedTensor tensor;
-    tensor.shape = {static_cast<int64_t>(rows), static_cast<int64_t>(values.size() / rows)};
-    tensor.values = std::move(values);
-    match_.Put(Projector("image_position_embed.") + name, std::move(tensor));
+    VisualEmbeddings embeddings(match_, {map_height_, map_width_, channels_});
+    vision_.max_position_embeddings = embeddings.TakePositions(*positions);
+    embeddings.TakeTime(time);
+    const auto shape =
+        match_.TakeLinear(*projection_, std::string(kProjector) + "image_projection", 0, channels_,
+                          /*with_bias=*/false);
+    vision_.projection_dim = shape.out;
+    match_.TakeNorm(*projection_norm_, std::string(kProjector) + "image_proj_norm", shape.out);
   }
 
   LayerMatcher match_;

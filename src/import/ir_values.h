@@ -40,7 +40,7 @@ class IrValues {
 };
 
 // What one layer gives for these inputs; fewer entries than outputs where nothing is known
-// (ir_shapes.cc).
+// (shape_inference.h).
 std::vector<IrValue> InferLayer(const IrNode& node, const std::vector<const IrValue*>& inputs);
 
 // The number of elements of a shape; nothing if it does not fit in 63 bits.

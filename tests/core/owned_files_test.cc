@@ -2,7 +2,10 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+#include <csignal>
 
 #include "core/mapped_file.h"
 #include "core/owned_folders.h"
@@ -30,6 +33,24 @@ size_t CountEntries(const fs::path& folder) {
   return static_cast<size_t>(
       std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
 }
+
+// Files of this process cannot grow beyond `bytes` while it lives, as on a full disk.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit = {bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  rlimit before_ = {};
+  void (*handler_)(int);
+};
 
 class OwnedFilesTest : public ::testing::Test {
  protected:
@@ -210,6 +231,12 @@ TEST_F(OwnedFilesTest, FoldersMadeAboveGoIfTheyAreEmpty) {
   WriteText(root / "mine" / "a" / "answers", "1");
   own.RemoveAll();
   EXPECT_EQ(CountEntries(root / "mine" / "a"), 1u);
+}
+
+TEST_F(OwnedFilesTest, AnOwnFolderThatCannotBeMarkedGoesAgain) {
+  const FileSizeLimit full(0);
+  EXPECT_NE(FailureOf([&] { OwnFolder(root / "a" / "job", {}, false).Make(); }), "");
+  EXPECT_EQ(CountEntries(root), 0u);
 }
 
 TEST_F(OwnedFilesTest, WhatCameInMeanwhileStays) {

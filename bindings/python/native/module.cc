@@ -28,6 +28,7 @@ NB_MODULE(_native, module) {
   BindPictures(module);
   BindModels(module);
   BindEngine(module);
+  BindFiles(module);
 #ifdef UFFIZI_COMMAND_LINE
   module.def("command_line", &RunCommandLine, nb::arg("arguments"),
              "Runs the command line with these arguments, the first of which is its name.");

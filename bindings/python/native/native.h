@@ -17,6 +17,7 @@ void BindAnswers(nb::module_& module);
 void BindPictures(nb::module_& module);
 void BindModels(nb::module_& module);
 void BindEngine(nb::module_& module);
+void BindFiles(nb::module_& module);
 
 // [height, width, 3] u8, rows any distance apart, pixels packed. Never a copy of what was given.
 using Pixels = nb::ndarray<const uint8_t, nb::shape<-1, -1, 3>, nb::device::cpu>;

@@ -109,3 +109,62 @@ def test_command_line(table, tmp_path):
         [*command, "--output", tmp_path / "o.jsonl"], capture_output=True, text=True
     )
     assert again.returncode == 2 and "there already" in again.stderr
+
+
+def test_nothing_of_a_person_is_touched(table, model, tmp_path):
+    def ask(name, **options):
+        return uffizi.annotate_parquet(
+            table, tmp_path / name, "<CAPTION>", model=model, progress=False, **options
+        )
+
+    # A folder of somebody's where the job would keep its answers.
+    mine = tmp_path / "a.parquet.job" / "rows.jsonl"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    with pytest.raises(uffizi.ArgumentError, match=r"rows.jsonl.*no job's"):
+        ask("a.parquet", restart=True)
+    assert mine.read_text() == "mine" and not (tmp_path / "a.parquet").exists()
+    # A link that leads nowhere is a person's, too.
+    (tmp_path / "b.jsonl").symlink_to("nowhere")
+    with pytest.raises(uffizi.ArgumentError, match="there already"):
+        ask("b.jsonl")
+    assert (tmp_path / "b.jsonl").is_symlink()
+    # So is a file that was put there while the job ran.
+    (tmp_path / "c.jsonl.job").mkdir()
+    (tmp_path / "c.jsonl.job" / "notes.txt").write_text("mine")
+    with pytest.raises(uffizi.ArgumentError, match=r"notes\.txt"):
+        ask("c.jsonl")
+    assert (tmp_path / "c.jsonl.job" / "notes.txt").read_text() == "mine"
+
+
+def test_a_place_that_is_taken_meanwhile_is_left_alone(table, model, tmp_path, monkeypatch):
+    encode = uffizi.Florence2.encode
+
+    def take_the_place(self, picture, **options):
+        (tmp_path / "out.parquet").write_text("mine")
+        return encode(self, picture, **options)
+
+    monkeypatch.setattr(uffizi.Florence2, "encode", take_the_place)
+    with pytest.raises(uffizi.ArgumentError, match=r"out\.parquet"):
+        uffizi.annotate_parquet(
+            table, tmp_path / "out.parquet", "<CAPTION>", model=model, progress=False
+        )
+    monkeypatch.undo()
+    assert (tmp_path / "out.parquet").read_text() == "mine"
+    # What was found out is kept for the next call.
+    (tmp_path / "out.parquet").unlink()
+    out = uffizi.annotate_parquet(
+        table, tmp_path / "out.parquet", "<CAPTION>", model=model, progress=False
+    )
+    assert pyarrow.parquet.read_table(out).num_rows == 4
+    assert not (tmp_path / "out.parquet.job").exists()
+
+
+def test_one_job_at_a_time(table, model, tmp_path):
+    held = uffizi._native.JobFolder(tmp_path / "o.jsonl.job", ["job.json", "rows.jsonl"])
+    with pytest.raises(uffizi.ArgumentError, match="another process"):
+        uffizi.annotate_parquet(
+            table, tmp_path / "o.jsonl", "<CAPTION>", model=model, progress=False
+        )
+    del held
+    uffizi.annotate_parquet(table, tmp_path / "o.jsonl", "<CAPTION>", model=model, progress=False)

@@ -92,7 +92,10 @@ def test_killed_fifty_times(tmp_path):
 
 
 @pytest.mark.parametrize("interrupt", [signal.SIGINT, signal.SIGTERM])
-def test_control_c_says_how_to_go_on(pictures, tmp_path, interrupt):
+def test_control_c_says_how_to_go_on(tmp_path, interrupt):
+    pictures = tmp_path / "pictures"
+    make_pictures(pictures, 200)  # far more than are worked on at a time
+    (pictures / "part1" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not really")
     annotate(pictures, *TASKS, *outputs(tmp_path / "whole"), code=1)
     command = [pictures, *TASKS, *outputs(tmp_path / "stopped")]
     process = subprocess.Popen(

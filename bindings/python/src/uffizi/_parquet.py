@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import itertools
 import json
 import os
 import pathlib
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from . import _native
 from ._errors import ArgumentError, Error, NotFoundError
 from ._model import Florence2, Region, Task
 from ._results import Result
@@ -36,8 +38,11 @@ COLUMNS = (
     "url",
 )
 
-#: Rows of the input whose answers are one part of an unfinished job.
+#: A job that was stopped loses the answers of fewer rows than this.
 ROWS_PER_PART = 256
+
+#: Rows that one group of a Parquet file holds.
+ROWS_PER_GROUP = 4096
 
 
 def annotate_parquet(
@@ -65,8 +70,8 @@ def annotate_parquet(
     `item` of the picture, its size, `results` (task, text, labels, scores, bboxes, quad_boxes and
     polygons of each task) and, where the picture cannot be read, `error`.
 
-    Rows are streamed. A call that was stopped goes on where it was when it is made again: parts of the
-    answers are kept beside the output, in OUTPUT.job, until it is whole. `restart` begins again. An
+    Rows are streamed. A call that was stopped goes on where it was when it is made again: answers
+    are kept beside the output, in OUTPUT.job, until all are there. `restart` begins again. An
     output that is there already is not replaced.
     """
     try:
@@ -77,7 +82,7 @@ def annotate_parquet(
     place = pathlib.Path(output)
     if place.suffix not in (".parquet", ".jsonl"):
         raise ArgumentError(f"{place}: the output's name ends in .parquet or .jsonl")
-    if place.exists():
+    if os.path.lexists(place):
         raise ArgumentError(f"{place}: is there already; remove it, or choose another name")
     if not isinstance(model, Florence2):
         model = Florence2.from_pretrained() if model is None else Florence2.from_pretrained(model)
@@ -268,85 +273,76 @@ def _schema() -> pyarrow.Schema:
 
 
 class _Job:
-    """Parts of an output that is not whole yet, in a folder beside it."""
+    """Answers of an output that is not whole yet, in a folder beside it."""
+
+    NOTE, ROWS = "job.json", "rows.jsonl"
 
     def __init__(self, output: pathlib.Path, asked: dict[str, Any], restart: bool) -> None:
-        self.output = output
-        self.folder = output.with_name(output.name + ".job")
-        self._check_folder()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._note = self.folder / "job.json"
-        mark = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-        if self._note.exists() and not restart:
-            before = json.loads(self._note.read_text())
-            if before["mark"] != mark:
+        self._output = output
+        folder = output.with_name(output.name + ".job")
+        self._folder = _native.JobFolder(folder, [self.NOTE, self.ROWS])
+        self._mark = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+        self.rows_done = 0
+        self._length = 0  # of what is valid of the rows' file, in bytes
+        note = self._folder.place(self.NOTE)
+        if note.exists() and not restart:
+            before = json.loads(note.read_text())
+            if before["mark"] != self._mark:
                 raise ArgumentError(
-                    f"{self.folder} belongs to a job with other files, tasks or options; "
+                    f"{folder} belongs to a job with other files, tasks or options; "
                     "restart=True begins again"
                 )
-            self._parts: list[int] = before["parts"]
-        else:
-            self._parts = []
-        self._mark = mark
+            self.rows_done, self._length = before["rows"], before["length"]
         self._write_note()
 
-    def _check_folder(self) -> None:
-        """Everything in the folder is of such a job, or it is left alone."""
-        known = re.compile(rf"job\.(json|new)|(part-\d{{6,}}|whole){re.escape(self.output.suffix)}")
-        if self.folder.is_symlink() or (self.folder.exists() and not self.folder.is_dir()):
-            raise ArgumentError(f"{self.folder} is in the way: the job keeps its parts there")
-        found = sorted(self.folder.iterdir()) if self.folder.exists() else []
-        strange = [entry.name for entry in found if not known.fullmatch(entry.name)]
-        if strange or (found and not (self.folder / "job.json").exists()):
-            raise ArgumentError(
-                f"{self.folder} holds files that are no job's ({(strange or [found[0].name])[0]}); "
-                "name another output, or move them"
-            )
-
-    @property
-    def rows_done(self) -> int:
-        return sum(self._parts)
-
-    def _part(self, number: int) -> pathlib.Path:
-        return self.folder / f"part-{number:06}{self.output.suffix}"
-
     def _write_note(self) -> None:
-        fresh = self._note.with_suffix(".new")
-        fresh.write_text(json.dumps({"mark": self._mark, "parts": self._parts}))
-        os.replace(fresh, self._note)
+        note = {"mark": self._mark, "rows": self.rows_done, "length": self._length}
+        self._folder.write(self.NOTE, json.dumps(note).encode())
 
     def add(self, rows: list[dict[str, Any]]) -> None:
-        import pyarrow  # type: ignore[import-untyped, import-not-found, unused-ignore]
-        import pyarrow.parquet  # type: ignore[import-untyped, import-not-found, unused-ignore]
-
-        part = self._part(len(self._parts))
-        if part.suffix == ".parquet":
-            table = pyarrow.Table.from_pylist(rows, _schema())
-            pyarrow.parquet.write_table(table, part)
-        else:
-            part.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-        self._parts.append(len(rows))
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        self._length = self._folder.append(self.ROWS, self._length, lines.encode())
+        self.rows_done += len(rows)
         self._write_note()
 
     def finish(self) -> pathlib.Path:
-        """Puts the parts together, one after another."""
-        import pyarrow.parquet  # type: ignore[import-untyped, import-not-found, unused-ignore]
+        """Gives the answers their place, which fails if somebody has made a file there meanwhile."""
+        self._folder.append(self.ROWS, self._length, b"")
+        out = _native.OutFile(self._output)
+        with self._folder.place(self.ROWS).open("rb") as rows:
+            if self._output.suffix == ".jsonl":
+                while piece := rows.read(1 << 20):
+                    out.write(piece)
+            else:
+                _write_parquet(rows, out)
+        out.finish()
+        self._folder.remove()
+        return self._output
 
-        whole = self.folder / f"whole{self.output.suffix}"
-        parts = [self._part(number) for number in range(len(self._parts))]
-        if whole.suffix == ".parquet":
-            with pyarrow.parquet.ParquetWriter(whole, _schema()) as writer:
-                for part in parts:
-                    writer.write_table(pyarrow.parquet.read_table(part, schema=_schema()))
-        else:
-            with whole.open("wb") as out:
-                for part in parts:
-                    out.write(part.read_bytes())
-        os.link(whole, self.output)  # fails if somebody has made it meanwhile
-        for made in [*parts, whole, self._note]:
-            made.unlink()
-        try:
-            self.folder.rmdir()
-        except OSError:
-            pass  # something of another's lies in it
-        return self.output
+
+def _write_parquet(rows: BinaryIO, out: _native.OutFile) -> None:
+    import pyarrow.parquet  # type: ignore[import-untyped, import-not-found, unused-ignore]
+
+    with pyarrow.parquet.ParquetWriter(_Sink(out), _schema()) as writer:
+        while lines := list(itertools.islice(rows, ROWS_PER_GROUP)):
+            some = [json.loads(line) for line in lines]
+            writer.write_table(pyarrow.Table.from_pylist(some, _schema()))
+
+
+class _Sink(io.RawIOBase):
+    """What pyarrow writes into goes to an OutFile."""
+
+    def __init__(self, out: _native.OutFile) -> None:
+        self._out, self._written = out, 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._written
+
+    def write(self, data: Any) -> int:
+        piece = bytes(data)
+        self._out.write(piece)
+        self._written += len(piece)
+        return len(piece)

@@ -1,0 +1,92 @@
+#include <nanobind/stl/filesystem.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/owned_files.h"
+#include "core/owned_folders.h"
+#include "native.h"
+#include "uffizi/error.h"
+
+namespace uffizi::python {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string_view ViewBytes(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
+
+// The folder of a job that may be stopped and gone on with, locked while this object lives.
+class JobFolder {
+ public:
+  JobFolder(fs::path path, std::vector<std::string> names)
+      : folder_(std::move(path), std::move(names), /*by_us=*/true) {
+    folder_.Make();
+    lock_ = folder_.Lock();
+  }
+  ~JobFolder() { close(lock_); }
+  JobFolder(const JobFolder&) = delete;
+  JobFolder& operator=(const JobFolder&) = delete;
+
+  fs::path Place(const std::string& name) const { return folder_.Place(name); }
+  void Write(const std::string& name, const nb::bytes& bytes) {
+    folder_.Write(name, ViewBytes(bytes));
+  }
+  void RemoveAll() { folder_.RemoveAll(); }
+
+  // Writes behind the first `length` bytes of a file, which is made if need be, and cuts off what
+  // came after them. Returns how long it is then, on the disk.
+  uint64_t Append(const std::string& name, uint64_t length, const nb::bytes& bytes) {
+    const fs::path place = folder_.Place(name);
+    close(folder_.OpenToAppend(name));
+    const int file = ReopenFile(place, length);
+    std::string_view rest = ViewBytes(bytes);
+    while (!rest.empty()) {
+      const ssize_t written = write(file, rest.data(), rest.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written <= 0) break;
+      rest.remove_prefix(static_cast<size_t>(written));
+    }
+    const int error = rest.empty() && fsync(file) == 0 ? 0 : errno;
+    close(file);
+    if (error != 0) {
+      throw Error(ErrorCode::kIo, place.string() + ": cannot be written: " + std::strerror(error));
+    }
+    return length + bytes.size();
+  }
+
+ private:
+  OwnFolder folder_;
+  int lock_ = -1;
+};
+
+}  // namespace
+
+void BindFiles(nb::module_& module) {
+  nb::class_<OutFile>(module, "OutFile",
+                      "A file that appears whole, where nothing stands, or not at all.")
+      .def(nb::init<fs::path>(), nb::arg("place"))
+      .def(
+          "write", [](OutFile& file, const nb::bytes& bytes) { file.Write(ViewBytes(bytes)); },
+          nb::arg("bytes"))
+      .def("finish", [](OutFile& file) { file.Finish(); }, "Gives the file its name.");
+
+  nb::class_<JobFolder>(module, "JobFolder",
+                        "Files of a job that may be gone on with; nothing of others lies there.")
+      .def(nb::init<fs::path, std::vector<std::string>>(), nb::arg("path"), nb::arg("names"))
+      .def("place", &JobFolder::Place, nb::arg("name"))
+      .def("write", &JobFolder::Write, nb::arg("name"), nb::arg("bytes"),
+           "Replaces one of its files in one step.")
+      .def("append", &JobFolder::Append, nb::arg("name"), nb::arg("length"), nb::arg("bytes"),
+           "Writes behind the first `length` bytes of one of its files; returns the new length.")
+      .def("remove", &JobFolder::RemoveAll, "Removes its files, and the folder if it is empty.");
+}
+
+}  // namespace uffizi::python
