@@ -1,8 +1,8 @@
-#include "import/shape_inference.h"
-
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+
+#include "import/shape_inference.h"
 
 namespace uffizi::shape_inference {
 

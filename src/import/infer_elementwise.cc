@@ -1,7 +1,7 @@
-#include "import/shape_inference.h"
-
 #include <algorithm>
 #include <cmath>
+
+#include "import/shape_inference.h"
 
 namespace uffizi::shape_inference {
 

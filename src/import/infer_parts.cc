@@ -1,9 +1,9 @@
-#include "import/shape_inference.h"
-
 #include <algorithm>
 #include <numeric>
 #include <string>
 #include <utility>
+
+#include "import/shape_inference.h"
 
 namespace uffizi::shape_inference {
 

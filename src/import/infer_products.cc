@@ -1,9 +1,9 @@
-#include "import/shape_inference.h"
-
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <string>
+
+#include "import/shape_inference.h"
 
 namespace uffizi::shape_inference {
 

@@ -48,8 +48,7 @@ int VisualEmbeddings::TakeTables(const PlainOp& joined) {
   CheckDirection(joined.inputs[0], /*axis=*/0);
   CheckDirection(joined.inputs[1], /*axis=*/1);
   const int row_half = map_.channels / 2, column_half = map_.channels - row_half;
-  const int count =
-      match_.TakeTable(columns, kPositions + "column_embeddings.weight", column_half);
+  const int count = match_.TakeTable(columns, kPositions + "column_embeddings.weight", column_half);
   const int other = match_.TakeTable(rows, kPositions + "row_embeddings.weight", row_half);
   if (count != other) match_.Fail(joined, "joins tables of different lengths");
   return count;

@@ -76,7 +76,8 @@ void BindFiles(nb::module_& module) {
       .def(
           "write", [](OutFile& file, const nb::bytes& bytes) { file.Write(ViewBytes(bytes)); },
           nb::arg("bytes"))
-      .def("finish", [](OutFile& file) { file.Finish(); }, "Gives the file its name.");
+      .def(
+          "finish", [](OutFile& file) { file.Finish(); }, "Gives the file its name.");
 
   nb::class_<JobFolder>(module, "JobFolder",
                         "Files of a job that may be gone on with; nothing of others lies there.")
