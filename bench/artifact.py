@@ -1,7 +1,9 @@
 """Exports a float Hugging Face folder as Spark NLP has Florence-2: five OpenVINO graphs with 4-bit weights (nncf)
 and assets/. `uffizi import` takes that folder, and so does `--engine openvino`.
 
-    python artifact.py MODEL_FOLDER ARTIFACT_FOLDER
+    python artifact.py MODEL_FOLDER ARTIFACT_FOLDER [--f16]
+
+--f16: weights in half precision throughout, as the exporters write them that compress nothing.
 """
 
 import json
@@ -136,7 +138,7 @@ def remember_caches(decoder: ov.Model, heads: int, width: int) -> None:
 
 
 @torch.no_grad()
-def export(folder: pathlib.Path, out: pathlib.Path) -> None:
+def export(folder: pathlib.Path, out: pathlib.Path, compress: bool) -> None:
     model = (
         Florence2ForConditionalGeneration.from_pretrained(folder)
         .float()
@@ -159,7 +161,7 @@ def export(folder: pathlib.Path, out: pathlib.Path) -> None:
         return graph
 
     def save(name, graph, mode=nncf.CompressWeightsMode.INT4_SYM, group=GROUP) -> None:
-        if mode is not None:
+        if compress and mode is not None:
             graph = nncf.compress_weights(graph, mode=mode, group_size=group)
         ov.save_model(graph, out / f"{name}.xml")
 
@@ -202,4 +204,5 @@ def export(folder: pathlib.Path, out: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    export(*map(pathlib.Path, sys.argv[1:]))
+    folder, out, *options = sys.argv[1:]
+    export(pathlib.Path(folder), pathlib.Path(out), compress=options != ["--f16"])

@@ -60,7 +60,7 @@ HIDDEN int pthread_mutex_clocklock(pthread_mutex_t* mutex, clockid_t clock,
   }
 }
 
-// 2.36; std::random_device and libzip ask them.
+// 2.36; std::random_device asks them.
 HIDDEN void arc4random_buf(void* out, size_t size) {
   for (char* at = out; size > 0;) {
     const ssize_t got = getrandom(at, size, 0);

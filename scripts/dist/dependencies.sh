@@ -136,6 +136,7 @@ build_agg() { ready agg libagg-dev agg_pic; }
 build_cli11() { ready cli11 libcli11-dev; }
 build_nlohmann-json3() { ready nlohmann-json3 nlohmann-json3-dev; }
 build_libstb() { ready libstb libstb-dev; }
+build_boost() { ready boost libboost1.81-dev; }
 build_libheif() { binary libheif-dev; }
 
 build_highway() {
@@ -168,25 +169,12 @@ build_curl() {
     -DENABLE_UNIX_SOCKETS=OFF -DENABLE_MANUAL=OFF -DCURL_DISABLE_DOH=ON -DENABLE_THREADED_RESOLVER=ON
   take curl
 }
-build_libzip() {
-  binary libzip-dev
-  cmake_build zip -DENABLE_GNUTLS=OFF -DENABLE_MBEDTLS=OFF -DENABLE_OPENSSL=OFF -DENABLE_COMMONCRYPTO=OFF -DENABLE_BZIP2=OFF \
-    -DENABLE_LZMA=OFF -DENABLE_ZSTD=OFF -DBUILD_TOOLS=OFF -DBUILD_REGRESS=OFF -DBUILD_EXAMPLES=OFF -DBUILD_DOC=OFF
-  take zip
-}
 build_libarchive() {
   binary libarchive-dev
   cmake_build archive_static -DENABLE_TEST=OFF -DENABLE_TAR=OFF -DENABLE_CPIO=OFF -DENABLE_CAT=OFF -DENABLE_OPENSSL=OFF \
     -DENABLE_LIBXML2=OFF -DENABLE_EXPAT=OFF -DENABLE_ACL=OFF -DENABLE_XATTR=OFF -DENABLE_LIBB2=OFF -DENABLE_NETTLE=OFF \
     -DENABLE_MBEDTLS=OFF -DENABLE_PCREPOSIX=OFF -DENABLE_LibGCC=OFF -DENABLE_WERROR=OFF
   take archive
-}
-build_libmicrohttpd() {
-  binary libmicrohttpd-dev
-  CC="ccache ${cross}gcc" CFLAGS="-O2 -w" "$src/configure" --host="$arch-linux-gnu" --disable-shared --enable-static --with-pic \
-    --disable-https --disable-doc --disable-examples --disable-curl --disable-nls --disable-tools
-  make -s -j "$jobs" -C src/microhttpd libmicrohttpd.la
-  take microhttpd
 }
 # What the OCI image holds beside the program: the C library and the authorities' certificates.
 build_image() {
@@ -209,7 +197,7 @@ build_image() {
 # ---- all of them, in the order in which they stand on each other ------------------------------------
 
 libraries=(zlib bzip2 lz4 xz-utils libzstd giflib libjpeg-turbo libpng1.6 libwebp openjpeg2 pugixml openssl agg cli11
-  nlohmann-json3 libstb libheif highway onetbb fmtlib tiff curl libzip libarchive libmicrohttpd image)
+  nlohmann-json3 libstb libheif highway onetbb fmtlib tiff curl libarchive boost image)
 [ $# -eq 0 ] || libraries=("$@")
 
 # The version of a library: of Debian's source, or of the binary package that is taken as it is.

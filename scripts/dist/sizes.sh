@@ -8,7 +8,7 @@ files = {
     "zlib": ["z"], "bzip2": ["bz2"], "lz4": ["lz4"], "xz-utils": ["lzma"], "libzstd": ["zstd"], "giflib": ["gif"],
     "libjpeg-turbo": ["jpeg"], "libpng1.6": ["png16"], "tiff": ["tiff"], "libwebp": ["webp", "webpdemux"], "highway": ["hwy"],
     "onetbb": ["tbb"], "pugixml": ["pugixml"], "fmtlib": ["fmt"], "agg": ["agg_pic"], "openssl": ["crypto", "ssl"], "curl": ["curl"],
-    "libzip": ["zip"], "libarchive": ["archive"], "libmicrohttpd": ["microhttpd"], "openjpeg2": ["openjp2"],
+    "libarchive": ["archive"], "openjpeg2": ["openjp2"],
 }
 for component in json.loads(pathlib.Path("scripts/dist/components.json").read_text()):
     total = 0

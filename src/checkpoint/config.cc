@@ -12,6 +12,8 @@ namespace {
 constexpr int kMaxDim = 1 << 16;  // no Florence-2 comes near; keeps products within an int
 constexpr int kMaxVocab = 1 << 24;
 constexpr int kMaxImageSide = 1 << 14;  // pixels
+constexpr int kMaxPositions = 1 << 20;
+constexpr int kUsualPositions = 1024;   // of BART
 constexpr int kMaxAnswerTokens = 1025;  // where no file says: 1024 after the start token
 
 VisionConfig ReadVision(const JsonReader& json) {
@@ -65,7 +67,7 @@ TextConfig ReadText(const JsonReader& json) {
   text.decoder_heads = json.Int("decoder_attention_heads", 1);
   text.encoder_ffn_dim = json.Int("encoder_ffn_dim", 1, kMaxDim);
   text.decoder_ffn_dim = json.Int("decoder_ffn_dim", 1, kMaxDim);
-  text.max_positions = json.IntOr("max_position_embeddings", 1024, 1, 1 << 20);
+  text.max_positions = json.IntOr("max_position_embeddings", kUsualPositions, 1, kMaxPositions);
   text.scale_embedding = json.BoolOr("scale_embedding", false);
   for (const int heads : {text.encoder_heads, text.decoder_heads}) {
     if (text.d_model % heads != 0) json.Fail("d_model", "must be a multiple of attention_heads");
@@ -173,6 +175,30 @@ void CheckIds(const JsonReader& json, const GenerationConfig& config, int vocab_
   }
 }
 
+// What config.json, if there is one, and generation_config.json say of generation.
+void ReadAllGeneration(const std::filesystem::path& folder, const JsonReader* json,
+                       ModelConfig& config) {
+  GenerationConfig& generation = config.generation;
+  const int limit = config.text.max_positions + 1;  // the last token is never fed back
+  generation.max_length = std::min(kMaxAnswerTokens, limit);
+  if (json != nullptr) {
+    if (const auto text = json->Object("text_config")) ReadGeneration(*text, generation);
+    ReadGeneration(*json, generation);
+  }
+  const auto file = JsonReader::OpenIfThere(folder / "generation_config.json");
+  if (file) ReadGeneration(*file, generation);
+  generation.max_length = std::min(generation.max_length, limit);
+  if (json != nullptr || file) {
+    CheckIds(json != nullptr ? *json : *file, generation, config.text.vocab_size);
+  }
+}
+
+void CheckPositions(const JsonReader& preprocess, const ModelConfig& config) {
+  if (config.image_tokens() + 2 > config.text.max_positions) {
+    preprocess.Fail("size", "gives more image tokens than the text encoder's positions");
+  }
+}
+
 // A folder without config.json may be an adapter of peft's.
 void CheckForAdapter(const std::filesystem::path& folder) {
   const auto adapter = JsonReader::OpenIfThere(folder / "adapter_config.json");
@@ -190,6 +216,7 @@ int VisionConfig::Stage::Extent(int size) const {
 }
 
 int ModelConfig::image_tokens() const {
+  if (traced_image_tokens > 0) return traced_image_tokens;
   int width = preprocess.width, height = preprocess.height;
   for (const VisionConfig::Stage& stage : vision.stages) {
     width = stage.Extent(width);
@@ -218,17 +245,7 @@ ModelConfig LoadModelConfig(const std::filesystem::path& folder) {
   const JsonReader preprocess = OpenPreprocess(folder);
   config.preprocess = ReadPreprocess(preprocess);
 
-  config.generation.max_length = std::min(kMaxAnswerTokens, config.text.max_positions + 1);
-  ReadGeneration(*text, config.generation);
-  ReadGeneration(json, config.generation);
-  if (const auto file = JsonReader::OpenIfThere(folder / "generation_config.json")) {
-    ReadGeneration(*file, config.generation);
-  }
-  // The last token is never fed back, so an answer may be one longer than the positions.
-  config.generation.max_length =
-      std::min(config.generation.max_length, config.text.max_positions + 1);
-  CheckIds(*text, config.generation, config.text.vocab_size);
-
+  ReadAllGeneration(folder, &json, config);
   int width = config.preprocess.width, height = config.preprocess.height;
   for (const VisionConfig::Stage& stage : config.vision.stages) {
     width = stage.Extent(width);
@@ -238,10 +255,31 @@ ModelConfig LoadModelConfig(const std::filesystem::path& folder) {
   if (std::max(width, height) > config.vision.max_position_embeddings) {
     preprocess.Fail("size", "gives more image tokens a side than the model's position table");
   }
-  if (config.image_tokens() + 2 > config.text.max_positions) {
-    preprocess.Fail("size", "gives more image tokens than the text encoder's positions");
-  }
+  CheckPositions(preprocess, config);
   return config;
+}
+
+ModelConfig LoadGraphConfig(const std::filesystem::path& folder, const GraphSizes& sizes) {
+  ModelConfig config;
+  config.text.vocab_size = sizes.vocab_size;
+  config.text.d_model = sizes.d_model;
+  config.text.max_positions = kUsualPositions;
+  config.traced_image_tokens = sizes.image_tokens;
+  const auto json = JsonReader::OpenIfThere(folder / "config.json");
+  const auto text = json ? json->Object("text_config") : std::nullopt;
+  if (text) {
+    config.text.max_positions =
+        text->IntOr("max_position_embeddings", kUsualPositions, 1, kMaxPositions);
+  }
+  const JsonReader preprocess = OpenPreprocess(folder);
+  config.preprocess = ReadPreprocess(preprocess);
+  ReadAllGeneration(folder, json ? &*json : nullptr, config);
+  CheckPositions(preprocess, config);
+  return config;
+}
+
+PreprocessConfig LoadPreprocess(const std::filesystem::path& folder) {
+  return ReadPreprocess(OpenPreprocess(folder));
 }
 
 }  // namespace uffizi

@@ -60,6 +60,8 @@ struct ModelConfig {
   PreprocessConfig preprocess;
   GenerationConfig generation;  // generation_config.json over config.json over the defaults
 
+  int traced_image_tokens = 0;  // where only a graph tells them; there is no vision config then
+
   // Tokens of one picture: the last stage's grid and the pooled token before it.
   int image_tokens() const;
 };
@@ -69,6 +71,17 @@ struct ModelConfig {
 // Error(kInvalidModel) naming the file and the key, if something is missing, is of the wrong type,
 // or cannot be.
 ModelConfig LoadModelConfig(const std::filesystem::path& folder);
+
+// What graphs that are run as they are tell of their sizes.
+struct GraphSizes {
+  int vocab_size, d_model, image_tokens;
+};
+
+// The same for such graphs: of config.json, which may be missing, only what it says of generation
+// and of the number of positions counts.
+ModelConfig LoadGraphConfig(const std::filesystem::path& folder, const GraphSizes& sizes);
+
+PreprocessConfig LoadPreprocess(const std::filesystem::path& folder);
 
 }  // namespace uffizi
 

@@ -73,18 +73,27 @@ GenerationConfig Merge(GenerationConfig config, const GenerationOptions& options
   return config;
 }
 
-std::shared_ptr<const Network> LoadNative(const std::filesystem::path& folder,
-                                          const EngineOptions& options,
-                                          InputStatistics* statistics) {
+// A network, and the folder with its tokenizer.
+struct Loaded {
+  std::shared_ptr<const Network> network;
+  std::filesystem::path folder;
+};
+
+Loaded LoadNative(const std::filesystem::path& source, const EngineOptions& options,
+                  InputStatistics* statistics) {
+  // Who asks for float32 throughout wants the artifact's own weights.
+  const bool exact = options.compute == Compute::kF32 || !options.lora.empty();
+  const std::filesystem::path folder = ResolveModel(source, {}, exact ? 16 : 4);
   const bool narrow = options.compute == Compute::kInt4 ||
                       (options.compute == Compute::kAuto && !ReadPackSchemes(folder).empty());
   const LoraAdapters adapters = LoadAdapters(options.lora);
-  return Florence2::Load(folder, narrow ? Arithmetic::kInt4 : Arithmetic::kF32,
-                         adapters.empty() ? nullptr : &adapters, statistics);
+  return {Florence2::Load(folder, narrow ? Arithmetic::kInt4 : Arithmetic::kF32,
+                          adapters.empty() ? nullptr : &adapters, statistics),
+          folder};
 }
 
-std::shared_ptr<const Network> LoadOpenVino([[maybe_unused]] const std::filesystem::path& source,
-                                            [[maybe_unused]] const EngineOptions& options) {
+Loaded LoadOpenVino([[maybe_unused]] const std::filesystem::path& source,
+                    [[maybe_unused]] const EngineOptions& options) {
 #ifdef UFFIZI_OPENVINO
   if (options.compute == Compute::kInt4) {
     throw Error(ErrorCode::kInvalidArgument,
@@ -94,9 +103,10 @@ std::shared_ptr<const Network> LoadOpenVino([[maybe_unused]] const std::filesyst
     throw Error(ErrorCode::kUnsupported,
                 "OpenVINO runs the artifact's graphs as they are: adapters need the native engine");
   }
-  const std::filesystem::path graphs = LocalGraphs(source);
-  return LoadOpenVinoNetwork(graphs, ResolveModel(source),
-                             {options.device, options.threads, options.compute == Compute::kF32});
+  const auto [graphs, settings] = OpenLocalGraphs(source);
+  return {LoadOpenVinoNetwork(graphs, settings,
+                              {options.device, options.threads, options.compute == Compute::kF32}),
+          settings};
 #else
   throw Error(ErrorCode::kUnsupported,
               "this build has no OpenVINO engine: ./run openvino makes one that has "
@@ -145,13 +155,10 @@ std::shared_ptr<const Engine> EngineLoader::Load(const std::filesystem::path& so
   if (options.threads < 0) {
     throw Error(ErrorCode::kInvalidArgument, "threads must not be negative");
   }
-  std::shared_ptr<const Network> model;
-  if (options.kind == EngineKind::kOpenVino) model = LoadOpenVino(source, options);
-  // Who asks for float32 throughout wants the artifact's own weights.
-  const bool exact = options.compute == Compute::kF32 || !options.lora.empty();
-  const std::filesystem::path folder = ResolveModel(source, {}, exact ? 16 : 4);
+  auto [model, folder] = options.kind == EngineKind::kOpenVino
+                             ? LoadOpenVino(source, options)
+                             : LoadNative(source, options, statistics);
   Tokenizer tokenizer = Tokenizer::Load(folder);
-  if (!model) model = LoadNative(folder, options, statistics);
   if (tokenizer.vocab_size() > model->config.text.vocab_size + 1) {
     // One more than the embedding is usual: transformers' <image> stands beyond the last row.
     throw Error(ErrorCode::kInvalidModel, folder.string() + ": the tokenizer has " +

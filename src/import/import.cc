@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "checkpoint/folder_writer.h"
@@ -30,7 +31,7 @@ constexpr const char* kGraphs[] = {"image_embedding", "text_embedding", "encoder
 bool HasGraphs(const fs::path& folder) {
   std::error_code error;
   return std::all_of(std::begin(kGraphs), std::end(kGraphs), [&](const std::string& name) {
-    return fs::is_regular_file(folder / (name + ".xml"), error);
+    return fs::exists(folder / (name + ".xml"), error);
   });
 }
 
@@ -47,12 +48,16 @@ fs::path FindArtifact(const fs::path& folder, const fs::path& source) {
                   "decoder.xml: is not a Florence-2 artifact");
 }
 
-// Spark NLP keeps each graph as a zip of X.xml and X.bin that is itself called X.xml.
+// Spark NLP keeps each graph as a zip of X.xml and X.bin that is itself called X.xml; where the
+// artifact was a zip, that is a folder now.
 fs::path UnpackGraph(const fs::path& artifact, const std::string& name, const fs::path& scratch) {
   const fs::path file = artifact / (name + ".xml");
-  if (!IsZip(file)) return file;
-  const fs::path folder = scratch / name;
-  Unzip(file, folder);
+  fs::path folder = file;
+  if (!fs::is_directory(file)) {
+    if (!IsZip(file)) return file;
+    folder = scratch / name;
+    Unzip(file, folder);
+  }
   std::optional<fs::path> found;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     if (entry.path().extension() != ".xml") continue;
@@ -149,10 +154,9 @@ ImportedModel ReadGraphs(const fs::path& artifact, const fs::path& shown, const 
   return model;
 }
 
-// shown: the artifact as the user knows it, for messages
-void ImportArtifact(const fs::path& artifact, const fs::path& shown, const fs::path& scratch,
-                    const ImportOptions& options, const fs::path& folder, ImportReport& report) {
-  const ImportedModel model = ReadGraphs(artifact, shown, scratch, report);
+// Everything of a model folder but its weights and sizes. Returns the artifact's own config.json,
+// null if it has none.
+json WriteSettingsOf(const fs::path& artifact, int width, int height, const fs::path& folder) {
   FolderFiles files;
   if (IsSparkFolder(artifact)) {
     SparkFolder spark = ReadSparkFolder(artifact);
@@ -165,8 +169,16 @@ void ImportArtifact(const fs::path& artifact, const fs::path& shown, const fs::p
     files.preprocess = ReadAsset(artifact, "preprocessor_config.json");
     files.generation = ReadAsset(artifact, "generation_config.json");
   }
-  WriteSettings(files, model.image_width, model.image_height, folder);
-  WriteWeights(model, files.config, options, folder, report);
+  WriteSettings(files, width, height, folder);
+  return files.config;
+}
+
+// shown: the artifact as the user knows it, for messages
+void ImportArtifact(const fs::path& artifact, const fs::path& shown, const fs::path& scratch,
+                    const ImportOptions& options, const fs::path& folder, ImportReport& report) {
+  const ImportedModel model = ReadGraphs(artifact, shown, scratch, report);
+  const json config = WriteSettingsOf(artifact, model.image_width, model.image_height, folder);
+  WriteWeights(model, config, options, folder, report);
 }
 
 // Moves or copies a file, with what stands beside it under the same name.
@@ -176,6 +188,22 @@ void TakeGraph(const fs::path& xml, bool move, const fs::path& to) {
     const fs::path target = fs::path(to).replace_extension(extension);
     move ? MoveNew(from, target) : CopyNew(from, target);
   }
+}
+
+// Width and height of the pictures that a graph was traced with; the usual ones if it takes any.
+std::pair<int, int> TracedSize(const fs::path& xml) {
+  constexpr int64_t kUsual = 768, kMost = 1 << 14;
+  const IrGraph graph = IrGraph::Open(xml);
+  for (const IrNode& node : graph.nodes()) {
+    if (node.type != "Parameter" || node.outputs.empty()) continue;
+    const std::vector<int64_t>& shape = node.outputs[0].shape;
+    if (shape.size() != 4) continue;
+    const auto side = [&](size_t axis) {
+      return static_cast<int>(shape[axis] > 0 && shape[axis] <= kMost ? shape[axis] : kUsual);
+    };
+    return {side(3), side(2)};
+  }
+  return {kUsual, kUsual};
 }
 
 // What tells one state of an artifact from another without reading it: names, sizes and times.
@@ -269,7 +297,7 @@ fs::path LocalModelFolder(const fs::path& source, const ImportOptions& options) 
                  [&](const fs::path& folder) { ImportModel(source, folder, options); });
 }
 
-fs::path LocalGraphs(const fs::path& source) {
+LocalGraphs OpenLocalGraphs(const fs::path& source) {
   if (!IsImportable(source)) {
     throw Error(ErrorCode::kInvalidModel,
                 source.string() +
@@ -277,23 +305,28 @@ fs::path LocalGraphs(const fs::path& source) {
                     "folder of the exported models");
   }
   const bool zip = fs::is_regular_file(source);
-  if (!zip && std::none_of(std::begin(kGraphs), std::end(kGraphs), [&](const std::string& name) {
-        return IsZip(source / (name + ".xml"));
-      })) {
-    return source;
-  }
-  return InCache("graphs", source, "decoder.xml", [&](const fs::path& folder) {
+  const bool packed =
+      zip || std::any_of(std::begin(kGraphs), std::end(kGraphs),
+                         [&](const std::string& name) { return IsZip(source / (name + ".xml")); });
+  const auto make = [&](const fs::path& folder) {
     const ScratchFolder scratch(folder);
     if (zip) Unzip(source, scratch.path() / "unpacked");
     const fs::path artifact = FindArtifact(zip ? scratch.path() / "unpacked" : source, source);
-    const fs::path graphs = scratch.path() / "graphs";
-    MakeFolders(graphs);
+    const fs::path made = scratch.path() / "made";
+    MakeFolders(made);
     for (const std::string name : kGraphs) {
+      if (!packed) break;
       const fs::path file = UnpackGraph(artifact, name, scratch.path() / "zips");
-      TakeGraph(file, zip || file.parent_path() != artifact, graphs / (name + ".xml"));
+      TakeGraph(file, zip || file.parent_path() != artifact, made / (name + ".xml"));
     }
-    scratch.MoveOut(graphs, folder);
-  });
+    const std::string pixels = std::string(kGraphs[0]) + ".xml";
+    const auto [width, height] = TracedSize((packed ? made : artifact) / pixels);
+    const json config = WriteSettingsOf(artifact, width, height, made);
+    if (config.is_object()) WriteJson(made / "config.json", config);
+    scratch.MoveOut(made, folder);
+  };
+  const fs::path folder = InCache("openvino", source, "preprocessor_config.json", make);
+  return {packed ? folder : source, folder};
 }
 
 }  // namespace uffizi

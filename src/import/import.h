@@ -13,11 +13,16 @@ namespace uffizi {
 std::filesystem::path LocalModelFolder(const std::filesystem::path& source,
                                        const ImportOptions& options);
 
-// The folder with an artifact's four graphs that the network needs (image_embedding,
-// text_embedding, encoder, decoder) as X.xml and X.bin: the artifact itself, or where they were
-// unpacked to, in the cache. Throws as ImportModel does, and Error(kInvalidModel) if `source` is no
-// artifact.
-std::filesystem::path LocalGraphs(const std::filesystem::path& source);
+// An artifact as an engine takes it that runs graphs as they are, whatever weights they hold.
+struct LocalGraphs {
+  std::filesystem::path graphs;  // of image_embedding, text_embedding, encoder, decoder: .xml, .bin
+  std::filesystem::path settings;  // tokenizer, preprocessor_config.json, generation_config.json,
+                                   // and config.json if the artifact has one
+};
+
+// Unpacks what has to be unpacked into the cache. Throws as ImportModel does, and
+// Error(kInvalidModel) if `source` is no artifact.
+LocalGraphs OpenLocalGraphs(const std::filesystem::path& source);
 
 }  // namespace uffizi
 

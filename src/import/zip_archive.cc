@@ -1,12 +1,17 @@
 #include "import/zip_archive.h"
 
-#include <zip.h>
+#include <archive.h>
+#include <archive_entry.h>
 
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <memory>
-#include <set>
+#include <span>
+#include <string>
+#include <string_view>
 
 #include "core/owned_files.h"
 #include "uffizi/error.h"
@@ -18,42 +23,109 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kBombFloor = uint64_t{64} << 20;  // bytes that may come of nearly nothing
 constexpr uint64_t kBombRatio = 200;
-constexpr zip_int64_t kMaxMembers = 100'000;
+constexpr size_t kMaxMembers = 100'000;
 constexpr size_t kMaxName = 1024;
+constexpr size_t kBufferBytes = 1 << 16;
 
-struct CloseArchive {
-  void operator()(zip_t* archive) const { zip_discard(archive); }
-};
-struct CloseMember {
-  void operator()(zip_file_t* member) const { zip_fclose(member); }
-};
-
-[[noreturn]] void Fail(const fs::path& zip, const std::string& reason) {
-  throw Error(ErrorCode::kInvalidModel, zip.string() + ": " + reason);
+bool BeginsAsZip(std::string_view bytes) {
+  return bytes.starts_with("PK\3\4") || bytes.starts_with("PK\5\6");
 }
 
+[[noreturn]] void Fail(const std::string& zip, const std::string& reason) {
+  throw Error(ErrorCode::kInvalidModel, zip + ": " + reason);
+}
+
+// The members of a zip, one after the other.
+class ZipReader {
+ public:
+  // A file, by its directory.
+  explicit ZipReader(const fs::path& file) : ZipReader(file.string()) {
+    archive_read_support_format_zip_seekable(reader_.get());
+    Expect(archive_read_open_filename(reader_.get(), file.c_str(), kBufferBytes));
+  }
+
+  // Bytes of another zip's member: `begin`, and what follows them. `name` is for messages.
+  ZipReader(ZipReader& outer, std::string_view begin, std::string name)
+      : ZipReader(std::move(name)) {
+    outer_ = &outer;
+    begin_ = begin;
+    archive_read_support_format_zip_streamable(reader_.get());
+    Expect(archive_read_open(reader_.get(), this, nullptr, ReadOuter, nullptr));
+  }
+  ZipReader(const ZipReader&) = delete;
+  ZipReader& operator=(const ZipReader&) = delete;
+
+  const std::string& name() const { return name_; }
+  archive_entry* entry() const { return entry_; }
+
+  bool Next() {
+    const int status = archive_read_next_header(reader_.get(), &entry_);
+    if (status == ARCHIVE_EOF) return false;
+    // A name in another encoding than this process's is only a warning.
+    if (status != ARCHIVE_WARN) Expect(status);
+    return true;
+  }
+
+  // The member's next bytes; 0 at its end.
+  size_t Read(std::span<char> buffer) {
+    const la_ssize_t got = archive_read_data(reader_.get(), buffer.data(), buffer.size());
+    if (got < 0) Damaged();
+    return static_cast<size_t>(got);
+  }
+
+ private:
+  struct Free {
+    void operator()(archive* reader) const { archive_read_free(reader); }
+  };
+
+  explicit ZipReader(std::string name) : name_(std::move(name)), reader_(archive_read_new()) {}
+
+  void Expect(int status) {
+    if (status != ARCHIVE_OK) Damaged();
+  }
+
+  [[noreturn]] void Damaged() {
+    const char* reason = archive_error_string(reader_.get());
+    Fail(name_, std::string("is damaged or no zip: ") + (reason == nullptr ? "cut off" : reason));
+  }
+
+  static la_ssize_t ReadOuter(archive* reader, void* self_pointer, const void** bytes) {
+    auto* self = static_cast<ZipReader*>(self_pointer);
+    if (!self->begin_.empty()) {
+      *bytes = self->begin_.data();
+      return static_cast<la_ssize_t>(std::exchange(self->begin_, {}).size());
+    }
+    *bytes = self->buffer_.data();
+    const la_ssize_t got =
+        archive_read_data(self->outer_->reader_.get(), self->buffer_.data(), self->buffer_.size());
+    if (got < 0) {
+      const char* reason = archive_error_string(self->outer_->reader_.get());
+      archive_set_error(reader, EIO, "%s", reason == nullptr ? "cut off" : reason);
+      return ARCHIVE_FATAL;
+    }
+    return got;
+  }
+
+  std::string name_;
+  std::unique_ptr<archive, Free> reader_;
+  archive_entry* entry_ = nullptr;
+  ZipReader* outer_ = nullptr;
+  std::string_view begin_;
+  std::array<char, kBufferBytes> buffer_;
+};
+
 // The path of a member below the folder.
-fs::path SafeName(const fs::path& zip, const char* raw) {
+fs::path SafeName(const ZipReader& zip) {
+  const char* raw = archive_entry_pathname_utf8(zip.entry());
+  if (raw == nullptr) raw = archive_entry_pathname(zip.entry());
   const std::string name = raw == nullptr ? "" : raw;
   const fs::path path(name);
   bool safe = !name.empty() && name.size() <= kMaxName && path.is_relative() &&
               name.find('\\') == std::string::npos && name.find(':') == std::string::npos;
   for (const fs::path& part : path) safe = safe && part != "..";
   for (const char c : name) safe = safe && static_cast<unsigned char>(c) >= 0x20;
-  if (!safe) Fail(zip, "has a member whose name leads out of the archive; nothing is unpacked");
+  if (!safe) Fail(zip.name(), "has a member whose name leads out of the archive");
   return path.lexically_normal();
-}
-
-// Throws if a member is neither a file nor a folder, by what the system that made it noted.
-void CheckKind(const fs::path& zip, zip_t* archive, zip_uint64_t index, const fs::path& name) {
-  constexpr zip_uint32_t kTypeMask = 0170000, kFile = 0100000, kFolder = 0040000;
-  zip_uint8_t system = 0;
-  zip_uint32_t attributes = 0;
-  if (zip_file_get_external_attributes(archive, index, 0, &system, &attributes) != 0) return;
-  const zip_uint32_t type = attributes >> 16 & kTypeMask;
-  if (system == ZIP_OPSYS_UNIX && type != 0 && type != kFile && type != kFolder) {
-    Fail(zip, name.string() + " is a link or special file; nothing is unpacked");
-  }
 }
 
 class Unzipper {
@@ -62,71 +134,88 @@ class Unzipper {
       : zip_(zip), folder_(folder), max_bytes_(max_bytes), zip_bytes_(fs::file_size(zip)) {}
 
   void Run() {
-    int code = 0;
-    const std::unique_ptr<zip_t, CloseArchive> archive(
-        zip_open(zip_.c_str(), ZIP_RDONLY | ZIP_CHECKCONS, &code));
-    if (!archive) {
-      zip_error_t error;
-      zip_error_init_with_code(&error, code);
-      const std::string reason = zip_error_strerror(&error);
-      zip_error_fini(&error);
-      Fail(zip_, "is damaged or no zip: " + reason);
-    }
-    const zip_int64_t count = zip_get_num_entries(archive.get(), 0);
-    if (count > kMaxMembers) Fail(zip_, "has too many members");
-    Check(archive.get(), static_cast<zip_uint64_t>(count));
+    Check();
+    ZipReader reader(zip_);
     MakeFolders(folder_);
-    for (zip_uint64_t i = 0; i < static_cast<zip_uint64_t>(count); ++i) Extract(archive.get(), i);
+    ExtractAll(reader, folder_, /*nested=*/false);
   }
 
  private:
   // All names and declared sizes first, so that a bad archive leaves nothing behind.
-  void Check(zip_t* archive, zip_uint64_t count) {
-    std::set<fs::path> names;
+  void Check() {
+    ZipReader reader(zip_);
+    Names names;
     uint64_t total = 0;
-    for (zip_uint64_t i = 0; i < count; ++i) {
-      zip_stat_t stat;
-      if (zip_stat_index(archive, i, 0, &stat) != 0) Fail(zip_, "is damaged");
-      const fs::path name = SafeName(zip_, stat.name);
-      if (!names.insert(name).second) Fail(zip_, "has two members of the name " + name.string());
-      CheckKind(zip_, archive, i, name);
-      if ((stat.valid & ZIP_STAT_ENCRYPTION_METHOD) != 0 && stat.encryption_method != ZIP_EM_NONE) {
-        Fail(zip_, name.string() + " is encrypted");
-      }
-      if (stat.size > max_bytes_) CheckTotal(stat.size);
-      total += stat.size;
+    while (reader.Next()) {
+      names.Add(reader);
+      if (!archive_entry_size_is_set(reader.entry())) continue;
+      const auto size = static_cast<uint64_t>(archive_entry_size(reader.entry()));
+      if (size > max_bytes_) CheckTotal(size);
+      total += size;
       CheckTotal(total);
     }
   }
 
+  // What members may be called, and be.
+  class Names {
+   public:
+    fs::path Add(const ZipReader& zip) {
+      const fs::path name = SafeName(zip);
+      const bool is_file = archive_entry_filetype(zip.entry()) != AE_IFDIR;
+      if (!names_.emplace(name, is_file).second) {
+        Fail(zip.name(), "has two members of the name " + name.string());
+      }
+      for (fs::path above = name.parent_path(); !above.empty(); above = above.parent_path()) {
+        const auto found = names_.find(above);
+        if (found != names_.end() && found->second)
+          Fail(zip.name(), above.string() + " is no folder");
+      }
+      if (names_.size() > kMaxMembers) Fail(zip.name(), "has too many members");
+      const auto type = archive_entry_filetype(zip.entry());
+      if (type != AE_IFREG && type != AE_IFDIR) {
+        Fail(zip.name(), name.string() + " is a link or special file");
+      }
+      if (archive_entry_is_encrypted(zip.entry()) != 0) {
+        Fail(zip.name(), name.string() + " is encrypted");
+      }
+      return name;
+    }
+
+   private:
+    std::map<fs::path, bool> names_;  // and whether each is a file
+  };
+
   void CheckTotal(uint64_t total) const {
     if (total > max_bytes_ || (total > kBombFloor && total / kBombRatio > zip_bytes_)) {
-      Fail(zip_, "unpacks to far more than a model of its size; nothing more is unpacked");
+      Fail(zip_.string(), "unpacks to far more than a model of its size; nothing more is unpacked");
     }
   }
 
-  void Extract(zip_t* archive, zip_uint64_t index) {
-    const std::string raw = zip_get_name(archive, index, 0);
-    const fs::path path = folder_ / SafeName(zip_, raw.c_str());
-    if (raw.back() == '/') return MakeFolders(path);
-    OutFile out(path);
-    const std::unique_ptr<zip_file_t, CloseMember> member(zip_fopen_index(archive, index, 0));
-    if (!member) Fail(zip_, raw + ": " + zip_strerror(archive));
-    std::array<char, 1 << 16> buffer;
-    const uint64_t begin = unpacked_;
-    while (true) {
-      const zip_int64_t got = zip_fread(member.get(), buffer.data(), buffer.size());
-      if (got < 0) Fail(zip_, raw + " is damaged: " + zip_file_strerror(member.get()));
-      if (got == 0) break;
-      unpacked_ += static_cast<uint64_t>(got);
-      CheckTotal(unpacked_);  // the declared sizes may lie
-      out.Write({buffer.data(), static_cast<size_t>(got)});
+  void ExtractAll(ZipReader& zip, const fs::path& folder, bool nested) {
+    Names names;
+    while (zip.Next()) {
+      const fs::path name = names.Add(zip), path = folder / name;
+      if (archive_entry_filetype(zip.entry()) == AE_IFDIR) {
+        MakeFolders(path);
+        continue;
+      }
+      std::array<char, kBufferBytes> buffer;
+      size_t got = zip.Read(buffer);
+      if (!nested && name.extension() == ".xml" && BeginsAsZip({buffer.data(), got})) {
+        unpacked_ += got;
+        ZipReader inner(zip, {buffer.data(), got}, zip.name() + ": " + name.string());
+        MakeFolders(path);
+        ExtractAll(inner, path, /*nested=*/true);
+        continue;
+      }
+      OutFile out(path);
+      for (; got > 0; got = zip.Read(buffer)) {
+        unpacked_ += got;
+        CheckTotal(unpacked_);  // the declared sizes may lie
+        out.Write({buffer.data(), got});
+      }
+      out.Finish();
     }
-    zip_stat_t stat;
-    if (zip_stat_index(archive, index, 0, &stat) != 0 || unpacked_ - begin != stat.size) {
-      Fail(zip_, raw + " is damaged: it is of another size than the archive says");
-    }
-    out.Finish();
   }
 
   const fs::path& zip_;
@@ -140,7 +229,7 @@ bool IsZip(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
   char magic[4] = {};
   in.read(magic, sizeof(magic));
-  return in && (std::memcmp(magic, "PK\3\4", 4) == 0 || std::memcmp(magic, "PK\5\6", 4) == 0);
+  return in && BeginsAsZip({magic, sizeof(magic)});
 }
 
 void Unzip(const fs::path& zip, const fs::path& folder, uint64_t max_bytes) {

@@ -2,13 +2,15 @@
 
 #include <algorithm>
 #include <openvino/openvino.hpp>
+#include <set>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/parallel.h"
-#include "model/florence2.h"
 #include "openvino/openvino_run.h"
 #include "openvino/stage.h"
+#include "uffizi/error.h"
 
 namespace uffizi {
 namespace {
@@ -63,64 +65,95 @@ std::shared_ptr<ov::Model> TakePicture(std::shared_ptr<ov::Model> model, int hei
   return adapter.build();
 }
 
-struct OpenVinoNetwork : Network {
-  OpenVinoNetwork(const std::filesystem::path& graphs, const std::filesystem::path& model_folder,
-                  OpenVinoTarget target)
-      : Network(LoadModelConfig(model_folder)),
-        folder(model_folder),
-        device(target.device),
-        image_embedding(target, graphs / "image_embedding.xml",
-                        [this](std::shared_ptr<ov::Model> model) {
-                          return TakePicture(std::move(model), config.preprocess.height,
-                                             config.preprocess.width);
+// The artifact's graphs but the merger's, whose work is done here.
+struct Stages {
+  Stages(const std::filesystem::path& graphs, const PreprocessConfig& picture,
+         OpenVinoTarget& target)
+      : image_embedding(target, graphs / "image_embedding.xml",
+                        [&picture](std::shared_ptr<ov::Model> model) {
+                          return TakePicture(std::move(model), picture.height, picture.width);
                         }),
         text_embedding(target, graphs / "text_embedding.xml"),
         encoder(target, graphs / "encoder.xml"),
         decoder(target, graphs / "decoder.xml") {}
 
+  // What the graphs' outputs tell: [1, image tokens, d_model], and logits [rows, 1, vocabulary].
+  GraphSizes Sizes() const {
+    const int image_tokens = Extent(image_embedding, 1), d_model = Extent(image_embedding, 2);
+    return {Extent(decoder, 2), d_model, image_tokens};
+  }
+
+  Stage image_embedding, text_embedding, encoder, decoder;
+
+ private:
+  static int Extent(const Stage& stage, size_t axis) {
+    constexpr int64_t kMost = 1 << 24;
+    const ov::PartialShape shape = stage.compiled().output(0).get_partial_shape();
+    if (shape.rank().is_dynamic() || shape.size() != 3 || shape[axis].is_dynamic() ||
+        shape[axis].get_length() < 1 || shape[axis].get_length() > kMost) {
+      throw Error(ErrorCode::kInvalidModel,
+                  stage.name() + ": its output is of shape " + shape.to_string() +
+                      "; three axes of known length are expected, but for the batch");
+    }
+    return static_cast<int>(shape[axis].get_length());
+  }
+};
+
+struct OpenVinoNetwork : Network {
+  OpenVinoNetwork(const std::filesystem::path& graphs, const std::filesystem::path& settings,
+                  OpenVinoTarget target)
+      : stages(graphs, LoadPreprocess(settings), target), device(target.device) {
+    config = LoadGraphConfig(settings, stages.Sizes());
+  }
+
   void EncodeImage(const float* pixels, float* tokens, Arena&) const override {
     const auto height = static_cast<size_t>(config.preprocess.height);
     const auto width = static_cast<size_t>(config.preprocess.width);
     const size_t size = image_tokens() * d_model();
-    Stage::Call call(image_embedding);
+    Stage::Call call(stages.image_embedding);
     call.Set("pixel_values", pixels, {1, height, width, 3});
     std::copy_n(call.Run(size), size, tokens);
   }
 
-  // What merger_model does, one after the other, is done here.
   void EncodeText(const float* image, std::span<const int> ids, float* states,
                   Arena&) const override {
     const size_t image_size = image_tokens() * d_model(), text_size = ids.size() * d_model();
     const size_t tokens = image_tokens() + ids.size();
     std::copy_n(image, image_size, states);
     {
-      Stage::Call call(text_embedding);
+      Stage::Call call(stages.text_embedding);
       call.Set("input", std::vector<int64_t>(ids.begin(), ids.end()), {1, ids.size()});
       std::copy_n(call.Run(text_size), text_size, states + image_size);
     }
-    Stage::Call call(encoder);
+    Stage::Call call(stages.encoder);
     call.Set("inputs_embeds", states, {1, tokens, d_model()});
     call.Set("attention_mask", std::vector<int64_t>(tokens, 1), {1, tokens});
     std::copy_n(call.Run(image_size + text_size), image_size + text_size, states);
   }
 
   std::unique_ptr<DecoderRun> StartDecoder(Arena&) const override {
-    return std::make_unique<OpenVinoRun>(decoder, d_model(),
+    return std::make_unique<OpenVinoRun>(stages.decoder, d_model(),
                                          static_cast<size_t>(config.text.vocab_size));
   }
 
   void Describe(EngineInfo& info) const override {
-    DescribeCheckpoint(Checkpoint::Open(folder), info);
     info.compute = "auto";
     try {
-      info.compute = decoder.compiled().get_property(ov::hint::inference_precision).to_string();
+      info.compute =
+          stages.decoder.compiled().get_property(ov::hint::inference_precision).to_string();
     } catch (const ov::Exception&) {  // a device made of several tells none
     }
     const std::string build = ov::get_openvino_version().buildNumber;
     info.kernels = "OpenVINO " + build.substr(0, build.find('-')) + " on " + device;
-    info.weight_bytes = 0;
-    for (const Stage* stage : {&image_embedding, &text_embedding, &encoder, &decoder}) {
-      info.weight_bytes += stage->weight_bytes();
+    std::set<std::string> precisions;
+    for (const Stage* stage :
+         {&stages.image_embedding, &stages.text_embedding, &stages.encoder, &stages.decoder}) {
+      info.weight_bytes += stage->weights().bytes;
+      info.parameters += stage->weights().elements;
+      precisions.insert(stage->weights().precisions.begin(), stage->weights().precisions.end());
+    }
+    for (const std::string& precision : precisions) {
+      info.precision += (info.precision.empty() ? "" : ", ") + precision;
     }
     info.resident_bytes = info.weight_bytes;
   }
@@ -128,17 +161,16 @@ struct OpenVinoNetwork : Network {
   size_t image_tokens() const { return static_cast<size_t>(config.image_tokens()); }
   size_t d_model() const { return static_cast<size_t>(config.text.d_model); }
 
-  std::filesystem::path folder;
+  Stages stages;
   std::string device;
-  Stage image_embedding, text_embedding, encoder, decoder;
 };
 
 }  // namespace
 
 std::shared_ptr<const Network> LoadOpenVinoNetwork(const std::filesystem::path& graphs,
-                                                   const std::filesystem::path& folder,
+                                                   const std::filesystem::path& settings,
                                                    const OpenVinoOptions& options) {
-  return std::make_shared<const OpenVinoNetwork>(graphs, folder, MakeTarget(options));
+  return std::make_shared<const OpenVinoNetwork>(graphs, settings, MakeTarget(options));
 }
 
 }  // namespace uffizi

@@ -15,12 +15,11 @@ struct OpenVinoOptions {
   bool exact = false;  // float32 throughout, else what the device does by itself
 };
 
-// The network of an artifact's graphs (LocalGraphs), computed by OpenVINO on one of its devices.
-// `folder` is the model folder that was imported from it, for everything but the graphs. Throws
-// Error: kInvalidArgument for a device that is not there, with those that are; kInvalidModel naming
-// the graph.
+// The network of an artifact's graphs (OpenLocalGraphs), computed by OpenVINO on one of its
+// devices. `settings` has everything but the graphs. Throws Error: kInvalidArgument for a device
+// that is not there, with those that are; kInvalidModel naming the graph.
 std::shared_ptr<const Network> LoadOpenVinoNetwork(const std::filesystem::path& graphs,
-                                                   const std::filesystem::path& folder,
+                                                   const std::filesystem::path& settings,
                                                    const OpenVinoOptions& options);
 
 }  // namespace uffizi

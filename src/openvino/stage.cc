@@ -1,11 +1,30 @@
 #include "openvino/stage.h"
 
 #include <algorithm>
+#include <cctype>
 #include <utility>
 
 #include "uffizi/error.h"
 
 namespace uffizi {
+namespace {
+
+Stage::Weights Describe(const ov::Model& model) {
+  constexpr size_t kLeastWeight = 64;  // elements; fewer are sizes and factors
+  Stage::Weights weights;
+  for (const auto& node : model.get_ops()) {
+    if (!ov::is_type<ov::op::v0::Constant>(node)) continue;
+    const size_t elements = ov::shape_size(node->get_output_shape(0));
+    if (elements < kLeastWeight) continue;
+    std::string precision = node->get_output_element_type(0).get_type_name();
+    for (char& c : precision) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    weights.elements += elements;
+    weights.precisions.insert(std::move(precision));
+  }
+  return weights;
+}
+
+}  // namespace
 
 Stage::Stage(OpenVinoTarget& target, const std::filesystem::path& file)
     : Stage(target, file, [](std::shared_ptr<ov::Model> model) { return model; }) {}
@@ -14,10 +33,11 @@ Stage::Stage(OpenVinoTarget& target, const std::filesystem::path& file,
              const std::function<std::shared_ptr<ov::Model>(std::shared_ptr<ov::Model>)>& adapt)
     : name_(file.string()) {
   try {
-    weight_bytes_ =
+    const std::shared_ptr<ov::Model> model = target.core.read_model(file);
+    weights_ = Describe(*model);
+    weights_.bytes =
         std::filesystem::file_size(std::filesystem::path(file).replace_extension(".bin"));
-    compiled_ = target.core.compile_model(adapt(target.core.read_model(file)), target.device,
-                                          target.properties);
+    compiled_ = target.core.compile_model(adapt(model), target.device, target.properties);
   } catch (const std::exception& error) {
     throw Error(ErrorCode::kInvalidModel,
                 name_ + ": OpenVINO cannot take it on " + target.device + ": " + error.what());

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <openvino/openvino.hpp>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -34,11 +35,17 @@ class Stage {
 
   const std::string& name() const { return name_; }  // its file, for messages
   const ov::CompiledModel& compiled() const { return compiled_; }
-  size_t weight_bytes() const { return weight_bytes_; }  // on disk
+
+  // What the graph holds, but for sizes and factors.
+  struct Weights {
+    size_t bytes = 0, elements = 0;  // bytes on disk
+    std::set<std::string> precisions;
+  };
+  const Weights& weights() const { return weights_; }
 
  private:
   std::string name_;
-  size_t weight_bytes_ = 0;
+  Weights weights_;
   ov::CompiledModel compiled_;
   mutable std::mutex mutex_;
   mutable std::vector<ov::InferRequest> idle_;

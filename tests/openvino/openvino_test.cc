@@ -230,6 +230,31 @@ TEST_F(OpenVino, SaysWhatItCannotTake) {
   EXPECT_NE(Refusal(kArtifact, options, ErrorCode::kInvalidArgument), "");
 }
 
+// Another norm than Florence-2's is nothing that OpenVINO could not compute.
+TEST_F(OpenVino, RunsGraphsThatTheNativeEngineDoesNotUnderstand) {
+  const testing::TemporaryFolder folder;
+  testing::UnpackGraphs(folder.path());
+  fs::copy_file(fs::path(openvino_->info().path) / "tokenizer.json",
+                folder.path() / "tokenizer.json");
+  const fs::path graph = folder.path() / "encoder.xml";
+  std::string xml = testing::ReadBytes(graph);
+  const std::string usual = "eps=\"9.9999997473787516e-06\"";
+  const size_t at = xml.find(usual);
+  ASSERT_NE(at, std::string::npos);
+  testing::WriteText(graph, xml.replace(at, usual.size(), "eps=\"2e-05\""));
+  try {
+    Load(folder.path(), EngineKind::kNative);
+    FAIL() << "took another norm for Florence-2's";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("encoder.xml"), std::string::npos) << error.what();
+  }
+  Session odd(Load(folder.path(), EngineKind::kOpenVino)), session(openvino_);
+  const std::vector<Ids> answers = Answers(odd, Queries(odd, {Greedy()}));
+  EXPECT_EQ(answers.size(), Cases().size());
+  EXPECT_EQ(odd.engine().info().image_tokens, openvino_->info().image_tokens);
+  EXPECT_EQ(odd.engine().info().vocab_size, openvino_->info().vocab_size);
+}
+
 // A graph that is not what its name says costs an error that names it.
 TEST_F(OpenVino, NamesTheGraphThatDoesNotFit) {
   const testing::TemporaryFolder folder;

@@ -195,8 +195,17 @@ def make_command(rnd):
     return command + ["--max-length", "12"], chosen, existing
 
 
-def may_replace(name, chosen):
-    """Whether a path is one that the command names as an output, for `overwrite`."""
+def may_replace(name, before, chosen):
+    """Whether a path is one that the command names as an output, for `overwrite`; it may do so
+    through a link to a folder."""
+    names = [name]
+    if name.startswith("photos/") and before.get("text") == "-> photos":
+        names.append(name.replace("photos", "text", 1))
+    found = [is_named(name, chosen) for name in names]
+    return True if True in found else found[0]
+
+
+def is_named(name, chosen):
     path = pathlib.PurePath(name)
     if name in (chosen.get(o) for o in ("--output", "--csv", "--coco", "--label-studio")):
         return True
@@ -247,10 +256,10 @@ def check(home, before, command, chosen, existing):
         assert now != "gone" and was != "folder", note
         assert not is_input(name, command) or was.startswith("->"), note
         if existing == "overwrite":
-            allowed = may_replace(name, chosen)
+            allowed = may_replace(name, before, chosen)
             assert allowed is True or (allowed == "link" and was.startswith("->")), note
         else:
-            sidecar = texts and name.endswith(".txt") and may_replace(name, chosen) is True
+            sidecar = texts and name.endswith(".txt") and may_replace(name, before, chosen) is True
             assert sidecar or (existing == "append" and name in grows(chosen)), note
     return after
 
@@ -361,7 +370,7 @@ def test_nothing_is_lost(tmp_path):
     outcomes = [try_one(number, tmp_path / str(number)) for number in range(RUNS)]
     # The commands are not all refused.
     worked = [o for o in outcomes if o[0] in (0, 1)]
-    assert len(worked) >= RUNS // 8, outcomes
-    if RUNS >= 400:  # fewer need not meet every way
+    assert len(worked) >= RUNS // 6, outcomes
+    if RUNS >= 300:  # fewer need not meet every way
         assert {o[1] for o in worked} == {None, "keep", "overwrite", "append", "prepend"}
         assert {o[2] for o in worked} >= {"end", "kill", "full disk"}
