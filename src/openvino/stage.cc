@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <openvino/op/constant.hpp>
 #include <utility>
 
 #include "uffizi/error.h"
