@@ -27,6 +27,7 @@ constexpr size_t kSpareThreads = 16;  // for requests that are being read or jus
 struct ServeOptions {
   std::string model;
   std::string name;
+  std::vector<std::string> url_hosts;
   std::string api_key_file;
   EngineOptions engine;
   server::ServerOptions server;
@@ -75,38 +76,49 @@ std::string AddressOf(const server::HttpOptions& http, int port) {
   return fmt::format("http://{}:{}/", bare ? http.host : "[" + http.host + "]", port);
 }
 
-// The search of a question that says nothing about it.
-void SetUsualCost(const Engine& engine, server::RequestLimits& limits) {
-  const Query query = engine.MakeQuery({}, MakePrompt(Task::kCaption, "", 1, 1));
-  limits.usual_beams = query.num_beams();
-  limits.usual_tokens = query.max_length();
+// Addresses are fetched of `hosts` only, as large as bodies may be.
+void SetUrlAccess(const std::vector<std::string>& hosts, server::ServerOptions& server) {
+  server::PictureAccess& access = server.api.access;
+  access.urls = !hosts.empty();
+  const bool any = std::find(hosts.begin(), hosts.end(), "*") != hosts.end();
+  if (!any) access.fetch.hosts = hosts;
+  access.fetch.max_bytes = server.http.max_body_bytes;
+  access.fetch.max_seconds = std::min(access.fetch.max_seconds, server.models.batcher.max_seconds);
+  if (access.fetch.allow_private && !access.urls) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "--allow-private-urls says more of --allow-url-hosts, which is not given");
+  }
 }
 
 int RunServe(ServeOptions options) {
   ServeSignals signals;
   ReturnMemory();
   server::ServerOptions& wanted = options.server;
+  for (const std::string& origin : wanted.api.cors) server::CheckOrigin(origin);
   wanted.api.api_keys = ReadApiKeys(options.api_key_file);
-  wanted.http.max_body_bytes = wanted.api.limits.max_body = options.max_body_mb << 20;
+  wanted.http.max_body_bytes = wanted.models.limits.max_body = options.max_body_mb << 20;
   wanted.http.max_held_bytes = options.max_memory_mb << 20;
   wanted.http.max_busy =
-      std::min(kMostThreads, wanted.batcher.max_waiting + wanted.batcher.max_batch + kSpareThreads);
-  wanted.batcher.max_tokens = wanted.api.limits.max_tokens;
+      std::min(kMostThreads,
+               wanted.models.batcher.max_waiting + wanted.models.batcher.max_batch + kSpareThreads);
+  wanted.models.batcher.max_tokens = wanted.models.limits.max_tokens;
   if (options.max_memory_mb < server::kBytesOfJson * options.max_body_mb) {
     throw Error(ErrorCode::kInvalidArgument,
                 "--max-memory must be at least four times --max-body, as a request in JSON takes");
   }
   // Each worker has one thread when all have something to do, and all threads when it is alone.
-  wanted.batcher.threads = options.engine.threads > 0 ? options.engine.threads : MaxThreads();
-  wanted.batcher.workers = options.workers > 0 ? options.workers : wanted.batcher.threads;
+  wanted.models.batcher.threads =
+      options.engine.threads > 0 ? options.engine.threads : MaxThreads();
+  wanted.models.batcher.workers =
+      options.workers > 0 ? options.workers : wanted.models.batcher.threads;
   const fs::path folder = options.model.empty() ? DefaultModel() : fs::path(options.model);
-  const auto engine = LoadEngine(folder.string(), options.engine);
-  SetUsualCost(*engine, wanted.api.limits);
-  wanted.api.model_name =
+  const std::string name =
       options.name.empty() ? fs::weakly_canonical(folder).filename().string() : options.name;
-  server::Server server(engine, wanted);
+  SetUrlAccess(options.url_hosts, options.server);
+  server::Server server({{name, [&] { return LoadEngine(folder.string(), options.engine); }}},
+                        wanted);
   signals.Started([&] { server.ReopenLog(); });
-  Say("uffizi: {} at {}\n", wanted.api.model_name, AddressOf(wanted.http, server.port()));
+  Say("uffizi: {} at {}\n", name, AddressOf(wanted.http, server.port()));
   if (!IsLoopback(wanted.http) && wanted.api.api_keys.empty()) {
     Say("uffizi: warning: everyone who reaches this address may ask: no API key is set "
         "(--api-key-file)\n");
@@ -117,14 +129,36 @@ int RunServe(ServeOptions options) {
   return kOk;
 }
 
+void AddAccessOptions(CLI::App& command, ServeOptions& options) {
+  command
+      .add_option("--cors", options.server.api.cors,
+                  "Origin whose pages may ask from a browser, such as https://photos.example; may "
+                  "be repeated; * for all (default: none)")
+      ->allow_extra_args(false)
+      ->type_name("ORIGIN");
+  FetchOptions& fetch = options.server.api.access.fetch;
+  command
+      .add_option("--allow-url-hosts", options.url_hosts,
+                  "Hosts whose pictures are fetched where a request names an http(s) address: "
+                  "a.example,*.b.example, or * for all (default: none)")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("HOSTS");
+  command.add_flag("--allow-private-urls", fetch.allow_private,
+                   "Fetch them from this machine, private networks and through proxies too");
+  command.add_option("--url-seconds", fetch.max_seconds, "For a picture to be fetched")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->capture_default_str();
+}
+
 }  // namespace
 
 Command AddServe(CLI::App& app) {
   auto options = std::make_shared<ServeOptions>();
   CLI::App* command = app.add_subcommand("serve", "Answer over HTTP, and show the live demo");
   server::HttpOptions& http = options->server.http;
-  server::RequestLimits& limits = options->server.api.limits;
-  server::BatcherOptions& batcher = options->server.batcher;
+  server::RequestLimits& limits = options->server.models.limits;
+  server::BatcherOptions& batcher = options->server.models.batcher;
   command->add_option(
       "--model", options->model,
       "Model folder, artifact or name (default: $UFFIZI_MODEL, else the one that came along)");
@@ -141,6 +175,9 @@ Command AddServe(CLI::App& app) {
                       "Listen on a socket at this path instead of a port");
   command->add_option("--log", options->server.api.log,
                       "File that gets a JSON line for each request; - is standard output");
+  command->add_flag("--any-model-name", options->server.models.any_name,
+                    "Take every model name of requests for the one model that is served");
+  AddAccessOptions(*command, *options);
   AddEngineOptions(*command, options->engine);
   command
       ->add_option("--workers", options->workers,

@@ -11,6 +11,7 @@
 #include "dataset/coco_file.h"
 #include "dataset/geometry.h"
 #include "dataset/sink.h"
+#include "tasks/region_outline.h"
 
 namespace uffizi::dataset {
 namespace {

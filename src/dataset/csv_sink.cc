@@ -1,7 +1,7 @@
 #include "core/json_writer.h"
 #include "dataset/csv.h"
-#include "dataset/geometry.h"
 #include "dataset/sink.h"
+#include "tasks/region_outline.h"
 
 namespace uffizi::dataset {
 namespace {

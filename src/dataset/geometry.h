@@ -11,12 +11,6 @@
 
 namespace uffizi::dataset {
 
-// The box around whatever geometry a region has, its corners in order, within the picture. Pixels.
-Box BoundingBox(const Region& region, int width, int height);
-
-// A region's polygons: its own, or its quad's; none for a box.
-std::vector<Polygon> Outlines(const Region& region);
-
 // A mask as lengths of runs of 0 and 1 in turn, 0 first, down the columns from the left, which is
 // COCO's order.
 struct RunLengths {

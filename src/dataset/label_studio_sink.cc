@@ -2,72 +2,14 @@
 #include <cstring>
 
 #include "core/json_writer.h"
-#include "dataset/geometry.h"
 #include "dataset/sink.h"
+#include "tasks/label_studio.h"
+#include "tasks/region_outline.h"
 
 namespace uffizi::dataset {
 namespace {
 
 namespace fs = std::filesystem;
-
-// What every item of a prediction begins with.
-std::string ItemStart(const Result& result, const std::string& id, const char* from,
-                      const char* type) {
-  return "{\"id\": \"" + id + "\", \"from_name\": \"" + from +
-         "\", \"to_name\": \"image\", \"type\": \"" + type +
-         "\", \"original_width\": " + std::to_string(result.width) +
-         ", \"original_height\": " + std::to_string(result.height) + ", \"image_rotation\": 0, ";
-}
-
-// Percent of a side, Label Studio's unit.
-float Percent(float pixels, int side) { return 100 * pixels / static_cast<float>(side); }
-
-std::string TextItem(const Result& result, const std::string& id, const std::string& text) {
-  std::string json = ItemStart(result, id, "text", "textarea") + "\"value\": {\"text\": [";
-  AppendJsonString(text, json);
-  return json + "]}}";
-}
-
-void AppendLabels(const char* key, const Region& region, std::string& json) {
-  json += std::string(", \"") + key + "\": [";
-  AppendJsonString(region.label.empty() ? "object" : region.label, json);
-  json += "]}, \"score\": ";
-  AppendJsonNumber(region.score, json);
-  json += "}";
-}
-
-std::string BoxItem(const Result& result, const std::string& id, const Region& region) {
-  const Box box = BoundingBox(region, result.width, result.height);
-  std::string json = ItemStart(result, id, "box", "rectanglelabels") + "\"value\": {";
-  const std::pair<const char*, float> sides[] = {
-      {"x", Percent(box.x1, result.width)},
-      {"y", Percent(box.y1, result.height)},
-      {"width", Percent(box.x2 - box.x1, result.width)},
-      {"height", Percent(box.y2 - box.y1, result.height)}};
-  for (const auto& [name, value] : sides) {
-    json += std::string("\"") + name + "\": ";
-    AppendJsonNumber(value, json);
-    json += ", ";
-  }
-  json += "\"rotation\": 0";
-  AppendLabels("rectanglelabels", region, json);
-  return json;
-}
-
-std::string PolygonItem(const Result& result, const std::string& id, const Region& region,
-                        const Polygon& polygon) {
-  std::string json =
-      ItemStart(result, id, "polygon", "polygonlabels") + "\"value\": {\"points\": [";
-  for (size_t i = 0; i + 1 < polygon.size(); i += 2) {
-    if (i > 0) json += ", ";
-    AppendJsonNumbers(std::vector<float>{Percent(polygon[i], result.width),
-                                         Percent(polygon[i + 1], result.height)},
-                      json);
-  }
-  json += "], \"closed\": true";
-  AppendLabels("polygonlabels", region, json);
-  return json;
-}
 
 class LabelStudioSink : public Sink {
  public:
@@ -94,14 +36,15 @@ class LabelStudioSink : public Sink {
       const auto next_id = [&] {
         return std::to_string(record.index + 1) + "-" + std::to_string(++id);
       };
+      const LabelStudioItems items(result);
       if (result.answer.shape == AnswerShape::kText) {
-        add(TextItem(result, next_id(), result.answer.text));
+        add(items.Text(next_id(), "text", result.answer.text));
       }
       for (const Region& region : result.answer.regions) {
         const std::vector<Polygon> outlines = Outlines(region);
-        if (outlines.empty()) add(BoxItem(result, next_id(), region));
+        if (outlines.empty()) add(items.Box(next_id(), "box", region));
         for (const Polygon& polygon : outlines) {
-          add(PolygonItem(result, next_id(), region, polygon));
+          add(items.Polygon(next_id(), "polygon", region, polygon));
         }
       }
     }

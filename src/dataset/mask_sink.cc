@@ -9,6 +9,7 @@
 #include "core/owned_files.h"
 #include "dataset/geometry.h"
 #include "dataset/sink.h"
+#include "tasks/region_outline.h"
 #include "uffizi/image.h"
 
 namespace uffizi::dataset {

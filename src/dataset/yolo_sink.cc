@@ -6,8 +6,8 @@
 #include "core/mapped_file.h"
 #include "dataset/class_files.h"
 #include "dataset/class_list.h"
-#include "dataset/geometry.h"
 #include "dataset/sink.h"
+#include "tasks/region_outline.h"
 
 namespace uffizi::dataset {
 namespace {

@@ -1,8 +1,8 @@
 #ifndef UFFIZI_SERVER_ANNOTATE_REQUEST_H_
 #define UFFIZI_SERVER_ANNOTATE_REQUEST_H_
 
+#include <chrono>
 #include <functional>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -12,6 +12,7 @@
 #include "engine/questions.h"
 #include "server/http.h"
 #include "server/json_fields.h"
+#include "server/picture_input.h"
 #include "uffizi/engine.h"
 #include "uffizi/image.h"
 #include "uffizi/task.h"
@@ -31,54 +32,61 @@ struct RequestLimits {
   size_t max_prompt = 32'768;  // bytes of a question's text
   // Of the model, where a request says nothing.
   int usual_beams = 1, usual_tokens = 1;
-};
-
-// A picture file's bytes, where they came: in a form's body or decoded from base64.
-struct ImageFile {
-  std::shared_ptr<const std::string> holder;
-  std::string_view bytes;  // within the holder
-  ByteLease lease;         // of what they take
-
-  void Release() { *this = {}; }
+  int model_tokens = 1024;  // of an answer, at most
 };
 
 // A picture and what is asked about it.
 struct AnnotateRequest {
+  std::string model = {};  // by its name; "": the first
   ImageFile image;
   std::string image_name;  // in records and messages
   DecodeOptions decode;
   TileOptions tiles;
   std::vector<Question> questions;
   GenerationOptions generation;
-  std::function<void(const Image&, const std::function<bool()>&)> look;  // see Ask
+  std::optional<int64_t> max_tokens = {};  // cut to the limits, unlike generation.max_length
+  RegionFilter filter = {};
+  std::function<void(const Image&, const std::function<bool()>&)> look = {};  // see Ask
   bool stream = false;
+  bool keep_pixels = false;  // the answer is drawn
+  // From here on the time that a request may take is counted: also that of its pictures' coming.
+  std::chrono::steady_clock::time_point arrived = std::chrono::steady_clock::now();
 };
 
 // Reads the body of POST /v1/annotate, JSON or a form, and takes it out of `request`;
 // docs/server.md has both. Throws Problem and Error, whose messages name the field.
-AnnotateRequest ReadAnnotateRequest(HttpRequest& request, const RequestLimits& limits);
+AnnotateRequest ReadAnnotateRequest(HttpRequest& request, const RequestLimits& limits,
+                                    PictureReader& pictures);
 
-// Parses a JSON body and lets go of its text, whose memory is wanted for what it holds.
+// The form, as multipart/form-data.
+AnnotateRequest ReadAnnotateForm(HttpRequest& request, const RequestLimits& limits,
+                                 PictureReader& pictures);
+
+// Parses a JSON body and lets go of its text, whose memory is wanted for what it holds. Throws
+// Problem(415) for another media type.
 nlohmann::json TakeJsonBody(HttpRequest& request);
 
-// The bytes of a picture given as base64, alone or in a data URI. URLs are not fetched. Throws
-// Problem; `field` names it there.
-std::string ReadImageData(std::string_view text, const std::string& field);
+// The task of this name. Throws Problem(400).
+Task TaskNamed(const std::string& name);
 
 // The search options of a request, without the picture's. Throws Problem.
 GenerationOptions ReadGenerationOptions(const nlohmann::json& options);
 
+// "options": of the search, the picture and the regions. Throws Problem.
+void ReadOptions(const nlohmann::json& object, AnnotateRequest& request);
+
 // The options of how a picture is read: drop_alpha, no_exif, page, truncated. Throws Problem.
 DecodeOptions ReadDecodeOptions(JsonFields& fields);
-
-// Holds decoded bytes under what is left of the body's lease.
-ImageFile HoldImage(std::string bytes, HttpRequest& request);
 
 // Throws Problem if a picture is called too long a name.
 void CheckImageName(const RequestLimits& limits, const std::string& name);
 
-// Sets the limits of a request, and checks that it keeps them. Throws Problem.
-void ApplyLimits(const RequestLimits& limits, AnnotateRequest& request);
+// What a 400 says where there are more questions than the limit.
+std::string TooManyQuestions(const RequestLimits& limits, size_t count);
+
+// Sets the limits of a request, which is one of `pictures` that are asked together, and checks that
+// it keeps them. Throws Problem.
+void ApplyLimits(const RequestLimits& limits, AnnotateRequest& request, size_t pictures = 1);
 
 }  // namespace uffizi::server
 

@@ -1,10 +1,11 @@
 #include "server/api.h"
 
 #include <ctime>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "core/base64.h"
 #include "server/annotate_response.h"
-#include "server/openai.h"
 #include "server/problem.h"
 #include "server/thumbnail.h"
 #include "server/waiting_job.h"
@@ -26,32 +27,66 @@ bool SameSecret(std::string_view a, std::string_view b) {
   return difference == 0;
 }
 
+// Whether a path answers questions, and so asks for the key.
+bool TakesKey(std::string_view path) { return path.starts_with("/v1/"); }
+
+HttpResponse Tasks() {
+  ordered_json tasks = ordered_json::array();
+  for (const TaskInfo& task : AllTasks()) {
+    tasks.push_back({{"name", task.name},
+                     {"token", task.token},
+                     {"input", Name(task.input)},
+                     {"shape", Name(task.shape)},
+                     {"prompt", task.prompt},
+                     {"help", task.help},
+                     {"example", task.example}});
+  }
+  return {.body = ordered_json{{"tasks", tasks}}.dump()};
+}
+
+HttpResponse FileOf(const WebFile& file) {
+  return {.content_type = file.content_type,
+          .body = std::string(file.bytes),
+          .headers = {{"Cache-Control", "no-cache"},
+                      {"Content-Security-Policy",
+                       "default-src 'self'; img-src 'self' blob: data:; base-uri 'none'; "
+                       "form-action 'none'; frame-ancestors 'none'"},
+                      {"Referrer-Policy", "no-referrer"},
+                      {"X-Content-Type-Options", "nosniff"}}};
+}
+
 }  // namespace
 
-Api::Api(ApiOptions options, Batcher& batcher, Metrics& metrics, AccessLog& log)
+Api::Api(ApiOptions options, Models& models, Metrics& metrics, AccessLog& log)
     : options_(std::move(options)),
-      batcher_(batcher),
+      cors_(options_.cors),
+      models_(models),
       metrics_(metrics),
       log_(log),
-      routes_(AddFiles({
-          {"POST", "/v1/annotate", &Api::Annotate, false},
-          {"POST", "/v1/chat/completions", &Api::Chat, false},
-          {"GET", "/v1/models", &Api::Models},
-          {"GET", "/v1/models/" + options_.model_name, &Api::Model},
-          {"GET", "/v1/tasks", &Api::Tasks},
-          {"POST", "/v1/thumbnail", &Api::Thumbnail, false},
-          {"GET", "/v1/limits", &Api::Limits},
-          {"GET", "/healthz", &Api::Health},
-          {"GET", "/metrics", &Api::MetricsText},
-      })),
-      started_(std::time(nullptr)) {}
+      door_{models, options_.access, std::time(nullptr)},
+      routes_(MakeRoutes()) {}
 
-std::vector<Api::Route> Api::AddFiles(std::vector<Route> routes) {
-  for (const WebFile& file : WebFiles()) routes.push_back({"GET", file.path, &Api::File});
+std::vector<Route> Api::MakeRoutes() {
+  std::vector<Route> routes = {
+      {"POST", "/v1/annotate", [this](HttpRequest& request) { return Annotate(request); }, false},
+      {"POST", "/v1/thumbnail", [this](HttpRequest& request) { return Thumbnail(request); }, false},
+      {"GET", "/v1/limits", [this](HttpRequest&) { return Limits(); }},
+      {"GET", "/v1/tasks", [](HttpRequest&) { return Tasks(); }},
+      {"GET", "/healthz", [this](HttpRequest&) { return Health(); }},
+      {"GET", "/metrics", [this](HttpRequest&) { return MetricsText(); }},
+  };
+  const auto add = [&](std::vector<Route> more) {
+    routes.insert(routes.end(), std::make_move_iterator(more.begin()),
+                  std::make_move_iterator(more.end()));
+  };
+  add(OpenAiRoutes(door_));
+  for (const WebFile& file : WebFiles()) {
+    routes.push_back({"GET", file.path, [&file](HttpRequest&) { return FileOf(file); }});
+  }
   return routes;
 }
 
-const Api::Route* Api::FindRoute(const std::string& method, const std::string& path) const {
+const Route* Api::FindRoute(const std::string& method, const std::string& path) const {
   for (const Route& route : routes_) {
     const bool head = method == "HEAD" && route.method == "GET";
     if (route.path == path && (head || route.method == method)) return &route;
@@ -59,14 +94,24 @@ const Api::Route* Api::FindRoute(const std::string& method, const std::string& p
   return nullptr;
 }
 
+// "Bearer KEY", or for programs that know only names and passwords "Basic ..." with the key for a
+// password.
 bool Api::HasKey(const HttpRequest& request) const {
-  constexpr std::string_view kBearer = "Bearer ";
-  const std::string_view given = request.Header("Authorization").value_or("");
-  if (!given.starts_with(kBearer)) return false;
-  bool has = false;
-  for (const std::string& key : options_.api_keys) {
-    has |= SameSecret(given.substr(kBearer.size()), key);
+  constexpr std::string_view kBearer = "Bearer ", kBasic = "Basic ";
+  const std::string_view header = request.Header("Authorization").value_or("");
+  std::string given;
+  if (header.starts_with(kBearer)) {
+    given = header.substr(kBearer.size());
+  } else if (header.starts_with(kBasic)) {
+    given = DecodeBase64(header.substr(kBasic.size())).value_or("");
+    const size_t colon = given.find(':');
+    if (colon == std::string::npos) return false;
+    given.erase(0, colon + 1);
+  } else {
+    return false;
   }
+  bool has = false;
+  for (const std::string& key : options_.api_keys) has |= SameSecret(given, key);
   return has;
 }
 
@@ -101,14 +146,15 @@ HttpResponse Api::WrongPath(const HttpRequest& request) const {
   return response;
 }
 
-std::optional<HttpResponse> Api::Refuse(const HttpRequest& request) {
+std::optional<HttpResponse> Api::RefuseUnasked(const HttpRequest& request) const {
   if (FindRoute(request.method, request.path) == nullptr) return WrongPath(request);
+  if (!TakesKey(request.path)) return std::nullopt;
   // What was begun before the shutdown is answered; a connection that stays open begins no more.
-  if (shutting_down_ && request.path.starts_with("/v1/")) {
+  if (shutting_down_) {
     return ProblemResponse(Problem(503, "shutting_down", "the server is shutting down"),
                            request.path);
   }
-  if (!options_.api_keys.empty() && request.path.starts_with("/v1/") && !HasKey(request)) {
+  if (!options_.api_keys.empty() && !HasKey(request)) {
     return ProblemResponse(
         Problem(401, "unauthorized", "this server needs its API key: Authorization: Bearer KEY"),
         request.path);
@@ -116,13 +162,24 @@ std::optional<HttpResponse> Api::Refuse(const HttpRequest& request) {
   return std::nullopt;
 }
 
+std::optional<HttpResponse> Api::Refuse(const HttpRequest& request) {
+  // A browser asks before it sends a key.
+  if (auto preflight = cors_.AnswerPreflight(request)) return preflight;
+  std::optional<HttpResponse> refused = RefuseUnasked(request);
+  if (refused) cors_.Allow(request, *refused);
+  return refused;
+}
+
 HttpResponse Api::Answer(HttpRequest& request) {
-  const Route* route = FindRoute(request.method, request.path);
-  return (this->*route->answer)(request);
+  HttpResponse response = FindRoute(request.method, request.path)->answer(request);
+  cors_.Allow(request, response);
+  return response;
 }
 
 HttpResponse Api::Failed(const HttpRequest& request, const std::exception& error) {
-  return ProblemResponse(ToProblem(error), request.path);
+  HttpResponse response = ProblemResponse(ToProblem(error), request.path);
+  cors_.Allow(request, response);
+  return response;
 }
 
 void Api::Done(const HttpExchange& exchange) {
@@ -134,93 +191,45 @@ void Api::Done(const HttpExchange& exchange) {
 }
 
 HttpResponse Api::Annotate(HttpRequest& request) {
-  AnnotateRequest asked = ReadAnnotateRequest(request, options_.limits);
+  PictureReader pictures(options_.access, request);
+  AnnotateRequest asked = ReadAnnotateRequest(request, models_.limits(), pictures);
   const bool stream = asked.stream;
-  auto waiting = std::make_shared<WaitingJob>(batcher_, request, std::move(asked));
-  if (stream) return StreamAnnotation(options_.model_name, std::move(waiting));
+  auto waiting = Submit(models_, request, std::move(asked));
+  const std::string& model = waiting->model().name;
+  if (stream) return StreamAnnotation(model, std::move(waiting));
   const std::string image = waiting->job().request.image_name;
-  return {.body = AnnotationToJson(options_.model_name, image, waiting->WaitForEnd())};
-}
-
-HttpResponse Api::Chat(HttpRequest& request) {
-  ChatRequest asked = ReadChatRequest(request, options_.model_name, options_.limits);
-  const bool stream = asked.annotate.stream;
-  auto waiting = std::make_shared<WaitingJob>(batcher_, request, std::move(asked.annotate));
-  ChatIdentity chat = NewChat(options_.model_name);
-  if (!stream) return ChatCompletion(chat, *waiting);
-  return StreamChatCompletion(std::move(chat), asked.include_usage, std::move(waiting));
+  return {.body = AnnotationToJson(model, image, waiting->WaitForEnd())};
 }
 
 HttpResponse Api::Thumbnail(HttpRequest& request) {
-  auto [asked, thumbnail] = ReadThumbnailRequest(request, options_.limits);
-  WaitingJob(batcher_, request, std::move(asked)).WaitForEnd();
+  auto [asked, thumbnail] = ReadThumbnailRequest(request, models_.limits());
+  WaitingJob(models_.Open(""), request, std::move(asked)).WaitForEnd();
   return ThumbnailResponse(*thumbnail);
 }
 
-HttpResponse Api::Limits(HttpRequest&) {
-  const RequestLimits& limits = options_.limits;
+HttpResponse Api::Limits() {
+  const RequestLimits& limits = models_.limits();
   return {.body = ordered_json{{"max_body", limits.max_body},
                                {"max_pixels", limits.max_pixels},
                                {"max_questions", limits.max_questions},
                                {"max_tokens", limits.max_tokens},
                                {"max_beams", limits.max_beams},
                                {"max_cost", limits.max_cost},
-                               {"max_seconds", batcher_.options().max_seconds},
+                               {"max_seconds", models_.options().batcher.max_seconds},
                                {"extensions", PictureExtensions()}}
                       .dump()};
 }
 
-std::string Api::ModelJson() const {
-  return "{\"id\": " + ordered_json(options_.model_name).dump() +
-         ", \"object\": \"model\", \"created\": " + std::to_string(started_) +
-         ", \"owned_by\": \"uffizi\"}";
-}
-
-HttpResponse Api::Models(HttpRequest&) {
-  return {.body = "{\"object\": \"list\", \"data\": [" + ModelJson() + "]}"};
-}
-
-HttpResponse Api::Model(HttpRequest&) { return {.body = ModelJson()}; }
-
-HttpResponse Api::Tasks(HttpRequest&) {
-  ordered_json tasks = ordered_json::array();
-  for (const TaskInfo& task : AllTasks()) {
-    tasks.push_back({{"name", task.name},
-                     {"token", task.token},
-                     {"input", Name(task.input)},
-                     {"shape", Name(task.shape)},
-                     {"prompt", task.prompt},
-                     {"help", task.help},
-                     {"example", task.example}});
-  }
-  return {.body = ordered_json{{"tasks", tasks}}.dump()};
-}
-
-HttpResponse Api::Health(HttpRequest&) {
+HttpResponse Api::Health() {
   if (shutting_down_) throw Problem(503, "shutting_down", "the server is shutting down");
   return {.body = R"({"status": "ok"})"};
 }
 
-HttpResponse Api::File(HttpRequest& request) {
-  for (const WebFile& file : WebFiles()) {
-    if (request.path != file.path) continue;
-    return {.content_type = file.content_type,
-            .body = std::string(file.bytes),
-            .headers = {{"Cache-Control", "no-cache"},
-                        {"Content-Security-Policy",
-                         "default-src 'self'; img-src 'self' blob: data:; base-uri 'none'; "
-                         "form-action 'none'; frame-ancestors 'none'"},
-                        {"Referrer-Policy", "no-referrer"},
-                        {"X-Content-Type-Options", "nosniff"}}};
-  }
-  throw Problem(404, "not_found", "there is nothing at this path");
-}
-
-HttpResponse Api::MetricsText(HttpRequest&) {
+HttpResponse Api::MetricsText() {
   const HttpServer* server = server_;
   return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
-          .body = metrics_.Text({.load = batcher_.load(),
-                                 .waiting_limit = batcher_.options().max_waiting,
+          .body = metrics_.Text({.load = models_.load(),
+                                 .waiting_limit = models_.options().batcher.max_waiting,
                                  .active_requests = active_,
                                  .connections = server != nullptr ? server->connections() : 0,
                                  .held_bytes = server != nullptr ? server->held_bytes() : 0})};

@@ -6,17 +6,17 @@
 #include <vector>
 
 #include "server/access_log.h"
-#include "server/annotate_request.h"
-#include "server/batcher.h"
+#include "server/cors.h"
+#include "server/door.h"
 #include "server/http.h"
 #include "server/metrics.h"
 
 namespace uffizi::server {
 
 struct ApiOptions {
-  RequestLimits limits;
-  std::string model_name;                  // in answers
-  std::vector<std::string> api_keys = {};  // any of which /v1/ asks for; empty: none
+  PictureAccess access = {};
+  std::vector<std::string> api_keys = {};  // any of which questions ask for; empty: none
+  std::vector<std::string> cors = {};      // origins whose pages may ask: see Cors
   std::string log = {};                    // where a line for each request goes: see AccessLog
 };
 
@@ -26,7 +26,7 @@ inline constexpr size_t kBytesOfJson = 4;
 // What the server answers to each path; docs/server.md and /openapi.json describe it.
 class Api : public HttpHandler {
  public:
-  Api(ApiOptions options, Batcher& batcher, Metrics& metrics, AccessLog& log);
+  Api(ApiOptions options, Models& models, Metrics& metrics, AccessLog& log);
 
   bool Quick(const HttpRequest& request) const override;
   bool Vital(const HttpRequest& request) const override;
@@ -45,35 +45,25 @@ class Api : public HttpHandler {
   void SetShuttingDown() { shutting_down_ = true; }
 
  private:
-  struct Route {
-    std::string method, path;
-    HttpResponse (Api::*answer)(HttpRequest&);
-    bool quick = true;
-  };
-
-  static std::vector<Route> AddFiles(std::vector<Route> routes);
-  std::string ModelJson() const;
+  std::vector<Route> MakeRoutes();
   const Route* FindRoute(const std::string& method, const std::string& path) const;
+  std::optional<HttpResponse> RefuseUnasked(const HttpRequest& request) const;
   HttpResponse WrongPath(const HttpRequest& request) const;
   bool HasKey(const HttpRequest& request) const;
 
   HttpResponse Annotate(HttpRequest& request);
-  HttpResponse Chat(HttpRequest& request);
   HttpResponse Thumbnail(HttpRequest& request);
-  HttpResponse Limits(HttpRequest& request);
-  HttpResponse Models(HttpRequest& request);
-  HttpResponse Model(HttpRequest& request);
-  HttpResponse Tasks(HttpRequest& request);
-  HttpResponse Health(HttpRequest& request);
-  HttpResponse MetricsText(HttpRequest& request);
-  HttpResponse File(HttpRequest& request);  // of web/, and the OpenAPI document
+  HttpResponse Limits();
+  HttpResponse Health();
+  HttpResponse MetricsText();
 
   const ApiOptions options_;
-  Batcher& batcher_;
+  const Cors cors_;
+  Models& models_;
   Metrics& metrics_;
   AccessLog& log_;
+  const Door door_;
   const std::vector<Route> routes_;
-  const int64_t started_;  // seconds since 1970
   std::atomic<size_t> active_ = 0;
   std::atomic<bool> shutting_down_ = false;
   std::atomic<const HttpServer*> server_ = nullptr;

@@ -36,9 +36,8 @@ void Batcher::Stop() {
 }
 
 std::shared_ptr<Job> Batcher::Submit(AnnotateRequest request) {
-  const auto deadline =
-      Job::Clock::now() + std::chrono::duration_cast<Job::Clock::duration>(
-                              std::chrono::duration<double>(options_.max_seconds));
+  const auto deadline = request.arrived + std::chrono::duration_cast<Job::Clock::duration>(
+                                              std::chrono::duration<double>(options_.max_seconds));
   auto job = std::make_shared<Job>(std::move(request), deadline);
   const AnnotateRequest& asked = job->request;
   Ask ask;
@@ -48,6 +47,8 @@ std::shared_ptr<Job> Batcher::Submit(AnnotateRequest request) {
   ask.holder = std::move(file);
   ask.decode = asked.decode;
   ask.tiles = asked.tiles;
+  ask.filter = asked.filter;
+  ask.keep_pixels = asked.keep_pixels;
   ask.questions = asked.questions;
   ask.generation = asked.generation;
   ask.max_tokens = options_.max_tokens;
@@ -97,6 +98,7 @@ void Batcher::Finish(Job& job, Asked asked) {
   }
   Answered answered;
   answered.queue_seconds = asked.queue_seconds;
+  answered.image = std::move(asked.image);
   for (size_t q = 0; q < asked.results.size(); ++q) {
     for (size_t i = 0; i < asked.results[q].size(); ++i) {
       metrics_.CountResult(asked.results[q][i]);

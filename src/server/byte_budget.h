@@ -1,6 +1,7 @@
 #ifndef UFFIZI_SERVER_BYTE_BUDGET_H_
 #define UFFIZI_SERVER_BYTE_BUDGET_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <utility>
@@ -53,6 +54,14 @@ class ByteLease {
     if (budget_ == nullptr || !budget_->Take(bytes - bytes_)) return false;
     bytes_ = bytes;
     return true;
+  }
+  // A lease of up to so many bytes of this one, which has them no more.
+  ByteLease Split(size_t bytes) {
+    ByteLease part;
+    part.budget_ = budget_;
+    part.bytes_ = std::min(bytes, bytes_);
+    bytes_ -= part.bytes_;
+    return part;
   }
   // To at most so many bytes.
   void Shrink(size_t bytes) {

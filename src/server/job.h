@@ -20,6 +20,7 @@ struct Answered {
   std::vector<Result> results;    // one for each question
   std::vector<int> input_tokens;  // of each question, the picture's included
   double queue_seconds = 0;       // from the request to its turn
+  Image image;                    // with keep_pixels
 };
 
 // One request between the connection that waits for it and the scheduler that answers it.

@@ -115,6 +115,16 @@ std::optional<std::vector<int>> JsonFields::Integers(const char* key, int low, i
   return numbers;
 }
 
+std::optional<std::vector<std::string>> JsonFields::Strings(const char* key) {
+  const json& value = Any(key);
+  if (value.is_null()) return std::nullopt;
+  if (!value.is_array() ||
+      !std::all_of(value.begin(), value.end(), [](const json& item) { return item.is_string(); })) {
+    RefuseRequest(NameOf(key) + " must be a list of strings");
+  }
+  return value.get<std::vector<std::string>>();
+}
+
 std::optional<double> JsonFields::Number(const char* key, double low, double high) {
   const json& value = Any(key);
   if (value.is_null()) return std::nullopt;

@@ -32,6 +32,7 @@ class JsonFields {
   // Within [low, high].
   std::optional<int64_t> Integer(const char* key, int64_t low, int64_t high);
   std::optional<std::vector<int>> Integers(const char* key, int low, int high);
+  std::optional<std::vector<std::string>> Strings(const char* key);
   std::optional<double> Number(const char* key, double low, double high);
 
   // Throws Problem(400) if there are fields that nobody asked for.

@@ -1,108 +1,92 @@
 #include <algorithm>
 #include <limits>
+#include <random>
 
-#include "server/json_fields.h"
 #include "server/openai.h"
 #include "server/problem.h"
+#include "uffizi/task.h"
 
 namespace uffizi::server {
 namespace {
 
 using nlohmann::json;
 
-// What the conversation so far asks: the latest of each.
-struct Asked {
-  std::string prompt;
-  std::string image;
-};
-
-void ReadImageUrl(const json& part, const std::string& name, Asked& asked) {
-  JsonFields url(part, name);
+// "image_url" of chat completions is an object, that of responses a text.
+std::string_view ReadUrlField(const json& value, const std::string& name) {
+  if (value.is_string()) return value.get_ref<const std::string&>();
+  JsonFields url(value, name);
   const auto data = url.Text("url");
   url.String("detail");  // the model has one size of picture
   url.ExpectNoMore();
   if (!data) RefuseRequest(url.NameOf("url") + " is missing: the picture as a data URI");
-  asked.image = ReadImageData(*data, url.NameOf("url"));
+  return *data;
 }
 
-// A user message's content: text, or a list of parts. Its texts are one prompt.
-void ReadContent(const json& content, const std::string& name, Asked& asked) {
+}  // namespace
+
+void Conversation::Read(const json& content, const std::string& name, const PartTypes& types) {
   if (content.is_string()) {
-    asked.prompt = content.get<std::string>();
+    prompt_ = content.get<std::string>();
     return;
   }
   if (!content.is_array()) RefuseRequest(name + " must be a string or a list of parts");
   std::string prompt;
+  std::vector<Picture> images;
   for (size_t i = 0; i < content.size(); ++i) {
-    const std::string part_name = name + "[" + std::to_string(i) + "]";
-    JsonFields part(content[i], part_name);
+    JsonFields part(content[i], name + "[" + std::to_string(i) + "]");
     const std::string type = part.String("type").value_or("");
-    if (type == "text") {
+    if (type == types.text) {
       const auto text = part.String("text");
       if (!text) RefuseRequest(part.NameOf("text") + " is missing");
       if (!prompt.empty()) prompt += '\n';
       prompt += *text;
-    } else if (type == "image_url") {
-      ReadImageUrl(part.Any("image_url"), part.NameOf("image_url"), asked);
+    } else if (type == types.image) {
+      const std::string field = part.NameOf("image_url");
+      images.push_back({ReadUrlField(part.Any("image_url"), field), field});
+      part.String("detail");
+      if (!part.Any("file_id").is_null()) {
+        throw Problem(422, "unsupported", part.NameOf("file_id") + ": no files are kept here");
+      }
     } else {
-      RefuseRequest(part.NameOf("type") + " must be text or image_url");
+      RefuseRequest(part.NameOf("type") + " must be " + types.text + " or " + types.image);
     }
     part.ExpectNoMore();
   }
-  asked.prompt = prompt;
+  prompt_ = prompt;
+  if (!images.empty()) images_ = std::move(images);
 }
 
-Asked ReadMessages(const json& messages) {
-  if (!messages.is_array() || messages.empty()) RefuseRequest("messages must be a list of some");
-  Asked asked;
-  for (size_t i = 0; i < messages.size(); ++i) {
-    JsonFields message(messages[i], "messages[" + std::to_string(i) + "]");
-    const std::string role = message.String("role").value_or("");
-    if (role == "user") {
-      ReadContent(message.Any("content"), message.NameOf("content"), asked);
-      message.String("name");
-      message.ExpectNoMore();
-    } else if (role != "system" && role != "developer" && role != "assistant") {
-      RefuseRequest(message.NameOf("role") + " must be user, system, developer or assistant");
-    }
-  }
-  if (asked.image.empty()) {
+void Conversation::Finish(OpenAiRequest& request) {
+  if (images_.empty()) {
     throw Problem(422, "invalid_image", "messages hold no picture: send one as image_url");
   }
-  if (asked.prompt.empty()) {
+  if (prompt_.empty()) {
     throw Problem(422, "invalid_prompt", "the last user message has no text");
   }
-  return asked;
+  if (images_.size() > 1 && !each_picture_) {
+    throw Problem(422, "unsupported",
+                  "a message holds " + std::to_string(images_.size()) +
+                      " pictures, and the model looks at one: send one, or each_picture: true for "
+                      "an answer about each");
+  }
+  for (const Picture& image : images_) {
+    request.images.push_back(pictures_.Read(image.url, image.field));
+  }
+  request.prompt = std::move(prompt_);
 }
 
-// What would change the answer, and cannot be had here, must have the value that changes nothing.
-void RefuseUnsupported(JsonFields& fields) {
-  const std::pair<const char*, json> neutral[] = {
-      {"n", 1},
-      {"logprobs", false},
-      {"presence_penalty", 0},
-      {"frequency_penalty", 0},
-      {"logit_bias", json::object()},
-      {"response_format", {{"type", "text"}}},
-      {"stop", json::array()},
-      {"tools", json::array()},
-      {"tool_choice", "none"},
-      {"modalities", {"text"}},
-  };
-  for (const auto& [key, value] : neutral) {
-    const json& given = fields.Any(key);
-    if (!given.is_null() && given != value) {
-      throw Problem(422, "unsupported",
-                    std::string(key) + " other than " + value.dump() + " is not supported");
-    }
+std::string ReadModel(JsonFields& fields, const Models& models) {
+  const auto named = fields.String("model");
+  if (!named && !models.options().any_name) {
+    RefuseRequest("model is missing; this server has " + models.names().front());
   }
-  for (const char* ignored : {"user", "metadata", "store", "service_tier", "safety_identifier",
-                              "prompt_cache_key", "parallel_tool_calls"}) {
-    fields.Any(ignored);
-  }
+  models.NameOf(named.value_or(""));
+  return named.value_or("");
 }
 
-void ReadSearch(JsonFields& fields, const RequestLimits& limits, GenerationOptions& generation) {
+std::optional<int64_t> ReadSearch(JsonFields& fields,
+                                  std::initializer_list<const char*> limit_names,
+                                  GenerationOptions& generation) {
   if (const json& options = fields.Any("options"); !options.is_null()) {
     generation = ReadGenerationOptions(options);
   }
@@ -116,45 +100,143 @@ void ReadSearch(JsonFields& fields, const RequestLimits& limits, GenerationOptio
   }
   if (top_p) generation.top_p = std::max(*top_p, 0.001);
   if (seed) generation.seed = static_cast<uint64_t>(*seed);
-  auto tokens = fields.Integer("max_completion_tokens", 1, limits.max_tokens);
-  if (const auto older = fields.Integer("max_tokens", 1, limits.max_tokens); !tokens) {
-    tokens = older;
+  std::optional<int64_t> tokens;
+  for (const char* name : limit_names) {
+    const auto given = fields.Integer(name, 1, std::numeric_limits<int64_t>::max());
+    if (!tokens) tokens = given;
   }
-  if (tokens) generation.max_length = static_cast<int>(*tokens) + 1;  // and the start token
+  return tokens;
 }
 
-}  // namespace
+std::optional<AnswerForm> ReadFormat(const json& format, const std::string& field,
+                                     const char* schema_in) {
+  if (format.is_null()) return std::nullopt;
+  JsonFields fields(format, field);
+  const std::string type = fields.String("type").value_or("");
+  if (type == "text") return std::nullopt;
+  if (type == "json_object") return AnswerForm();
+  if (type != "json_schema") {
+    throw Problem(422, "unsupported",
+                  fields.NameOf("type") +
+                      " other than text, json_object or json_schema is not "
+                      "supported");
+  }
+  if (*schema_in == '\0') return AnswerForm(fields.Any("schema"), fields.NameOf("schema"));
+  JsonFields inner(fields.Any(schema_in), fields.NameOf(schema_in));
+  return AnswerForm(inner.Any("schema"), inner.NameOf("schema"));
+}
 
-ChatRequest ReadChatRequest(HttpRequest& request, const std::string& model,
-                            const RequestLimits& limits) {
-  if (request.MediaType() != "application/json") {
-    throw Problem(415, "unsupported_media_type", "the body must be application/json");
+void RefuseUnsupported(JsonFields& fields,
+                       const std::vector<std::pair<const char*, json>>& neutral) {
+  for (const auto& [key, value] : neutral) {
+    const json& given = fields.Any(key);
+    if (!given.is_null() && given != value) {
+      throw Problem(422, "unsupported",
+                    std::string(key) + " other than " + value.dump() + " is not supported");
+    }
   }
-  const json body = TakeJsonBody(request);
+}
+
+OpenAiRequest ReadChatRequest(HttpRequest& http, const Door& door) {
+  const json body = TakeJsonBody(http);
   JsonFields fields(body, "");
-  ChatRequest chat;
-  const auto named = fields.String("model");
-  if (!named) RefuseRequest("model is missing; this server has " + model);
-  if (*named != model) {
-    throw Problem(404, "model_not_found",
-                  "no model is called \"" + named->substr(0, 80) + "\"; this server has " + model);
+  OpenAiRequest request;
+  request.model = ReadModel(fields, door.models);
+  PictureReader pictures(door.access, http);
+  Conversation talk(pictures, fields.Bool("each_picture").value_or(false));
+  const json& messages = fields.Any("messages");
+  if (!messages.is_array() || messages.empty()) RefuseRequest("messages must be a list of some");
+  for (size_t i = 0; i < messages.size(); ++i) {
+    JsonFields message(messages[i], "messages[" + std::to_string(i) + "]");
+    const std::string role = message.String("role").value_or("");
+    if (role == "user") {
+      talk.Read(message.Any("content"), message.NameOf("content"), {"text", "image_url"});
+      message.String("name");
+      message.ExpectNoMore();
+    } else if (role != "system" && role != "developer" && role != "assistant") {
+      RefuseRequest(message.NameOf("role") + " must be user, system, developer or assistant");
+    }
   }
-  Asked asked = ReadMessages(fields.Any("messages"));
-  chat.annotate.image = HoldImage(std::move(asked.image), request);
-  chat.annotate.image_name = "image";
-  chat.annotate.questions = {{std::nullopt, std::move(asked.prompt), std::nullopt}};
-  ReadSearch(fields, limits, chat.annotate.generation);
-  chat.annotate.stream = fields.Bool("stream").value_or(false);
+  request.max_tokens =
+      ReadSearch(fields, {"max_completion_tokens", "max_tokens"}, request.generation);
+  request.stream = fields.Bool("stream").value_or(false);
   if (const json& options = fields.Any("stream_options"); !options.is_null()) {
     JsonFields stream(options, "stream_options");
-    chat.include_usage = stream.Bool("include_usage").value_or(false);
+    request.include_usage = stream.Bool("include_usage").value_or(false);
     stream.Bool("include_obfuscation");
     stream.ExpectNoMore();
   }
-  RefuseUnsupported(fields);
+  request.form = ReadFormat(fields.Any("response_format"), "response_format", "json_schema");
+  RefuseUnsupported(fields, {{"n", 1},
+                             {"logprobs", false},
+                             {"presence_penalty", 0},
+                             {"frequency_penalty", 0},
+                             {"logit_bias", json::object()},
+                             {"stop", json::array()},
+                             {"tools", json::array()},
+                             {"tool_choice", "none"},
+                             {"modalities", {"text"}}});
+  for (const char* ignored : {"user", "metadata", "store", "service_tier", "safety_identifier",
+                              "prompt_cache_key", "parallel_tool_calls"}) {
+    fields.Any(ignored);
+  }
   fields.ExpectNoMore();
-  ApplyLimits(limits, chat.annotate);
-  return chat;
+  talk.Finish(request);
+  return request;
+}
+
+AnnotateRequest ToAnnotate(const OpenAiRequest& request, ImageFile image) {
+  AnnotateRequest asked;
+  asked.model = request.model;
+  asked.image = std::move(image);
+  asked.image_name = "image";
+  asked.questions = {{std::nullopt, request.prompt, std::nullopt}};
+  asked.generation = request.generation;
+  asked.max_tokens = request.max_tokens;
+  asked.stream = request.stream;
+  if (request.form) {
+    const Task task = PromptsOf(asked.questions.front(), {}, 1000, 1000).front().task;
+    request.form->Check(GetTaskInfo(task).shape);
+  }
+  return asked;
+}
+
+std::string ContentOf(const OpenAiRequest& request, const Result& result) {
+  if (request.form) return request.form->Write(result);
+  const Answer& answer = result.answer;
+  return answer.shape == AnswerShape::kText ? answer.text : AnswerToJson(answer);
+}
+
+std::string NewId(const char* prefix) {
+  std::random_device random;
+  std::string id = prefix;
+  for (int i = 0; i < 24; ++i) id += "0123456789abcdef"[random() % 16];
+  return id;
+}
+
+std::vector<Route> OpenAiRoutes(const Door& door) {
+  std::vector<Route> routes = {
+      {"POST", "/v1/chat/completions",
+       [&door](HttpRequest& request) { return AnswerChat(door, request); }, false},
+      {"POST", "/v1/responses",
+       [&door](HttpRequest& request) { return AnswerResponses(door, request); }, false},
+  };
+  const auto model = [&door](const std::string& name) {
+    return "{\"id\": " + json(name).dump() +
+           ", \"object\": \"model\", \"created\": " + std::to_string(door.started) +
+           ", \"owned_by\": \"uffizi\"}";
+  };
+  std::string list;
+  for (const std::string& name : door.models.names()) {
+    const std::string json = model(name);
+    list += (list.empty() ? "" : ", ") + json;
+    routes.push_back(
+        {"GET", "/v1/models/" + name, [json](HttpRequest&) { return HttpResponse{.body = json}; }});
+  }
+  list = "{\"object\": \"list\", \"data\": [" + list + "]}";
+  routes.push_back(
+      {"GET", "/v1/models", [list](HttpRequest&) { return HttpResponse{.body = list}; }});
+  return routes;
 }
 
 }  // namespace uffizi::server

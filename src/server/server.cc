@@ -4,17 +4,17 @@
 
 namespace uffizi::server {
 
-Server::Server(std::shared_ptr<const Engine> engine, const ServerOptions& options)
+Server::Server(std::vector<ModelSource> models, const ServerOptions& options)
     : log_(options.api.log),
-      batcher_(std::move(engine), options.batcher, metrics_),
-      api_(options.api, batcher_, metrics_, log_),
+      models_(std::move(models), options.models, metrics_),
+      api_(options.api, models_, metrics_, log_),
       http_(std::make_unique<HttpServer>(options.http, api_)) {
   api_.Watch(http_.get());
 }
 
 Server::~Server() {
   api_.Watch(nullptr);
-  batcher_.Stop();  // connections wait for it
+  models_.Stop();  // connections wait for it
 }
 
 void Server::WaitUntilIdle(std::chrono::duration<double> limit) const {
@@ -28,7 +28,7 @@ void Server::Shutdown(double grace_seconds) {
   api_.SetShuttingDown();
   http_->StopListening();
   WaitUntilIdle(std::chrono::duration<double>(grace_seconds));
-  batcher_.Stop();
+  models_.Stop();
   // Whoever was given up is told so before the connections are closed.
   WaitUntilIdle(std::chrono::seconds(2));
   api_.Watch(nullptr);

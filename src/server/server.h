@@ -3,26 +3,26 @@
 
 #include <chrono>
 #include <memory>
+#include <vector>
 
 #include "server/api.h"
-#include "server/batcher.h"
 #include "server/http.h"
 #include "server/metrics.h"
-#include "uffizi/engine.h"
+#include "server/models.h"
 
 namespace uffizi::server {
 
 struct ServerOptions {
   HttpOptions http;
   ApiOptions api;
-  BatcherOptions batcher;
+  Models::Options models;
 };
 
-// The HTTP API over one engine. Listens from its construction to its shutdown.
+// The HTTP API over one model, or several. Listens from its construction to its shutdown.
 class Server {
  public:
-  // Throws what HttpServer's constructor throws.
-  Server(std::shared_ptr<const Engine> engine, const ServerOptions& options);
+  // Loads the first model. Throws what that throws, and HttpServer's constructor.
+  Server(std::vector<ModelSource> models, const ServerOptions& options);
   ~Server();
 
   int port() const { return http_->port(); }
@@ -36,7 +36,7 @@ class Server {
 
   AccessLog log_;
   Metrics metrics_;
-  Batcher batcher_;
+  Models models_;
   Api api_;
   std::unique_ptr<HttpServer> http_;
 };

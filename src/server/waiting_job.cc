@@ -7,7 +7,7 @@
 namespace uffizi::server {
 
 WaitingJob::~WaitingJob() {
-  if (!ended_) batcher_.Cancel(job_);
+  if (!ended_) model_->batcher.Cancel(job_);
 }
 
 Job::News WaitingJob::Wait(std::chrono::milliseconds limit, bool stages) {
@@ -20,7 +20,7 @@ Job::News WaitingJob::Wait(std::chrono::milliseconds limit, bool stages) {
     Job::News news = job_->Wait(std::clamp(left, std::chrono::milliseconds{0}, kGlance));
     ended_ = news.ended;
     if (news.ended || !news.texts.empty() || left.count() <= 0) return news;
-    if (const Job::Stage stage = batcher_.StageOf(*job_); stages && stage != stage_) {
+    if (const Job::Stage stage = model_->batcher.StageOf(*job_); stages && stage != stage_) {
       news.stage = stage_ = stage;
       return news;
     }
@@ -34,6 +34,14 @@ Answered WaitingJob::WaitForEnd() {
   while (!Wait(std::chrono::hours{1}).ended) {
   }
   return job_->Take();
+}
+
+std::shared_ptr<WaitingJob> Submit(Models& models, HttpRequest& request, AnnotateRequest asked,
+                                   size_t pictures) {
+  request.body_bytes.Shrink(0);  // of what was parsed: its pictures have leases of their own
+  std::shared_ptr<ServedModel> model = models.Open(asked.model);
+  ApplyLimits(model->limits, asked, pictures);
+  return std::make_shared<WaitingJob>(std::move(model), request, std::move(asked));
 }
 
 }  // namespace uffizi::server

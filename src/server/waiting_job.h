@@ -4,9 +4,9 @@
 #include <chrono>
 #include <memory>
 
-#include "server/batcher.h"
 #include "server/http.h"
 #include "server/job.h"
+#include "server/models.h"
 
 namespace uffizi::server {
 
@@ -15,8 +15,10 @@ namespace uffizi::server {
 class WaitingJob {
  public:
   // Submits the request; throws what Batcher::Submit throws.
-  WaitingJob(Batcher& batcher, const HttpRequest& request, AnnotateRequest asked)
-      : batcher_(batcher), request_(request), job_(batcher.Submit(std::move(asked))) {}
+  WaitingJob(std::shared_ptr<ServedModel> model, const HttpRequest& request, AnnotateRequest asked)
+      : model_(std::move(model)),
+        request_(request),
+        job_(model_->batcher.Submit(std::move(asked))) {}
   ~WaitingJob();
   WaitingJob(const WaitingJob&) = delete;
   WaitingJob& operator=(const WaitingJob&) = delete;
@@ -28,14 +30,20 @@ class WaitingJob {
   Answered WaitForEnd();
 
   Job& job() { return *job_; }
+  const ServedModel& model() const { return *model_; }
 
  private:
-  Batcher& batcher_;
+  const std::shared_ptr<ServedModel> model_;
   const HttpRequest& request_;
   const std::shared_ptr<Job> job_;
   std::optional<Job::Stage> stage_;  // that was told last
   bool ended_ = false;
 };
+
+// Hands a request to the model that it names, within that one's limits, as one of `pictures` that
+// are asked about together. Throws Problem and Error.
+std::shared_ptr<WaitingJob> Submit(Models& models, HttpRequest& request, AnnotateRequest asked,
+                                   size_t pictures = 1);
 
 }  // namespace uffizi::server
 

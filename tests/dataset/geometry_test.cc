@@ -5,6 +5,8 @@
 #include <numeric>
 #include <random>
 
+#include "tasks/region_outline.h"
+
 namespace uffizi::dataset {
 namespace {
 

@@ -109,6 +109,33 @@ def test_options_and_prompts(server):
     assert all(map(same, results, expected)) and results[0]["truncated"]
 
 
+def test_regions_are_chosen_as_on_the_command_line(server):
+    everything = command_line([SHOP], "--task", "od")[0]["result"]
+    labels = sorted(set(everything["labels"]))
+    score = sorted(everything["scores"])[len(everything["scores"]) // 2]
+    assert len(labels) > 1
+    for options, flags in [
+        ({"labels": labels[:1]}, ["--labels", labels[0]]),
+        ({"min_score": score}, ["--min-score", str(score)]),
+    ]:
+        expected = command_line([SHOP], "--task", "od", *flags)[0]
+        response = server.annotate(SHOP, ["od"], options=options)
+        assert same(response.json()["results"][0], expected)
+        assert expected["result"] != everything
+
+
+def test_a_prompt_answers_as_a_task(server):
+    expected = command_line([SHOP], "--prompt", "Locate the objects.", "--as", "od")[0]
+    assert expected["result"]["bboxes"]
+    response = server.annotate(SHOP, [], prompt="Locate the objects.", **{"as": "od"})
+    assert same(response.json()["results"][0], expected)
+    body = {
+        "image": encoded(SHOP),
+        "tasks": [{"prompt": "Locate the objects.", "as": "od"}],
+    }
+    assert same(server.client.post("/v1/annotate", json=body).json()["results"][0], expected)
+
+
 def test_streaming(server):
     long = {
         "num_beams": 1,
@@ -166,7 +193,15 @@ JSON = {"content-type": "application/json"}
         ({"image": 5, "tasks": ["od"]}, 400, "image must be a string"),
         ({"image": "!!", "tasks": ["od"]}, 422, "base64"),
         ({"image": "aGVsbG8=", "tasks": ["od"]}, 422, "image"),
-        ({"image": "https://example.com/a.jpg", "tasks": ["od"]}, 400, "not fetched"),
+        ({"image": "https://example.com/a.jpg", "tasks": ["od"]}, 422, "not fetched"),
+        ({"url": "https://example.com/a.jpg", "tasks": ["od"]}, 422, "not fetched"),
+        ({"url": "/etc/passwd", "tasks": ["od"]}, 422, "not an http"),
+        ({"image": "SHOP", "url": "https://example.com/", "tasks": ["od"]}, 422, "two pictures"),
+        ({"image": "SHOP", "tasks": ["od"], "model": "other"}, 404, "uffizi-tiny"),
+        ({"image": "SHOP", "tasks": [{"task": "od", "as": "od"}]}, 400, "for a prompt"),
+        ({"image": "SHOP", "tasks": [{"prompt": "a", "as": "fly"}]}, 400, "no task is called"),
+        ({"image": "SHOP", "tasks": ["od"], "options": {"min_score": 2}}, 400, "min_score"),
+        ({"image": "SHOP", "tasks": ["od"], "options": {"labels": "car"}}, 400, "labels"),
         ({"image": "SHOP", "tasks": []}, 422, "say what to ask"),
         ({"image": "SHOP", "tasks": ["fly"]}, 400, "no task is called"),
         ({"image": "SHOP", "tasks": ["od"] * 17}, 400, "at most 16"),
@@ -379,7 +414,7 @@ def test_a_client_that_goes_away_frees_its_slot(serve, stream):
     server.wait_for("uffizi_waiting_requests", 0)
     running.close()
     server.wait_for("uffizi_active_requests", 1)
-    assert server.metric("uffizi_clients_gone_total") == 2
+    server.wait_for("uffizi_clients_gone_total", 2)
     start = time.monotonic()
     assert server.annotate(SHOP, ["caption"]).status_code == 200
     assert time.monotonic() - start < 5
