@@ -46,7 +46,7 @@ export class AnswerCard {
     this.overlay.show(this.regions, (index) => this.light(index));
     this.layers.offer(this.regions);
     $("answer").hidden = !entry || (!record && !entry.raw);
-    $("answer-text").classList.toggle("growing", Boolean(entry) && !record);
+    $("answer-text").classList.toggle("growing", Boolean(entry && !record && !entry.error));
     for (const place of ["answer-text", "regions", "timings"]) $(place).replaceChildren();
     for (const id of ["views", "downloads", "raw"]) $(id).hidden = !record;
     this.#say("");

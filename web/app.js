@@ -83,6 +83,7 @@ async function load(readers, add) {
 function showPicture(picture, entry = null) {
   if (viewer.picture !== picture) writeRegion(null);
   viewer.show(picture);
+  if (entry?.question.region) writeRegion(entry.question.region);
   showEntry(entry);
   showRow();
   showWanted();
@@ -124,7 +125,7 @@ async function turnPage(page) {
 
 function showWanted() {
   const region = readRegion();
-  if (picker.wantsRegion && region) viewer.overlay.showWanted([region]);
+  if (region && (picker.wantsRegion || state.shown?.question.region)) viewer.overlay.showWanted([region]);
   else if (viewer.picture) viewer.overlay.showWanted(regionsInPrompt(promptText(), viewer.picture));
 }
 
@@ -222,7 +223,7 @@ function changed(run, entries) {
   for (const entry of entries) board.update(entry);
   const {shown} = state;
   if (entries.includes(shown)) {
-    if (shown.record) showEntry(shown);
+    if (shown.record || shown.error) showEntry(shown);
     else if (shown.raw) card.grow();
   }
   if (state.run !== run) return;
@@ -314,6 +315,7 @@ async function waitForServer() {
 function tie() {
   $("form").addEventListener("submit", ask);
   $("stop").addEventListener("click", stop);
+  addEventListener("keydown", ({key}) => key === "Escape" && stop());
   onRegionTyped(() => {
     showWanted();
     saveLink();

@@ -1,7 +1,8 @@
 // All answers side by side, the newest above: a tile for each picture and task.
 
 import {$, button, make, makeSvg, plural} from "./dom.js";
-import {pathOf} from "./geometry.js";
+import {save} from "./export.js";
+import {cornersOf, pathOf} from "./geometry.js";
 import {stageText} from "./progress.js";
 import {regionsOf} from "./regions.js";
 
@@ -21,12 +22,19 @@ function textOf({record, stage, error, raw}, regions) {
   return regions.length ? summaryOf(regions) : "Nothing found.";
 }
 
-function shapesOf({picture}, regions) {
+// The records as `uffizi annotate --format jsonl` writes them.
+function saveLines(entries) {
+  const lines = entries.filter(({record}) => record).map(({record}) => `${JSON.stringify(record)}\n`);
+  save(new Blob(lines, {type: "application/jsonl"}), "answers.jsonl");
+}
+
+function shapesOf({picture, question}, regions) {
   const shapes = regions.map((region) => {
     const path = makeSvg("path", {d: pathOf(region), class: "shape"});
     path.style.setProperty("--color", region.color);
     return path;
   });
+  if (question.region) shapes.push(makeSvg("path", {d: pathOf({polygons: [cornersOf(question.region)]}), class: "wanted"}));
   return makeSvg("svg", {viewBox: `0 0 ${picture.width} ${picture.height}`, "aria-hidden": "true"}, ...shapes);
 }
 
@@ -58,7 +66,9 @@ export class Board {
     const matrix = pictures > 1 && tasks.length > 1;  // a row for each picture
     const list = make("ul", {className: `tiles${matrix ? " matrix" : ""}`, style: {"--columns": entries.length / pictures}},
                       ...entries.map((entry) => make("li", {}, this.#tile(entry))));
-    return make("section", {className: "run"}, make("h3", {textContent: about.join("  ·  ")}), list);
+    const download = button("Save JSON lines", () => saveLines(entries), {className: "link"});
+    return make("section", {className: "run"},
+                make("div", {className: "run-head"}, make("h3", {textContent: about.join("  ·  ")}), download), list);
   }
 
   #tile(entry) {
@@ -82,7 +92,7 @@ export class Board {
     }
     const [holder, , text] = tile.children;
     holder.querySelector("svg")?.remove();
-    if (regions.length) holder.append(shapesOf(entry, regions));
+    if (regions.length || question.region) holder.append(shapesOf(entry, regions));
     text.textContent = textOf(entry, regions);
     tile.classList.toggle("busy", !entry.record && !entry.error);
     tile.classList.toggle("failed", Boolean(entry.error));

@@ -27,6 +27,11 @@ export function takeGestures(stage, zoom, {mayDraw, onRegion}) {
   stage.addEventListener("pointermove", (event) => {
     const last = pointers.get(event.pointerId);
     if (!last) return;
+    if (!event.buttons) {  // it was let go elsewhere
+      pointers.delete(event.pointerId);
+      from = null;
+      return;
+    }
     if (from) {
       onRegion([...from, ...zoom.pixelAt(event.clientX, event.clientY)]);
     } else if (pointers.size === 2) {

@@ -44,10 +44,22 @@ HttpResponse Tasks() {
   return {.body = ordered_json{{"tasks", tasks}}.dump()};
 }
 
-HttpResponse FileOf(const WebFile& file) {
+// A file's entity tag: FNV-1a of its bytes.
+std::string TagOf(std::string_view bytes) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
+  return '"' + std::to_string(hash) + '"';
+}
+
+HttpResponse FileOf(const WebFile& file, const HttpRequest& request) {
+  const std::string tag = TagOf(file.bytes);
+  if (request.Header("If-None-Match").value_or("").find(tag) != std::string_view::npos) {
+    return {.status = 304, .content_type = "", .body = "", .headers = {{"ETag", tag}}};
+  }
   return {.content_type = file.content_type,
           .body = std::string(file.bytes),
           .headers = {{"Cache-Control", "no-cache"},
+                      {"ETag", tag},
                       {"Content-Security-Policy",
                        "default-src 'self'; img-src 'self' blob: data:; base-uri 'none'; "
                        "form-action 'none'; frame-ancestors 'none'"},
@@ -81,7 +93,7 @@ std::vector<Route> Api::MakeRoutes() {
   };
   add(OpenAiRoutes(door_));
   for (const WebFile& file : WebFiles()) {
-    routes.push_back({"GET", file.path, [&file](HttpRequest&) { return FileOf(file); }});
+    routes.push_back({"GET", file.path, [&file](HttpRequest& request) { return FileOf(file, request); }});
   }
   return routes;
 }

@@ -73,7 +73,7 @@ std::string WriteHead(const HttpResponse& response, bool keep_alive, bool chunke
   };
   if (!response.content_type.empty()) add("Content-Type", response.content_type);
   for (const auto& [name, value] : response.headers) add(name, value);
-  if (response.status == 204) {
+  if (response.status == 204 || response.status == 304) {
     // It has no body, and may not say so.
   } else if (!response.stream) {
     add("Content-Length", std::to_string(response.body.size()));

@@ -1,6 +1,7 @@
 """The page: what can be done with answers, and what it does while they come, or do not."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -90,6 +91,12 @@ def test_copy(open_page, server):
     expect(page.locator("#copied")).to_have_text("Copied")
     lines = [line.split("\t") for line in clipboard().splitlines()]
     assert [line[0] for line in lines] == objects["result"]["labels"]
+    # Pages that came without HTTPS from elsewhere may only copy the older way.
+    page.evaluate("Object.defineProperty(window, 'isSecureContext', {value: false})")
+    page.locator("#together").get_by_text("Caption").click()
+    page.get_by_role("button", name="Copy", exact=True).click()
+    expect(page.locator("#copied")).to_have_text("Copied")
+    assert clipboard() == caption["result"]
     x1, y1, *_ = map(float, lines[0][-1].split())
     assert [x1, y1] == pytest.approx(objects["result"]["bboxes"][0][:2], abs=0.06)
 
@@ -317,3 +324,23 @@ def test_the_api_as_a_page(open_page, server):
         check=True,
     )
     assert len(json.loads(ran.stdout)["results"]) == 2
+
+
+def test_the_page_loads_at_once(page, server):
+    """Every module is named in the page, so that none waits for another; and nothing is sent twice."""
+    named = {script.removeprefix("/") for script in preloaded(server)}
+    wanted = {url.rpartition("/")[2] for url in page.requests if url.endswith(".js")}
+    assert wanted == named | {"app.js"}
+    for path in ("/", "/app.js", "/samples/shop.jpg"):
+        first = server.client.get(path)
+        tag = first.headers["etag"]
+        again = server.client.get(path, headers={"if-none-match": tag})
+        assert again.status_code == 304 and not again.content
+        assert again.headers["etag"] == tag
+        other = server.client.get(path, headers={"if-none-match": '"1"'})
+        assert other.status_code == 200 and other.content == first.content
+    assert server.client.get("/healthz").status_code == 200  # the connection goes on
+
+
+def preloaded(server):
+    return re.findall(r'modulepreload" href="([^"]+)"', server.client.get("/").text)

@@ -2,18 +2,20 @@
 
 import base64
 import io
+import json
 
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from conftest import SAMPLES, command_line
+from conftest import SAMPLES, command_line, same
 from page_driver import (
     ask,
     box_of,
     choose_sample,
     choose_task,
     choose_tasks,
+    downloaded,
     drag,
     region,
     shapes,
@@ -57,7 +59,7 @@ def test_files_by_picker_drop_and_paste(open_page, server, tmp_path):
     expect(page.locator("#picture")).to_have_attribute("alt", "pasted.jpg")
 
 
-def test_pictures_and_tasks_side_by_side(page):
+def test_pictures_and_tasks_side_by_side(page, tmp_path):
     add_files(page, SAMPLES / "shop.jpg", SAMPLES / "village.jpg")
     tray = page.get_by_role("list", name="Pictures to ask about")
     expect(tray.get_by_role("listitem")).to_have_count(2)
@@ -81,6 +83,10 @@ def test_pictures_and_tasks_side_by_side(page):
     assert page.locator("#regions b").all_text_contents() == objects["result"]["labels"]
     page.get_by_role("group", name="Answers about this picture").get_by_text("Caption").click()
     expect(page.locator("#answer-text")).to_have_text(caption["result"])
+    # All of them as the command line writes them.
+    lines = downloaded(page, "Save JSON lines", tmp_path).read_text().splitlines()
+    assert [json.loads(line)["task"] for line in lines] == ["<CAPTION>", "<OD>"] * 2
+    assert same(json.loads(lines[3]), objects)
     tray.get_by_role("button", name="shop.jpg", exact=True).click()
     expect(page.locator("#picture")).to_have_attribute("alt", "shop.jpg")
 
@@ -157,6 +163,31 @@ def test_zoom_and_pan(page):
     near = tag.bounding_box()["height"]
     page.get_by_role("button", name="Fit", exact=True).click()
     assert tag.bounding_box()["height"] == pytest.approx(near, abs=0.5)
+
+
+def test_two_fingers_zoom(open_page, server):
+    page = open_page(server, viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    page.get_by_role("button", name="Sample: shop").tap()
+    expect(page.locator("#picture")).to_have_attribute("alt", "shop.jpg")
+    stage = page.locator("#stage").bounding_box()
+    x, y = stage["x"] + stage["width"] / 2, stage["y"] + stage["height"] / 2
+    fitted = page.locator("#frame").bounding_box()["width"]
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind, apart):
+        points = [{"x": x - apart, "y": y, "id": 0}, {"x": x + apart, "y": y, "id": 1}]
+        session.send(
+            "Input.dispatchTouchEvent",
+            {"type": kind, "touchPoints": points if kind != "touchEnd" else []},
+        )
+
+    touch("touchStart", 40)
+    for apart in range(50, 130, 10):
+        touch("touchMove", apart)
+    touch("touchEnd", 0)
+    zoomed = page.locator("#frame").bounding_box()
+    assert zoomed["width"] == pytest.approx(3 * fitted, rel=0.1)
+    assert zoomed["x"] + zoomed["width"] / 2 == pytest.approx(x, abs=15)
 
 
 def test_what_the_browser_cannot_show(page, tmp_path):
