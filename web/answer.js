@@ -19,7 +19,7 @@ export function plainText(record, regions) {
 }
 
 export class AnswerCard {
-  // onChoose(entry) is called for another answer about the picture; `server` has `model` and `needsKey`.
+  // onChoose(entry) is called for another answer about the picture; `server` has `models` and `needsKey`.
   constructor({viewer, server, onChoose}) {
     const {overlay, layers} = viewer;
     Object.assign(this, {overlay, layers, server, onChoose, entry: null, regions: [], view: "answer"});
@@ -113,9 +113,15 @@ export class AnswerCard {
     return element;
   }
 
+  // Of a region without a label: what was asked for, if that is one thing.
+  #nameOf(index) {
+    const {question} = this.entry;
+    return question.name === "referring_expression_segmentation" ? question.text : `Region ${index + 1}`;
+  }
+
   #listItem(region, index) {
     const choose = this.#linkTo(button("", () => this.light(index)), index);
-    choose.append(make("i"), make("b", {textContent: region.label || `Region ${index + 1}`}),
+    choose.append(make("i"), make("b", {textContent: region.label || this.#nameOf(index)}),
                   make("span", {textContent: percent(region.score)}));
     choose.addEventListener("focus", () => this.light(index));
     choose.addEventListener("blur", () => this.light(-1));
@@ -151,10 +157,10 @@ export class AnswerCard {
     const {entry, server} = this;
     switch (view) {
       case "json": return this.#asJson();
-      case "curl": return curl(entry, server.needsKey);
-      case "http": return pythonOverHttp(entry, server.needsKey);
-      case "python": return pythonPackage(entry, server.model);
-      case "spark": return spark(entry, server.model);
+      case "curl": return curl(entry, server);
+      case "http": return pythonOverHttp(entry, server);
+      case "python": return pythonPackage(entry);
+      case "spark": return spark(entry);
       default: return plainText(entry.record, this.regions);
     }
   }

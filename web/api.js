@@ -70,7 +70,7 @@ async function request(path, options = {}) {
 
 const json = async (path) => (await request(path)).json();
 
-export const getModelName = async () => (await json("/v1/models")).data[0].id;
+export const getModels = async () => (await json("/v1/models")).data.map(({id}) => id);
 export const getTasks = async () => (await json("/v1/tasks")).tasks;
 export const getLimits = () => json("/v1/limits");
 

@@ -1,11 +1,11 @@
 // The live demo: pictures, questions, answers. This file holds what there is and ties the parts together.
 
-import {getLimits, getModelName, getTasks, isWell, setKey} from "./api.js";
+import {getLimits, getModels, getTasks, isWell, setKey} from "./api.js";
 import {AnswerCard} from "./answer.js";
 import {Run} from "./asking.js";
 import {Board} from "./board.js";
 import {copy} from "./clipboard.js";
-import {$} from "./dom.js";
+import {$, make} from "./dom.js";
 import {forgetAll, keep, openKept, recall} from "./history.js";
 import {readLink, writeLink} from "./link.js";
 import {regionsInPrompt} from "./locations.js";
@@ -26,7 +26,7 @@ const state = {
   loading: null,  // what says whose turn it is to read pictures
   limits: null,
 };
-const server = {model: "", needsKey: false};  // as code that asks it needs to know
+const server = {models: [], needsKey: false};  // as code that asks it needs to know
 
 const viewer = new Viewer({
   mayDraw: () => picker.wantsRegion,
@@ -164,7 +164,7 @@ async function ask(event) {
   let run;
   try {
     const reference = state.pictures.includes(viewer.picture) ? viewer.picture : state.pictures[0];
-    run = new Run(state.pictures, questions(), readOptions(), reference,
+    run = new Run(state.pictures, questions(), {options: readOptions(), model: $("models").value}, reference,
                   {onChange: (entries) => changed(run, entries), onRecords: keep});
     if (reference && viewer.picture !== reference) showPicture(reference);
   } catch (error) {
@@ -275,10 +275,19 @@ function askForKey() {
   $("key").focus();
 }
 
+// The first of them is the server's own choice.
+function offerModels(models) {
+  server.models = models;
+  $("model").textContent = models[0];
+  $("models").replaceChildren(...models.map((name) => make("option", {textContent: name})));
+  $("model").hidden = models.length > 1;
+  $("models").parentElement.hidden = models.length < 2;
+}
+
 async function connect() {
   try {
-    const [model, tasks, limits] = await Promise.all([getModelName(), getTasks(), getLimits()]);
-    server.model = $("model").textContent = model;
+    const [models, tasks, limits] = await Promise.all([getModels(), getTasks(), getLimits()]);
+    offerModels(models);
     state.limits = limits;
     $("num_beams").max = limits.max_beams;
     $("max_tokens").max = limits.max_tokens;
@@ -320,7 +329,7 @@ function tie() {
     showWanted();
     saveLink();
   });
-  for (const id of OPTION_IDS) $(id).addEventListener("input", saveLink);
+  for (const id of [...OPTION_IDS, "models"]) $(id).addEventListener("input", saveLink);
   $("key").addEventListener("change", () => {
     setKey($("key").value);
     showError(null);

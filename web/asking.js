@@ -7,26 +7,26 @@ const AT_ONCE = 3;  // requests
 
 let count = 0;
 
-// An answer, there or still to come: {id, run, when, picture, question, options, record, raw, stage, error}.
-function entriesOf(run, picture, questions, options, when) {
+// An answer, there or still to come: {id, run, when, picture, question, options, model, record, raw, stage, error}.
+function entriesOf(run, picture, questions, {options, model}, when) {
   const own = picture.page > 1 ? {...options, page: picture.page} : options;
   return questions.map((question, index) => ({
-    id: `${run}-${picture.id}-${index}`, run, when, picture, question, options: own,
+    id: `${run}-${picture.id}-${index}`, run, when, picture, question, options: own, model,
     record: null, raw: "", stage: {stage: "queued"}, error: null,
   }));
 }
 
 export class Run {
-  // The region of the questions is one of `reference`, one of the pictures. onChange(entries) is called with the entries
+  // `how` is {options, model}. The region of the questions is one of `reference`, one of the pictures. onChange(entries) is called with the entries
   // of one picture whenever they change, onRecords(entries) when their answers are there.
-  constructor(pictures, questions, options, reference, {onChange, onRecords}) {
+  constructor(pictures, questions, how, reference, {onChange, onRecords}) {
     this.when = Date.now();
     this.id = `${this.when.toString(36)}-${++count}`;
     this.abort = new AbortController();
     this.onChange = onChange;
     this.onRecords = onRecords;
     this.parts = pictures.map((picture) => entriesOf(
-        this.id, picture, questions.map((question) => questionFor(question, reference, picture)), options, this.when));
+        this.id, picture, questions.map((question) => questionFor(question, reference, picture)), how, this.when));
     this.error = null;  // the first
   }
 
@@ -52,13 +52,13 @@ export class Run {
   }
 
   async #ask(entries) {
-    const [{picture, options}] = entries;
+    const [{picture, options, model}] = entries;
     const set = (change) => {
       for (const entry of entries) Object.assign(entry, change);
       this.onChange(entries);
     };
     try {
-      const fields = fieldsOf(entries.map(({question}) => question), options);
+      const fields = fieldsOf(entries.map(({question}) => question), {options, model});
       const {signal} = this.abort;
       const records = await patiently(() => annotate(picture.file, fields, {
         signal,

@@ -38,6 +38,31 @@ function shapesOf({picture, question}, regions) {
   return makeSvg("svg", {viewBox: `0 0 ${picture.width} ${picture.height}`, "aria-hidden": "true"}, ...shapes);
 }
 
+// Entries one after the other, in groups: those of a run of several, and what was asked alone before and after it.
+function groupsOf(entries) {
+  const sizes = new Map();
+  for (const {run} of entries) sizes.set(run, (sizes.get(run) ?? 0) + 1);
+  const groups = [];
+  let last = null;
+  for (const entry of entries) {
+    const kind = sizes.get(entry.run) > 1 ? entry.run : "alone";
+    if (kind !== last) groups.push([]);
+    groups.at(-1).push(entry);
+    last = kind;
+  }
+  return groups;
+}
+
+const timeOf = ({when}) => new Date(when).toLocaleString(undefined, {dateStyle: "medium", timeStyle: "short"});
+
+function headOf(entries, together, pictures) {
+  if (!together) return `${timeOf(entries.at(-1))} to ${timeOf(entries[0])}`;
+  const [{options}] = entries;
+  const tasks = [...new Set(entries.map(({question}) => question.title))];
+  const shown = Object.entries(options).filter(([name]) => name !== "page").map(([name, value]) => `${name} ${value}`);
+  return [timeOf(entries[0]), tasks.join(" · "), ...(pictures > 1 ? [`${pictures} pictures`] : []), ...shown].join("  ·  ");
+}
+
 export class Board {
   // onChoose(entry) is called for the one that is pressed.
   constructor({onChoose, onClear}) {
@@ -46,29 +71,25 @@ export class Board {
     $("clear").addEventListener("click", onClear);
   }
 
-  // All entries anew; those of a run stand together.
+  // All entries anew. Those that were asked together stand together, and so do those that were asked one by one.
   show(entries, active) {
-    const runs = new Map();
-    for (const entry of entries) runs.set(entry.run, [...(runs.get(entry.run) ?? []), entry]);
     this.tiles.clear();
     $("board").hidden = !entries.length;
-    $("runs").replaceChildren(...[...runs.values()].map((run) => this.#run(run)));
+    $("runs").replaceChildren(...groupsOf(entries).map((group) => this.#group(group)));
     this.mark(active);
   }
 
-  #run(entries) {
-    const [{when, options}] = entries;
-    const pictures = new Set(entries.map(({picture}) => picture.id)).size;
-    const tasks = [...new Set(entries.map(({question}) => question.title))];
-    const time = new Date(when).toLocaleString(undefined, {dateStyle: "medium", timeStyle: "short"});
-    const about = [time, tasks.join(" · "), ...(pictures > 1 ? [`${pictures} pictures`] : []),
-                   ...Object.entries(options).filter(([name]) => name !== "page").map(([name, value]) => `${name} ${value}`)];
-    const matrix = pictures > 1 && tasks.length > 1;  // a row for each picture
-    const list = make("ul", {className: `tiles${matrix ? " matrix" : ""}`, style: {"--columns": entries.length / pictures}},
+  #group(entries) {
+    const together = entries.every(({run}) => run === entries[0].run);
+    const pictures = together ? new Set(entries.map(({picture}) => picture.id)).size : 0;
+    const columns = entries.length / pictures;
+    const matrix = pictures > 1 && columns > 1;  // a row for each picture
+    const list = make("ul", {className: `tiles${matrix ? " matrix" : ""}`, style: {"--columns": columns}},
                       ...entries.map((entry) => make("li", {}, this.#tile(entry))));
     const download = button("Save JSON lines", () => saveLines(entries), {className: "link"});
     return make("section", {className: "run"},
-                make("div", {className: "run-head"}, make("h3", {textContent: about.join("  ·  ")}), download), list);
+                make("div", {className: "run-head"}, make("h3", {textContent: headOf(entries, together, pictures)}), download),
+                list);
   }
 
   #tile(entry) {

@@ -11,6 +11,7 @@ export function writeLink(picker, sample) {
   }
   if (picker.wantsRegion && readRegion()) parts.set("region", readRegion().join(","));
   for (const id of OPTION_IDS) if ($(id).value !== "") parts.set(id, $(id).value);
+  if ($("models").options.length > 1) parts.set("model", $("models").value);
   if (sample) parts.set("sample", sample);
   history.replaceState(null, "", `#${parts}`);
 }
@@ -21,6 +22,8 @@ export function readLink(link, picker) {
   picker.choose(parts.getAll("task").map((name) => ({name, text: parts.get(`text.${name}`) ?? ""})));
   for (const id of OPTION_IDS) $(id).value = parts.get(id) ?? "";
   if (OPTION_IDS.some((id) => $(id).value !== "")) $("options").open = true;
+  const models = [...$("models").options];
+  $("models").selectedIndex = Math.max(0, models.findIndex(({value}) => value === parts.get("model")));
   const region = parts.get("region")?.split(",").map(Number);
   const hasRegion = region?.length === 4 && region.every(Number.isFinite);
   return {sample: parts.get("sample"), setRegion: () => hasRegion && writeRegion(region)};

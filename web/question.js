@@ -52,8 +52,8 @@ export function questionFor(question, from, to) {
 }
 
 // The fields of the form that asks them.
-export function fieldsOf(questions, options) {
-  const fields = [];
+export function fieldsOf(questions, {options, model}) {
+  const fields = model ? [["model", model]] : [];
   for (const {name, text, region} of questions) {
     if (name === "prompt") {
       fields.push(["prompt", text]);

@@ -13,8 +13,9 @@ function python(value) {
 
 const curlFile = (name) => (/[";,\\ ]/.test(name) ? `image=@"${name.replaceAll(/(["\\])/g, "\\$1")}"` : `image=@${name}`);
 
-export function curl({picture, question, options}, needsKey) {
+export function curl({picture, question, options, model}, {needsKey, models}) {
   const parts = ["-F", curlFile(picture.name)];
+  if (models.length > 1) parts.push("-F", `model=${model}`);
   // Of -F, a leading @ or < would name a file.
   if (question.name === "prompt") parts.push("--form-string", `prompt=${question.text}`);
   else parts.push("-F", `task=${question.name}`);
@@ -31,9 +32,10 @@ function jsonQuestion({name, text, region}) {
   return text ? {task: name, text} : name;
 }
 
-export function pythonOverHttp({picture, question, options}, needsKey) {
+export function pythonOverHttp({picture, question, options, model}, {needsKey, models}) {
   const body = [`"image": base64.b64encode(open(${python(picture.name)}, "rb").read()).decode()`,
                 `"tasks": ${python([jsonQuestion(question)])}`,
+                ...(models.length > 1 ? [`"model": ${python(model)}`] : []),
                 ...(Object.keys(options).length ? [`"options": ${python(options)}`] : [])];
   const headers = ['"Content-Type": "application/json"',
                    ...(needsKey ? ['"Authorization": "Bearer " + os.environ["UFFIZI_API_KEY"]'] : [])];
@@ -52,9 +54,9 @@ for record in json.load(urllib.request.urlopen(request))["results"]:
 `;
 }
 
-const usualModel = (model) => model === "uffizi-tiny";
+const usualModel = (model) => model === "uffizi-tiny";  // which comes along
 
-export function pythonPackage({picture, question, options}, model) {
+export function pythonPackage({picture, question, options, model}) {
   const {page, ...search} = options;
   const file = page ? "picture" : python(picture.name);
   const open = page ? `picture = Image.open(${python(picture.name)})\npicture.seek(${page - 1})\n` : "";
@@ -77,7 +79,7 @@ const SETTERS = {
   seed: "setRandomSeed",
 };
 
-export function spark({picture, question, options}, model) {
+export function spark({picture, question, options, model}) {
   const text = question.name === "prompt" ? question.text
       : question.token + (question.region ? question.region.join(",") : question.text);
   const setters = Object.entries(options).filter(([name]) => SETTERS[name])

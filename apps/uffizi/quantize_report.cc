@@ -51,8 +51,9 @@ std::string Verdict(const WithinReport& report) {
     return fmt::format("The loss is {:.1f} points, within {:.1f}.", report.written.fidelity.Loss(),
                        report.max_loss);
   }
-  return fmt::format("The loss is {:.1f} points: {:.1f} is not reached even with all layers in 8 bits.",
-                     report.written.fidelity.Loss(), report.max_loss);
+  return fmt::format(
+      "The loss is {:.1f} points: {:.1f} is not reached even with all layers in 8 bits.",
+      report.written.fidelity.Loss(), report.max_loss);
 }
 
 // A row of the card's table.
@@ -122,7 +123,8 @@ void PrintWithinReport(const WithinReport& report, const QuantizeTitle& title) {
   fmt::print("\nagainst {} in f32, {} pictures:\n", title.model, pictures);
   if (!report.units.empty()) {
     fmt::print("in {} bits\n", title.weights.bits);
-    for (const std::string& line : FidelityLines(report.narrow.fidelity)) fmt::print("  {}\n", line);
+    for (const std::string& line : FidelityLines(report.narrow.fidelity))
+      fmt::print("  {}\n", line);
     fmt::print("as written\n");
   }
   for (const std::string& line : FidelityLines(report.written.fidelity)) fmt::print("  {}\n", line);
@@ -156,9 +158,9 @@ void PrintQuantizeJson(const FolderReport& report, const WithinReport* within) {
 }
 
 std::string MakeCardSection(const WithinReport& report, const QuantizeTitle& title) {
-  std::string how = fmt::format("{} bits in groups of {}{}", title.weights.bits,
-                                title.weights.group_size,
-                                title.weights.symmetric ? "" : ", with zero points");
+  std::string how =
+      fmt::format("{} bits in groups of {}{}", title.weights.bits, title.weights.group_size,
+                  title.weights.symmetric ? "" : ", with zero points");
   if (!title.plain) how += ", smoothed";
   if (title.gptq) how += ", rounded by GPTQ";
   std::string card = fmt::format(

@@ -93,7 +93,8 @@ std::vector<Route> Api::MakeRoutes() {
   };
   add(OpenAiRoutes(door_));
   for (const WebFile& file : WebFiles()) {
-    routes.push_back({"GET", file.path, [&file](HttpRequest& request) { return FileOf(file, request); }});
+    routes.push_back(
+        {"GET", file.path, [&file](HttpRequest& request) { return FileOf(file, request); }});
   }
   return routes;
 }

@@ -62,7 +62,7 @@ def test_code_asks_the_same_again(page, tmp_path, task):
     again = json.loads(ran.stdout)["results"][0]
     assert {**again, "timings": 0} == {**record, "timings": 0}
     ran = subprocess.run(
-        [sys.executable, "-c", code(page, "Python HTTP")],
+        [sys.executable, "-c", code(page, "HTTP")],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -138,6 +138,24 @@ def wait_until_kept(page, count):
         })""",
         arg=count,
     )
+
+
+def test_several_models(open_page, serve):
+    """Where the server has more than one, the page asks which; links and code carry it."""
+    page = open_page(serve("--any-model-name"))
+    models = {"object": "list", "data": [{"id": "small"}, {"id": "large"}]}
+    page.route("**/v1/models", lambda route: route.fulfill(json=models))
+    page.reload()
+    page.get_by_label("Model").select_option("large")
+    choose_sample(page, "shop")
+    with page.expect_request("**/v1/annotate") as asked:
+        ask(page)
+    assert b'name="model"\r\n\r\nlarge\r\n' in asked.value.post_data_buffer
+    assert "model=large" in code(page, "curl")
+    assert '"model": "large"' in code(page, "HTTP")
+    assert 'from_pretrained("large")' in code(page, "Python")
+    page.reload()
+    expect(page.get_by_label("Model")).to_have_value("large")
 
 
 def test_history_outlives_the_page(page):
