@@ -61,7 +61,7 @@ export class AnswerCard {
     $("answer-about").textContent = entry.picture.name;
     if (record) this.#fill(record);
     else this.grow();
-    this.#setView(record ? this.view : "answer");
+    this.#showView(record ? this.view : "answer");
   }
 
   // The answer so far: special tokens away, locations small.
@@ -167,6 +167,10 @@ export class AnswerCard {
 
   #setView(view) {
     this.view = view;
+    this.#showView(view);
+  }
+
+  #showView(view) {
     for (const name of VIEWS) $(`view-${name}`).setAttribute("aria-pressed", String(name === view));
     $("answer-body").hidden = view !== "answer";
     $("code").hidden = view === "answer";

@@ -56,7 +56,7 @@ function groupsOf(entries) {
 const timeOf = ({when}) => new Date(when).toLocaleString(undefined, {dateStyle: "medium", timeStyle: "short"});
 
 function headOf(entries, together, pictures) {
-  if (!together) return `${timeOf(entries.at(-1))} to ${timeOf(entries[0])}`;
+  if (!together) return [...new Set([timeOf(entries.at(-1)), timeOf(entries[0])])].join(" to ");
   const [{options}] = entries;
   const tasks = [...new Set(entries.map(({question}) => question.title))];
   const shown = Object.entries(options).filter(([name]) => name !== "page").map(([name, value]) => `${name} ${value}`);

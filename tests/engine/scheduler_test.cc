@@ -267,6 +267,62 @@ TEST(Scheduler, EndsWhatNobodyWaitsForAndWhatIsLate) {
   EXPECT_EQ(stopped.get_future().get().end, AskedEnd::kStopped);
 }
 
+TEST(Scheduler, LooksAtPicturesWithoutQuestions) {
+  SchedulerOptions options;
+  options.workers = options.threads = 2;
+  options.pixel_bytes = 1;  // no picture is decoded beside one that waits
+  Scheduler scheduler(Tiny(), options);
+  constexpr size_t kLooks = 12;
+  std::vector<std::promise<Asked>> promises(kLooks + 2);
+  std::atomic<size_t> right = 0;
+  for (size_t i = 0; i < kLooks; ++i) {
+    Ask ask = AskAbout("shop.jpg", {}, promises[i]);
+    ask.look = [&](const Image& image, const std::function<bool()>& must_end) {
+      right += image.width == 570 && image.height == 321 && !must_end();
+    };
+    scheduler.Submit(std::move(ask));
+  }
+  Ask refused = AskAbout("shop.jpg", {}, promises[kLooks]);
+  refused.look = [](const Image&, const std::function<bool()>&) { throw std::bad_alloc(); };
+  scheduler.Submit(std::move(refused));
+  scheduler.Submit(AskAbout("shop.jpg", {kQuestions[0]}, promises[kLooks + 1]));
+  for (size_t i = 0; i < promises.size(); ++i) {
+    const Asked asked = promises[i].get_future().get();
+    EXPECT_EQ(asked.end, i == kLooks ? AskedEnd::kFailed : AskedEnd::kAnswered);
+    if (i == kLooks) {
+      EXPECT_THROW(std::rethrow_exception(asked.failure), std::bad_alloc);
+    } else if (i > kLooks) {
+      EXPECT_EQ(asked.results[0].front().text, Alone("shop.jpg", kQuestions[0]));
+    }
+  }
+  EXPECT_EQ(right, kLooks);
+  EXPECT_EQ(scheduler.load().waiting, 0u);
+  EXPECT_EQ(scheduler.load().answering, 0u);
+}
+
+TEST(Scheduler, TellsForHowManyAPictureWaits) {
+  SchedulerOptions options;
+  options.batch = 1;
+  Scheduler scheduler(Tiny(), options);
+  std::vector<std::promise<Asked>> promises(5);
+  Ask slow = AskAbout("shop.jpg", std::vector<Question>(16, kQuestions[0]), promises[0]);
+  slow.generation.num_beams = 16;
+  slow.generation.min_length = slow.generation.max_length = 250;
+  std::vector<Scheduler::WorkPtr> works = {scheduler.Submit(std::move(slow))};
+  while (scheduler.load().questions == 0) std::this_thread::yield();
+  EXPECT_EQ(scheduler.Ahead(works[0]), std::nullopt);
+  for (size_t i = 1; i < promises.size(); ++i) {
+    works.push_back(scheduler.Submit(AskAbout("shop.jpg", {kQuestions[0]}, promises[i])));
+    EXPECT_EQ(scheduler.Ahead(works[i]), i - 1);
+  }
+  scheduler.Cancel(works[2]);
+  EXPECT_EQ(scheduler.Ahead(works[2]), std::nullopt);
+  EXPECT_EQ(scheduler.Ahead(works[4]), 2u);
+  scheduler.Cancel(works[0]);
+  for (auto& promise : promises) promise.get_future().get();
+  EXPECT_EQ(scheduler.Ahead(works[4]), std::nullopt);
+}
+
 TEST(Scheduler, CutsAndTellsTokensAsTheyCome) {
   SchedulerOptions options;
   options.threads = 2;

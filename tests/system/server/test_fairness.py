@@ -66,6 +66,10 @@ def test_costly_pictures(serve, tmp_path, picture):
     assert server.annotate(SHOP, ["caption"]).status_code == 200
     costly.join()
     assert statuses[0] in (200, 413, 422, 504) and time.monotonic() - start < 15
+    # The same as a thumbnail.
+    start = time.monotonic()
+    shown = server.client.post("/v1/thumbnail", files={"image": place.read_bytes()})
+    assert shown.status_code in (200, 413, 422, 504) and time.monotonic() - start < 15
 
 
 def p95(server, count):
