@@ -42,6 +42,11 @@ export class Schemas {
     return [description, limits.join(", ")].filter(Boolean).join("; ");
   }
 
+  #listOf(type) {
+    const plain = type.length === 1 && typeof type[0] === "string";
+    return ["list of ", ...(plain ? [`${type[0]}s`] : type)];
+  }
+
   // Its type, as nodes; schemas with a name of their own are links. A null counts as missing and is not told.
   typeOf(schema) {
     const name = schema.$ref?.match(/^#\/components\/schemas\/(\w+)$/)?.[1];
@@ -56,7 +61,7 @@ export class Schemas {
     if (values) return between(values.filter((value) => value !== null).map((value) => [code(String(value))]), ", ");
     if (type === undefined) return ["anything"];
     const kinds = [type].flat().filter((kind) => kind !== "null").map((kind) => {
-      if (kind === "array") return items ? ["list of ", ...this.typeOf(items)] : ["list"];
+      if (kind === "array") return items ? this.#listOf(this.typeOf(items)) : ["list"];
       if (kind === "string" && format === "binary") return ["file"];
       if (kind === "object" && properties) {
         return ["{", ...between(Object.keys(properties).map((key) => [code(key)]), ", "), "}"];
