@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "engine/calibrate.h"
 #include "say.h"
 #include "uffizi/error.h"
 #include "uffizi/image.h"
@@ -29,13 +28,13 @@ std::vector<fs::path> FindPictures(const std::vector<std::string>& names) {
   return pictures;
 }
 
-std::map<std::string, std::vector<float>> CalibrateWith(
-    const fs::path& model, const std::vector<LoraSource>& lora,
-    const std::vector<std::string>& names, size_t& failed,
-    const std::function<void(const std::string&)>& say) {
+std::unique_ptr<Calibration> CalibrateWith(const fs::path& model,
+                                           const std::vector<LoraSource>& lora,
+                                           const std::vector<std::string>& names, size_t& failed,
+                                           const std::function<void(const std::string&)>& say) {
   const std::vector<fs::path> pictures = FindPictures(names);
   size_t done = 0;
-  return Calibrate(model, lora, pictures, [&](const Error* error) {
+  return std::make_unique<Calibration>(model, lora, pictures, [&](const Error* error) {
     if (error != nullptr) {
       ++failed;
       Say("uffizi: {}\n", error->what());

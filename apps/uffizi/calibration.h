@@ -3,10 +3,11 @@
 
 #include <filesystem>
 #include <functional>
-#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "engine/calibrate.h"
 #include "uffizi/engine.h"
 
 namespace uffizi::cli {
@@ -17,10 +18,10 @@ std::vector<std::filesystem::path> FindPictures(const std::vector<std::string>& 
 // What pictures put into a model's layers, by the weights' names (engine/calibrate.h). `names` are
 // of files and folders. Pictures that cannot be read are told on standard error and counted in
 // `failed`; `say` is told how many were seen.
-std::map<std::string, std::vector<float>> CalibrateWith(
-    const std::filesystem::path& model, const std::vector<LoraSource>& lora,
-    const std::vector<std::string>& names, size_t& failed,
-    const std::function<void(const std::string&)>& say);
+std::unique_ptr<Calibration> CalibrateWith(const std::filesystem::path& model,
+                                           const std::vector<LoraSource>& lora,
+                                           const std::vector<std::string>& names, size_t& failed,
+                                           const std::function<void(const std::string&)>& say);
 
 }  // namespace uffizi::cli
 

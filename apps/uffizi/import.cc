@@ -112,7 +112,8 @@ int RunImport(ImportArguments arguments) {
       ImportModel(arguments.source, scratch.path() / "exact", exact);
       arguments.options.importance =
           CalibrateWith(scratch.path() / "exact", {}, arguments.calibrate, failed,
-                        [&](const std::string& text) { line.Show(text, std::nullopt); });
+                        [&](const std::string& text) { line.Show(text, std::nullopt); })
+              ->mean_squares();
     }
     report = ImportModel(arguments.source, arguments.out, arguments.options);
   }

@@ -26,7 +26,7 @@ struct QuantizeCommandOptions {
   bool asymmetric = false, plain = false, force = false, json = false, quiet = false;
   std::vector<std::string> calibrate, tasks;
   std::optional<double> max_loss;
-  bool replace_card = false;
+  bool replace_card = false, gptq = false;
 };
 
 // One run of the command.
@@ -48,12 +48,20 @@ class Quantize {
     title_.weights = folder_.weights;
     title_.calibrated = !options.calibrate.empty();
     title_.plain = options.plain;
+    title_.gptq = options.gptq;
   }
 
   int Run() {
     if (!options_.calibrate.empty()) {
-      folder_.importance = CalibrateWith(model_, lora_, options_.calibrate, failed_,
-                                         [&](const std::string& text) { Show(text, {}); });
+      calibration_ = CalibrateWith(model_, lora_, options_.calibrate, failed_,
+                                   [&](const std::string& text) { Show(text, {}); });
+      folder_.importance = calibration_->mean_squares();
+    }
+    if (options_.gptq) {
+      folder_.products = [&](std::span<const std::string> weights) {
+        line_.Show(fmt::format("looking at what enters {} layers", weights.size()), {});
+        return calibration_->Products(weights);
+      };
     }
     return options_.max_loss ? RunWithin() : RunPlain();
   }
@@ -127,6 +135,7 @@ class Quantize {
   FidelityOptions fidelity_;
   QuantizeFolderOptions folder_;
   QuantizeTitle title_;
+  std::unique_ptr<Calibration> calibration_;
   size_t failed_ = 0;
 };
 
@@ -172,6 +181,12 @@ Command AddQuantize(CLI::App& app) {
                     "Zero points: a little less error, a little larger and slower");
   command->add_option("--calibrate", options->calibrate,
                       "Pictures, or folders of them: errors count by what these put into a layer");
+  command
+      ->add_flag(
+          "--gptq", options->gptq,
+          "With --calibrate: weights are rounded one after another, each making up for those "
+          "before it (GPTQ); slower, and less is lost")
+      ->needs(command->get_option("--calibrate"));
   AddWithinOptions(*command, *options);
   command->add_flag("--no-smoothing", options->plain,
                     "Leave norms and columns as they are; answers are lost where channels differ");

@@ -8,19 +8,42 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/input_statistics.h"
 #include "uffizi/engine.h"
 #include "uffizi/error.h"
 
 namespace uffizi {
 
-// Runs the model, adapters merged, in float32 over pictures, with a few tasks, and gives the mean
-// squares of what enters each linear layer, [columns], by the weight's transformers-native name.
-// Calls `seen` after each picture, with the error of one that cannot be read, else null. Throws
-// what Engine::Load() throws, and Error(kInvalidArgument) if none of the pictures can be read.
-std::map<std::string, std::vector<float>> Calibrate(const std::filesystem::path& folder,
-                                                    const std::vector<LoraSource>& lora,
-                                                    std::span<const std::filesystem::path> pictures,
-                                                    const std::function<void(const Error*)>& seen);
+// What pictures put into a model's layers, by the weights' transformers-native names. The model,
+// adapters merged, is run in float32 with a few tasks.
+class Calibration {
+ public:
+  // Calls `seen` after each picture, with the error of one that cannot be read, else null. Throws
+  // what Engine::Load() throws, and Error(kInvalidArgument) if none of the pictures can be read.
+  Calibration(std::filesystem::path folder, std::vector<LoraSource> lora,
+              std::span<const std::filesystem::path> pictures,
+              const std::function<void(const Error*)>& seen);
+
+  // Mean squares of what enters each linear layer, [columns].
+  const std::map<std::string, std::vector<float>>& mean_squares() const { return mean_squares_; }
+
+  // Of each linear layer, the greatest magnitude of what enters over the root mean square.
+  const std::map<std::string, double>& peaks() const { return peaks_; }
+
+  // Second moments of what enters these layers. The pictures go through the parts of the model that
+  // they are in once more.
+  std::map<std::string, InputProducts> Products(std::span<const std::string> weights) const;
+
+ private:
+  EngineOptions Options() const;
+
+  std::filesystem::path folder_;
+  std::vector<LoraSource> lora_;
+  std::vector<std::filesystem::path> pictures_;  // that can be read
+  std::vector<EncodedImage> images_;
+  std::map<std::string, std::vector<float>> mean_squares_;
+  std::map<std::string, double> peaks_;
+};
 
 }  // namespace uffizi
 

@@ -29,6 +29,7 @@ std::shared_ptr<const Florence2> Florence2::Load(Checkpoint checkpoint, Arithmet
   model->checkpoint = std::move(checkpoint);
   WeightReader reader(model->checkpoint, arithmetic, adapters);
   reader.Observe(statistics);
+  model->statistics = statistics;
   Smoothing smoothing(reader, model->config, {});
   if (arithmetic == Arithmetic::kInt4) reader.Smooth(&smoothing);
   model->vision = Davit::Read(reader, model->config);
@@ -48,6 +49,9 @@ void Florence2::EncodeText(const float* image_tokens, std::span<const int> ids, 
                            Arena& arena) const {
   const size_t image_size =
       static_cast<size_t>(config.image_tokens()) * static_cast<size_t>(config.text.d_model);
+  if (statistics != nullptr) {
+    statistics->Begin({static_cast<size_t>(config.image_tokens()), ids.size()});
+  }
   std::copy_n(image_tokens, image_size, states);
   embedding.Forward(embedding.prompt, ids, states + image_size);
   encoder.Forward(states, static_cast<size_t>(config.image_tokens()) + ids.size(), arena);

@@ -38,6 +38,7 @@ struct Florence2 : Network {
   void Decode(std::span<const BartDecoder::Row> rows, float* logits, Arena& arena) const;
 
   Arithmetic arithmetic = Arithmetic::kF32;
+  InputStatistics* statistics = nullptr;
   size_t matrix_parameters = 0, matrix_bytes = 0;  // of its matrices, in memory
   Checkpoint checkpoint;                           // keeps mapped weights alive
   Davit vision;

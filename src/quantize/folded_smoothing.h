@@ -32,6 +32,12 @@ class FoldedSmoothing {
   // values: [rows] or [rows, columns] f32
   FloatTensor Fold(const std::string& name, FloatTensor values) const;
 
+  // What folding does to what enters a layer: [columns], or nothing where it does nothing.
+  const FloatTensor* InputFactors(const std::string& weight) const {
+    const auto found = columns_.find(weight);
+    return found == columns_.end() ? nullptr : &found->second;
+  }
+
   // The part of what enters a layer, after folding, that is always the same, [columns]; empty if
   // there is none to speak of.
   const std::vector<float>& Constant(const std::string& weight) const;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/gptq.h"
+
 namespace uffizi {
 namespace {
 
@@ -29,10 +31,16 @@ bool IsLinearWeight(const std::string& name) {
                      [&](const char* layer) { return name.ends_with(layer); });
 }
 
+bool CanQuantize(const std::string& name, const std::vector<int64_t>& shape,
+                 const QuantizeOptions& options) {
+  if (!IsLinearWeight(name) || shape.size() != 2) return false;
+  const QuantizeOptions fitting = FittingOptions(options, static_cast<size_t>(shape[1]));
+  return fitting.bits == options.bits && fitting.group_size == options.group_size;
+}
+
 bool LayerQuantizer::Takes(const std::string& name, const std::vector<int64_t>& shape) {
   if (!IsLinearWeight(name) || shape.size() != 2) return false;
-  const QuantizeOptions fitting = FittingOptions(options_, static_cast<size_t>(shape[1]));
-  const bool fits = fitting.bits == options_.bits && fitting.group_size == options_.group_size;
+  const bool fits = CanQuantize(name, shape, options_);
   if (!fits) writer_.NoteUnpacked(name);
   return fits;
 }
@@ -45,12 +53,13 @@ LayerReport LayerQuantizer::Put(const std::string& name, const std::vector<int64
 
 LayerReport LayerQuantizer::Put(const std::string& name, const std::vector<int64_t>& shape,
                                 const FloatTensor& values, const std::vector<float>& constant,
-                                std::vector<float>& lost) {
+                                std::vector<float>& lost, const std::vector<float>& products) {
   static const std::vector<float> kEqual;
   const auto found = importance_.find(name);
   const std::vector<float>& importance = found == importance_.end() ? kEqual : found->second;
   const auto rows = static_cast<size_t>(shape[0]), columns = static_cast<size_t>(shape[1]);
-  const QuantizedMatrix matrix = Quantize(values.data(), rows, columns, options_, importance);
+  QuantizedMatrix matrix = Quantize(values.data(), rows, columns, options_, importance);
+  if (!products.empty()) RoundByProducts(values.data(), products, matrix);
   writer_.PutMatrix(name, matrix);
   std::vector<float> rounded(values.size());
   Dequantize(matrix, rounded.data());
@@ -63,7 +72,10 @@ LayerReport LayerQuantizer::Put(const std::string& name, const std::vector<int64
     }
     lost[r] = static_cast<float>(sum);
   }
-  return {name, shape, matrix.bits, RelativeError(values, rounded, importance)};
+  const double error = products.empty()
+                           ? RelativeError(values, rounded, importance)
+                           : OutputError(values.data(), rounded.data(), rows, columns, products);
+  return {name, shape, matrix.bits, error};
 }
 
 }  // namespace uffizi

@@ -27,6 +27,10 @@ struct LayerReport {
 // Whether a tensor of this name is the weight of a linear layer of the vision or text blocks.
 bool IsLinearWeight(const std::string& name);
 
+// Whether the weight of a linear layer can be quantized just as the options say.
+bool CanQuantize(const std::string& name, const std::vector<int64_t>& shape,
+                 const QuantizeOptions& options);
+
 // Quantizes weights of linear layers into a folder.
 class LayerQuantizer {
  public:
@@ -42,9 +46,10 @@ class LayerQuantizer {
                   const FloatTensor& values);
   // The same, and what quantizing takes from the layer's output where its input is `constant`,
   // [columns]: the layer's bias can make up for it. lost: [rows]
+  // products: how inputs vary, [columns, columns], to round by; or empty
   LayerReport Put(const std::string& name, const std::vector<int64_t>& shape,
                   const FloatTensor& values, const std::vector<float>& constant,
-                  std::vector<float>& lost);
+                  std::vector<float>& lost, const std::vector<float>& products = {});
 
  private:
   FolderWriter& writer_;

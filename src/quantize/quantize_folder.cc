@@ -41,12 +41,14 @@ class Quantizer {
                        ? FoldedSmoothing(reader_, model, options.weights, options.importance)
                        : FoldedSmoothing(options.importance)),
         writer_(folder),
-        layers_(writer_, options.weights, smoothing_.importance()) {}
+        layers_(writer_, options.weights, smoothing_.importance()),
+        products_(options.keep_wide ? ProductsSource() : options.products,
+                  LayersOf(checkpoint, options.weights)) {}
 
   void Add(const std::string& stored_name, const TensorView& tensor) {
     const std::string name = NativeName(stored_name);
     report_.bytes_before += tensor.bytes;
-    if (IsBias(name) && !smoothing_.Constant(WeightOf(name)).empty()) return;  // see PutLayer()
+    if (IsBias(name) && BiasFollows(WeightOf(name))) return;  // see PutLayer()
     if (layers_.Takes(name, tensor.shape)) {
       options_.keep_wide ? PutWideLayer(name, tensor.shape) : PutLayer(name, tensor.shape);
     } else {
@@ -82,14 +84,55 @@ class Quantizer {
   // A linear layer. Where a part of its input is constant, its bias, which is written with it,
   // makes up for what quantizing takes from that part.
   void PutLayer(const std::string& name, const std::vector<int64_t>& shape) {
-    std::vector<float> lost;
-    report_.layers.push_back(
-        layers_.Put(name, shape, Floats(name, shape), smoothing_.Constant(name), lost));
     const std::string bias = name.substr(0, name.rfind('.')) + ".bias";
-    if (lost.empty() || !reader_.Has(bias)) return;
+    std::vector<float> lost, constant = smoothing_.Constant(name), products;
+    if (auto taken = products_.Take(name)) {
+      products = Vary(name, std::move(*taken), reader_.Has(bias), constant);
+    }
+    report_.layers.push_back(
+        layers_.Put(name, shape, Floats(name, shape), constant, lost, products));
+    if (!reader_.Has(bias) || !BiasFollows(name)) return;
     std::vector<float> values = Floats(bias, {shape[0]}).Take();
-    for (size_t r = 0; r < values.size(); ++r) values[r] += lost[r];
+    for (size_t r = 0; r < lost.size(); ++r) values[r] += lost[r];
     writer_.PutFloats(bias, {shape[0]}, FloatTensor(std::move(values)));
+  }
+
+  // Products of what enters a layer as it is written. Where a bias makes up for the mean, which
+  // becomes the constant part of the input, only what varies is left.
+  std::vector<float> Vary(const std::string& name, InputProducts inputs, bool has_bias,
+                          std::vector<float>& constant) const {
+    const size_t columns = inputs.mean.size();
+    const FloatTensor* factors = smoothing_.InputFactors(name);
+    for (size_t r = 0; r < columns; ++r) {
+      for (size_t c = 0; c < columns; ++c) {
+        float& product = inputs.products[r * columns + c];
+        if (has_bias) product -= inputs.mean[r] * inputs.mean[c];
+        if (factors != nullptr) product *= factors->data()[r] * factors->data()[c];
+      }
+    }
+    constant.assign(has_bias ? columns : 0, 0.0f);
+    for (size_t c = 0; c < constant.size(); ++c) {
+      constant[c] = inputs.mean[c] * (factors == nullptr ? 1.0f : factors->data()[c]);
+    }
+    return std::move(inputs.products);
+  }
+
+  // Whether a layer's bias is written with its weight.
+  bool BiasFollows(const std::string& weight) const {
+    return !smoothing_.Constant(weight).empty() || products_.Has(weight);
+  }
+
+  // All that is quantized, in the order of names.
+  static std::vector<ProductsInParts::Layer> LayersOf(const Checkpoint& checkpoint,
+                                                      const QuantizeOptions& options) {
+    std::map<std::string, size_t> columns;
+    for (const auto& [name, tensor] : checkpoint.tensors()) {
+      if (!CanQuantize(NativeName(name), tensor.shape, options)) continue;
+      columns[NativeName(name)] = static_cast<size_t>(tensor.shape[1]);
+    }
+    std::vector<ProductsInParts::Layer> layers;
+    for (const auto& [name, count] : columns) layers.push_back({name, count});
+    return layers;
   }
 
   // The same in 16 bits.
@@ -98,7 +141,7 @@ class Quantizer {
     writer_.PutHalf(name, shape, Floats(name, shape));
     report_.layers.push_back({name, shape, 16, 0.0});
     const std::string bias = name.substr(0, name.rfind('.')) + ".bias";
-    if (smoothing_.Constant(name).empty() || !reader_.Has(bias)) return;
+    if (!BiasFollows(name) || !reader_.Has(bias)) return;
     writer_.PutFloats(bias, {shape[0]}, Floats(bias, {shape[0]}));
   }
 
@@ -144,6 +187,7 @@ class Quantizer {
   FoldedSmoothing smoothing_;
   FolderWriter writer_;
   LayerQuantizer layers_;
+  ProductsInParts products_;
   FolderReport report_;
 };
 

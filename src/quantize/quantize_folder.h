@@ -10,16 +10,18 @@
 #include "checkpoint/lora.h"
 #include "kernels/quantize.h"
 #include "quantize/layer_quantizer.h"
+#include "quantize/products_in_parts.h"
 
 namespace uffizi {
 
 struct QuantizeFolderOptions {
   QuantizeOptions weights;
-  bool overwrite = false;  // the model in an existing folder; all else in it stays
-  LoraAdapters adapters;   // merged first
-  bool smooth = true;      // folds smoothing into the weights
-  Importance importance;   // measured; of layers that are not there it is estimated
-  bool keep_wide = false;  // keeps all in 16 bits, smoothed as if it were quantized
+  bool overwrite = false;   // the model in an existing folder; all else in it stays
+  LoraAdapters adapters;    // merged first
+  bool smooth = true;       // folds smoothing into the weights
+  Importance importance;    // measured; of layers that are not there it is estimated
+  ProductsSource products;  // if given, codes are chosen by GPTQ
+  bool keep_wide = false;   // keeps all in 16 bits, smoothed as if it were quantized
   // Called before each tensor with the bytes done and to do.
   std::function<void(const std::string& name, size_t done, size_t total)> progress;
 };
