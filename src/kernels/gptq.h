@@ -9,10 +9,10 @@
 
 namespace uffizi {
 
-// Chooses the codes of a quantized matrix anew, its scales and zero points as they are, so that what
-// the layer gives changes least: columns are rounded one after another, and each makes up for what
-// rounding those before it did to the layer's outputs (GPTQ, arXiv 2210.17323; the factor of the
-// products is that of LDLQ, arXiv 2307.13304). Columns go by what enters them, the most first.
+// Chooses the codes of a quantized matrix anew, its scales and zero points as they are, so that
+// what the layer gives changes least: columns are rounded one after another, and each makes up for
+// what rounding those before it did to the layer's outputs (GPTQ, arXiv 2210.17323; the factor of
+// the products is that of LDLQ, arXiv 2307.13304). Columns go by what enters them, the most first.
 // w: [rows, columns] f32, what `matrix` is of; products: [columns, columns], the mean of x x^T over
 // inputs x of the layer
 void RoundByProducts(const float* w, std::vector<float> products, QuantizedMatrix& matrix);

@@ -64,7 +64,8 @@ TEST(InputStatistics, CountsAllRowsAlikeElsewhere) {
   layer.Add(x.data(), 40, kColumns);
   for (size_t c = 0; c < kColumns; ++c) {
     double sum = 0;
-    for (size_t r = 0; r < 40; ++r) sum += double{x[r * kColumns + c]} * double{x[r * kColumns + c]};
+    for (size_t r = 0; r < 40; ++r)
+      sum += double{x[r * kColumns + c]} * double{x[r * kColumns + c]};
     EXPECT_NEAR(layer.Means()[c], sum / 40, 1e-5);
   }
   EXPECT_TRUE(layer.TakeProducts().products.empty());

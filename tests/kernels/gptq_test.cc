@@ -132,7 +132,8 @@ TEST(Gptq, RoundsToNearestWhereColumnsAreIndependent) {
   const std::vector<float> w = RandomWeights(kRows * kColumns, 3);
   std::vector<float> products(kColumns * kColumns);
   for (size_t c = 0; c < kColumns; ++c) products[c * kColumns + c] = c % 7 == 0 ? 0.0f : 1.0f;
-  for (const QuantizeOptions& options : {QuantizeOptions{4, 32, true}, {4, 64, false}, {8, 0, true}}) {
+  for (const QuantizeOptions& options :
+       {QuantizeOptions{4, 32, true}, {4, 64, false}, {8, 0, true}}) {
     const QuantizedMatrix nearest = Quantize(w.data(), kRows, kColumns, options);
     QuantizedMatrix matrix = nearest;
     RoundByProducts(w.data(), products, matrix);
@@ -149,7 +150,8 @@ TEST(Gptq, LosesLessOfOutputs) {
     products[c * kColumns + c] -= 2.0f * static_cast<float>(kColumns - c);
     products[3 * kColumns + c] = products[c * kColumns + 3] = 0;
   }
-  for (const QuantizeOptions& options : {QuantizeOptions{4, 64, true}, {4, 32, false}, {8, 64, true}}) {
+  for (const QuantizeOptions& options :
+       {QuantizeOptions{4, 64, true}, {4, 32, false}, {8, 64, true}}) {
     QuantizedMatrix matrix = Quantize(w.data(), kRows, kColumns, options);
     std::vector<float> nearest(w.size()), rounded(w.size());
     Dequantize(matrix, nearest.data());
