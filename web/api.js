@@ -74,6 +74,11 @@ export const getModels = async () => (await json("/v1/models")).data.map(({id}) 
 export const getTasks = async () => (await json("/v1/tasks")).tasks;
 export const getLimits = () => json("/v1/limits");
 
+export async function getSample(name) {
+  const response = await request(`/samples/${name}.jpg`);
+  return new File([await response.blob()], `${name}.jpg`, {type: "image/jpeg"});
+}
+
 export async function isWell() {
   try {
     return (await fetch("/healthz", {cache: "no-store"})).ok;

@@ -9,22 +9,19 @@ import {$, make} from "./dom.js";
 import {forgetAll, keep, openKept, recall} from "./history.js";
 import {readLink, writeLink} from "./link.js";
 import {regionsInPrompt} from "./locations.js";
-import {isPicture, readPicture, readSample} from "./pictures.js";
 import {Progress} from "./progress.js";
 import {OPTION_IDS, onRegionTyped, questionOf, readOptions, readRegion, writeRegion} from "./question.js";
-import {showTray, takePictures} from "./sources.js";
+import {Shelf} from "./shelf.js";
+import {takePictures} from "./sources.js";
 import {TaskPicker} from "./tasks.js";
 import {Viewer} from "./viewer.js";
 
 const LOOK_AGAIN = 2000;  // milliseconds, at a server that went away
 
 const state = {
-  pictures: [],   // to ask about
-  shown: null,    // the entry whose answer is beside it
-  entries: [],    // all answers, the newest first
-  run: null,      // that is under way
-  loading: null,  // what says whose turn it is to read pictures
-  limits: null,
+  shown: null,  // the entry whose answer is beside the picture
+  entries: [],  // all answers, the newest first
+  run: null,    // that is under way
 };
 const server = {models: [], needsKey: false};  // as code that asks it needs to know
 
@@ -32,7 +29,14 @@ const viewer = new Viewer({
   mayDraw: () => picker.wantsRegion,
   onRegion: setRegion,
   onLayers: () => card.filter(),
-  onPage: turnPage,
+  onPage: (page) => shelf.turnPage(viewer.picture, page),
+});
+const shelf = new Shelf({
+  onBegin: beginReading,
+  onShow: (picture) => showPicture(picture, latest(picture)),
+  onChange: showRow,
+  onEnd: endReading,
+  isShown: (picture) => picture === viewer.picture,
 });
 const card = new AnswerCard({viewer, server, onChoose: chooseEntry});
 const progress = new Progress();
@@ -45,40 +49,24 @@ const picker = new TaskPicker(() => {
 
 // ---- Pictures ----
 
-async function addPictures(files, add) {
-  const wanted = files.filter((file) => isPicture(file, state.limits));
-  showError(wanted.length === files.length ? null : "That is not a picture file.");
-  await load(wanted.map((file) => () => readPicture(file, state.limits)), add);
-}
-
-const addSample = (name, add) => load([() => readSample(name, state.limits)], add);
-
-// Reads pictures one after the other and shows the first of them as soon as it is there.
-async function load(readers, add) {
-  if (!readers.length) return;
+function beginReading(name) {
   stop();
-  const token = state.loading = {};
-  let first = !add;
-  const faults = [];
+  showError(null);
   viewer.setLoading(true);
-  for (const read of readers) {
-    try {
-      const picture = await read();
-      if (state.loading !== token) return;
-      state.pictures = first ? [picture] : [...state.pictures, picture];
-      if (first || !viewer.picture || readers.length === 1) showPicture(picture);
-      else showRow();
-      first = false;
-    } catch (error) {
-      if (state.loading !== token) return;
-      faults.push(error.message);
-      if (error.status === 401) askForKey();
-      if (error.gone) waitForServer();
-    }
-  }
-  viewer.setLoading(false);
-  if (faults.length) showError(faults.join("\n"));
+  $("status").textContent = `Reading ${name} …`;
 }
+
+function endReading(faults) {
+  viewer.setLoading(false);
+  tidy();
+  $("status").textContent = "";
+  showError(faults.map(({message}) => message).join("\n"));
+  if (faults.some(({status}) => status === 401)) askForKey();
+  if (faults.some(({gone}) => gone)) waitForServer();
+}
+
+const tidy = () => shelf.tidy((picture) => picture === viewer.picture
+                              || state.entries.some((entry) => entry.picture === picture));
 
 function showPicture(picture, entry = null) {
   if (viewer.picture !== picture) writeRegion(null);
@@ -91,34 +79,14 @@ function showPicture(picture, entry = null) {
 }
 
 function showRow() {
-  showTray(state.pictures, viewer.picture, {
-    onChoose: (picture) => showPicture(picture, latest(picture)),
-    onRemove: (picture) => {
-      state.pictures = state.pictures.filter((one) => one !== picture);
-      if (viewer.picture === picture) showPicture(state.pictures[0], latest(state.pictures[0]));
-      else showRow();
-    },
-  });
-  const count = state.pictures.length;
+  shelf.showRow(viewer.picture);
+  const count = shelf.pictures.length;
   $("ask").textContent = count > 1 ? `Ask about ${count} pictures` : "Ask";
 }
 
 // The first answer about a picture of the last time that it was asked about.
 function latest(picture) {
   return state.entries.find((entry) => entry.picture === picture) ?? null;
-}
-
-async function turnPage(page) {
-  const old = viewer.picture;
-  stop();
-  try {
-    const picture = await readPicture(old.file, state.limits, page);
-    if (viewer.picture !== old) return;
-    state.pictures = state.pictures.map((one) => (one === old ? picture : one));
-    showPicture(picture);
-  } catch (error) {
-    showError(error.message);
-  }
 }
 
 // ---- The question ----
@@ -145,7 +113,7 @@ function saveLink() {
 
 // The questions of the form; throws what is missing.
 function questions() {
-  if (!state.pictures.length) throw new Error("Choose a picture first.");
+  if (!shelf.pictures.length) throw new Error("Choose a picture first.");
   const missing = picker.missingText();
   if (missing) {
     missing.focus();
@@ -163,8 +131,8 @@ async function ask(event) {
   showError(null);
   let run;
   try {
-    const reference = state.pictures.includes(viewer.picture) ? viewer.picture : state.pictures[0];
-    run = new Run(state.pictures, questions(), {options: readOptions(), model: $("models").value}, reference,
+    const reference = shelf.pictures.includes(viewer.picture) ? viewer.picture : shelf.pictures[0];
+    run = new Run(shelf.pictures, questions(), {options: readOptions(), model: $("models").value}, reference,
                   {onChange: (entries) => changed(run, entries), onRecords: keep});
     if (reference && viewer.picture !== reference) showPicture(reference);
   } catch (error) {
@@ -242,9 +210,9 @@ function showEntry(entry) {
 
 function chooseEntry(entry) {
   const {picture} = entry;
-  if (!state.pictures.includes(picture)) {
+  if (!shelf.pictures.includes(picture)) {
     stop();
-    state.pictures = [openKept(picture)];
+    shelf.put(openKept(picture));
   }
   showPicture(picture, entry);
   $("stage").scrollIntoView({block: "nearest"});
@@ -260,6 +228,7 @@ async function clearHistory() {
   state.entries = [];
   showEntry(null);
   board.show([], null);
+  tidy();
 }
 
 function showError(message) {
@@ -288,7 +257,7 @@ async function connect() {
   try {
     const [models, tasks, limits] = await Promise.all([getModels(), getTasks(), getLimits()]);
     offerModels(models);
-    state.limits = limits;
+    shelf.limits = limits;
     $("num_beams").max = limits.max_beams;
     $("max_tokens").max = limits.max_tokens;
     $("file").accept = ["image/*", ...limits.extensions].join(",");
@@ -305,7 +274,7 @@ async function connect() {
 async function applyLink(link) {
   if (!link) return;
   const {sample, setRegion: setLater} = readLink(link, picker);
-  if (sample && viewer.picture?.name !== `${sample}.jpg`) await addSample(sample, false);
+  if (sample && viewer.picture?.name !== `${sample}.jpg`) await shelf.addSample(sample, false);
   setLater();
   showWanted();
 }
@@ -345,7 +314,10 @@ function tie() {
     }
   });
   addEventListener("hashchange", () => applyLink(location.hash));
-  takePictures({onFiles: addPictures, onSample: addSample});
+  takePictures({
+    onFiles: (files, beside) => shelf.addFiles(files, beside),
+    onSample: (name, beside) => shelf.addSample(name, beside),
+  });
 }
 
 tie();

@@ -63,8 +63,3 @@ export async function readPicture(file, limits, page = 1) {
   }
   return {id: newId(), file, name: file.name, page, ...seen};
 }
-
-export async function readSample(name, limits) {
-  const response = await fetch(`/samples/${name}.jpg`);
-  return readPicture(new File([await response.blob()], `${name}.jpg`, {type: "image/jpeg"}), limits);
-}

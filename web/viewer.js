@@ -41,6 +41,7 @@ export class Viewer {
 
   setLoading(loading) {
     $("stage").classList.toggle("loading", loading);
+    if (!loading && this.picture) $("page").value = this.picture.page;
   }
 
   setDrawing(drawing) {

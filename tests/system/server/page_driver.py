@@ -55,6 +55,12 @@ def ask_slowly(page, **options):
     )
 
 
+def code(page, view):
+    """The answer in another form."""
+    page.get_by_role("button", name=view, exact=True).click()
+    return page.locator("#code").text_content()
+
+
 def shapes(page):
     """The regions over the picture."""
     return page.locator("#overlay g.region")

@@ -1,16 +1,11 @@
-"""The page: what can be done with answers, and what it does while they come, or do not."""
+"""The page: links, history, what is drawn, and what it does while answers come, or do not."""
 
 import json
 import re
-import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 
-import pytest
-from PIL import Image
 from playwright.sync_api import expect
 
 from conftest import SAMPLES, SLOW, command_line
@@ -20,85 +15,12 @@ from page_driver import (
     choose_sample,
     choose_task,
     choose_tasks,
+    code,
     downloaded,
     record_texts,
     shapes,
     shoot,
 )
-
-
-def code(page, view):
-    page.get_by_role("button", name=view, exact=True).click()
-    return page.locator("#code").text_content()
-
-
-QUESTIONS = {
-    "Objects": ("od", ""),
-    "Things you name": ("open_vocabulary_detection", 'boat; the "red" mushroom\'s'),
-    "Prompt of your own": ("", "<CAPTION_TO_PHRASE_GROUNDING>a boat & it's $HOME"),
-}
-
-
-@pytest.mark.parametrize("task", QUESTIONS)
-def test_code_asks_the_same_again(page, tmp_path, task):
-    """`curl` and Python, run as they stand, give what the page shows."""
-    shutil.copy(SAMPLES / "shop.jpg", tmp_path)
-    name, text = QUESTIONS[task]
-    choose_sample(page, "shop")
-    choose_task(page, task)
-    if text:
-        page.get_by_role("textbox", name="Text", exact=True).fill(text)
-    page.get_by_text("Search options").click()
-    page.get_by_label("Beams").fill("2")
-    page.get_by_label("Tokens at most").fill("60")
-    ask(page)
-    record = json.loads(code(page, "JSON"))
-    if not name:
-        assert record["prompt"]
-    assert (record["width"], record["height"]) == Image.open(SAMPLES / "shop.jpg").size
-    ran = subprocess.run(
-        code(page, "curl"), shell=True, cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    again = json.loads(ran.stdout)["results"][0]
-    assert {**again, "timings": 0} == {**record, "timings": 0}
-    ran = subprocess.run(
-        [sys.executable, "-c", code(page, "HTTP")],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(ran.stdout) == record["result"]
-    package, spark = code(page, "Python"), code(page, "Spark")
-    compile(package, "python", "exec")
-    compile(spark, "spark", "exec")
-    assert "num_beams=2, max_length=61" in package
-    assert ".setBeamSize(2)" in spark and ".setMaxOutputLength(61)" in spark
-
-
-def test_copy(open_page, server):
-    page = open_page(server, permissions=["clipboard-read", "clipboard-write"])
-    choose_sample(page, "shop")
-    choose_tasks(page, "Caption", "Objects")
-    ask(page)
-    caption, objects = command_line([SAMPLES / "shop.jpg"], "--task", "caption", "--task", "od")
-    clipboard = lambda: page.evaluate("navigator.clipboard.readText()")
-    page.get_by_role("button", name="Copy", exact=True).click()
-    expect(page.locator("#copied")).to_have_text("Copied")
-    assert clipboard() == caption["result"]
-    page.locator("#together").get_by_text("Objects").click()
-    page.get_by_role("button", name="Copy", exact=True).click()
-    expect(page.locator("#copied")).to_have_text("Copied")
-    lines = [line.split("\t") for line in clipboard().splitlines()]
-    assert [line[0] for line in lines] == objects["result"]["labels"]
-    # Pages that came without HTTPS from elsewhere may only copy the older way.
-    page.evaluate("Object.defineProperty(window, 'isSecureContext', {value: false})")
-    page.locator("#together").get_by_text("Caption").click()
-    page.get_by_role("button", name="Copy", exact=True).click()
-    expect(page.locator("#copied")).to_have_text("Copied")
-    assert clipboard() == caption["result"]
-    x1, y1, *_ = map(float, lines[0][-1].split())
-    assert [x1, y1] == pytest.approx(objects["result"]["bboxes"][0][:2], abs=0.06)
 
 
 def test_a_link_carries_tasks_and_options(page, open_page, server):
@@ -312,36 +234,6 @@ def test_a_server_that_goes_away(open_page, serve):
     choose_task(page, "Caption")
     page.get_by_role("button", name="Ask").click()
     expect(page.locator("#answer-text")).not_to_be_empty()
-
-
-def test_the_api_as_a_page(open_page, server):
-    page = open_page(server, "/docs", viewport={"width": 1280, "height": 900})
-    document = server.client.get("/openapi.json").json()
-    for path, item in document["paths"].items():
-        for method, operation in item.items():
-            section = page.locator(f"#{operation['operationId']}")
-            expect(section.locator("h2")).to_have_text(f"{method.upper()} {path}")
-            expect(section).to_contain_text(operation["summary"])
-            for status in operation["responses"]:
-                expect(section.locator(".status", has_text=status)).to_have_count(1)
-    fields = document["components"]["schemas"]["SearchOptions"]["properties"]
-    rows = page.locator("#schema-SearchOptions tbody tr")
-    assert rows.count() == len(fields)
-    expect(rows.first).to_contain_text("1 to 16")
-    shoot(page, "docs")
-    # A link leads to its schema, and the command works as it stands.
-    page.locator("#annotate").get_by_role("link", name="Question").first.click()
-    expect(page.locator("#schema-Question")).to_be_in_viewport()
-    command = page.get_by_role("group", name="curl for /v1/annotate").text_content()
-    ran = subprocess.run(
-        command.replace("photo.jpg", "shop.jpg"),
-        shell=True,
-        cwd=SAMPLES,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert len(json.loads(ran.stdout)["results"]) == 2
 
 
 def test_the_page_loads_at_once(page, server):

@@ -54,7 +54,7 @@ def test_files_by_picker_drop_and_paste(open_page, server, tmp_path):
     add_files(page, tmp_path / "broken.jpg")
     expect(page.get_by_role("alert")).to_contain_text("broken.jpg")
     add_files(page, tmp_path / "notes.txt")
-    expect(page.get_by_role("alert")).to_have_text("That is not a picture file.")
+    expect(page.get_by_role("alert")).to_have_text("notes.txt is not a picture file.")
     # What was there is there still.
     expect(page.locator("#picture")).to_have_attribute("alt", "pasted.jpg")
 
