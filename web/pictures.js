@@ -3,8 +3,7 @@
 import {getThumbnail} from "./api.js";
 
 const FORM_BYTES = 64 * 1024;  // of a request, beside its picture
-// The model sees one frame, which the browser would not stop at.
-const MOVING = /\.(gif|apng)$/i;
+const HEAD_BYTES = 1024;
 
 export const megabytes = (bytes) => `${(bytes / 2 ** 20).toFixed(bytes < 10 * 2 ** 20 ? 1 : 0)} MB`;
 
@@ -23,6 +22,16 @@ function checkSize(file, limits) {
   }
 }
 
+// Whether a file is of a kind that may have several pages or frames. The model sees one of them, which a browser would
+// neither stop at nor count.
+async function mayBeSeveral(file) {
+  const bytes = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());
+  const text = String.fromCharCode(...bytes);
+  if (/^(GIF8|II[*+]\0|MM\0[*+]|%PDF)/.test(text)) return true;  // TIFF, too
+  if (text.startsWith("RIFF") && text.startsWith("VP8X", 12)) return (bytes[20] & 2) !== 0;  // WebP's mark of frames
+  return (text.startsWith("\x89PNG") && text.includes("acTL")) || text.startsWith("ftypavis", 4);
+}
+
 // Resolves to the size of what the browser shows at the URL; null if it shows nothing.
 async function sizeShown(url) {
   const image = new Image();
@@ -38,7 +47,7 @@ async function sizeShown(url) {
 // What the stage shows of a file, as {url, shown, width, height, pages}: `shown` is the server's copy, if that is it.
 async function look(file, page) {
   const url = URL.createObjectURL(file);
-  const size = page > 1 || MOVING.test(file.name) ? null : await sizeShown(url);
+  const size = page > 1 || await mayBeSeveral(file) ? null : await sizeShown(url);
   if (size) return {url, shown: null, ...size, pages: 1};
   URL.revokeObjectURL(url);
   const {blob, ...rest} = await getThumbnail(file, {page});
