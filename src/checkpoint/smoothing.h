@@ -66,6 +66,9 @@ class Smoothing {
 
   const std::vector<SmoothingSite>& sites() const { return sites_.inputs; }
 
+  // Of what enters a site's readers, as it is.
+  ColumnMoments InputMoments(const SmoothingSite& site);
+
  private:
   // What enters a site's readers: what is taken off, and the root mean squares of what is left.
   struct Activations {
@@ -76,7 +79,6 @@ class Smoothing {
   Activations Describe(const SmoothingSite& site);
   static InputSmoothing Make(const SmoothingSite& site, const Activations& activations,
                              std::vector<float> factors);
-  ColumnMoments InputMoments(const SmoothingSite& site);
   const ColumnMoments& OutputMoments(const std::string& layer);
   void CheckReaders(const SmoothingSite& site, size_t columns) const;
   [[noreturn]] void Misfit(const std::string& weight) const;
