@@ -90,8 +90,7 @@ dataset::JobSummary Run(dataset::Job& job, const AnnotateOptions& options,
     return dataset::RunJob(job);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kIo || job.journal == nullptr) throw;
-    throw Error(error.code(),
-                std::string(error.what()) + "; the same command goes on from where it stopped");
+    throw Error(error.code(), std::string(error.what()) + "; run the same command again to resume");
   }
 }
 
@@ -100,12 +99,14 @@ void SayWhatStayed(const dataset::JobSummary& summary) {
     if (count > 0) Say("uffizi: {} {} {}\n", count, count == 1 ? one : many, what);
   };
   say(summary.already_there, "picture", "pictures",
-      "left out, as the outputs are there already; --existing overwrite makes them anew");
+      "skipped because their outputs exist; --existing overwrite replaces them");
   say(summary.kept, "file", "files", "of other pictures kept as they were");
-  say(summary.outside, "region", "regions", "left out, as the labels are none of the classes");
+  say(summary.outside, "region", "regions",
+      "dropped because their labels are not among the "
+      "classes");
 }
 
-// "7 other files in the folders left out (4 .txt, 3 .mp4)".
+// "7 other files in the folders skipped (4 .txt, 3 .mp4)".
 std::string Describe(const dataset::LeftOut& left_out) {
   constexpr size_t kMost = 8;
   std::vector<std::pair<size_t, std::string>> kinds;
@@ -121,8 +122,7 @@ std::string Describe(const dataset::LeftOut& left_out) {
     list += fmt::format("{}{} {}", i == 0 ? "" : ", ", kinds[i].first, kinds[i].second);
   }
   if (kinds.size() > kMost) list += ", ...";
-  return fmt::format("{} other file{} in the folders left out ({})", all, all == 1 ? "" : "s",
-                     list);
+  return fmt::format("{} other file{} in the folders skipped ({})", all, all == 1 ? "" : "s", list);
 }
 
 int Conclude(const dataset::JobSummary& summary, std::optional<size_t> total, bool resumable,
@@ -131,7 +131,8 @@ int Conclude(const dataset::JobSummary& summary, std::optional<size_t> total, bo
   if (!summary.finished) {
     const std::string of = total ? fmt::format(" of {}", *total) : "";
     Say("uffizi: stopped after {}{} pictures; {}\n", progress.done, of,
-        resumable ? "the same command goes on from here" : "the answers so far are written");
+        resumable ? "run the same command again to resume"
+                  : "the answers so far have been written");
     return kInterrupted;
   }
   if (!quiet) SayWhatStayed(summary);
@@ -169,7 +170,7 @@ void CheckDrawFolder(const AnnotateOptions& options) {
     if (!options.output.draw.empty() && fs::is_directory(picture, ignored) &&
         fs::equivalent(picture, options.output.draw, ignored)) {
       throw Error(ErrorCode::kInvalidArgument,
-                  options.output.draw + ": is an input, and cannot be the folder of --draw too");
+                  options.output.draw + ": is an input and cannot also be the folder of --draw");
     }
   }
 }
@@ -207,7 +208,7 @@ int RunAnnotate(const CLI::App& command, AnnotateOptions& options) {
   const std::optional<size_t> total = dataset::Survey(job, outputs);
   if (total == size_t{0}) {
     throw Error(ErrorCode::kNotFound,
-                fmt::format("{}: no pictures there", options.pictures.front()));
+                fmt::format("{}: contains no pictures", options.pictures.front()));
   }
   LoadedModel model = LoadModel(options.model, questions, total);
   job.engine = model.engine;
@@ -217,7 +218,7 @@ int RunAnnotate(const CLI::App& command, AnnotateOptions& options) {
     journal->Begin(Fingerprint(options, questions, job.engine->info(), job.sinks),
                    options.output.restart);
     if (journal->found() && !options.quiet) {
-      Say("uffizi: going on after {} pictures\n", journal->found()->done);
+      Say("uffizi: resuming after {} pictures\n", journal->found()->done);
     }
   }
   return Conclude(Run(job, options, total), total, journal.has_value(), options.quiet);
@@ -231,9 +232,9 @@ Command AddAnnotate(CLI::App& app) {
   command
       ->add_option(
           "PICTURE", options->pictures,
-          "JPEG, PNG, WebP, GIF, TIFF, BMP, HEIC, AVIF, PDF and other files; folders, with all "
-          "below them; globs; .tar archives; .csv files with a column of paths; videos, "
-          "with --every; - for a list on standard input")
+          "Picture files (JPEG, PNG, WebP, GIF, TIFF, BMP, HEIC, AVIF, PDF and others), folders, "
+          "which are searched recursively, glob patterns, .tar archives, .csv files with a column "
+          "of paths, videos (with --every), or - for a list of paths on standard input")
       ->required();
   command->add_option("--csv-column", options->collection.csv_column,
                       "The column of paths in a .csv (default: path, image, file, ...)");
@@ -241,7 +242,7 @@ Command AddAnnotate(CLI::App& app) {
                     "Fetch http(s) pictures from private networks and through proxies too");
   AddModelOptions(*command, options->model);
   AddOutputOptions(*command, options->output);
-  command->add_flag("--quiet", options->quiet, "Nothing on standard error but failures");
+  command->add_flag("--quiet", options->quiet, "Print only failures on standard error");
   command->footer(
       "Examples:\n"
       "  uffizi annotate photo.jpg --task od --task caption --draw drawn/\n"
@@ -250,10 +251,10 @@ Command AddAnnotate(CLI::App& app) {
       "  uffizi annotate photos/ --task caption --then grounding --output a.jsonl --coco b.json\n"
       "  uffizi annotate photos/ --task detailed-caption --sidecar --prefix \"ohwx, \"\n"
       "  uffizi annotate ds/images --task od --classes classes.txt --yolo ds\n"
-      "Nothing that exists is replaced, unless --existing says so.\n"
-      "A job with output files that was stopped goes on when the same command is given again.\n"
-      "Exit codes: 0 all answered, 1 some pictures failed, 2 wrong usage, 3 bad model, 4 output\n"
-      "cannot be written, 130 stopped.");
+      "Existing files are not replaced unless --existing says so.\n"
+      "To resume an interrupted job with output files, run the same command again.\n"
+      "Exit codes: 0 all answered, 1 some pictures failed, 2 usage error, 3 the model cannot be\n"
+      "loaded, 4 the output cannot be written, 130 interrupted.");
   return [options, command] { return RunAnnotate(*command, *options); };
 }
 

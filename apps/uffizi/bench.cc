@@ -95,9 +95,9 @@ void PrintTable(Report& report) {
              report.session_threads, report.session_threads == 1 ? "" : "s", report.batch);
   fmt::print("pictures   {} in {:.2f} s, {} failed\n", report.pictures, report.seconds,
              report.failed);
-  fmt::print("speed      {:.2f} pictures a second\n", report.rate());
+  fmt::print("speed      {:.2f} pictures per second\n", report.rate());
   fmt::print("threads    busy {:.1f} % of the time\n", 100 * report.cores_busy);
-  fmt::print("memory     {:.0f} MB at most\n\n", PeakMegabytes());
+  fmt::print("memory     {:.0f} MB peak\n\n", PeakMegabytes());
   fmt::print("{:<16}{:>10}{:>10}{:>10}{:>10}{:>10}\n", "milliseconds", "mean", "p50", "p90", "p99",
              "most");
   for (Stage& stage : report.stages) {
@@ -171,25 +171,27 @@ int RunBench(const CLI::App& command, BenchOptions& options) {
 }
 
 void AddServerOptions(CLI::App& command, BenchServerOptions& server) {
-  const std::string group = "A running server instead of this machine's model";
+  const std::string group = "Benchmark a running server instead";
   const auto add = [&](const char* name, auto& value, const char* help) {
     return command.add_option(name, value, help)->group(group);
   };
-  add("--server", server.server, "http://HOST:PORT or unix:PATH of the server to put under load");
-  add("--api-key-file", server.api_key_file, "File whose first line is its key");
-  add("--connections", server.connections, "Requests at a time")
+  add("--server", server.server, "The server's address: http://HOST:PORT or unix:PATH");
+  add("--api-key-file", server.api_key_file, "File whose first line is the server's API key");
+  add("--connections", server.connections, "Concurrent requests")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
   add("--rate", server.rate,
-      "Requests a second that arrive at random, answered or not; else the next is sent when the "
-      "last is answered")
+      "Send this many requests per second, at random times, without waiting for answers (default: "
+      "send the next request when one is answered)")
       ->check(CLI::PositiveNumber);
-  add("--seconds", server.seconds, "How long")->check(CLI::PositiveNumber)->capture_default_str();
-  add("--requests", server.requests, "How many, instead of how long")->check(CLI::PositiveNumber);
+  add("--seconds", server.seconds, "How long to run")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  add("--requests", server.requests, "How many requests to send, instead of --seconds")
+      ->check(CLI::PositiveNumber);
   add("--expect", server.expect,
-      "Records that `uffizi annotate --format jsonl` wrote of the same pictures and questions: "
-      "each "
-      "answer must be the same")
+      "Records of the same pictures and questions, written by `uffizi annotate --format jsonl`; "
+      "each answer must equal its record")
       ->check(CLI::ExistingFile);
 }
 
@@ -198,12 +200,14 @@ void AddServerOptions(CLI::App& command, BenchServerOptions& server) {
 Command AddBench(CLI::App& app) {
   auto options = std::make_shared<BenchOptions>();
   CLI::App* command = app.add_subcommand(
-      "bench", "Tell pictures a second, the time of each stage, and memory on this machine");
+      "bench", "Measure pictures per second, the time of each stage, and memory use");
   command
-      ->add_option("PICTURE", options->pictures, "Pictures to ask about, as `annotate` takes them")
+      ->add_option("PICTURE", options->pictures,
+                   "Pictures to annotate, in any form that "
+                   "`annotate` takes")
       ->required();
   AddModelOptions(*command, options->model);
-  command->add_flag("--json", options->json, "One line of JSON instead of a table");
+  command->add_flag("--json", options->json, "Print one line of JSON instead of a table");
   AddServerOptions(*command, options->server);
   command->footer(
       "Examples:\n"

@@ -55,7 +55,9 @@ std::string FormOf(const std::string& bytes, const std::vector<Question>& questi
   body += bytes + "\r\n";
   for (const Question& question : questions) {
     if (question.after) {
-      throw Error(ErrorCode::kUnsupported, "--then is not for --server: a request has no cascades");
+      throw Error(ErrorCode::kUnsupported,
+                  "--then cannot be combined with --server: a request "
+                  "has no follow-up tasks");
     }
     if (!question.task) {
       AddField("prompt", question.input, body);
@@ -87,7 +89,7 @@ std::map<std::string, std::vector<json>> ReadExpected(const std::string& path) {
     json record = json::parse(line, nullptr, /*allow_exceptions=*/false);
     if (!record.is_object() || !record.contains("image")) {
       throw Error(ErrorCode::kInvalidArgument,
-                  path + ": must hold records of `uffizi annotate --format jsonl`");
+                  path + ": must contain records of `uffizi annotate --format jsonl`");
     }
     const auto image = record["image"].get<std::string>();
     expected[image].push_back(Timeless(std::move(record)));
@@ -116,7 +118,7 @@ std::vector<Prepared> Prepare(const BenchServerOptions& options,
                               one.expected.size(), picture.name, questions.size()));
     }
   }
-  if (prepared.empty()) throw Error(ErrorCode::kInvalidArgument, "there are no pictures");
+  if (prepared.empty()) throw Error(ErrorCode::kInvalidArgument, "no pictures were given");
   return prepared;
 }
 
@@ -228,7 +230,8 @@ class Load {
     }
     if (same) return;
     ++tally.wrong;
-    if (tally.complaint.empty()) tally.complaint = "another answer than expected: " + response.body;
+    if (tally.complaint.empty())
+      tally.complaint = "an answer differs from the expected one: " + response.body;
   }
 
   const BenchServerOptions& options_;
@@ -271,7 +274,7 @@ void PrintTable(const json& report) {
   fmt::print("requests   {} in {:.2f} s on {} connections", report["requests"].get<size_t>(),
              report["seconds"].get<double>(), report["connections"].get<int>());
   if (report["rate"].get<double>() > 0) {
-    fmt::print(", {} a second whether or not they are answered", report["rate"].get<double>());
+    fmt::print(", {} per second without waiting for answers", report["rate"].get<double>());
   }
   fmt::print("\nanswers   ");
   for (const auto& [status, count] : report["statuses"].items()) {
@@ -279,7 +282,7 @@ void PrintTable(const json& report) {
   }
   fmt::print("\n");
   if (report["checked"].get<bool>()) fmt::print("wrong      {}\n", report["wrong"].get<size_t>());
-  fmt::print("speed      {:.2f} pictures a second\n\n",
+  fmt::print("speed      {:.2f} pictures per second\n\n",
              report["pictures_per_second"].get<double>());
   const json& latency = report["latency"];
   fmt::print("{:<16}", "milliseconds");

@@ -39,7 +39,7 @@ FidelityReference AskReference(const CheckOptions& options, std::span<const fs::
             }
             ++done;
             if (!line.Due()) return;
-            line.Show(fmt::format("{} of {} pictures asked in f32", done, pictures.size()),
+            line.Show(fmt::format("{} of {} pictures answered in f32", done, pictures.size()),
                       static_cast<double>(done) / static_cast<double>(pictures.size()));
           }};
 }
@@ -50,7 +50,7 @@ void Print(const EngineInfo& truth, double truth_seconds, const EngineInfo& info
              fidelity.pictures, fidelity.pictures == 1 ? "" : "s");
   for (const std::string& line : FidelityLines(fidelity)) fmt::print("{}\n", line);
   fmt::print(
-      "{:<22}{:.2f} s a picture and {:.1f} MB of weights in memory; f32 {:.2f} s, {:.1f} MB\n",
+      "{:<22}{:.2f} s per picture and {:.1f} MB of weights in memory; f32 {:.2f} s, {:.1f} MB\n",
       "cost", fidelity.seconds, static_cast<double>(info.resident_bytes) / kMega, truth_seconds,
       static_cast<double>(truth.resident_bytes) / kMega);
 }
@@ -107,34 +107,34 @@ int RunCheck(CheckOptions options) {
 Command AddCheck(CLI::App& app) {
   auto options = std::make_shared<CheckOptions>();
   CLI::App* command =
-      app.add_subcommand("check", "Measure what 4 bits change in a model's answers about pictures");
+      app.add_subcommand("check", "Measure how 4-bit weights change a model's answers");
   command->add_option("MODEL", options->model, "Model folder, artifact or name to check")
       ->required();
   command
       ->add_option("PICTURES", options->pictures,
-                   "Pictures, or folders of them: such as the model is meant for, 20 or more")
+                   "Pictures or folders of pictures: at least 20, typical of the model's use")
       ->required();
   command
       ->add_option("--against", options->against,
-                   "Model whose answers in f32 are the truth (default: MODEL itself, which is then "
-                   "checked in int4)")
+                   "Model whose f32 answers are the reference (default: MODEL itself, which is "
+                   "then checked in int4)")
       ->allow_extra_args(false);
   command
       ->add_option("--task", options->tasks,
-                   "Question to ask, may be repeated: a task that takes no input and answers in "
-                   "boxes or in text (default: od, caption, ocr)")
+                   "Task to compare; may be repeated. It must take no input and answer with boxes "
+                   "or text (default: od, caption, ocr)")
       ->allow_extra_args(false)
       ->type_name("NAME");
   AddEngineOptions(*command, options->engine);
-  command->add_flag("--json", options->json, "The report as one JSON object");
-  command->add_flag("--quiet", options->quiet, "No progress on standard error");
+  command->add_flag("--json", options->json, "Print the report as one JSON object");
+  command->add_flag("--quiet", options->quiet, "Do not show progress on standard error");
   command->footer(
       "No labels are needed: both models answer the same questions as `annotate` would, and the "
-      "answers\nin f32 are the truth. Boxes are told by COCO's AP50, captions and text by how many "
-      "characters had\nto be edited, next tokens by how often they agree and by their KL "
-      "divergence, when the model is led\nalong the answers in f32. --lora merges adapters into "
-      "the "
-      "model that is the truth.\n"
+      "f32\n"
+      "answers are the reference. Boxes are compared by COCO's AP50, and captions and text by "
+      "edit\n"
+      "distance. Next-token predictions along the f32 answers are compared by agreement and KL\n"
+      "divergence. --lora merges adapters into the reference model.\n"
       "Examples:\n"
       "  uffizi check Florence-2-large photos/\n"
       "  uffizi check Florence-2-large-int4 --against Florence-2-large photos/ --json");

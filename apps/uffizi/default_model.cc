@@ -19,7 +19,7 @@ std::filesystem::path DefaultModel() {
     if (fs::exists(folder / "config.json", ignored)) return fs::weakly_canonical(folder, ignored);
   }
   throw Error(ErrorCode::kNotFound,
-              "no model came with this program; name one with --model DIR or UFFIZI_MODEL=DIR");
+              "this program has no included model; name one with --model DIR or UFFIZI_MODEL=DIR");
 }
 
 }  // namespace uffizi::cli

@@ -8,17 +8,23 @@ namespace uffizi::cli {
 
 void AddEngineOptions(CLI::App& command, EngineOptions& engine) {
   AddLoraOption(command, engine.lora);
-  command.add_option("--compute", engine.compute, "Arithmetic: " + AllNames<Compute>())
+  command
+      .add_option("--compute", engine.compute,
+                  "Precision of the computation: " + AllNames<Compute>())
       ->transform(OneOf<Compute>())
       ->type_name("KIND");
   command.add_option("--threads", engine.threads, "Threads (default: all cores)")
       ->check(CLI::Range(0, 1024));
   command
       .add_option("--engine", engine.kind,
-                  "Who computes: native, or openvino, which takes artifacts with IR graphs")
+                  "Engine that runs the model: native, or openvino, which needs an artifact with "
+                  "IR graphs")
       ->transform(OneOf<EngineKind>())
       ->type_name("NAME");
-  command.add_option("--device", engine.device, "Of --engine openvino: CPU, GPU, NPU, GPU.1, ...")
+  command
+      .add_option("--device", engine.device,
+                  "Device of --engine openvino: CPU, GPU, NPU, "
+                  "GPU.1, ...")
       ->capture_default_str();
 }
 

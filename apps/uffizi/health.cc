@@ -15,10 +15,12 @@ constexpr std::chrono::seconds kTimeout{5};
 
 Command AddHealth(CLI::App& app) {
   auto url = std::make_shared<std::string>("http://127.0.0.1:8080");
-  CLI::App* command = app.add_subcommand("health", "Ask a server whether it is well");
-  command->add_option("URL", *url, "Of the server: http://HOST:PORT or unix:PATH")
+  CLI::App* command = app.add_subcommand("health", "Check whether a server is healthy");
+  command->add_option("URL", *url, "The server's address: http://HOST:PORT or unix:PATH")
       ->capture_default_str();
-  command->footer("Exits with 0 if it is, with 1 if not: for containers and scripts.");
+  command->footer(
+      "Exits with 0 if the server is healthy, with 1 if not. For containers and "
+      "scripts.");
   return [url]() -> int {
     try {
       server::HttpClient client(server::ServerAddress::Parse(*url), kTimeout);

@@ -99,7 +99,7 @@ int RunInfo(const InfoOptions& options) {
              info.image_tokens);
   fmt::print("text          d_model {}, {}+{} layers, vocabulary {}, {} positions\n", info.d_model,
              info.encoder_layers, info.decoder_layers, info.vocab_size, info.max_positions);
-  fmt::print("tasks         {}, or any prompt of your own\n", fmt::join(tasks, ", "));
+  fmt::print("tasks         {}, or your own prompt\n", fmt::join(tasks, ", "));
   PrintOutliers(outliers, !options.pictures.empty());
   return failed > 0 ? kSomeFailed : kOk;
 }
@@ -108,20 +108,21 @@ int RunInfo(const InfoOptions& options) {
 
 Command AddInfo(CLI::App& app) {
   auto options = std::make_shared<InfoOptions>();
-  CLI::App* command = app.add_subcommand("info", "Tell a model's size, precision, tasks, memory");
+  CLI::App* command = app.add_subcommand("info",
+                                         "Print a model's size, precision, tasks and "
+                                         "memory use");
   command->add_option("MODEL", options->model,
-                      "Model folder, artifact or name (default: the one that came along)");
+                      "Model folder, artifact or name (default: the included model)");
   AddEngineOptions(*command, options->engine);
   command->add_option("--pictures", options->pictures,
-                      "Pictures, or folders of them: measures on these, in f32, how far the "
-                      "activations of each layer peak over their rms");
-  command->add_flag("--json", options->json, "One JSON object instead of a table");
+                      "Pictures or folders of pictures on which to measure, in f32, how far each "
+                      "layer's activations peak above their root mean square");
+  command->add_flag("--json", options->json, "Print one JSON object instead of a table");
   command->footer(fmt::format(
-      "A layer whose activations peak over {:.0f} times their root mean square is warned of: in "
-      "few "
-      "bits the\nrest vanishes beside such peaks, unless columns are smoothed, as Uffizi does. "
-      "Peaks are estimated from\nweights and norms, which takes no time; --pictures measures "
-      "them.\n"
+      "Warns of layers whose activations peak above {:.0f} times their root mean square. Beside "
+      "such\npeaks, a few bits cannot represent the other values, unless columns are smoothed, as "
+      "Uffizi does.\nPeaks are estimated from weights and norms, which is immediate; --pictures "
+      "measures them.\n"
       "Examples:\n"
       "  uffizi info Florence-2-large\n"
       "  uffizi info Florence-2-large --pictures photos/",

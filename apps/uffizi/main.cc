@@ -37,11 +37,12 @@ constexpr const char* kFooter = R"(Examples:
   uffizi annotate photos/*.jpg --task caption --task ocr --output answers.jsonl
   uffizi annotate photo.jpg --task grounding --text "a cat on a sofa" --draw drawn/
   uffizi info path/to/Florence-2-base
-Each command explains itself: uffizi annotate --help)";
+Each command has its own help: uffizi annotate --help)";
 
 int Main(int argc, char** argv) {
   CLI::App app(
-      "Uffizi runs Florence-2: it captions, detects, grounds, segments and reads pictures.",
+      "Uffizi runs Florence-2 on CPUs: it captions pictures, detects objects, grounds phrases, "
+      "segments, and reads text.",
       "uffizi");
   app.set_version_flag("--version", UFFIZI_VERSION);
   app.require_subcommand(1);

@@ -124,7 +124,7 @@ std::string DescribeOne(const dataset::Question& question) {
 }  // namespace
 
 void AddModelOptions(CLI::App& command, ModelOptions& options) {
-  std::string tasks = "What to do; may be repeated:";
+  std::string tasks = "Task to ask; may be repeated:";
   for (const TaskInfo& task : AllTasks()) tasks += fmt::format("\n  {}: {}", task.name, task.help);
   // One value each, so that a picture may follow.
   const auto add_list = [&](const char* name, std::vector<std::string>& values,
@@ -133,46 +133,48 @@ void AddModelOptions(CLI::App& command, ModelOptions& options) {
   };
   add_list("--task", options.tasks, tasks)->type_name("NAME");
   add_list("--then", options.thens,
-           "A task that goes on from the answer of the --task or --then before it: "
-           "--task caption --then grounding grounds the caption")
+           "Follow-up task for the answer of the preceding --task or --then: --task caption "
+           "--then grounding grounds the caption")
       ->type_name("NAME");
-  add_list("--text", options.texts, "Input of a task that takes text, in order of tasks");
+  add_list("--text", options.texts, "Input for the next task that takes text");
   add_list("--region", options.regions,
-           "Input of a region task: x1,y1,x2,y2 in pixels, or four <loc_N>");
+           "Input for the next task that takes a region: x1,y1,x2,y2 in pixels, or four <loc_N>");
   add_list("--class", options.classes,
-           "What open-vocabulary detection looks for, and the only labels that any task's regions "
-           "may have; may be repeated. Class numbers are in this order")
+           "Class that open-vocabulary detection looks for; may be repeated. Regions with other "
+           "labels are dropped, for all tasks. Classes are numbered in this order")
       ->type_name("NAME");
   command
       .add_option("--classes", options.classes_file,
-                  "The same from a file: a name a line, or a YOLO data.yaml")
+                  "Classes from a file: one name a line, or a YOLO data.yaml")
       ->type_name("FILE");
   add_list("--prompt", options.prompts,
-           "A prompt of your own, such as \"<OD>\" or \"<DocVQA>What is the total?\"");
+           "Your own prompt, such as \"<OD>\" or \"<DocVQA>What is the total?\"");
   add_list("--as", options.answer_as,
-           "The task whose answers those of the --prompt before it look like: --prompt \"<MY_OD>\" "
-           "--as od")
+           "Task as whose answer to parse the answer to the preceding --prompt: --prompt "
+           "\"<MY_OD>\" --as od")
       ->type_name("NAME");
   command
       .add_option("--min-score", options.filter.min_score,
-                  "Leave regions of a lower score out, and those without one")
+                  "Drop regions with a lower score, and those without one")
       ->check(CLI::Range(0.0, 1.0));
   command
       .add_option("--labels", options.filter.labels,
-                  "Keep regions with one of these labels: car,\"traffic light\"; may be repeated")
+                  "Keep only regions with one of these labels: car,\"traffic light\"; may be "
+                  "repeated")
       ->delimiter(',')
       ->allow_extra_args(false);
   command.add_option(
       "--model", options.model,
-      "Model folder, artifact or name (default: $UFFIZI_MODEL, else the one that came along)");
+      "Model folder, artifact or name (default: $UFFIZI_MODEL, else the included model)");
   AddEngineOptions(command, options.engine);
   command
       .add_option("--workers", options.workers,
-                  "Pictures at a time, which share the threads (default: one a thread)")
+                  "Pictures processed at once, which share the threads (default: one per thread)")
       ->check(CLI::Range(0, 1024));
   command
       .add_option("--batch", options.batch,
-                  "Pictures whose answers are generated together (default: up to 8, by memory)")
+                  "Pictures whose answers are generated together (default: up to 8, depending on "
+                  "memory)")
       ->check(CLI::Range(0, 1024));
   AddPictureOptions(command, options.picture);
   AddSearchOptions(command, options.generation);
@@ -181,7 +183,7 @@ void AddModelOptions(CLI::App& command, ModelOptions& options) {
 void ReadClasses(ModelOptions& options) {
   if (options.classes_file.empty()) return;
   if (!options.classes.empty()) {
-    throw Error(ErrorCode::kInvalidArgument, "classes come by --class or --classes, not by both");
+    throw Error(ErrorCode::kInvalidArgument, "give classes with --class or --classes, not both");
   }
   options.classes = dataset::ReadClassFile(options.classes_file);
 }
@@ -198,12 +200,12 @@ std::vector<dataset::Question> MakeQuestions(const CLI::App& command, const Mode
       questions.push_back({std::nullopt, options.prompts[prompt++]});
     } else if (name == "--as") {
       if (questions.empty() || questions.back().task) {
-        throw Error(ErrorCode::kInvalidArgument, "--as needs a --prompt before it");
+        throw Error(ErrorCode::kInvalidArgument, "--as must follow a --prompt");
       }
       questions.back().answer_as = TaskNamed(options.answer_as[as++]);
     } else if (name == "--then") {
       if (questions.empty()) {
-        throw Error(ErrorCode::kInvalidArgument, "--then needs a --task before it");
+        throw Error(ErrorCode::kInvalidArgument, "--then must follow a --task");
       }
       questions.push_back({TaskNamed(options.thens[then++]), "", questions.size() - 1});
     }

@@ -147,10 +147,11 @@ void CheckOutputOptions(const OutputOptions& options,
   };
   const bool sidecars = options.sidecar || !options.sidecar_folder.empty();
   if (!sidecars && !(options.prefix.empty() && options.suffix.empty())) {
-    refuse("--prefix and --suffix are for .txt sidecars: --sidecar, or --sidecar-folder DIR");
+    refuse("--prefix and --suffix need .txt sidecars: --sidecar or --sidecar-folder DIR");
   }
   for (const std::string* text : {&options.prefix, &options.suffix}) {
-    if (text->find('\n') != std::string::npos) refuse("--prefix and --suffix are of one line");
+    if (text->find('\n') != std::string::npos)
+      refuse("--prefix and --suffix must be a single line");
   }
   // Sinks of regions alone would stay empty without a task that finds some.
   const bool regions =
@@ -163,13 +164,13 @@ void CheckOutputOptions(const OutputOptions& options,
                                     {"--yolo", &options.yolo},
                                     {"--masks", &options.masks}}) {
     if (!value->empty()) {
-      refuse(fmt::format("{} keeps regions, and none of the tasks finds any; --task od", name));
+      refuse(fmt::format("{} needs a task that finds regions, such as --task od", name));
     }
   }
 }
 
 void AddOutputOptions(CLI::App& command, OutputOptions& options) {
-  const std::string group = "Outputs (several at a time)";
+  const std::string group = "Outputs (any combination)";
   const auto add = [&](const char* name, std::string& value, const char* type, const char* help) {
     command.add_option(name, value, help)->group(group)->type_name(type);
   };
@@ -179,49 +180,55 @@ void AddOutputOptions(CLI::App& command, OutputOptions& options) {
                                                  {"csv", Format::kCsv}};
   command
       .add_option("--format", options.format,
-                  "Of --output: table, json, jsonl or csv (default: as its name ends, else jsonl; "
-                  "table on standard output)")
+                  "Format of --output: table, json, jsonl or csv (default: by the file's "
+                  "extension, else jsonl; table on standard output)")
       ->transform(CLI::CheckedTransformer(formats).description(""))
       ->type_name("FORMAT")
       ->group(group);
-  add("--output", options.output, "FILE", "The answers (default: standard output)");
-  add("--csv", options.csv, "FILE", "A row for each region or text");
-  add("--coco", options.coco, "FILE", "COCO detection and segmentation, masks as run lengths");
+  add("--output", options.output, "FILE", "File for the answers (default: standard output)");
+  add("--csv", options.csv, "FILE", "CSV with a row per region or text answer");
+  add("--coco", options.coco, "FILE", "COCO annotations; masks as run lengths");
   add("--yolo", options.yolo, "DIR",
-      "YOLO labels, links to the pictures (none for those in DIR/images), data.yaml");
+      "YOLO data set: labels, links to the pictures (none for those in DIR/images), data.yaml");
   add("--label-studio", options.label_studio, "FILE", "Tasks with predictions for Label Studio");
-  command.add_flag("--sidecar", options.sidecar, "A .txt with the answers beside each picture")
+  command
+      .add_flag("--sidecar", options.sidecar,
+                "Write a .txt with the answers beside each "
+                "picture")
       ->group(group);
-  add("--sidecar-folder", options.sidecar_folder, "DIR", "The same, in a folder of their own");
+  add("--sidecar-folder", options.sidecar_folder, "DIR", "Write these .txt files into DIR instead");
   add("--prefix", options.prefix, "TEXT",
-      "Put before each line of a .txt, such as a trigger word: \"ohwx, \"");
-  add("--suffix", options.suffix, "TEXT", "Put behind each line of a .txt");
+      "Text to put before each line of a .txt, such as a trigger word: \"ohwx, \"");
+  add("--suffix", options.suffix, "TEXT", "Text to put after each line of a .txt");
   add("--label-studio-prefix", options.label_studio_prefix, "TEXT",
-      "What its data.image begins with: /data/local-files/?d= or an address");
-  add("--draw", options.draw, "DIR", "Annotated pictures");
-  add("--masks", options.masks, "DIR", "Regions as PNG files, white on black");
+      "Prefix of data.image, such as /data/local-files/?d= or an address");
+  add("--draw", options.draw, "DIR", "Folder for annotated pictures");
+  add("--masks", options.masks, "DIR",
+      "Folder for masks of the regions, as PNG files, white on "
+      "black");
   command
       .add_option("--mask-layout", options.mask_layout,
-                  "Of --masks: a file for each of the regions, or one of their numbers (indexed)")
+                  "Layout of --masks: a file for each region (regions), or one file of region "
+                  "numbers (indexed)")
       ->transform(CLI::CheckedTransformer(std::map<std::string, dataset::MaskLayout>{
                                               {"regions", dataset::MaskLayout::kRegions},
                                               {"indexed", dataset::MaskLayout::kIndexed}})
                       .description(""))
       ->type_name("LAYOUT")
       ->group(group);
-  command.add_flag("--drop-invalid", options.drop_invalid, "Leave error records out")->group(group);
+  command.add_flag("--drop-invalid", options.drop_invalid, "Leave out error records")->group(group);
   command
       .add_option("--existing", options.existing,
-                  "Outputs that exist and are not this job's: keep (leave out their pictures), "
-                  "overwrite, or, for a .txt, append or prepend (default: keep for a .txt, refuse "
-                  "for the others)")
+                  "What to do with outputs that exist and were not made by this job: keep (skip "
+                  "their pictures), overwrite, or, for a .txt, append or prepend (default: keep a "
+                  ".txt, refuse others)")
       ->transform(CLI::CheckedTransformer(ExistingNames()).description(""))
       ->type_name("keep|overwrite|append|prepend")
       ->group(group);
   add("--job", options.job, "DIR",
-      "Where the job's journal is kept: an empty folder, or a new one (default: beside the first "
+      "Folder for the job's journal, which must be empty or new (default: beside the first "
       "output)");
-  command.add_flag("--restart", options.restart, "Begin an unfinished job again")->group(group);
+  command.add_flag("--restart", options.restart, "Start an unfinished job over")->group(group);
 }
 
 }  // namespace uffizi::cli

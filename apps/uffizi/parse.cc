@@ -28,8 +28,9 @@ int RunParse(const std::string& task_name) {
 Command AddParse(CLI::App& app) {
   auto task = std::make_shared<std::string>();
   CLI::App* command =
-      app.add_subcommand("parse", "Turn raw answers made elsewhere into results, line by line");
-  command->add_option("--task", *task, "The task that was asked: od, <OD>, ...")->required();
+      app.add_subcommand("parse", "Parse raw answers that were generated elsewhere, one a line");
+  command->add_option("--task", *task, "The task that the answers belong to: od, <OD>, ...")
+      ->required();
   command->footer(
       "Example:\n"
       "  echo '{\"size\": [640, 480], \"text\": \"cat<loc_10><loc_20><loc_500><loc_700>\"}' | "

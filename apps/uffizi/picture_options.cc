@@ -6,38 +6,40 @@ namespace uffizi::cli {
 
 void AddPictureOptions(CLI::App& command, PictureOptions& options) {
   const std::string group = "Pictures";
-  command.add_flag("--no-exif", options.no_exif, "Do not turn pictures as their EXIF says")
-      ->group(group);
+  command.add_flag("--no-exif", options.no_exif, "Ignore the EXIF orientation")->group(group);
   command
       .add_flag("--drop-alpha", options.drop_alpha,
-                "Ignore transparency, as Pillow does, instead of composing over white")
+                "Ignore transparency, as Pillow does, instead of compositing over white")
       ->group(group);
   command
       .add_option("--truncated", options.truncated,
-                  "A JPEG or PNG that is cut off: refuse, or fill what is missing")
+                  "What to do with a truncated JPEG or PNG: refuse it, or fill the missing part")
       ->check(CLI::IsMember({"refuse", "fill"}))
       ->capture_default_str()
       ->group(group);
   command
       .add_option("--pages", options.pages,
-                  "Of TIFF, PDF and animations: all, or 1-3,7 (default: the first)")
+                  "Pages of TIFF, PDF and animations to annotate: all, or 1-3,7 (default: the "
+                  "first)")
       ->type_name("PAGES")
       ->group(group);
   command
       .add_option("--every", options.every,
-                  "Of videos and animations: a frame each 2s, 500ms or 1m (videos need ffmpeg)")
+                  "Annotate a frame of videos and animations every 2s, 500ms or 1m (videos need "
+                  "ffmpeg)")
       ->type_name("TIME")
       ->group(group);
   command
       .add_option("--tiles", options.tiles,
-                  "Cut large pictures for detection and OCR: auto, 3x2 or a side such as 1000")
+                  "Split large pictures into tiles for detection and OCR: auto, columns x rows "
+                  "such as 3x2, or a side in pixels such as 1000")
       ->type_name("TILES")
       ->group(group);
-  command.add_option("--dpi", options.decode.pdf_dpi, "Dots an inch of PDF pages")
+  command.add_option("--dpi", options.decode.pdf_dpi, "Resolution of PDF pages, in dots per inch")
       ->check(CLI::Range(10, 1200))
       ->capture_default_str()
       ->group(group);
-  command.add_option("--max-pixels", options.decode.max_pixels, "Refuse larger pictures")
+  command.add_option("--max-pixels", options.decode.max_pixels, "Refuse pictures with more pixels")
       ->capture_default_str()
       ->group(group);
 }

@@ -74,7 +74,7 @@ std::string ProgressDisplay::Text(const dataset::JobProgress& progress) const {
   const double rate = static_cast<double>(now) / std::max(progress.seconds, 1e-3);
   std::string text = total_ ? fmt::format("{} of {} pictures", progress.done, *total_)
                             : fmt::format("{} pictures", progress.done);
-  text += fmt::format(", {:.{}f} a second", rate, rate < 10 ? 2 : 1);
+  text += fmt::format(", {:.{}f} per second", rate, rate < 10 ? 2 : 1);
   if (total_ && now > 0 && *total_ >= progress.done) {
     text += ", " + FormatDuration(static_cast<double>(*total_ - progress.done) / rate) + " left";
   }

@@ -23,17 +23,17 @@ std::string Text(const PullProgress& now) {
 
 int Verify(const std::string& name) {
   if (!ModelName::IsOne(name)) {
-    throw Error(ErrorCode::kInvalidArgument, name + ": --verify takes the name of a model");
+    throw Error(ErrorCode::kInvalidArgument, name + ": not a model's name, which --verify needs");
   }
   size_t files = 0;
   const std::vector<std::string> damage =
       VerifyModel(ModelName(name), [&](const KnownFile&) { ++files; });
   for (const std::string& line : damage) Say("uffizi: {}\n", line);
   if (damage.empty()) {
-    fmt::print("{}: {} files are what they should be\n", name, files);
+    fmt::print("{}: {} files match their checksums\n", name, files);
     return kOk;
   }
-  Say("uffizi: move its folder away, and `uffizi pull {}` fetches it again\n", name);
+  Say("uffizi: move its folder away and run `uffizi pull {}` to download it again\n", name);
   return kBadModel;
 }
 
@@ -66,8 +66,8 @@ void AddLoraOption(CLI::App& command, std::vector<LoraSource>& lora) {
               }
             }
           },
-          "LoRA adapter to merge in, as peft saves it: folder or name, =WEIGHT after it if you "
-          "like; may be repeated")
+          "LoRA adapter to merge into the model: a folder saved by peft, or a name, optionally "
+          "with =WEIGHT; may be repeated")
       ->allow_extra_args(false)
       ->type_name("DIR[=WEIGHT]");
 }
@@ -81,17 +81,16 @@ Command AddPull(CLI::App& app) {
   auto name = std::make_shared<std::string>();
   auto verify = std::make_shared<bool>(false);
   CLI::App* command = app.add_subcommand("pull", "Download a model into the cache");
-  command->add_option("NAME", *name, "Of a model on Hugging Face, or one of Spark NLP's")
-      ->required();
+  command->add_option("NAME", *name, "Name of a model on Hugging Face or of Spark NLP")->required();
   command->add_flag("--verify", *verify,
-                    "Compare every file of a model in the cache with its checksum");
+                    "Check every file of a model in the cache against its checksum");
   command->footer(
-      "Every command that takes a model takes NAME, too, and downloads it if need be.\n"
+      "Every command that takes a model also takes NAME and downloads it if necessary.\n"
       "Examples:\n"
       "  uffizi pull microsoft/Florence-2-large-ft\n"
       "  uffizi pull florence_2_large_int4\n"
       "  uffizi pull --verify florence_2_large_int4\n"
-      "docs/models.md tells about mirrors, tokens, proxies and working offline.");
+      "docs/models.md explains mirrors, tokens, proxies and working offline.");
   return [name, verify]() -> int {
     if (*verify) return Verify(*name);
     fmt::print("{}\n", FindModel(*name).string());

@@ -50,7 +50,7 @@ std::vector<std::string> ReadApiKeys(const std::string& file) {
     line.erase(line.find_last_not_of(" \r\t") + 1);
     if (!line.empty() && line.front() != '#') keys.push_back(line);
   }
-  if (keys.empty()) throw Error(ErrorCode::kInvalidArgument, file + ": holds no key");
+  if (keys.empty()) throw Error(ErrorCode::kInvalidArgument, file + ": contains no key");
   return keys;
 }
 
@@ -85,8 +85,7 @@ void SetUrlAccess(const std::vector<std::string>& hosts, server::ServerOptions& 
   access.fetch.max_bytes = server.http.max_body_bytes;
   access.fetch.max_seconds = std::min(access.fetch.max_seconds, server.models.batcher.max_seconds);
   if (access.fetch.allow_private && !access.urls) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "--allow-private-urls says more of --allow-url-hosts, which is not given");
+    throw Error(ErrorCode::kInvalidArgument, "--allow-private-urls needs --allow-url-hosts");
   }
 }
 
@@ -104,7 +103,8 @@ int RunServe(ServeOptions options) {
   wanted.models.batcher.max_tokens = wanted.models.limits.max_tokens;
   if (options.max_memory_mb < server::kBytesOfJson * options.max_body_mb) {
     throw Error(ErrorCode::kInvalidArgument,
-                "--max-memory must be at least four times --max-body, as a request in JSON takes");
+                "--max-memory must be at least four times --max-body, which a request in JSON "
+                "needs");
   }
   // Each worker has one thread when all have something to do, and all threads when it is alone.
   wanted.models.batcher.threads =
@@ -120,11 +120,11 @@ int RunServe(ServeOptions options) {
   signals.Started([&] { server.ReopenLog(); });
   Say("uffizi: {} at {}\n", name, AddressOf(wanted.http, server.port()));
   if (!IsLoopback(wanted.http) && wanted.api.api_keys.empty()) {
-    Say("uffizi: warning: everyone who reaches this address may ask: no API key is set "
-        "(--api-key-file)\n");
+    Say("uffizi: warning: no API key is set (--api-key-file), so anyone who can reach this "
+        "address can use the server\n");
   }
   signals.WaitForEnd();
-  Say("uffizi: shutting down; a second signal ends at once\n");
+  Say("uffizi: shutting down; a second signal stops at once\n");
   server.Shutdown(options.grace_seconds);
   return kOk;
 }
@@ -132,21 +132,21 @@ int RunServe(ServeOptions options) {
 void AddAccessOptions(CLI::App& command, ServeOptions& options) {
   command
       .add_option("--cors", options.server.api.cors,
-                  "Origin whose pages may ask from a browser, such as https://photos.example; may "
-                  "be repeated; * for all (default: none)")
+                  "Origin whose pages may send requests from a browser, such as "
+                  "https://photos.example; may be repeated; * for all (default: none)")
       ->allow_extra_args(false)
       ->type_name("ORIGIN");
   FetchOptions& fetch = options.server.api.access.fetch;
   command
       .add_option("--allow-url-hosts", options.url_hosts,
-                  "Hosts whose pictures are fetched where a request names an http(s) address: "
+                  "Hosts from which pictures are fetched if a request gives an http(s) address: "
                   "a.example,*.b.example, or * for all (default: none)")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->type_name("HOSTS");
   command.add_flag("--allow-private-urls", fetch.allow_private,
-                   "Fetch them from this machine, private networks and through proxies too");
-  command.add_option("--url-seconds", fetch.max_seconds, "For a picture to be fetched")
+                   "Also fetch them from this machine, private networks, and through proxies");
+  command.add_option("--url-seconds", fetch.max_seconds, "Time limit for fetching a picture")
       ->check(CLI::Range(0.1, 3600.0))
       ->capture_default_str();
 }
@@ -155,34 +155,37 @@ void AddAccessOptions(CLI::App& command, ServeOptions& options) {
 
 Command AddServe(CLI::App& app) {
   auto options = std::make_shared<ServeOptions>();
-  CLI::App* command = app.add_subcommand("serve", "Answer over HTTP, and show the live demo");
+  CLI::App* command = app.add_subcommand("serve", "Run the HTTP API and the live demo");
   server::HttpOptions& http = options->server.http;
   server::RequestLimits& limits = options->server.models.limits;
   server::BatcherOptions& batcher = options->server.models.batcher;
   command->add_option(
       "--model", options->model,
-      "Model folder, artifact or name (default: $UFFIZI_MODEL, else the one that came along)");
-  command->add_option("--name", options->name, "What the API calls it (default: its folder's)");
+      "Model folder, artifact or name (default: $UFFIZI_MODEL, else the included model)");
+  command->add_option("--name", options->name,
+                      "The model's name in the API (default: its "
+                      "folder's)");
   command->add_option("--host", http.host, "Address to listen on; 0.0.0.0 for all")
       ->capture_default_str();
   command->add_option("--port", http.port, "Port; 0 for any free one")
       ->check(CLI::Range(0, 65535))
       ->capture_default_str();
   command->add_option("--api-key-file", options->api_key_file,
-                      "File with the keys, one a line, of which clients must send one (default: "
+                      "File with API keys, one a line; clients must send one of them (default: "
                       "$UFFIZI_API_KEY)");
   command->add_option("--unix-socket", http.unix_socket,
                       "Listen on a socket at this path instead of a port");
-  command->add_option("--log", options->server.api.log,
-                      "File that gets a JSON line for each request; - is standard output");
+  command->add_option(
+      "--log", options->server.api.log,
+      "File to which a JSON line is written for each request; - is standard output");
   command->add_flag("--any-model-name", options->server.models.any_name,
-                    "Take every model name of requests for the one model that is served");
+                    "Accept any model name in requests");
   AddAccessOptions(*command, *options);
   AddEngineOptions(*command, options->engine);
   command
       ->add_option("--workers", options->workers,
-                   "Pictures that are looked at side by side, which share the threads (default "
-                   "auto: one a thread)")
+                   "Pictures processed at once, which share the threads (default auto: one per "
+                   "thread)")
       ->transform(
           CLI::Transformer(std::map<std::string, std::string>{{"auto", "0"}}).description(""))
       ->check(CLI::Range(0, 1024))
@@ -194,31 +197,38 @@ Command AddServe(CLI::App& app) {
         ->capture_default_str()
         ->group(group);
   };
-  add("--max-waiting", batcher.max_waiting, 1, 100'000, "Requests in the queue; more get a 503");
-  add("--max-batch", batcher.max_batch, 1, 256, "Questions that are answered together");
-  add("--max-body", options->max_body_mb, 1, 1024, "Of a request, in MB");
-  add("--max-pixels", limits.max_pixels, 1, 1'000'000'000, "Of a picture");
-  add("--max-questions", limits.max_questions, 1, 256, "Of a request");
-  add("--max-tokens", limits.max_tokens, 1, 100'000, "Of an answer");
-  add("--max-beams", limits.max_beams, 1, 64, "Of a search");
-  add("--max-seconds", batcher.max_seconds, 1, 86'400, "From a request to its answer");
-  add("--max-cost", limits.max_cost, 1, 1e9, "Of a request: questions x beams x tokens");
-  add("--max-memory", options->max_memory_mb, 2, 1 << 20, "Of all requests' bodies, in MB");
-  add("--max-connections", http.max_connections, 1, 10'000, "Open at once");
+  add("--max-waiting", batcher.max_waiting, 1, 100'000,
+      "Requests in the queue; further ones get "
+      "a 503");
+  add("--max-batch", batcher.max_batch, 1, 256, "Questions answered together by a worker");
+  add("--max-body", options->max_body_mb, 1, 1024, "Size of a request, in MB");
+  add("--max-pixels", limits.max_pixels, 1, 1'000'000'000, "Pixels of a picture");
+  add("--max-questions", limits.max_questions, 1, 256, "Questions in a request");
+  add("--max-tokens", limits.max_tokens, 1, 100'000, "Tokens of an answer");
+  add("--max-beams", limits.max_beams, 1, 64, "Beams of a search");
+  add("--max-seconds", batcher.max_seconds, 1, 86'400, "Time from a request to its answer");
+  add("--max-cost", limits.max_cost, 1, 1e9, "Cost of a request: questions x beams x tokens");
+  add("--max-memory", options->max_memory_mb, 2, 1 << 20, "Memory for all requests' bodies, in MB");
+  add("--max-connections", http.max_connections, 1, 10'000, "Open connections");
   add("--max-per-address", http.max_per_address, 0, 10'000,
-      "Connections of one address; 0: no limit, as behind a proxy");
-  add("--idle-seconds", http.idle_seconds, 0.1, 3600, "Between two requests of a connection");
-  add("--head-seconds", http.head_seconds, 0.1, 3600, "For a request's headers as a whole");
-  add("--body-seconds", http.body_seconds, 0.1, 3600, "For a request's body as a whole");
+      "Connections from one address; 0 for no limit, as behind a proxy");
+  add("--idle-seconds", http.idle_seconds, 0.1, 3600,
+      "Idle time between two requests of a "
+      "connection");
+  add("--head-seconds", http.head_seconds, 0.1, 3600, "Time for all of a request's headers");
+  add("--body-seconds", http.body_seconds, 0.1, 3600, "Time for all of a request's body");
   add("--write-seconds", http.write_seconds, 0.1, 3600,
-      "For a client to take an answer, or a piece of a stream");
-  add("--grace-seconds", options->grace_seconds, 0, 3600, "For open requests when it shuts down");
+      "Time for a client to receive an answer, or a piece of a stream");
+  add("--grace-seconds", options->grace_seconds, 0, 3600,
+      "Time for open requests to finish at "
+      "shutdown");
   command->footer(
       "Examples:\n"
       "  uffizi serve                        # then open http://127.0.0.1:8080/\n"
       "  curl -F image=@photo.jpg -F task=od -F task=caption http://127.0.0.1:8080/v1/annotate\n"
-      "SIGINT and SIGTERM end it: open requests are answered, new ones are refused. SIGHUP opens\n"
-      "the log's file again.");
+      "SIGINT and SIGTERM shut it down: open requests are answered, new ones refused. SIGHUP "
+      "reopens\n"
+      "the log file.");
   return [options] { return RunServe(*options); };
 }
 

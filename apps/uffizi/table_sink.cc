@@ -54,7 +54,8 @@ class TableSink : public dataset::Sink {
     text += record.picture.name;
     if (record.width > 0) text += fmt::format("  {} x {}", record.width, record.height);
     if (record.picture.pages > 1 && record.picture.page == 0) {
-      text += fmt::format("  (the first of {} pages; --pages all takes all)", record.picture.pages);
+      text +=
+          fmt::format("  (the first of {} pages; use --pages all for all)", record.picture.pages);
     }
     text += "\n";
     for (const Result& result : record.results) text += FormatResult(result);

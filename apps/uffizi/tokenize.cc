@@ -54,11 +54,11 @@ int RunTokenize(const TokenizeOptions& options) {
 
 Command AddTokenize(CLI::App& app) {
   auto options = std::make_shared<TokenizeOptions>();
-  CLI::App* command = app.add_subcommand(
-      "tokenize", "Turn lines of text into token ids, a line each, or back with --decode");
+  CLI::App* command =
+      app.add_subcommand("tokenize", "Convert lines of text to token ids, or back with --decode");
   command->add_option("--model", options->model,
-                      "Model folder, artifact or name (default: the one that came along)");
-  command->add_flag("--decode", options->decode, "Lines of ids in, text out");
+                      "Model folder, artifact or name (default: the included model)");
+  command->add_flag("--decode", options->decode, "Read lines of ids and write text");
   command->add_flag("--no-special-tokens", options->no_special_tokens,
                     "Leave out <s> and </s>; when decoding, all special tokens");
   command->footer("Example:\n  echo 'What does the image describe?' | uffizi tokenize");

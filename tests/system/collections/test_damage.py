@@ -110,4 +110,4 @@ def test_bench(tmp_path):
     table = subprocess.run(
         [COMMAND, "bench", tmp_path / "pictures"], capture_output=True, text=True
     )
-    assert "pictures a second" in table.stdout and "p99" in table.stdout
+    assert "pictures per second" in table.stdout and "p99" in table.stdout

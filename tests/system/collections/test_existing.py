@@ -90,7 +90,7 @@ def test_links_to_pictures_that_lie_elsewhere(home):
     before = read_tree(home)
     assert "2 outputs exist" in annotate("photos", "--task", "od", "--yolo", "ds", code=2).stderr
     done = annotate("photos", "--task", "od", "--yolo", "ds", "--existing", "keep", *QUICK)
-    assert "2 pictures left out" in done.stderr
+    assert "2 pictures skipped" in done.stderr
     assert read_tree(home) == before
 
 
@@ -98,7 +98,7 @@ def test_captions_by_hand_stay(home):
     (home / "photos" / "a.txt").write_text("my own caption, triggerword")
     command = ["photos", "--task", "caption", "--sidecar", *QUICK]
     done = annotate(*command)
-    assert "1 picture left out" in done.stderr and "--existing" in done.stderr
+    assert "1 picture skipped" in done.stderr and "--existing" in done.stderr
     assert (home / "photos" / "a.txt").read_text() == "my own caption, triggerword"
     caption = (home / "photos" / "b.txt").read_text()
     (home / "photos" / "b.txt").unlink()
@@ -247,7 +247,7 @@ def test_a_data_set_that_goes_on_keeps_its_ids(tmp_path):
     done = annotate(first, "--task", "od", "--yolo", ds, "--existing", "keep")
     after = read_tree(ds)
     assert all(after[name] == before[name] for name in before)
-    assert labels_of(ds) <= {1} and ("left out" in done.stderr or len(names) == 1)
+    assert labels_of(ds) <= {1} and ("dropped" in done.stderr or len(names) == 1)
     shutil.rmtree(ds / "labels")
     annotate(first, "--task", "od", "--yolo", ds, "--existing", "append")
     lines = (ds / "classes.txt").read_text().split("\n")[:-1]
@@ -299,7 +299,7 @@ def test_a_coco_file_that_goes_on_keeps_its_ids(home):
     ]
     before = read_tree(home)
     done = annotate(*command[:-2], "--existing", "append")
-    assert "3 pictures left out" in done.stderr
+    assert "3 pictures skipped" in done.stderr
     assert json.loads((home / "boxes.json").read_text()) == new
     (home / "boxes.json").write_text("[]")
     assert "no COCO file" in annotate(*command[:-2], "--existing", "append", code=2).stderr

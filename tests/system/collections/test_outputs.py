@@ -244,7 +244,7 @@ def test_cascades_encode_each_picture_once(pictures):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--then", "grounding"], "--then needs a --task"),
+        (["--then", "grounding"], "--then must follow a --task"),
         (["--task", "caption", "--then", "od"], "takes no input"),
         (["--task", "caption", "--then", "region_to_ocr"], "needs regions"),
         (["--task", "caption", "--coco", "x.json"], "--coco keeps regions"),

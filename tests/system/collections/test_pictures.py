@@ -122,7 +122,7 @@ def test_other_files_of_folders_are_counted(tmp_path):
         (tmp_path / name).write_text("x")
     done = annotate(tmp_path, "--task", "caption", "--format", "jsonl")
     assert len(done.stdout.splitlines()) == 3
-    assert "3 other files in the folders left out (2 .txt, 1 .mp4)" in done.stderr
+    assert "3 other files in the folders skipped (2 .txt, 1 .mp4)" in done.stderr
 
 
 def test_masks_are_the_regions(tmp_path):

@@ -107,10 +107,10 @@ def test_control_c_says_how_to_go_on(tmp_path, interrupt):
     process.send_signal(interrupt)
     message = process.communicate(timeout=120)[1]
     assert process.returncode == 130, message
-    assert "the same command goes on" in message
+    assert "run the same command again to resume" in message
     partial = read_records(output)  # whole lines only
     assert 0 < len(partial) < len(read_records(tmp_path / "whole" / "a.jsonl"))
-    assert "going on after" in annotate(*command, code=1).stderr
+    assert "resuming after" in annotate(*command, code=1).stderr
     assert result_of(tmp_path / "stopped") == result_of(tmp_path / "whole")
 
 
@@ -154,7 +154,7 @@ def test_a_full_disk_loses_nothing(pictures, tmp_path, size):
     command = [pictures, *TASKS, *outputs(tmp_path / "full")]
     done = annotate(*command, code=4, preexec_fn=limit_file_size(size))
     assert "cannot be written: File too large" in done.stderr
-    assert "goes on from where it stopped" in done.stderr
+    assert "run the same command again to resume" in done.stderr
     annotate(*command, code=1)
     assert result_of(tmp_path / "full") == result_of(tmp_path / "whole")
 

@@ -58,7 +58,7 @@ def test_damage_in_the_cache(environment, cache):
     assert verify().returncode == 2  # not there
     assert pull(environment).returncode == 0
     good = verify()
-    assert good.returncode == 0 and "are what they should be" in good.stdout
+    assert good.returncode == 0 and "match their checksums" in good.stdout
     weights = cache / "models" / KEY / WEIGHTS
     whole = weights.read_bytes()
     # One bit: only --verify can tell.
