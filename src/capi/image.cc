@@ -33,8 +33,7 @@ PixelLayout LayoutOf(int format) {
     case UFFIZI_BGRA:
       return {4, 2, 1, 0, 3};
   }
-  throw Error(ErrorCode::kInvalidArgument,
-              "no pixel format has the number " + std::to_string(format));
+  throw Error(ErrorCode::kInvalidArgument, "unknown pixel format: " + std::to_string(format));
 }
 
 uint8_t OverWhite(int value, int alpha) {

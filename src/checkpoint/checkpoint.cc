@@ -179,10 +179,10 @@ void Checkpoint::AddFile(const fs::path& path) {
   if (IsLfsPointer({reinterpret_cast<const char*>(bytes.data()), bytes.size()})) {
     Fail(file, kLfsAdvice);
   }
-  if (bytes.size() < kLengthBytes) Fail(file, "too short to be a safetensors file");
+  if (bytes.size() < kLengthBytes) Fail(file, "too short for a safetensors file");
   std::memcpy(&length, bytes.data(), kLengthBytes);
   if (length > kMaxHeader || length > bytes.size() - kLengthBytes) {
-    Fail(file, "the header's length is larger than the file, which is damaged or cut off");
+    Fail(file, "the header is longer than the file, which is damaged or truncated");
   }
   const auto* begin = reinterpret_cast<const char*>(bytes.data()) + kLengthBytes;
   const json header = ParseJson({begin, length});

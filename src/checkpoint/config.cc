@@ -115,10 +115,10 @@ PreprocessConfig ReadPreprocess(const JsonReader& json) {
     preprocess.std = {1, 1, 1};
   }
   if (json.BoolOr("do_center_crop", false)) {
-    json.Fail("do_center_crop", "cropping is not what Florence-2 was trained with");
+    json.Fail("do_center_crop", "Florence-2 was not trained with cropping");
   }
   if (!json.BoolOr("do_resize", true)) {
-    json.Fail("do_resize", "pictures of any size are resized to the model's; false is not known");
+    json.Fail("do_resize", "false is not supported: pictures are resized to the model's size");
   }
   return preprocess;
 }

@@ -36,7 +36,7 @@ class Reader {
     for (const auto& [name, tensor] : checkpoint_.tensors()) Take(name, tensor);
     if (changes_.empty()) {
       throw Error(ErrorCode::kInvalidModel,
-                  (checkpoint_.folder() / kWeightsFile).string() + ": holds no adapter");
+                  (checkpoint_.folder() / kWeightsFile).string() + ": contains no adapter");
     }
     // What is whole comes first, and products are added to that.
     std::stable_partition(changes_.begin(), changes_.end(),
@@ -127,7 +127,7 @@ class Reader {
 
   float Scale(const std::string& module, const std::string& name, const TensorView& tensor) const {
     const auto scale = static_cast<float>(weight_ * config_.Scale(module));
-    if (!std::isfinite(scale)) Fail(tensor, name, "the config gives it no scale that makes sense");
+    if (!std::isfinite(scale)) Fail(tensor, name, "the config gives it no valid scale");
     return scale;
   }
 
@@ -148,7 +148,7 @@ class Reader {
     const bool fits = (dimensions == 2 || dimensions == 4) && b.shape.size() == dimensions &&
                       (dimensions == 2 || (b.shape[2] == 1 && b.shape[3] == 1));
     if (fits && dimensions == 4 && b.shape[1] < a.shape[0]) {
-      Fail(a, name, "is for a grouped convolution, which peft does not merge either",
+      Fail(a, name, "is for a grouped convolution, which cannot be merged",
            ErrorCode::kUnsupported);
     }
     if (!fits || b.shape[1] != a.shape[0]) {
@@ -219,7 +219,7 @@ class Reader {
              const TensorView& tensor) {
     if (weight_ != 1) {
       Fail(tensor, name,
-           "replaces the model's; an adapter with such a tensor takes no weight but 1",
+           "replaces the model's own; an adapter with such a tensor must have the weight 1",
            ErrorCode::kUnsupported);
     }
     LoraChange& change = Add(module + "." + part, name, tensor);

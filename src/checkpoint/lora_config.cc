@@ -65,11 +65,11 @@ std::regex Compile(const JsonReader& patterns, const std::string& pattern) {
 #ifdef __GLIBCXX__
   flags |= std::regex_constants::__polynomial;  // no pattern takes forever
 #endif
-  if (pattern.size() > kMaxPattern) patterns.Fail(pattern.substr(0, 50), "is too long a pattern");
+  if (pattern.size() > kMaxPattern) patterns.Fail(pattern.substr(0, 50), "is too long");
   try {
     return std::regex("(.*\\.)?(" + pattern + ")", flags);
   } catch (const std::regex_error&) {
-    patterns.Fail(pattern, "is not a regular expression that is understood");
+    patterns.Fail(pattern, "is not a supported regular expression");
   }
 }
 

@@ -29,7 +29,7 @@ PackScheme ReadScheme(const JsonReader& weights) {
   if (bits != 4 && bits != 8) weights.Fail("num_bits", "must be 4 or 8");
   const std::string type = weights.StringOr("type", "int");
   if (type != "int") weights.Fail("type", "\"" + type + "\" is not supported, only \"int\"");
-  if (weights.BoolOr("dynamic", false)) weights.Fail("dynamic", "is not for weights");
+  if (weights.BoolOr("dynamic", false)) weights.Fail("dynamic", "does not apply to weights");
   const int group_size = weights.IntOr("group_size", -1, -1);
   const std::string strategy = weights.StringOr("strategy", group_size > 0 ? "group" : "channel");
   if (strategy == "group" && group_size < 1) weights.Fail("group_size", "missing");

@@ -47,7 +47,7 @@ JsonReader JsonReader::Open(const std::filesystem::path& path) {
   const json* value = parsed.get();
   JsonReader reader(path.string(), std::move(parsed), value);
   if (is_pointer) reader.Fail(kLfsAdvice);
-  if (value->is_discarded()) reader.Fail("not valid JSON, or nested too deep");
+  if (value->is_discarded()) reader.Fail("not valid JSON, or nested too deeply");
   if (!value->is_object()) reader.Fail("not a JSON object");
   return reader;
 }

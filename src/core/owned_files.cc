@@ -28,8 +28,7 @@ constexpr size_t kPieceSize = 1 << 20;
 }
 
 [[noreturn]] void FailOccupied(const fs::path& path) {
-  throw Error(ErrorCode::kInvalidArgument,
-              path.string() + ": exists, and is not replaced unasked; nothing was done to it");
+  throw Error(ErrorCode::kInvalidArgument, path.string() + ": already exists; it was not changed");
 }
 
 // 0, or the errno.
@@ -106,7 +105,7 @@ bool IsPart(const std::string& name) {
 void CheckPartName(const fs::path& part) {
   const std::string name = part.filename().string();
   if (!name.ends_with(".part") && !name.ends_with(".part.etag")) {
-    throw Error(ErrorCode::kInternal, part.string() + ": is no part of a download");
+    throw Error(ErrorCode::kInternal, part.string() + ": is not part of a download");
   }
 }
 
@@ -128,7 +127,7 @@ void MakeFolders(const fs::path& folder) {
 std::string MakeToken() {
   uint64_t number = 0;
   if (getrandom(&number, sizeof(number), 0) != sizeof(number)) {
-    throw Error(ErrorCode::kInternal, "the system gives no random numbers");
+    throw Error(ErrorCode::kInternal, "the system's random number generator failed");
   }
   std::string token(16, '0');
   for (char& digit : token) {
@@ -220,7 +219,7 @@ int ReopenFile(const fs::path& path, uint64_t length) {
   if (error != 0) FailWriting(path, error);
   if (!own) FailOccupied(path);
   throw Error(ErrorCode::kInvalidArgument,
-              path.string() + ": shorter than when the job stopped; --restart begins again");
+              path.string() + ": shorter than when the job stopped; --restart starts over");
 }
 
 int OpenStream(const fs::path& path) {

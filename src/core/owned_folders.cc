@@ -137,14 +137,14 @@ void OwnFolder::CheckContent() const {
   }
   if (others == 0) return;
   throw Error(ErrorCode::kInvalidArgument,
-              path_.string() + ": holds " + first +
+              path_.string() + ": contains " + first +
                   (others > 1 ? " and " + std::to_string(others - 1) + " more" : "") +
-                  ", which is no job's; name an empty folder, or one that does not exist");
+                  ", which no job made; name an empty folder, or one that does not exist");
 }
 
 fs::path OwnFolder::Place(const std::string& name) const {
   if (!IsKnown(name)) {
-    throw Error(ErrorCode::kInternal, (path_ / name).string() + ": is not known here");
+    throw Error(ErrorCode::kInternal, (path_ / name).string() + ": is not a file of this folder");
   }
   return path_ / name;
 }
@@ -179,7 +179,8 @@ int OwnFolder::Lock() const {
   if (file < 0) FailWriting(place, errno);
   if (flock(file, LOCK_EX | LOCK_NB) == 0) return file;
   close(file);
-  throw Error(ErrorCode::kInvalidArgument, path_.string() + ": another process runs this job");
+  throw Error(ErrorCode::kInvalidArgument,
+              path_.string() + ": another process is running this job");
 }
 
 int OwnFolder::OpenToAppend(const std::string& name) const {

@@ -87,7 +87,7 @@ class Scanner {
     text_.remove_prefix(end);
     if (scalar.empty() ||
         std::string_view("&*!|>[{%@`").find(scalar[0]) != std::string_view::npos) {
-      Fail(source_, "its names cannot be read; --classes FILE gives them, a line each");
+      Fail(source_, "its names cannot be read; give them with --classes FILE, one a line");
     }
     return scalar;
   }
@@ -107,7 +107,7 @@ class Scanner {
         return scalar;
       }
     }
-    Fail(source_, "a quote in its names has no end");
+    Fail(source_, "a quote in its names is not closed");
   }
 
   // As JSON's strings, which most of these are.
@@ -178,7 +178,7 @@ long Number(const std::string& text, const std::string& source) {
   long number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) {
-    Fail(source, text + " is no number of a class");
+    Fail(source, text + " is not a class number");
   }
   return number;
 }
@@ -190,7 +190,7 @@ std::vector<std::string> ParseNames(Scanner scanner, const std::string& source) 
     while (!scanner.Take(']')) {
       names.push_back(scanner.Scalar(",]\n"));
       scanner.Take(',');
-      if (scanner.empty()) Fail(source, "its list of names has no end");
+      if (scanner.empty()) Fail(source, "its list of names is not closed");
     }
     return names;
   }

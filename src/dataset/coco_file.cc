@@ -59,7 +59,7 @@ CocoFile ReadCocoFile(const fs::path& path) {
     }
   } catch (const json::exception&) {
     throw Error(ErrorCode::kInvalidArgument,
-                path.string() + ": is no COCO file, to which could be added; it stays as it is");
+                path.string() + ": is not a COCO file that can be appended to; it was not changed");
   }
   return file;
 }

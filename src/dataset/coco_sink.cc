@@ -137,9 +137,11 @@ class CocoSink : public Sink {
       const bool same = i < given_.names.size() && given_.names[i] == before_->category_names[i] &&
                         before_->category_ids[i] == static_cast<int64_t>(i) + 1;
       if (same) continue;
-      throw Error(ErrorCode::kInvalidArgument,
-                  path_.string() + ": category " + std::to_string(before_->category_ids[i]) +
-                      " is " + before_->category_names[i] + ", unlike in the list of classes");
+      throw Error(ErrorCode::kInvalidArgument, path_.string() + ": category " +
+                                                   std::to_string(before_->category_ids[i]) +
+                                                   " is " + before_->category_names[i] +
+                                                   ", which differs from the list of "
+                                                   "classes");
     }
   }
 

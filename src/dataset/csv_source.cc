@@ -40,7 +40,7 @@ class Csv : public Source {
       if (value.empty()) {
         const std::string where = path_.string() + ": row " + std::to_string(row_);
         picture = {where, "", path_.stem() / std::to_string(row_),
-                   Error(ErrorCode::kNotFound, where + " names no picture")};
+                   Error(ErrorCode::kNotFound, where + " does not name a picture")};
         return true;
       }
       name_ = path_.string() + "/" + std::to_string(row_);
@@ -69,7 +69,7 @@ class Csv : public Source {
                   name_ + ": over the limit of " + std::to_string(max_bytes) + " bytes");
     }
     std::optional<std::string> bytes = DecodeBase64(*encoded_);
-    if (!bytes) throw Error(ErrorCode::kInvalidImage, name_ + ": not a picture in base64");
+    if (!bytes) throw Error(ErrorCode::kInvalidImage, name_ + ": not a base64 picture");
     return *std::move(bytes);
   }
 
@@ -103,7 +103,7 @@ class Csv : public Source {
     if (found == fields_.size()) {
       std::string columns;
       for (const std::string& field : fields_) columns += (columns.empty() ? "" : ", ") + field;
-      throw Error(ErrorCode::kInvalidArgument, path_.string() + ": no column is called " +
+      throw Error(ErrorCode::kInvalidArgument, path_.string() + ": has no column " +
                                                    (name.empty() ? "path" : name) + "; there are " +
                                                    columns + "; name one with --csv-column");
     }

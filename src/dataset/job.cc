@@ -85,8 +85,8 @@ class Run {
     if (state_.done > 0 && (record.index < state_.done || hash != state_.names)) {
       throw Error(ErrorCode::kInvalidArgument,
                   job_.journal->folder().string() +
-                      ": the pictures that the unfinished job has dealt with are no longer the "
-                      "same; --restart begins again");
+                      ": the pictures that the unfinished job had processed have changed; "
+                      "--restart starts over");
     }
     state_.names = hash;
   }

@@ -172,9 +172,9 @@ int JobFiles::GrowOn(const fs::path& path, uint64_t length) {
   const bool gone = !IdentityOf(path);
   if (gone && length == 0) return Grow(path);
   throw Error(ErrorCode::kInvalidArgument,
-              path.string() + (gone ? ": is gone; --restart begins again"
-                                    : ": is not as the job left it, and stays; move it away and "
-                                      "begin again with --restart"));
+              path.string() + (gone ? ": is missing; --restart starts over"
+                                    : ": has changed since the job wrote it, and was kept; move "
+                                      "it away and start over with --restart"));
 }
 
 }  // namespace uffizi::dataset

@@ -72,7 +72,7 @@ void Journal::Load() {
   const json content =
       json::parse(ReadFile(folder_.Place(kFileName)), nullptr, /*allow_exceptions=*/false);
   if (!content.is_object() || content.value("version", 0) != kVersion) {
-    damage_ = "holds an unfinished job that this program cannot read";
+    damage_ = "contains an unfinished job that this program cannot read";
     return;
   }
   try {
@@ -85,7 +85,7 @@ void Journal::Load() {
                        content.at("names").get<uint64_t>(),
                        content.at("lengths").get<std::vector<uint64_t>>()};
   } catch (const json::exception&) {
-    damage_ = "holds an unfinished job whose journal is damaged";
+    damage_ = "contains an unfinished job whose journal is damaged";
   }
 }
 
@@ -98,13 +98,13 @@ void Journal::Begin(JobOptions options, bool restart) {
   if (reason.empty() && done() > 0) {  // else nothing is lost, whatever it was
     const std::string difference = Difference(left_options_, options_);
     if (!difference.empty()) {
-      reason = "holds an unfinished job with other options (" + difference +
-               "); the same command as then goes on with it";
+      reason = "contains an unfinished job with other options (" + difference +
+               "); repeat the original command to resume it";
     }
   }
   if (!reason.empty()) {
     throw Error(ErrorCode::kInvalidArgument,
-                folder().string() + ": " + reason + "; --restart throws it away and begins again");
+                folder().string() + ": " + reason + "; --restart discards it and starts over");
   }
   if (done() > 0) found_ = left_;
 }

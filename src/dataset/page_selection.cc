@@ -12,7 +12,7 @@ namespace {
 
 [[noreturn]] void FailPages(const std::string& text) {
   throw Error(ErrorCode::kInvalidArgument,
-              "pages are \"all\", a number from 1, or ranges such as 1-3,7 or 5-, not " + text);
+              "pages must be \"all\", a number from 1, or ranges such as 1-3,7 or 5-, not " + text);
 }
 
 size_t ParseNumber(std::string_view text, const std::string& whole) {
@@ -65,7 +65,7 @@ double ParseSeconds(const std::string& text) {
   if (unit == "m" || unit == "min") seconds = number * 60;
   if (error != std::errc() || !(seconds >= 0.001) || seconds > 1e6) {
     throw Error(ErrorCode::kInvalidArgument,
-                "a time between frames is like 2s, 500ms or 1m, not " + text);
+                "a time between frames must look like 2s, 500ms or 1m, not " + text);
   }
   return seconds;
 }

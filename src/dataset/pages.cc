@@ -76,9 +76,9 @@ class Pages : public Source {
       selected_.push_back(page);
     }
     if (selected_.empty()) {
-      file_.error = Error(ErrorCode::kInvalidArgument,
-                          file_.name + ": none of the pages asked for is there; it has " +
-                              std::to_string(info_.count));
+      file_.error = Error(
+          ErrorCode::kInvalidArgument,
+          file_.name + ": has none of the requested pages; it has " + std::to_string(info_.count));
       return false;
     }
     return true;

@@ -44,8 +44,8 @@ class SidecarSink : public Sink {
     if (path.empty()) {
       throw Error(ErrorCode::kInvalidArgument,
                   record.picture.name +
-                      ": no .txt can stand beside a picture in an archive; --sidecar-folder DIR "
-                      "says where");
+                      ": a .txt cannot be written beside a picture in an archive; use "
+                      "--sidecar-folder DIR");
     }
     return {path += ".txt"};
   }

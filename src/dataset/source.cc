@@ -48,7 +48,7 @@ std::vector<std::string> ExpandGlob(const std::string& pattern) {
   if (status == 0) matches.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
   globfree(&found);
   if (matches.empty()) {
-    throw Error(ErrorCode::kNotFound, pattern + ": no file is called like this");
+    throw Error(ErrorCode::kNotFound, pattern + ": no such file");
   }
   std::sort(matches.begin(), matches.end());
   return matches;
@@ -187,8 +187,8 @@ Collection::Collection(const std::vector<std::string>& inputs, CollectionOptions
       throw Error(
           ErrorCode::kUnsupported,
           input.path +
-              ": Parquet files are not read; give a CSV file with a column of paths, or a tar "
-              "(docs/collections.md shows how to make one)");
+              ": Parquet files are not supported; use the Python package (docs/python.md), a CSV "
+              "file with a column of paths, or a tar");
     }
   }
 }

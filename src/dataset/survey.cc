@@ -44,7 +44,8 @@ void CheckShared(const NamedOutput& a, const NamedOutput& b) {
   // The journal's folder is its own alone.
   if (a.option == "--job" && !same && IsBelow(second, first)) {
     Refuse(b.path.string() + ": lies in " + a.path.string() +
-           ", the folder of the job's journal, which is for nothing else; another one with --job");
+           ", the folder of the job's journal, which can hold nothing else; choose another with "
+           "--job");
   }
   if (same) {
     Refuse(b.path.string() + ": is an output of both " + a.option + " and " + b.option);
@@ -65,17 +66,22 @@ class Obstacles {
   void Refuse() const {
     if (count_ == 0) return;
     const std::string what =
-        count_ == 1 ? first_.string() + ": exists, and this job did not make it"
+        count_ == 1 ? first_.string() + ": already exists and was not made by this job"
                     : std::to_string(count_) +
-                          " outputs exist that this job did not make, such as " + first_.string();
-    std::string advice = "; --existing keep|overwrite|append|prepend says what becomes of them";
+                          " outputs already exist that were not made by this job, such as " +
+                          first_.string();
+    std::string advice =
+        "; choose what to do with them with --existing "
+        "keep|overwrite|append|prepend";
     if (existing_ == Existing::kKeep) {
-      advice = "; --existing keep leaves out single pictures, overwrite replaces the file";
+      advice = "; --existing keep is only for per-picture files, overwrite replaces this file";
     } else if (existing_ == Existing::kAppend || existing_ == Existing::kPrepend) {
       advice =
-          "; append and prepend are for .txt sidecars, --existing keep|overwrite for the others";
+          "; append and prepend are for .txt sidecars; use --existing keep|overwrite for others";
     } else if (existing_ == Existing::kOverwrite) {
-      advice = "; it is another picture, which not even --existing overwrite replaces by a link";
+      advice =
+          "; it is another picture, which is never replaced by a link, not even with "
+          "--existing overwrite";
     }
     dataset::Refuse(what + advice);
   }

@@ -47,7 +47,7 @@ class Ffmpeg {
     if (error != 0) {
       process_ = -1;
       throw Error(ErrorCode::kUnsupported,
-                  "frames of videos are taken by the command ffmpeg, which cannot be started: " +
+                  "video frames are extracted with the command ffmpeg, which cannot be started: " +
                       std::string(std::strerror(error)));
     }
   }
@@ -172,7 +172,10 @@ class Video : public Source {
       if (ffmpeg_->Read(&byte, 1) == 0) return false;
       frame_ += byte;
       if (byte == '\n' || byte == ' ') ++spaces;
-      if (frame_.size() > 64) throw Error(ErrorCode::kInternal, "ffmpeg wrote no PPM");
+      if (frame_.size() > 64)
+        throw Error(ErrorCode::kInternal,
+                    "ffmpeg did not write a PPM "
+                    "picture");
     }
     size_t width = 0, height = 0;
     if (std::sscanf(frame_.c_str(), "P6 %zu %zu", &width, &height) != 2 || width == 0 ||

@@ -66,7 +66,7 @@ GenerationConfig Merge(GenerationConfig config, const GenerationOptions& options
   if (config.do_sample && !options.num_beams) config.num_beams = 1;
   if (config.max_length > max_positions + 1) {
     throw Error(ErrorCode::kInvalidArgument, "max_length " + std::to_string(config.max_length) +
-                                                 " is over the model's limit, " +
+                                                 " is above the model's limit, " +
                                                  std::to_string(max_positions + 1));
   }
   Search::Make(config);  // throws if the options make no sense together
@@ -97,11 +97,12 @@ Loaded LoadOpenVino([[maybe_unused]] const std::filesystem::path& source,
 #ifdef UFFIZI_OPENVINO
   if (options.compute == Compute::kInt4) {
     throw Error(ErrorCode::kInvalidArgument,
-                "OpenVINO computes as the graph says: with it, compute is auto or f32");
+                "OpenVINO computes in the graph's own precision: with it, compute must be auto or "
+                "f32");
   }
   if (!options.lora.empty()) {
     throw Error(ErrorCode::kUnsupported,
-                "OpenVINO runs the artifact's graphs as they are: adapters need the native engine");
+                "OpenVINO runs the artifact's graphs unchanged: adapters need the native engine");
   }
   const auto [graphs, settings] = OpenLocalGraphs(source);
   return {LoadOpenVinoNetwork(graphs, settings,
@@ -109,7 +110,7 @@ Loaded LoadOpenVino([[maybe_unused]] const std::filesystem::path& source,
           settings};
 #else
   throw Error(ErrorCode::kUnsupported,
-              "this build has no OpenVINO engine: ./run openvino makes one that has "
+              "this build has no OpenVINO engine; ./run openvino makes one that has it "
               "(-DUFFIZI_OPENVINO=ON, docs/openvino.md)");
 #endif
 }
@@ -231,13 +232,15 @@ Query Engine::MakeQuery(const EncodedImage& image, const Prompt& prompt,
   if (query->input_ids.size() > limit) {
     throw Error(ErrorCode::kPromptTooLong,
                 "the prompt has " + std::to_string(query->input_ids.size()) +
-                    " tokens; beside the picture's " + std::to_string(config.image_tokens()) +
-                    " the model takes at most " + std::to_string(limit));
+                    " tokens; in addition to the picture's " +
+                    std::to_string(config.image_tokens()) + " the model allows at most " +
+                    std::to_string(limit));
   }
   for (const int id : query->input_ids) {
     if (id >= config.text.vocab_size) {
-      throw Error(ErrorCode::kInvalidPrompt, "the prompt holds " + impl_->tokenizer.IdToToken(id) +
-                                                 ", which the model has no embedding for");
+      throw Error(ErrorCode::kInvalidPrompt, "the prompt contains " +
+                                                 impl_->tokenizer.IdToToken(id) +
+                                                 ", for which the model has no embedding");
     }
   }
   query->generation = Merge(config.generation, options, config.text.max_positions);

@@ -53,8 +53,8 @@ void CheckFidelityTasks(std::span<const Task> tasks) {
     if (info.input == TaskInput::kNone && fits) continue;
     throw Error(ErrorCode::kInvalidArgument,
                 "answers to " + std::string(info.name) +
-                    " are not compared: only of tasks that take no input and answer in boxes or "
-                    "in text");
+                    " cannot be compared: the task must take no input and answer with boxes or "
+                    "text");
   }
 }
 
@@ -184,7 +184,7 @@ FidelityReference::FidelityReference(std::shared_ptr<const Engine> engine,
   }
   seconds_ = model.seconds() / static_cast<double>(std::max<size_t>(1, pictures_.size()));
   if (pictures_.empty()) {
-    throw Error(ErrorCode::kInvalidArgument, "there is no picture to compare answers on");
+    throw Error(ErrorCode::kInvalidArgument, "no picture was given to compare answers on");
   }
 }
 

@@ -56,12 +56,12 @@ void CheckQuestions(std::span<const Question> questions) {
         GetTaskInfo(before.task.value_or(before.answer_as.value_or(Task::kRaw))).shape;
     if (input == TaskInput::kNone) {
       throw Error(ErrorCode::kInvalidArgument, NameOf(question) +
-                                                   " takes no input, so it cannot follow " +
+                                                   " takes no input and cannot follow " +
                                                    NameOf(before) + "; ask it with --task");
     }
     if (input == TaskInput::kRegion && shape == AnswerShape::kText) {
       throw Error(ErrorCode::kInvalidArgument, NameOf(question) + " needs regions, and " +
-                                                   NameOf(before) + " answers with a text");
+                                                   NameOf(before) + " answers with text");
     }
   }
 }

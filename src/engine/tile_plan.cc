@@ -71,8 +71,8 @@ TileOptions TileOptions::Parse(const std::string& text) {
     if (options.side >= 32) return options;
   }
   throw Error(ErrorCode::kInvalidArgument,
-              "tiles are auto, columns x rows such as 3x2 (" + std::to_string(kMaxTiles) +
-                  " at most), or a side of 32 pixels and more, not " + text);
+              "tiles must be auto, columns x rows such as 3x2 (" + std::to_string(kMaxTiles) +
+                  " at most), or a side of at least 32 pixels, not " + text);
 }
 
 std::vector<TileRect> PlanTiles(int width, int height, const TileOptions& options, int model_side) {
@@ -103,7 +103,7 @@ std::vector<TileRect> PlanTiles(int width, int height, const TileOptions& option
     throw Error(ErrorCode::kInvalidArgument, std::to_string(columns) + "x" + std::to_string(rows) +
                                                  " tiles, over the limit of " +
                                                  std::to_string(options.max_tiles) +
-                                                 "; take larger ones");
+                                                 "; use larger tiles");
   }
   if (columns == 1 && rows == 1) return {};
   std::vector<TileRect> tiles;

@@ -42,7 +42,7 @@ EncodedImage Runner::Encode(ImageView image, const TileOptions& tiles,
   auto parts = std::make_shared<std::vector<EncodedImage::Tile>>();
   for (const TileRect& place : places) {
     if (cancelled && cancelled()) {
-      throw Error(ErrorCode::kCancelled, "stopped while the picture's tiles were encoded");
+      throw Error(ErrorCode::kCancelled, "cancelled while the picture's tiles were being encoded");
     }
     parts->push_back({place, Encode(PartOf(image, place))});
     encoded.preprocess_seconds_ += parts->back().image.preprocess_seconds_;

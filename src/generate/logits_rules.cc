@@ -80,7 +80,7 @@ float CheckedLogSumExp(std::span<const float> logits) {
   const float result = LogSumExp(logits);
   if (std::isfinite(result)) return result;
   throw Error(ErrorCode::kInvalidModel,
-              "the model's logits are not finite numbers: its weights must be broken");
+              "the model's logits are not finite; its weights are probably damaged");
 }
 
 void CheckLogitsShape(std::span<const float> logits, size_t rows, int vocab) {

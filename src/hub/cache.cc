@@ -22,7 +22,7 @@ fs::path CacheFolder() {
   if (const std::string home = Environment({"HOME"}); !home.empty()) {
     return fs::path(home) / ".cache" / "uffizi";
   }
-  throw Error(ErrorCode::kNotFound, "no folder for the cache; set UFFIZI_CACHE=DIR");
+  throw Error(ErrorCode::kNotFound, "there is no folder for the cache; set UFFIZI_CACHE=DIR");
 }
 
 FileLock::FileLock(const fs::path& file) {

@@ -17,7 +17,7 @@ const EVP_MD* DigestOf(const std::string& kind) {
   if (kind == "sha256") return EVP_sha256();
   if (kind == "sha1-git") return EVP_sha1();
   if (kind == "md5") return EVP_md5();
-  throw Error(ErrorCode::kUnsupported, "checksums of the kind " + kind + " are not known");
+  throw Error(ErrorCode::kUnsupported, "unsupported kind of checksum: " + kind);
 }
 
 }  // namespace

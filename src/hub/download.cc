@@ -64,7 +64,7 @@ class Request {
     if (!download.checksum.empty() || before_.starts_with('"')) offset_ = SizeOf(part_);
     static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
     curl_.reset(ready == CURLE_OK ? curl_easy_init() : nullptr);
-    if (curl_ == nullptr) throw Error(ErrorCode::kInternal, "libcurl cannot be started");
+    if (curl_ == nullptr) throw Error(ErrorCode::kInternal, "libcurl cannot be initialized");
     SetUp();
   }
 
@@ -75,7 +75,7 @@ class Request {
     if (failure_) std::rethrow_exception(failure_);
     if (code == CURLE_ABORTED_BY_CALLBACK) throw Error(ErrorCode::kCancelled, "download stopped");
     if (from_start_) {
-      reason = "the server sends more than there is, or another part than it was asked for";
+      reason = "the server sent more data than announced, or not the requested part";
       return Outcome::kFromStart;
     }
     if (write_failed_ || !written) {
@@ -236,12 +236,12 @@ class Request {
 
   Outcome Judge(std::string& reason) const {
     const long code = status();
-    reason = "the server answers " + std::to_string(code);
+    reason = "the server answered " + std::to_string(code);
     if (code == 200 || code == 206) return Outcome::kDone;
     if (code == 416) return Outcome::kFromStart;
     if (code == 401 || code == 403) {
       throw Error(ErrorCode::kNotFound, download_.url + ": " + reason +
-                                            ": not there, or not without a token that may read it "
+                                            ": does not exist, or needs a token with access to it "
                                             "(HF_TOKEN)");
     }
     if (code == 404 || code == 410) {

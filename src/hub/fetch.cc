@@ -114,7 +114,7 @@ class Request {
       : url_(url), options_(options) {
     static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
     curl_.reset(ready == CURLE_OK ? curl_easy_init() : nullptr);
-    if (curl_ == nullptr) throw Error(ErrorCode::kInternal, "libcurl cannot be started");
+    if (curl_ == nullptr) throw Error(ErrorCode::kInternal, "libcurl cannot be initialized");
     CURL* curl = curl_.get();
     curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -141,10 +141,10 @@ class Request {
     const CURLcode code = curl_easy_perform(curl_.get());
     if (refused_) {
       throw Error(ErrorCode::kInvalidArgument,
-                  url_ + ": leads to this machine or a private network, which is not allowed");
+                  url_ + ": is on this machine or a private network, which is not allowed");
     }
     if (code == CURLE_ABORTED_BY_CALLBACK) {
-      throw Error(ErrorCode::kCancelled, url_ + ": stopped while it was fetched");
+      throw Error(ErrorCode::kCancelled, url_ + ": cancelled while it was being fetched");
     }
     if (too_large_ || code == CURLE_FILESIZE_EXCEEDED) {
       throw Error(ErrorCode::kImageTooLarge,
@@ -164,7 +164,7 @@ class Request {
     if (status != 200) {
       const bool gone = status == 404 || status == 410;
       throw Error(gone ? ErrorCode::kNotFound : ErrorCode::kIo,
-                  url_ + ": the server answers " + std::to_string(status));
+                  url_ + ": the server answered " + std::to_string(status));
     }
     body = std::move(body_);
     return "";
@@ -222,7 +222,8 @@ std::string FetchOnce(std::string url, const FetchOptions& options) {
                   url + ": a redirect from https to http is not followed");
     }
     if (!Allowed(host, options.hosts)) {
-      throw Error(ErrorCode::kInvalidArgument, url + ": pictures of " + host + " are not allowed");
+      throw Error(ErrorCode::kInvalidArgument,
+                  url + ": pictures from " + host + " are not allowed");
     }
     const std::chrono::duration<double> spent = Clock::now() - start;
     std::string body;

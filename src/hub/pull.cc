@@ -83,9 +83,9 @@ class Pull {
       return folder_;
     }
     if (IsOffline()) {
-      throw Error(
-          ErrorCode::kNotFound,
-          name_.text() + ": is not in the cache, and the environment says offline. " + ByHand());
+      throw Error(ErrorCode::kNotFound,
+                  name_.text() + ": is not in the cache, and downloads are disabled (offline). " +
+                      ByHand());
     }
     CheckPlace();
     MakeFolders(downloads_);
@@ -112,8 +112,8 @@ class Pull {
     if (files.empty() && name_.hugging_face() && !IsOffline()) files = AskSource();
     if (files.empty()) {
       throw Error(ErrorCode::kNotFound, folder_.string() +
-                                            ": nothing tells what its files should be; move it "
-                                            "away and pull it again to know");
+                                            ": has no record of its files; move it away and pull "
+                                            "it again to be able to verify it");
     }
     return files;
   }
@@ -144,8 +144,8 @@ class Pull {
   }
 
   std::string Cure() const {
-    return "Move " + folder_.string() + " away, and `uffizi pull " + name_.text() +
-           "` fetches it again; `uffizi pull --verify " + name_.text() + "` compares every file";
+    return "Move " + folder_.string() + " away and run `uffizi pull " + name_.text() +
+           "` to download it again; `uffizi pull --verify " + name_.text() + "` checks every file";
   }
 
   std::string ByHand() const {
@@ -160,7 +160,9 @@ class Pull {
   void CheckPlace() const {
     std::error_code error;
     if (!IdentityOf(folder_) || fs::is_empty(folder_, error)) return;
-    throw Error(ErrorCode::kIo, folder_.string() + ": holds something, but no whole model. " +
+    throw Error(ErrorCode::kIo, folder_.string() +
+                                    ": is not empty, but contains no complete "
+                                    "model. " +
                                     ByHand() + ", or move it away");
   }
 

@@ -141,7 +141,7 @@ std::vector<RemoteFile> ListHuggingFace(const ModelName& name, const fs::path& s
   const json model = ParseJson(ReadFile(listing, kMaxListing));
   RemovePart(listing);
   if (!model.is_object() || !model.contains("siblings") || !model["siblings"].is_array()) {
-    throw Error(ErrorCode::kIo, api + ": does not answer as Hugging Face does");
+    throw Error(ErrorCode::kIo, api + ": is not a server of Hugging Face's API");
   }
   // By the commit, so that all files are of one state, whatever is uploaded meanwhile.
   const std::string commit = TextOr(model, "sha");
@@ -204,7 +204,7 @@ std::vector<RemoteFile> ListSparkNlp(const ModelName& name, const fs::path& scra
   lines.close();
   RemovePart(listing);
   if (newest.empty()) {
-    throw Error(ErrorCode::kNotFound, SparkNlp() + "/metadata.json: knows no " + name.text());
+    throw Error(ErrorCode::kNotFound, SparkNlp() + "/metadata.json: has no " + name.text());
   }
   return {{name.text() + ".zip",
            {SparkNlp() + "/" + newest, "", std::nullopt,

@@ -71,7 +71,7 @@ void EncodedFile::CheckSize(uint64_t width, uint64_t height) const {
 }
 
 void EncodedFile::FailCancelled() const {
-  throw Error(ErrorCode::kCancelled, name + ": stopped while it was decoded");
+  throw Error(ErrorCode::kCancelled, name + ": cancelled while it was being decoded");
 }
 
 void EncodedFile::FailPage() const {
@@ -96,7 +96,8 @@ Image DecodeImage(std::span<const uint8_t> bytes, const std::string& name,
     const PictureFormat& format = FormatOf(file);
     if (format.decode == nullptr) {
       throw Error(ErrorCode::kUnsupported, name + ": " + std::string(format.name) +
-                                               " pictures are not read; convert it to JPEG or PNG");
+                                               " pictures are not supported; convert it to JPEG "
+                                               "or PNG");
     }
     if (format.inspect == nullptr) file.CheckPage(1);
     Raster raster = format.decode(file);

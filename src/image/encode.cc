@@ -152,7 +152,7 @@ std::string EncodeGreyPng(std::span<const uint16_t> values, int width, int heigh
   CheckNotEmpty(size, "PNG", 0x7FFFFFFF);
   const size_t count = static_cast<size_t>(width) * static_cast<size_t>(height);
   if (values.size() != count || (depth != 8 && depth != 16)) {
-    throw Error(ErrorCode::kInvalidArgument, "grey pixels that do not fit their size");
+    throw Error(ErrorCode::kInvalidArgument, "the number of grey pixels does not match their size");
   }
   std::vector<uint8_t> bytes;
   bytes.reserve(count * static_cast<size_t>(depth / 8));
@@ -168,7 +168,7 @@ std::string EncodeJpeg(ImageView image, int quality) {
   CheckNotEmpty(image, "JPEG", JPEG_MAX_DIMENSION);
   if (quality < 1 || quality > 100) {
     throw Error(ErrorCode::kInvalidArgument,
-                "JPEG quality " + std::to_string(quality) + ": it goes from 1 to 100");
+                "JPEG quality " + std::to_string(quality) + ": must be from 1 to 100");
   }
   return JpegWriter().Write(image, quality);
 }

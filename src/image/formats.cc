@@ -146,7 +146,7 @@ const PictureFormat& FormatOf(const EncodedFile& file) {
   for (const PictureFormat& format : kFormats) {
     if (format.decode != nullptr) names += (names.empty() ? "" : ", ") + std::string(format.name);
   }
-  file.Fail("not a picture of a known kind (" + names + ")");
+  file.Fail("not a picture in a known format (" + names + ")");
 }
 
 std::span<const std::string_view> PictureExtensions() {
@@ -166,13 +166,13 @@ bool HasPictureExtension(const std::filesystem::path& path) {
 }
 
 // What a build without a library says in its decoder's place.
-#define UFFIZI_LEFT_OUT(Format, kind, option)                                       \
-  Raster Decode##Format(const EncodedFile& file) {                                  \
-    throw Error(ErrorCode::kUnsupported, file.name + ": this build has no " kind    \
-                                                     " reader "                     \
-                                                     "(it was made without " option \
-                                                     "); convert the picture "      \
-                                                     "to JPEG or PNG");             \
+#define UFFIZI_LEFT_OUT(Format, kind, option)                                    \
+  Raster Decode##Format(const EncodedFile& file) {                               \
+    throw Error(ErrorCode::kUnsupported, file.name + ": this build has no " kind \
+                                                     " reader "                  \
+                                                     "(built without " option    \
+                                                     "); convert the picture "   \
+                                                     "to JPEG or PNG");          \
   }
 #define UFFIZI_LEFT_OUT_PAGES(Format) \
   PageInfo Inspect##Format(const EncodedFile&) { return {}; }

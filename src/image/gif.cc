@@ -89,7 +89,7 @@ class GifReader {
       }
       if (type == IMAGE_DESC_RECORD_TYPE) break;
       if (type == TERMINATE_RECORD_TYPE) {
-        if (frames_ == 0) file_.Fail("damaged GIF: it has no picture");
+        if (frames_ == 0) file_.Fail("damaged GIF: it contains no picture");
         return false;
       }
       if (type == EXTENSION_RECORD_TYPE) ReadExtension();
@@ -138,7 +138,7 @@ class GifReader {
   void ReadFrame(Raster& canvas, bool first) {
     const GifImageDesc& frame = gif_->Image;
     const ColorMapObject* colors = frame.ColorMap != nullptr ? frame.ColorMap : gif_->SColorMap;
-    if (colors == nullptr) file_.Fail("damaged GIF: it has no colours");
+    if (colors == nullptr) file_.Fail("damaged GIF: it has no colour table");
     std::vector<GifPixelType> line(static_cast<size_t>(frame.Width));
     struct Pass {
       int first, step;

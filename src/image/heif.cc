@@ -75,9 +75,9 @@ struct Libheif {
     if (heif.complete) return heif;
     throw Error(ErrorCode::kUnsupported,
                 file.name +
-                    ": HEIC pictures are read with libheif 1.9 or later, which is not "
-                    "installed here: apt install libheif1, dnf install libheif or pip "
-                    "install pillow-heif; or name its file in UFFIZI_LIBHEIF");
+                    ": HEIC pictures are read with libheif 1.9 or later, which is not installed "
+                    "here: apt install libheif1, dnf install libheif or pip install pillow-heif; "
+                    "or set UFFIZI_LIBHEIF to its file");
   }
 };
 

@@ -20,7 +20,7 @@ Entry Largest(const EncodedFile& file) {
   const auto bytes = file.bytes;
   if (bytes.size() < kDirectory) file.Fail("truncated ICO: the file ends before the picture does");
   const size_t count = LittleEndian16(bytes, 4);
-  if (count == 0) file.Fail("damaged ICO: it holds no picture");
+  if (count == 0) file.Fail("damaged ICO: it contains no picture");
   Entry best;
   for (size_t i = 0; i < count; ++i) {
     const size_t at = kDirectory + i * kEntry;
@@ -52,7 +52,7 @@ class Bitmap {
   Raster Read() {
     if (data_.size() < 40 || LittleEndian32(data_, 0) < 40 ||
         LittleEndian32(data_, 0) > data_.size()) {
-      file_.Fail("damaged ICO: neither PNG nor BMP inside");
+      file_.Fail("damaged ICO: it contains neither PNG nor BMP data");
     }
     const uint32_t width = LittleEndian32(data_, 4), height = LittleEndian32(data_, 8) / 2;
     file_.CheckSize(width, height);

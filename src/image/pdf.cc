@@ -81,8 +81,8 @@ struct Pdfium {
     if (pdfium.complete) return pdfium;
     throw Error(ErrorCode::kUnsupported,
                 file.name +
-                    ": PDF pages are drawn with pdfium, which is not installed here: pip "
-                    "install pypdfium2; or name its libpdfium.so in UFFIZI_PDFIUM");
+                    ": PDF pages are rendered with pdfium, which is not installed here: pip "
+                    "install pypdfium2; or set UFFIZI_PDFIUM to its libpdfium.so");
   }
 };
 
@@ -135,7 +135,7 @@ class PdfReader {
     constexpr unsigned long kPassword = 4, kSecurity = 5;
     const unsigned long error = pdfium_.last_error();
     if (error == kPassword || error == kSecurity) {
-      throw Error(ErrorCode::kUnsupported, file_.name + ": the PDF is locked with a password");
+      throw Error(ErrorCode::kUnsupported, file_.name + ": the PDF is protected by a password");
     }
     file_.Fail("damaged PDF: it cannot be read");
   }
@@ -159,7 +159,7 @@ class PdfReader {
     while (status == kToBeContinued && !file_.Cancelled()) status = pdfium_.go_on(page, &pause);
     pdfium_.render_close(page);
     file_.CheckCancelled();
-    if (status != kDone) file_.Fail("damaged PDF: its page cannot be drawn");
+    if (status != kDone) file_.Fail("damaged PDF: its page cannot be rendered");
     if (form_ != nullptr) {
       pdfium_.draw_form(form_.get(), bitmap.get(), page, 0, 0, width, height, 0, kAnnotations);
     }

@@ -60,7 +60,7 @@ class PngReader {
     const auto bytes = self->file_.bytes;
     if (bytes.size() - self->position_ < count) {
       self->truncated_ = true;
-      png_error(png, "truncated, the file ends before the picture does");
+      png_error(png, "truncated: the file ends before the picture does");
     }
     std::memcpy(out, bytes.data() + self->position_, count);
     self->position_ += count;

@@ -79,7 +79,7 @@ class PnmReader {
   }
 
   void SetMaximum(uint64_t maximum) {
-    if (maximum == 0 || maximum > 65535) Damaged("a maximum that is not 1 to 65535");
+    if (maximum == 0 || maximum > 65535) Damaged("its maximum is not from 1 to 65535");
     maximum_ = static_cast<uint32_t>(maximum);
   }
 
@@ -105,7 +105,7 @@ class PnmReader {
       if (word == "MAXVAL") SetMaximum(ToNumber(Word()));
       if (word == "TUPLTYPE") Word();
     }
-    if (depth_ < 1 || depth_ > 4) Damaged("a PAM of other than one to four channels");
+    if (depth_ < 1 || depth_ > 4) Damaged("its number of channels is not from 1 to 4");
     ++at_;
   }
 

@@ -180,8 +180,9 @@ Image ResizeNearest(ImageView image, int width, int height) {
 
 ResampleFilter ResampleFilterFromNumber(int number) {
   if (number < 0 || number > static_cast<int>(ResampleFilter::kHamming)) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "resample " + std::to_string(number) + ": not a filter's number, which is 0 to 5");
+    throw Error(ErrorCode::kInvalidArgument, "resample " + std::to_string(number) +
+                                                 ": not the number of a filter, which is "
+                                                 "from 0 to 5");
   }
   return static_cast<ResampleFilter>(number);
 }

@@ -58,7 +58,7 @@ constexpr stbi_io_callbacks kCallbacks = {StbSource::Read, StbSource::Skip, StbS
   const std::string why = reason != nullptr ? reason : "it cannot be decoded";
   if (why == "BMP RLE") {
     throw Error(ErrorCode::kUnsupported,
-                file.name + ": BMP pictures with run lengths (RLE) are not supported");
+                file.name + ": run-length-encoded BMP pictures (RLE) are not supported");
   }
   file.Fail("damaged " + kind + ": " + why);
 }

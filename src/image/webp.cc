@@ -33,7 +33,7 @@ int Orientation(const WebPDemuxer* demuxer) {
 // A frame of an animation, on its canvas, which the frames before it have left.
 void DecodeFrame(const EncodedFile& file, const WebPData& data, Raster& raster) {
   WebPAnimDecoderOptions options;
-  if (!WebPAnimDecoderOptionsInit(&options)) file.Fail("unusable WebP library");
+  if (!WebPAnimDecoderOptionsInit(&options)) file.Fail("incompatible WebP library");
   options.color_mode = MODE_RGBA;
   const std::unique_ptr<WebPAnimDecoder, DeleteAnimDecoder> decoder(
       WebPAnimDecoderNew(&data, &options));

@@ -52,8 +52,8 @@ std::string WithInput(const TaskInfo& task, std::string_view input) {
 void CheckNoTaskIn(const TaskInfo& task, std::string_view input) {
   for (const TaskInfo& other : AllTasks()) {
     if (input.find(other.token) == std::string_view::npos) continue;
-    Fail("a prompt is one task, and " + Subject(task) + " has " + std::string(other.token) +
-         " in its input; ask them one after the other");
+    Fail("a prompt can have only one task, but " + Subject(task) + " has " +
+         std::string(other.token) + " in its input; ask them separately");
   }
 }
 
@@ -79,15 +79,15 @@ std::string JoinClasses(const TaskInfo& task, std::string_view input) {
     at += std::max<size_t>(separator, 1);
   }
   add(input.substr(begin));
-  if (joined.empty()) Fail(Subject(task) + " has separators but no class; " + Example(task));
+  if (joined.empty()) Fail(Subject(task) + " got separators but no class; " + Example(task));
   return joined;
 }
 
 std::string RegionInput(const TaskInfo& task, std::string_view input, int width, int height) {
   if (auto region = ReadRegion(input, width, height)) return *region;
   Fail(Subject(task) + " needs a region, not " + Quote(input) +
-       ": four locations of 0 to 999, <loc_x1><loc_y1><loc_x2><loc_y2>, or four numbers in pixels, "
-       "x1,y1,x2,y2; " +
+       ": give four locations from 0 to 999, <loc_x1><loc_y1><loc_x2><loc_y2>, or four numbers in "
+       "pixels, x1,y1,x2,y2; " +
        Example(task) + " or " + std::string(task.token) + "64,96,384,384");
 }
 

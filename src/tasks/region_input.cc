@@ -68,8 +68,8 @@ std::optional<std::string> ReadPixels(std::string_view rest, int width, int heig
   if (shares) {
     throw Error(
         ErrorCode::kInvalidPrompt,
-        "a region is x1,y1,x2,y2 in pixels of the picture, which all between 0 and 1 are not; "
-        "multiply shares by its width and height");
+        "a region is x1,y1,x2,y2 in pixels, but these values all lie between 0 and 1; multiply "
+        "them by the picture's width and height");
   }
   const auto [x1, x2] = std::minmax(corners[0], corners[2]);
   const auto [y1, y2] = std::minmax(corners[1], corners[3]);

@@ -120,7 +120,9 @@ Tokenizer Tokenizer::Load(const std::filesystem::path& folder) {
   }
   if (!std::filesystem::exists(folder / "vocab.json", ignored)) {
     throw Error(ErrorCode::kInvalidModel,
-                folder.string() + ": has neither tokenizer.json nor vocab.json with merges.txt");
+                folder.string() +
+                    ": contains neither tokenizer.json nor vocab.json with "
+                    "merges.txt");
   }
   return Tokenizer(std::make_shared<Impl>(ReadVocabAndMerges(folder)));
 }

@@ -14,7 +14,7 @@ std::string TypeOf(const JsonReader& stage) { return stage.At("type").String(); 
 JsonReader SoleStage(const JsonReader& stage, const std::string& list_key) {
   if (TypeOf(stage) != "Sequence") return stage;
   const std::vector<JsonReader> stages = stage.At(list_key).Items();
-  if (stages.size() != 1) stage.Unsupported("a Sequence of other than one stage is not supported");
+  if (stages.size() != 1) stage.Unsupported("a Sequence is supported only with one stage");
   return stages.front();
 }
 
@@ -114,10 +114,10 @@ void ReadTemplate(const JsonReader& processor, std::vector<int>& prefix, std::ve
     } else if (piece.At("Sequence").At("id").String() == "A") {
       ++sequences;
     } else {
-      piece.Fail("the template of one sequence may only have the sequence A");
+      piece.Fail("a template for a single sequence may contain only sequence A");
     }
   }
-  if (sequences != 1) processor.Unsupported("a template must have the sequence A once");
+  if (sequences != 1) processor.Unsupported("a template must contain sequence A exactly once");
 }
 
 void ReadProcessor(const JsonReader& processor, TokenizerSpec& spec) {

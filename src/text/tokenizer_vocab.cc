@@ -97,7 +97,7 @@ void ReadMergesFile(const path& file, TokenizerSpec& spec) {
     if (!pair) {
       throw Error(ErrorCode::kInvalidModel, file.string() + ": line " +
                                                 std::to_string(line_number) +
-                                                ": not two tokens with a space between");
+                                                ": must be two tokens separated by a space");
     }
     spec.merges.push_back(*std::move(pair));
   }

@@ -156,7 +156,7 @@ TEST_F(LoraFolder, ConfigsThatAreWrong) {
   }
   config_ = plain;
   config_["lora_alpha"] = 1e308;
-  EXPECT_THAT(Read(), HasSubstr("no scale"));
+  EXPECT_THAT(Read(), HasSubstr("no valid scale"));
 }
 
 TEST_F(LoraFolder, MatricesThatAreWrong) {
@@ -184,7 +184,7 @@ TEST_F(LoraFolder, MatricesThatAreWrong) {
   EXPECT_THAT(said("base_model.model.x.lora_embedding_B", {2, 4}), HasSubstr("missing"));
   EXPECT_EQ(said(std::string(kModule) + ".bias", {6}), "nothing thrown");
   Add(std::string(kModule) + ".bias", {6});
-  EXPECT_THAT(Read(0.5), HasSubstr("takes no weight but 1"));
+  EXPECT_THAT(Read(0.5), HasSubstr("must have the weight 1"));
 }
 
 TEST_F(LoraFolder, GroupedConvolutionsAreRefused) {
@@ -209,7 +209,7 @@ TEST_F(LoraFolder, FilesThatAreNotThere) {
   fs::remove(path() / "adapter_config.json");
   EXPECT_THAT(Caught([&] { ReadLoraAdapter(path(), 1); }), HasSubstr("adapter_config.json"));
   tensors_.clear();
-  EXPECT_THAT(Read(), HasSubstr("holds no adapter"));
+  EXPECT_THAT(Read(), HasSubstr("contains no adapter"));
   EXPECT_THAT(Read(NAN), HasSubstr("invalid_argument "));
 }
 

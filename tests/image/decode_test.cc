@@ -48,10 +48,10 @@ TEST(Decode, FormatIsSeenByContentNotByName) {
 TEST(Decode, ErrorsNameTheFileAndTheReason) {
   EXPECT_EQ(ErrorOf([] { DecodeImage({}, "a.jpg"); }), "invalid_image: a.jpg: the file is empty");
   EXPECT_EQ(ErrorOf([] { DecodeImage(Bytes("hello, world"), "a\nb"); }),
-            "invalid_image: a?b: not a picture of a known kind (JPEG, PNG, WebP, GIF, TIFF, BMP, "
+            "invalid_image: a?b: not a picture in a known format (JPEG, PNG, WebP, GIF, TIFF, BMP, "
             "AVIF, HEIC, JPEG XL, JPEG 2000, PNM, QOI, ICO, PDF, TGA)");
   EXPECT_EQ(ErrorOf([] { DecodeImage(Bytes("8BPS hello"), "x"); }),
-            "unsupported: x: Photoshop pictures are not read; convert it to JPEG or PNG");
+            "unsupported: x: Photoshop pictures are not supported; convert it to JPEG or PNG");
   const auto missing = ErrorOf([] { ReadImage(ImageFile("no_such_file.png")); });
   EXPECT_TRUE(missing.starts_with("not_found: ")) << missing;
   EXPECT_NE(missing.find("no_such_file.png"), std::string::npos) << missing;

@@ -105,9 +105,10 @@ TEST(Prompt, EmptyAndNonUtf8PromptsAreErrors) {
 }
 
 TEST(Prompt, TwoTasksAreOneTooMany) {
-  EXPECT_EQ(ErrorOf("<CAPTION_TO_PHRASE_GROUNDING>a cat<REGION_TO_OCR>"),
-            "a prompt is one task, and <CAPTION_TO_PHRASE_GROUNDING> has <REGION_TO_OCR> in its "
-            "input; ask them one after the other");
+  EXPECT_EQ(
+      ErrorOf("<CAPTION_TO_PHRASE_GROUNDING>a cat<REGION_TO_OCR>"),
+      "a prompt can have only one task, but <CAPTION_TO_PHRASE_GROUNDING> has <REGION_TO_OCR> "
+      "in its input; ask them separately");
   ErrorOf("<OD><CAPTION>");
 }
 
@@ -141,7 +142,7 @@ TEST(Prompt, RegionsInPixels) {
 TEST(Prompt, WhatIsNotARegionIsTaught) {
   EXPECT_EQ(
       ErrorOf(Task::kRegionToCategory, "the cat"),
-      "<REGION_TO_CATEGORY> needs a region, not \"the cat\": four locations of 0 to 999, "
+      "<REGION_TO_CATEGORY> needs a region, not \"the cat\": give four locations from 0 to 999, "
       "<loc_x1><loc_y1><loc_x2><loc_y2>, or four numbers in pixels, x1,y1,x2,y2; for example: "
       "<REGION_TO_CATEGORY><loc_100><loc_200><loc_600><loc_800> or "
       "<REGION_TO_CATEGORY>64,96,384,384");
@@ -172,7 +173,7 @@ TEST(Prompt, ClassesAsAList) {
   }
   EXPECT_EQ(classes("car;bus <and> dog"), "Locate car <and> bus <and> dog in the image.");
   EXPECT_EQ(ErrorOf(Task::kOpenVocabularyDetection, " ; <and>;"),
-            "<OPEN_VOCABULARY_DETECTION> has separators but no class; for example: "
+            "<OPEN_VOCABULARY_DETECTION> got separators but no class; for example: "
             "<OPEN_VOCABULARY_DETECTION>car <and> building");
 }
 

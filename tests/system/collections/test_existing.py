@@ -302,5 +302,5 @@ def test_a_coco_file_that_goes_on_keeps_its_ids(home):
     assert "3 pictures skipped" in done.stderr
     assert json.loads((home / "boxes.json").read_text()) == new
     (home / "boxes.json").write_text("[]")
-    assert "no COCO file" in annotate(*command[:-2], "--existing", "append", code=2).stderr
+    assert "not a COCO file" in annotate(*command[:-2], "--existing", "append", code=2).stderr
     assert before["photos/a.png"] == read_tree(home)["photos/a.png"]

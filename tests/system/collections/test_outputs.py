@@ -247,7 +247,7 @@ def test_cascades_encode_each_picture_once(pictures):
         (["--then", "grounding"], "--then must follow a --task"),
         (["--task", "caption", "--then", "od"], "takes no input"),
         (["--task", "caption", "--then", "region_to_ocr"], "needs regions"),
-        (["--task", "caption", "--coco", "x.json"], "--coco keeps regions"),
+        (["--task", "caption", "--coco", "x.json"], "--coco needs a task that finds regions"),
     ],
 )
 def test_usage_errors(pictures, arguments, message):
