@@ -1,8 +1,8 @@
 #ifndef UFFIZI_KERNELS_ARGUMENTS_H_
 #define UFFIZI_KERNELS_ARGUMENTS_H_
 
-// The arguments of kernels that take many, as they cross the dispatch: of one type, whatever the
-// instruction set. Shapes are those of kernels.h.
+// The arguments of kernels that take many. They have one type for every instruction set, so that
+// they can be passed through the dispatch. Shapes are those of kernels.h.
 
 #include <cstddef>
 

@@ -16,8 +16,8 @@ HWY_BEFORE_NAMESPACE();
 namespace uffizi {
 namespace HWY_NAMESPACE {
 
-// Queries that share the transposed keys of a head: a window of 144 is one piece, and the scores of
-// 600 keys fit the core's own cache.
+// Queries that share the transposed keys of a head. A window of 144 queries is one chunk, and the
+// scores for 600 keys fit a core's own cache.
 constexpr size_t kQueryChunk = 144;
 constexpr size_t kKeyTile = 64;
 
@@ -33,11 +33,11 @@ HWY_INLINE void TransposeKeys(const float* k, size_t stride, size_t count, size_
   }
 }
 
-// One head of `count` queries from `first` on.
+// Attention of one head for queries [first, first + count).
 void AttendChunk(const AttentionJob& job, const AttentionShape& shape, size_t head, size_t first,
                  size_t count) {
   const size_t dim = shape.head_dim, keys = job.keys;
-  // Whole vectors of keys: columns left over would cost as much each.
+  // Pads keys to whole vectors: each leftover column would take as long as a vector.
   const auto pad = [](size_t n) { return (n + kKeyPadding - 1) / kKeyPadding * kKeyPadding; };
   const size_t padded = pad(keys);
   auto* transposed = static_cast<float*>(
@@ -62,8 +62,8 @@ void AttendChunk(const AttentionJob& job, const AttentionShape& shape, size_t he
 }
 
 #if UFFIZI_TILES
-// What a head's queries read, in bfloat16: keys [head_dim / 2, padded keys] and values
-// [padded keys / 2, head_dim], pairs of neighbours in a lane.
+// A head's keys and values in bfloat16: keys [head_dim / 2, padded keys] and values [padded keys /
+// 2, head_dim], with a pair of neighbours in each lane.
 struct Bf16Head {
   size_t padded;
   uint32_t *k, *v;
@@ -90,16 +90,16 @@ HWY_INLINE void TakeValues(const float* v, size_t stride, size_t keys, size_t di
   }
 }
 
-// Queries that share what is made of a head's keys and values.
+// Queries that share a head's keys and values once these are converted to bfloat16.
 constexpr size_t kQueriesInBf16 = 3 * kQueryChunk;
 
-// The same with products of bfloat16.
+// AttendChunk() with products of bfloat16.
 void AttendInBf16(const AttentionJob& job, const AttentionShape& shape, size_t head, size_t first,
                   size_t count) {
   const size_t dim = shape.head_dim, at = head * dim, end = first + count;
   const size_t padded = (job.keys + kBf16Depth - 1) / kBf16Depth * kBf16Depth;
   const size_t rows = std::min(count, kQueryChunk);
-  // Scores [rows, padded], whose memory the weights take.
+  // Scores [rows, padded]; the weights overwrite them.
   auto* scores =
       static_cast<float*>(ThreadScratch(4 * (rows + dim) * padded + 2 * (rows + 1) * dim));
   auto* k = reinterpret_cast<uint32_t*>(scores + rows * padded);
@@ -150,7 +150,7 @@ void AttendAll(std::span<const AttentionJob> jobs, const AttentionShape& shape) 
   });
 }
 
-// Where the past of one head lies, by position.
+// The cached keys and values of one head, by position.
 struct HeadPast {
   const float* cache;
   const int* slots;
@@ -161,7 +161,8 @@ struct HeadPast {
   }
 };
 
-// scores[j] = scale * (q . k[j]) for kCount positions, whose sums do not wait for each other.
+// scores[j] = scale * (q . k[j]) for kCount positions, as independent sums that hide the latency of
+// an addition.
 template <size_t kCount>
 HWY_INLINE void ScoreTogether(const float* HWY_RESTRICT q, const HeadPast& k, size_t position,
                               float scale, float* HWY_RESTRICT scores) {

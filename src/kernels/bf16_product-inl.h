@@ -1,6 +1,6 @@
-// Small matrix products of bfloat16 in tiles, summed in f32, and what makes bfloat16 of floats.
-// (AVX-512's own instruction for bfloat16 was slower than f32 on the one machine with tiles that
-// was measured.)
+// Small matrix products of bfloat16 in AMX tiles, accumulated in f32, and conversions from f32. (On
+// the one machine with AMX that was measured, AVX-512's own bfloat16 instruction was slower than
+// f32.)
 
 #if defined(UFFIZI_KERNELS_BF16_PRODUCT_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UFFIZI_KERNELS_BF16_PRODUCT_INL_H_
@@ -17,7 +17,7 @@ HWY_BEFORE_NAMESPACE();
 namespace uffizi {
 namespace HWY_NAMESPACE {
 
-// What operands are padded to with zeros: a tile's worth.
+// Operands are padded with zeros to multiples of these, the size of a tile.
 constexpr size_t kBf16Depth = 32;
 constexpr size_t kBf16Columns = 16;
 
@@ -31,7 +31,8 @@ struct Bf16Product {
   size_t c_stride;
 };
 
-// To the nearest bfloat16, ties to even, in the high half of each lane. What is below it is any.
+// Rounds to the nearest bfloat16, ties to even, in the high half of each lane. The low half is
+// arbitrary.
 HWY_INLINE hn::Vec<hn::RebindToUnsigned<FloatTag>> RoundToBf16(hn::Vec<FloatTag> x) {
   const hn::RebindToUnsigned<FloatTag> du;
   const auto bits = hn::BitCast(du, x);
@@ -80,7 +81,7 @@ HWY_INLINE float ExpOfRowToBf16(const float* x, size_t count, size_t padded, uin
   return Sum(d, sums);
 }
 
-// Rows x and y, of `count` columns, as one row of pairs. count: a multiple of 16
+// Interleaves rows x and y, of `count` columns, into one row of pairs. count: a multiple of 16
 HWY_INLINE void RowsToPairs(const float* x, const float* y, size_t count,
                             uint32_t* HWY_RESTRICT out) {
   const FloatTag d;
@@ -92,8 +93,8 @@ HWY_INLINE void RowsToPairs(const float* x, const float* y, size_t count,
   }
 }
 
-// One or two tiles of rows times one or two of columns: sums in tiles 0 to 3, a in 4 and 5, b in 6
-// and 7.
+// One or two tiles of rows times one or two tiles of columns: accumulators in tiles 0 to 3, a in 4
+// and 5, b in 6 and 7.
 template <size_t kRowTiles, size_t kColumnTiles>
 HWY_INLINE void Bf16TileBlock(const Bf16Product& p, size_t row, size_t column) {
   const size_t a_bytes = p.a_stride * 2, b_bytes = p.columns * 4, c_bytes = p.c_stride * 4;
@@ -134,7 +135,7 @@ HWY_INLINE void Bf16TileRows(const Bf16Product& p, size_t row) {
   if (j < p.columns) Bf16TileBlock<kRowTiles, 1>(p, row, j);
 }
 
-// rows: those of a tile, of which there are at most kTileRows
+// rows: of a tile, at most kTileRows
 HWY_INLINE TileShapes ShapesOfBf16(size_t rows) {
   TileShapes shapes;
   for (const int tile : {0, 1, 2, 3}) shapes.Set(tile, rows, kTileBytes);

@@ -1,9 +1,9 @@
 #ifndef UFFIZI_KERNELS_BLOCKING_H_
 #define UFFIZI_KERNELS_BLOCKING_H_
 
-// How the products of bytes are blocked, all in one place, with the reasons.
+// All blocking constants of the byte products, with their reasons.
 //
-// A product y[rows, n] = x[rows, k] w[n, k]^T is cut as Goto and van de Geijn cut it (Anatomy of
+// A product y[rows, n] = x[rows, k] w[n, k]^T is blocked as by Goto and van de Geijn (Anatomy of
 // High-Performance Matrix Multiplication, 2008):
 //   mr x nr  sums that the micro-kernel keeps in registers
 //   kc       depth that is summed before anything leaves the registers: a quantization group
@@ -22,66 +22,68 @@ namespace uffizi::blocking {
 // two a cycle).
 constexpr size_t kMr = 6;
 
-// nr in vectors. A single row needs eight sums under way to cover that latency; more rows have
-// enough with fewer columns, and share the loads of weights.
+// nr in vectors. A single row needs eight independent sums to cover that latency. More rows need
+// fewer columns for that, and share the loads of weights.
 constexpr size_t NrVectors(size_t rows) { return rows == 1 ? 8 : rows == 2 ? 4 : 2; }
 
-// nr in vectors of the micro-kernel for signed weights, which keeps no float in registers: 6 x 4
-// sums, 4 weights and an activation of 32 registers, or 6 x 2, 2 and 1 of 16.
+// nr in vectors of the micro-kernel for signed weights, which keeps no floats in registers. Of 32
+// registers, 6 x 4 hold sums, 4 weights and one an activation; of 16 registers, 6 x 2, 2 and 1.
 constexpr size_t SignedNrVectors(size_t vector_bytes) { return vector_bytes == 32 ? 2 : 4; }
 
-// nr in vectors of few rows of a matrix with factors: three rows, the beams of one question, fit 32
-// registers with a whole panel of 512-bit vectors, and then unpack and broadcast half as often.
+// nr in vectors for few rows and a matrix with factors. Three rows, the beams of one question, and
+// a whole panel of 512-bit vectors fit 32 registers, which halves the unpacking and broadcasting.
 constexpr size_t FactorNrVectors(size_t rows, size_t vector_bytes) {
   return rows == 3 && vector_bytes == 64 ? 4 : NrVectors(rows);
 }
 
-// Products of so few rows are memory-bound: each weight is used once or twice. They prefetch a
-// whole group of weights at a time. More rows prefetch what they read themselves, further on.
+// Products of at most this many rows are memory-bound: each weight is used once or twice. They
+// prefetch a whole group of weights at a time. With more rows, each prefetches the weights that it
+// will read itself, further ahead.
 constexpr size_t kMemoryBoundRows = 2;
 
 // Prefetch distance in bytes. Eight kilobytes cover the latency of memory (about 100 ns) at the 20
 // to 40 GB/s that a core reads.
 constexpr size_t kPrefetchDistance = 8192;
-// For a panel that is in the second-level cache already: a kilobyte, a few blocks of codes.
+// Prefetch distance for a panel that is already in the L2 cache: a kilobyte, a few blocks of codes.
 constexpr size_t kCachedPrefetchDistance = 1024;
 
-// Rows that go through a piece of the panel together when there are more than kMemoryBoundRows of
-// them but too few for the panel to be worth keeping: two passes of the micro-kernel, of which the
-// last prefetches the next piece.
+// Rows that are multiplied by a piece of the panel together, when there are more than
+// kMemoryBoundRows but too few to make it worth keeping the panel in cache. It is two passes of the
+// micro-kernel, the last of which prefetches the next piece.
 constexpr size_t kFewRows = 2 * kMr;
 
-// mc: rows that share a panel while it is in a core's caches. Unpacking a panel costs about as much
-// as multiplying it with six rows, which is under two percent of 384; activations of 384 rows and
-// 1024 columns take 400 KB, which stay in the second-level cache while panels pass by.
+// mc: rows that share a panel while it is in a core's caches. Unpacking a panel takes about as long
+// as multiplying it by six rows, which is under two percent of 384. Activations of 384 rows and
+// 1024 columns take 400 KB, which stay in the L2 cache while the panels stream through.
 constexpr size_t kMc = 64 * kMr;
 
-// mc for matrices with factors: activations of a block, a byte a column, stay in the second-level
-// cache with the unpacked panels, so long as it has rows enough to make unpacking cheap. 768 rows
-// of results are as many pages as the processor has translations of at hand.
+// mc for matrices with factors: the activations of a block, a byte per column, stay in the L2 cache
+// together with the unpacked panels, as long as the block has enough rows to make unpacking cheap.
+// 768 rows of results touch about as many pages as the TLB holds.
 constexpr size_t kBlockActivations = size_t{1} << 20;
 constexpr size_t RowsOfBlock(size_t columns) {
   return std::clamp(kBlockActivations / columns / kMr * kMr, size_t{48} * kMr, size_t{128} * kMr);
 }
 
-// From so many rows on a panel is first unpacked to bytes, where unpacked weights multiply faster.
+// With at least this many rows, a panel is first unpacked to bytes, if unpacked weights multiply
+// faster.
 constexpr size_t kUnpackRows = 24;
 
-// Unpacking a panel costs as much as multiplying it with so many rows.
+// Unpacking a panel takes as long as multiplying it by this many rows.
 constexpr size_t kUnpackCost = 5;
-// nc: panels unpacked to bytes at a time, in less than half of a core's second-level cache of 1 MB
-// or more; the rest is for activations and results.
+// nc: size of the panels that are unpacked to bytes at a time, less than half of an L2 cache of 1
+// MB or more. The rest is for activations and results.
 constexpr size_t kUnpackedBytes = size_t{384} << 10;
 constexpr size_t kMaxUnpackedPanels = 4;
 
-// AMX tiles. Fewer rows are faster without: unpacking for tiles costs as much as twelve rows.
+// AMX tiles are used for at least this many rows: unpacking for tiles takes as long as twelve rows.
 constexpr size_t kLeastRowsForTiles = 12;
-// nc in panels: those that are unpacked at a time stay in half of a core's second-level cache (2 MB
-// on the processors with tiles) while mc rows pass by. A tile is 16 rows.
+// nc for AMX: the panels that are unpacked at a time stay in half of the L2 cache (2 MB on
+// processors with AMX) while mc rows stream through. A tile is 16 rows.
 constexpr size_t kTilePanelBytes = size_t{1} << 20;
 constexpr size_t kMaxTilePanels = 8;
 constexpr size_t kTileMc = 32 * 16;
-// What unpacking a panel costs in rows: tiles multiply a vector of weights with 16 rows in a cycle.
+// The time to unpack a panel, in rows: tiles multiply a vector of weights by 16 rows in a cycle.
 constexpr size_t kTileUnpackCost = 26;
 
 }  // namespace uffizi::blocking

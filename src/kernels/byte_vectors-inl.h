@@ -1,5 +1,5 @@
-// Vectors of bytes, and the weights of a packed panel as the kernels load them. What a way to
-// multiply bytes (dot_*-inl.h) adds is the arithmetic.
+// Vectors of bytes, and the weights of a packed panel as the kernels load them. The arithmetic is
+// in the byte dot products (dot_*-inl.h).
 
 #if defined(UFFIZI_KERNELS_BYTE_VECTORS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UFFIZI_KERNELS_BYTE_VECTORS_INL_H_
@@ -10,7 +10,7 @@
 
 #include "kernels/simd-inl.h"
 
-// Whether this target has vectors in which four bytes are a lane.
+// Whether this target has vectors with four bytes per 32-bit lane.
 #undef UFFIZI_BYTE_VECTORS
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSE4
 #define UFFIZI_BYTE_VECTORS 1
@@ -35,7 +35,7 @@ using Int16Vector = hn::Vec<Int16Tag>;
 using Int8Vector = hn::Vec<Int8Tag>;
 using Uint8Vector = hn::Vec<Uint8Tag>;
 
-// Four activations in every lane.
+// Broadcasts four activations to every lane.
 HWY_INLINE Int8Vector BroadcastQuad(const int8_t* a) {
   int32_t quad;
   __builtin_memcpy(&quad, a, 4);
@@ -64,7 +64,7 @@ struct ByteBlock {
     return hn::Load(Uint8Tag(), at);
   }
 };
-// Bytes whose zero point of 128 is taken off: signed ones.
+// Bytes as signed values, with the zero point 128 subtracted.
 struct SignedByteBlock {
   static constexpr size_t kColumns = 4;
   template <size_t kQuad>

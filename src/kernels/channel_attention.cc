@@ -15,7 +15,7 @@ HWY_BEFORE_NAMESPACE();
 namespace uffizi {
 namespace HWY_NAMESPACE {
 
-// Tokens whose queries and keys of one group lie side by side in a core's second cache.
+// Tokens whose queries and keys of one group are gathered side by side in the L2 cache.
 constexpr size_t kTokenChunk = 512;
 
 void AddProducts(const float* qkv, const ChannelShape& shape, float* products) {

@@ -1,6 +1,6 @@
 // Attention of few queries on many keys that stay the same from step to step. Decoding is
-// memory-bound, so keys and values may be held in 8 bits, and are read in the order in which they
-// lie. Keys are transposed in tiles: a vector holds neighbouring keys of one
+// memory-bound, so keys and values may be held in 8 bits, and are read sequentially. Keys are
+// transposed in tiles: a vector holds neighbouring keys of one
 // dimension.
 
 #include <cmath>
@@ -146,7 +146,7 @@ void AttendCross(std::span<const CrossAttentionJob> jobs, const CrossShape& shap
   });
 }
 
-// from[i] = to[i] * the scale that it returns
+// Stores a row in the cache's type, such that from[i] = to[i] * scale. Returns the scale.
 HWY_INLINE float StoreRow(const float* from, size_t count, int8_t* to) {
   float maximum = 0.0f;
   for (size_t i = 0; i < count; ++i) maximum = std::max(maximum, std::abs(from[i]));
@@ -170,7 +170,7 @@ HWY_INLINE void MeanOfRows(const float* x, size_t stride, size_t count, size_t d
   }
 }
 
-// One head of k and v, [tokens, heads, head_dim] f32, into `cross`.
+// Packs one head of k and v, [tokens, heads, head_dim] f32, into `cross`.
 template <class T>
 void PackHead(const float* k, const float* v, const CrossShape& shape, size_t head,
               const CrossKeysValues& cross) {

@@ -1,6 +1,6 @@
-// Products of bytes by AVX-VNNI, the same instruction for the 256-bit vectors of processors without
-// AVX-512. Highway has no such target: the code is compiled with AVX2's, and UseAvxVnni() says
-// whether the processor has it.
+// Byte dot products with AVX-VNNI, which has AVX-512 VNNI's instruction for 256-bit vectors, on
+// processors without AVX-512. Highway has no such target: the code is compiled for AVX2, and
+// UseAvxVnni() tells whether the processor supports it.
 
 #if defined(UFFIZI_KERNELS_DOT_AVX_VNNI_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UFFIZI_KERNELS_DOT_AVX_VNNI_INL_H_
@@ -25,7 +25,8 @@ namespace HWY_NAMESPACE {
 
 struct AvxVnni {
   static constexpr bool kUnpackPays = false;
-  // Of matrices with factors: whether many rows multiply signed weights, and with what activations.
+  // For matrices with factors: whether many rows use signed weights, and the type of activations
+  // that these need.
   static constexpr bool kSignedWeights = true;
   static constexpr bool kBiasedRows = true;
 

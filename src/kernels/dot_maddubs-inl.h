@@ -1,10 +1,10 @@
-// Products of bytes on x86 without VNNI: vpmaddubsw multiplies unsigned with signed bytes and adds
+// Byte dot products on x86 without VNNI: vpmaddubsw multiplies unsigned by signed bytes and adds
 // two neighbouring products with saturation to 16 bits.
 //
-// Nibbles are summed in 16 bits first, over 64 columns, of which each 16-bit sum gets 32 products.
-// With 4-bit codes less 8 a sum fits, as 32 * 8 * 127 < 2^15. What is summed are the codes
-// themselves, so a sum starts from -8 times the sum of the activations. Additions wrap around, so
-// it does not matter if a sum overflows on the way: the result is right modulo 2^16, and it fits.
+// Nibbles are summed in 16 bits first, over 64 columns, so each 16-bit sum has 32 products. The sum
+// of (code - 8) times activation fits 16 bits, as 32 * 8 * 127 < 2^15. The instruction sums the
+// codes themselves, so each sum starts from -8 times the sum of the activations. Additions wrap
+// around, so an overflow on the way does no harm: the result is correct modulo 2^16, and it fits.
 
 #if defined(UFFIZI_KERNELS_DOT_MADDUBS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UFFIZI_KERNELS_DOT_MADDUBS_INL_H_
@@ -38,7 +38,7 @@ HWY_INLINE Int16Vector PairDot(Uint8Vector w, Int8Vector a) {
 #endif
 }
 
-// sum + PairDot(w, a). In one piece, because GCC takes more registers for it than there are.
+// sum + PairDot(w, a). Written in assembly because GCC would spill registers.
 HWY_INLINE Int16Vector AddPairDot(Int16Vector sum, Uint8Vector w, Int8Vector a) {
 #if HWY_MAX_BYTES == 32
   __m256i products;
@@ -96,8 +96,7 @@ class SignedWeights {
   explicit SignedWeights(const uint8_t* at)
       : w_(reinterpret_cast<const __m256i*>(at)), magnitude_(_mm256_abs_epi8(*w_)) {}
 
-  // QuadDotSigned(). In one piece, with w and the ones in memory: GCC would need more registers
-  // than there are.
+  // QuadDotSigned() in assembly, with w and the ones in memory: GCC would spill registers.
   HWY_INLINE Int32Vector AddQuadDot(Int32Vector sum, Int8Vector a) const {
     alignas(32) static constexpr int16_t kOnes[16] = {1, 1, 1, 1, 1, 1, 1, 1,
                                                       1, 1, 1, 1, 1, 1, 1, 1};
@@ -128,10 +127,10 @@ class SignedWeights {
 #endif
 
 struct Maddubs {
-  // Instructions are what limits: an unpacked panel takes fewer of them.
+  // The kernel is bound by instruction throughput, and an unpacked panel needs fewer instructions.
   static constexpr bool kUnpackPays = true;
-  // A pair of products with signed weights does not fit 16 bits: nibbles stay unsigned, and a
-  // factor is multiplied in where pairs become 32-bit sums.
+  // A pair of products with signed weights does not fit 16 bits. So nibbles stay unsigned, and a
+  // factor is applied where pairs become 32-bit sums.
   static constexpr bool kSignedWeights = false;
   static constexpr bool kBiasedRows = false;
 

@@ -1,4 +1,4 @@
-// Products of bytes by NEON's dot product extension, whose bytes are both signed.
+// Byte dot products with NEON's dot product extension, which multiplies signed by signed bytes.
 
 #if defined(UFFIZI_KERNELS_DOT_NEON_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UFFIZI_KERNELS_DOT_NEON_INL_H_
@@ -23,7 +23,8 @@ namespace HWY_NAMESPACE {
 
 struct NeonDot {
   static constexpr bool kUnpackPays = false;
-  // Of matrices with factors: whether many rows multiply signed weights, and with what activations.
+  // For matrices with factors: whether many rows use signed weights, and the type of activations
+  // that these need.
   static constexpr bool kSignedWeights = true;
   static constexpr bool kBiasedRows = false;
 

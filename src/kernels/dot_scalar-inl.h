@@ -1,4 +1,4 @@
-// Products of bytes in plain code, for processors whose vectors the other ways do not know.
+// Byte dot products in scalar code, for processors that none of the other implementations supports.
 
 #if defined(UFFIZI_KERNELS_DOT_SCALAR_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UFFIZI_KERNELS_DOT_SCALAR_INL_H_

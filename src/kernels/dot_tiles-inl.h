@@ -1,4 +1,4 @@
-// Products of bytes in tiles (AMX): 16 rows of 8-bit activations and 16 rows of a packed matrix.
+// Byte dot products in AMX tiles: 16 rows of 8-bit activations and 16 rows of a packed matrix.
 
 #if defined(UFFIZI_KERNELS_DOT_TILES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UFFIZI_KERNELS_DOT_TILES_INL_H_
@@ -16,8 +16,8 @@ HWY_BEFORE_NAMESPACE();
 namespace uffizi {
 namespace HWY_NAMESPACE {
 
-// The eight tiles. There are two for each operand and for the accumulator, so that a product need
-// not wait for the one before it.
+// The eight tiles: two for each operand and two accumulators, so that a product does not have to
+// wait for the previous one.
 enum GroupTile {
   kSums0,
   kSums1,
@@ -43,9 +43,9 @@ HWY_INLINE TileShapes ShapesOfGroup(size_t rows, size_t group) {
   return shapes;
 }
 
-// The codes of kTileColumns columns of a panel, from `column` on, as signed bytes in the order of
-// tiles, less the zero point of a symmetric matrix. bytes: [groups, padded group / 4, kTileColumns,
-// 4]
+// Unpacks the codes of kTileColumns columns of a panel, from `column` on, to signed bytes in tile
+// order, with the zero point of a symmetric matrix subtracted. bytes: [groups, padded group / 4,
+// kTileColumns, 4]
 HWY_INLINE void UnpackColumns(const PackedMatrix& w, const uint8_t* HWY_RESTRICT panel,
                               size_t column, uint8_t* HWY_RESTRICT bytes) {
   const hn::ScalableTag<uint8_t> d8;  // 64 bytes, a quad of columns of a tile
@@ -81,8 +81,8 @@ HWY_INLINE void CopyBytes(const int8_t* HWY_RESTRICT from, size_t count, int8_t*
   for (; i < count; i += 8) hn::StoreU(hn::LoadU(d8, from + i), d8, to + i);
 }
 
-// Up to kTileRows rows of activations in the order of tiles: codes [groups, kTileRows, padded
-// group], scales and sums [groups, kTileRows]. Where there is no row, scales and sums are zero.
+// Up to kTileRows rows of activations in tile order: codes [groups, kTileRows, padded group],
+// scales and sums [groups, kTileRows]. Scales and sums of missing rows are zero.
 struct TileOfRows {
   int8_t* codes;
   float* scales;
@@ -175,9 +175,9 @@ HWY_INLINE void DotTileOf(const TileOfRows& rows, const PackedMatrix& w, const u
   const int8_t* codes = rows.codes;
   const float* row_scales = rows.scales;
   const int32_t* row_sums = rows.sums;
-  // A software pipeline: the tiles multiply a group while the sums of the group before it are
-  // stored and those of the one before that are scaled. No lambdas here: GCC keeps what they
-  // capture in memory.
+  // A software pipeline: the tiles multiply a group while the sums of the previous group are stored
+  // and those of the one before it are scaled. No lambdas here: GCC would keep their captures in
+  // memory.
   SumGroupInTile<kSums0, kRows0, kWeights0>(codes, bytes, depth);
   for (size_t g = 0; g < groups; g += 2) {
     if (g + 1 < groups) {

@@ -1,5 +1,5 @@
-// Products of bytes by AVX-512 VNNI: vpdpbusd multiplies unsigned with signed bytes and adds the
-// products of four neighbours to a 32-bit sum.
+// Byte dot products with AVX-512 VNNI: vpdpbusd multiplies unsigned by signed bytes and adds four
+// neighbouring products to a 32-bit sum.
 
 #if defined(UFFIZI_KERNELS_DOT_VNNI_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UFFIZI_KERNELS_DOT_VNNI_INL_H_
@@ -24,7 +24,8 @@ namespace HWY_NAMESPACE {
 
 struct Vnni {
   static constexpr bool kUnpackPays = false;
-  // Of matrices with factors: whether many rows multiply signed weights, and with what activations.
+  // For matrices with factors: whether many rows use signed weights, and the type of activations
+  // that these need.
   static constexpr bool kSignedWeights = true;
   static constexpr bool kBiasedRows = true;
 
@@ -32,8 +33,8 @@ struct Vnni {
     static constexpr int kZeroBits = 3;
     static constexpr bool kSumsPairs = false;
     HWY_INLINE static void Add(Int32Vector& sum, Uint8Vector w, Int8Vector a) {
-      // Not the intrinsic: Highway 1.0.3 has the wrong name of this extension among its target's,
-      // though it looks for the right one in the processor.
+      // Assembly instead of the intrinsic: Highway 1.0.3 compiles this target with a wrong
+      // extension name, although it checks the processor for the right one.
       asm("vpdpbusd %2, %1, %0" : "+v"(sum.raw) : "v"(w.raw), "v"(a.raw));
     }
   };

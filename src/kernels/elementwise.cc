@@ -51,7 +51,7 @@ void GeluSpan(float* x, size_t count) {
                            HWY_ATTR { hn::StoreU(GeluOf(d, hn::LoadU(d, x + i)), d, x + i); });
 }
 
-// kPixels neighbours in one row of the picture. Taps outside the picture are skipped.
+// Computes kPixels neighbouring pixels of a row. Taps outside the picture are skipped.
 template <size_t kPixels>
 HWY_INLINE void ConvolvePixels(const ConvArgs& args, size_t row, size_t column) {
   const size_t channels = args.channels, line = args.width * channels;
@@ -95,7 +95,7 @@ HWY_EXPORT(NormalizeRow);
 HWY_EXPORT(GeluSpan);
 HWY_EXPORT(ConvolveRow);
 
-constexpr size_t kGrainFloats = 16384;  // work worth a task of its own
+constexpr size_t kGrainFloats = 16384;  // smallest piece of work for a task
 
 }  // namespace
 

@@ -1,5 +1,5 @@
-// Tiles in plain code, so that the kernels for them are tested where no processor has them. A part
-// of tiles-inl.h: no include guard, and within its namespace.
+// AMX tiles emulated in plain code, so that their kernels can be tested on processors without AMX.
+// A part of tiles-inl.h: it has no include guard and is included inside that file's namespace.
 
 class EmulatedTiles {
  public:
@@ -13,7 +13,7 @@ class EmulatedTiles {
   size_t bytes(int tile) const { return shapes_.bytes_[tile]; }
   uint8_t* row(int tile, size_t r) { return data_[tile] + r * kTileBytes; }
 
-  // What is beyond a tile's shape reads as zero, as in the processor.
+  // Elements beyond a tile's shape read as zero, as on the processor.
   void Zero(int tile) { std::memset(data_[tile], 0, sizeof(data_[tile])); }
   void Load(int tile, const uint8_t* from, size_t stride) {
     Zero(tile);

@@ -1,13 +1,13 @@
-// The micro-kernels for matrices with factors: sums over all columns that share a scale of the
-// activations are integers, and float appears once for each of those blocks. A product is
+// The micro-kernels for matrices with factors: sums over all columns that share an activation scale
+// (a block) are integers, and floating-point work is done once per block. A product is
 //   y[r, j] = row_scale[j] * sum_b x_scale[r, b] * sum_{g in b} factor[j, g] * sum_c x[r, c] (w[j,
 //   c] - 8)
-// whatever the kernel, and everything behind x_scale is exact: kernels give the same bits.
+// in every kernel, and everything to the right of x_scale is exact, so all kernels give identical
+// bits.
 //
-// Few rows multiply codes as they are packed, and then a group's sums by its factors. Many rows
-// share a panel that is unpacked to signed bytes, (code - 8) * factor, where the way to multiply
-// bytes has signed weights (kSignedWeights); otherwise they do as few rows do, from unpacked
-// nibbles.
+// Few rows multiply the packed codes, and then each group's sums by its factors. Many rows share a
+// panel that is unpacked to signed bytes, (code - 8) * factor, if the byte dot product supports
+// signed weights (kSignedWeights). Otherwise they work like few rows, from unpacked nibbles.
 
 #if defined(UFFIZI_KERNELS_FACTOR_DOT_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UFFIZI_KERNELS_FACTOR_DOT_INL_H_
@@ -50,8 +50,8 @@ constexpr size_t kChunkColumns = QuantizedRows::kPairColumns;
 
 #if UFFIZI_BYTE_VECTORS
 
-// What the zero point 8 takes off the sum of a chunk: QuantizedRows::pair_starts has it in two
-// parts.
+// What the zero point 8 subtracts from the sum of a chunk; QuantizedRows::pair_starts stores it in
+// two parts.
 HWY_INLINE int32_t StartOfChunk(int32_t pair_start) {
   return static_cast<int16_t>(pair_start & 0xffff) + (pair_start >> 16);
 }
@@ -94,8 +94,8 @@ HWY_INLINE void AddChunk(const uint8_t* HWY_RESTRICT codes, const int8_t* HWY_RE
   }
 }
 
-// Adds a block's integer sums to the totals in `out`, which the first block begins and the last one
-// multiplies by the rows' scales. x_scales: of each row, row_scales apart
+// Adds a block's integer sums to the totals in `out`. The first block initializes them, and the
+// last one multiplies them by the rows' scales. x_scales: of each row, row_scales apart
 template <size_t kRows, size_t kVectors>
 HWY_INLINE void AddBlockSums(const Int32Vector (&sum)[kRows][kVectors],
                              const float* HWY_RESTRICT x_scales, size_t blocks, size_t block,
@@ -191,7 +191,7 @@ void DotFactors(const QuantizedRows& x, size_t row, size_t rows, const FactorPan
 // A panel unpacked to signed bytes, (code - 8) * factor.
 struct SignedPanel {
   const int8_t* weights;    // [columns / 4, kPanel, 4]
-  const int32_t* starts;    // [blocks, kPanel], what sums start from: less 128 times the weights
+  const int32_t* starts;    // [blocks, kPanel], initial sums: -128 times the sum of the weights
                             // where activations are biased
   const float* row_scales;  // [kPanel]
 

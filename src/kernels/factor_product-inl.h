@@ -1,5 +1,5 @@
-// Products of matrices with factors, by every way to multiply bytes but tiles: what a thread does
-// with its piece. A unit of columns is a panel, or as many as an output's quantization group takes.
+// Products of matrices with factors, for every byte dot product except AMX tiles: the work of one
+// thread. A unit of columns is a panel, or as many panels as an output's quantization group spans.
 
 #if defined(UFFIZI_KERNELS_FACTOR_PRODUCT_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UFFIZI_KERNELS_FACTOR_PRODUCT_INL_H_
@@ -25,7 +25,7 @@ struct FactorPiece {
   size_t row, end, first, last, unit;
 };
 
-// Few rows: times a panel as it is packed. out: [rows, kPanel] f32, rows out_stride apart
+// Multiplies few rows by a panel in its packed form. out: [rows, kPanel] f32, rows out_stride apart
 template <class Way, bool kBiased>
 HWY_INLINE void DotFewRows(const QuantizedRows& x, size_t row, size_t rows, const PackedMatrix& w,
                            size_t number, float* out, size_t out_stride) {
@@ -36,7 +36,7 @@ HWY_INLINE void DotFewRows(const QuantizedRows& x, size_t row, size_t rows, cons
     return DotFactors<typename Way::Nibbles, kBiased>(x, row, rows, panel, {0, blocks}, out,
                                                       out_stride);
   }
-  // All rows go through a block of the panel, and the last of them prefetch the next block.
+  // All rows are multiplied by one block of the panel, and the last rows prefetch the next block.
   for (size_t b = 0; b < blocks; ++b) {
     for (size_t r = 0; r < rows;) {
       const size_t some = (rows - r - 1) % kMr + 1;
@@ -70,7 +70,7 @@ void MultiplyFewRows(const QuantizedMatMulArgs& args, const FactorPiece& piece) 
 }
 
 #if UFFIZI_BYTE_VECTORS
-// Many rows: panels are unpacked first. To signed bytes, where there is an instruction for them;
+// For many rows, panels are unpacked first: to signed bytes if there is an instruction for these.
 template <class Way>
 struct SignedUnpacking {
   using Panel = SignedPanel;
@@ -83,7 +83,7 @@ struct SignedUnpacking {
     DotSigned<Way>(x, row, rows, panel, out, out_stride);
   }
 };
-// else the nibbles are unpacked, and factors stay apart.
+// For many rows without such an instruction: nibbles are unpacked, and factors stay separate.
 template <class Way>
 struct NibbleUnpacking {
   using Panel = FactorPanel;
@@ -148,8 +148,8 @@ template <class Way>
 void MultiplyFactorPiece(const QuantizedMatMulArgs& args, const FactorPiece& piece) {
 #if UFFIZI_BYTE_VECTORS
   if (piece.end - piece.row >= blocking::kUnpackRows && args.x.biased == Way::kBiasedRows) {
-    // A block of rows after the other: more of them would leave the caches, and the processor's
-    // table of pages, before the next panels want them.
+    // One block of rows after the other: more rows would be evicted from the caches and the TLB
+    // before the next panels need them.
     const size_t mc = blocking::RowsOfBlock(args.x.padded_columns());
     const size_t blocks = std::max<size_t>(1, (piece.end - piece.row + mc / 2) / mc);
     const size_t units = (piece.end - piece.row + blocking::kMr - 1) / blocking::kMr;
@@ -165,7 +165,7 @@ void MultiplyFactorPiece(const QuantizedMatMulArgs& args, const FactorPiece& pie
   MultiplyFewRows<Way, false>(args, piece);
 }
 
-// Calls multiply(piece) for the pieces into which the product is cut for the threads there are.
+// Splits the product among the threads and calls multiply(piece) for each piece.
 template <class Multiply>
 HWY_INLINE void ForEachFactorPiece(const QuantizedMatMulArgs& args, size_t panels, size_t mr,
                                    size_t overhead, const Multiply& multiply) {

@@ -9,7 +9,7 @@
 namespace uffizi {
 namespace {
 
-// Half precision has no steps finer than this. Multiples of it are exact down to zero.
+// The smallest subnormal of half precision. Small multiples of it are exact.
 constexpr float kLeastHalf = 0x1p-24f;
 
 // Significant bits of a scale whose products with factors of four bits are exact in half precision.
@@ -44,7 +44,7 @@ void FactorSearch::Find(const float* w, const float* importance, std::span<float
   for (size_t g = 0; g < scales.size(); ++g) scales[g] = choices_[g * kUnits + best].scale;
 }
 
-// Candidates for the row's scale: its largest group gets the factors 15, 14, and so on down to 8.
+// Candidates for the row's scale: those that give its largest group the factors 15, 14, ..., 8.
 bool FactorSearch::FindUnits(std::span<const float> scales) {
   const float largest = *std::max_element(scales.begin(), scales.end());
   if (largest <= 0) return false;

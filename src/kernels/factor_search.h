@@ -7,15 +7,16 @@
 
 namespace uffizi {
 
-// Makes the scales of a matrix row small integers times one scale (row_factors.h), such that the
-// squared error of its 4-bit codes grows least. Holds the scratch memory for one row after another.
+// Makes the scales of a matrix row small integers times one scale (row_factors.h), with the least
+// increase in the squared error of its 4-bit codes. Holds scratch memory, which is reused from row
+// to row.
 class FactorSearch {
  public:
   // Scales found are exact in half precision.
   explicit FactorSearch(size_t group_size);
 
-  // w: [scales.size(), group_size] f32; importance: likewise, or null. scales: the best of each
-  // group by itself, which become those of the result
+  // w: [scales.size(), group_size] f32; importance: likewise, or null. scales: on entry the best
+  // scale of each group on its own, on return the scales found
   void Find(const float* w, const float* importance, std::span<float> scales);
 
  private:

@@ -1,6 +1,6 @@
-// Products of matrices with factors in tiles (AMX). Weights are unpacked to signed bytes as for
-// vectors (SignedPanel), activations are copied into the order of tiles, and 2 x 2 accumulators sum
-// a block of columns with one scale: a tile of either operand is loaded for two products.
+// Products of matrices with factors in AMX tiles. Weights are unpacked to signed bytes as for
+// vectors (SignedPanel), activations are copied into tile order, and 2 x 2 accumulators sum a block
+// of columns with one scale. Each loaded tile is thus used for two products.
 
 #if defined(UFFIZI_KERNELS_FACTOR_TILES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UFFIZI_KERNELS_FACTOR_TILES_INL_H_
@@ -31,8 +31,9 @@ HWY_INLINE TileShapes FullTiles() {
   return shapes;
 }
 
-// Rows [row, row + count) in the order of tiles, and zeros up to kStripRows: rows a power of two
-// apart would share few sets of the cache. strip: [columns / kTileBytes, kStripRows, kTileBytes]
+// Copies rows [row, row + count) in tile order, with zeros up to kStripRows. They are copied
+// because rows a power of two apart would compete for few cache sets. strip: [columns / kTileBytes,
+// kStripRows, kTileBytes]
 HWY_INLINE void TakeStrip(const QuantizedRows& x, size_t row, size_t count,
                           int8_t* HWY_RESTRICT strip) {
   const hn::ScalableTag<int8_t> d;

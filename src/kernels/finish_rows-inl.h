@@ -1,4 +1,5 @@
-// What becomes of the sums of a quantized product: epilogue, then floats or codes.
+// Turns the sums of a quantized product into its output: applies the epilogue and writes floats or
+// codes.
 
 #if defined(UFFIZI_KERNELS_FINISH_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UFFIZI_KERNELS_FINISH_ROWS_INL_H_
@@ -26,7 +27,7 @@ HWY_INLINE PanelOfProduct FindPanel(const QuantizedMatMulArgs& args, size_t pane
   return {product, panel};
 }
 
-// A row's sums of `panels` panels from `panel` on through the epilogue and out.
+// Applies the epilogue to a row's sums of `panels` panels from `panel` on, and writes the output.
 HWY_INLINE void FinishRow(const QuantizedProduct& product, const QuantizedRows& quantized,
                           size_t row, size_t panel, size_t panels, float* sums) {
   const Epilogue& epilogue = product.epilogue;

@@ -12,8 +12,8 @@ namespace uffizi {
 namespace {
 
 constexpr size_t kBlock = 128;          // columns
-constexpr double kDamping = 0.01;       // of the mean square, added to all squares
-constexpr double kMostDamping = 100.0;  // with which anything can be factorized
+constexpr double kDamping = 0.01;       // times the mean square, added to the diagonal
+constexpr double kMostDamping = 100.0;  // with which every matrix can be factorized
 
 std::vector<size_t> OrderOf(const std::vector<float>& products, size_t columns) {
   std::vector<size_t> order(columns);
@@ -36,8 +36,8 @@ std::vector<float> Corner(const std::vector<float>& matrix, size_t size, size_t 
   return corner;
 }
 
-// The first `count` columns of what is left to factorize become those of the factor. left: [size,
-// size]; panel: [size, count]. False if it is not positive definite.
+// Factorizes the first `count` columns of what is left. left: [size, size]; panel: [size, count].
+// False if it is not positive definite.
 bool FactorPanel(const std::vector<float>& left, size_t size, size_t count,
                  std::vector<float>& panel) {
   const auto finish_row = [&](size_t r, size_t columns) {
@@ -63,7 +63,7 @@ bool FactorPanel(const std::vector<float>& left, size_t size, size_t count,
   return true;
 }
 
-// The lower factor L of a matrix L L^T, in its lower triangle. Empty if there is none.
+// The lower Cholesky factor L of a matrix L L^T. Empty if the matrix is not positive definite.
 std::vector<float> Cholesky(std::vector<float> left, size_t size) {
   std::vector<float> factor(size * size);
   for (size_t first = 0; first < size; first += kBlock) {
@@ -85,15 +85,15 @@ std::vector<float> Cholesky(std::vector<float> left, size_t size) {
   return factor;
 }
 
-// What the error in one column is worth in a later one, as the outputs see it: [columns, columns],
-// of which [k, j] is how much of the error in column j column k makes up for, j < k. With the
-// factor R of the products H = R R^T, R upper, it is R[j, k] / R[k, k]. Columns are in `order`.
+// How rounding errors are compensated in later columns: [columns, columns], where [k, j], j < k, is
+// the share of column j's error that column k compensates, measured at the outputs. With the factor
+// R of the products H = R R^T, R upper, it is R[j, k] / R[k, k]. Columns are in `order`.
 std::vector<float> Feedback(const std::vector<float>& products, const std::vector<size_t>& order) {
   const size_t size = order.size();
   double mean = 0;
   for (size_t c = 0; c < size; ++c) mean += double{products[c * size + c]};
   mean = std::max(mean / static_cast<double>(size), 1e-30);
-  // Backwards, R is the usual lower factor.
+  // In reverse order of columns, R is the usual lower factor.
   std::vector<float> factor;
   for (double damping = kDamping; factor.empty() && damping <= kMostDamping; damping *= 10) {
     std::vector<float> backwards(size * size);
@@ -109,7 +109,7 @@ std::vector<float> Feedback(const std::vector<float>& products, const std::vecto
     factor = Cholesky(std::move(backwards), size);
   }
   std::vector<float> feedback(size * size);
-  if (factor.empty()) return feedback;  // nothing makes up for anything
+  if (factor.empty()) return feedback;  // no compensation
   ParallelFor(size, 16, [&](size_t begin, size_t end) {
     for (size_t k = begin; k < end; ++k) {
       const size_t at = size - 1 - k;
@@ -121,7 +121,7 @@ std::vector<float> Feedback(const std::vector<float>& products, const std::vecto
   return feedback;
 }
 
-// Codes of one matrix, column by column in some order.
+// Rounds one matrix to codes, column by column in some order.
 class Rounder {
  public:
   Rounder(const float* w, const std::vector<size_t>& order, QuantizedMatrix& matrix)
@@ -129,7 +129,7 @@ class Rounder {
 
   void Round(const std::vector<float>& feedback) {
     const size_t rows = matrix_.rows, columns = matrix_.columns;
-    // What the columns that are not rounded yet should be: [rows, columns - first]
+    // Target values of the columns that are not rounded yet: [rows, columns - first]
     std::vector<float> wanted(rows * columns);
     for (size_t i = 0; i < wanted.size(); ++i) {
       wanted[i] = w_[i / columns * columns + order_[i % columns]];
@@ -158,7 +158,7 @@ class Rounder {
   }
 
  private:
-  // errors: [count], negative: what a column should be less what it is
+  // errors: [count], of each column the negative of its target minus its rounded value
   void RoundBlock(size_t row, size_t first, size_t count, const std::vector<float>& feedback,
                   const float* wanted, float* errors) {
     const size_t columns = matrix_.columns;

@@ -1,10 +1,10 @@
 #ifndef UFFIZI_KERNELS_KERNELS_H_
 #define UFFIZI_KERNELS_KERNELS_H_
 
-// The one seam to SIMD: free functions on plain views. Each picks the best instruction set at run
-// time and spreads its work over the threads of the surrounding task arena (core/parallel.h). A
-// result is the same bit for bit at any number of threads, and a row's result does not depend on
-// which other rows are computed with it.
+// The only interface to SIMD code: free functions on plain views. Each picks the best instruction
+// set at run time and distributes its work over the threads of the surrounding task arena
+// (core/parallel.h). Results are bit-identical for any number of threads, and a row's result does
+// not depend on the other rows computed with it.
 //
 // Tensors are row-major and contiguous unless a stride is given. Strides count elements.
 
@@ -18,7 +18,7 @@ namespace uffizi {
 
 enum class Activation { kNone, kGelu };
 
-// What follows a matrix product while its result is still in registers.
+// Operations fused into a matrix product, applied to each result.
 struct Epilogue {
   const float* bias = nullptr;  // [n], added first
   Activation activation = Activation::kNone;
@@ -30,18 +30,18 @@ struct Epilogue {
 void MatMulF32(const float* x, size_t rows, size_t k, const float* w, size_t n,
                const Epilogue& epilogue, float* y);
 
-// What is done to activations before they become codes: x[c] becomes (x[c] - shift[c]) * factor[c].
-// Whoever multiplies the codes holds weights of which the opposite was done.
+// A transform of activations before they are quantized: x[c] becomes (x[c] - shift[c]) * factor[c].
+// The weights that multiply the codes must contain the inverse.
 struct ColumnTransform {
-  const float* shift = nullptr;   // [columns] f32; both are null where nothing is done
+  const float* shift = nullptr;   // [columns] f32; null, as is factor, for no transform
   const float* factor = nullptr;  // [columns] f32
 
   bool empty() const { return factor == nullptr; }
 };
 
-// Rows of activations in 8 bits. A row is cut into the weights' groups of columns, and each group
-// has a scale: x[r, c], transformed, is about scales[r, c / group_size] * codes[r, c]. Codes are in
-// -127..127.
+// Rows of activations in 8 bits. A row is divided into the weights' groups of columns, and each
+// group has a scale: x[r, c], transformed, is about scales[r, c / group_size] * codes[r, c]. Codes
+// are in -127..127.
 struct QuantizedRows {
   size_t columns = 0, group_size = 1;
   int8_t* codes = nullptr;  // [rows, groups, padded group]
@@ -52,15 +52,15 @@ struct QuantizedRows {
   // two in the high half.
   int32_t* pair_starts = nullptr;
   ColumnTransform transform = {};  // that kernels which write codes apply
-  // Codes are unsigned bytes, 128 more than what they stand for: x86's dot products multiply
-  // unsigned with signed bytes, and for a matrix with factors the weights are the signed ones.
+  // Codes are stored as unsigned bytes with an offset of 128: x86's dot products multiply unsigned
+  // by signed bytes, and for a matrix with factors the weights are the signed operand.
   bool biased = false;
 
   static constexpr size_t kPairColumns = 64;  // of a chunk
   size_t pair_chunks() const { return (group_size + kPairColumns - 1) / kPairColumns; }
   size_t groups() const { return columns / group_size; }
   size_t padded_columns() const { return groups() * PackedMatrix::PaddedGroup(group_size); }
-  // Memory for `rows` rows, and the view on it. `memory` is aligned to 64 bytes.
+  // Size of the memory for `rows` rows, and a view of it. `memory` is aligned to 64 bytes.
   static size_t Bytes(size_t rows, size_t columns, size_t group_size);
   static QuantizedRows In(void* memory, size_t rows, size_t columns, size_t group_size);
   // As `w` takes them.
@@ -76,16 +76,17 @@ inline bool TakeSameRows(const PackedMatrix& a, const PackedMatrix& b) {
          a.has_factors() == b.has_factors();
 }
 
-// Rounds each group to the nearest codes, its largest magnitude becoming 127. x: [rows, columns]
-// f32
+// Rounds each group to the nearest codes, with its largest magnitude scaled to 127. x: [rows,
+// columns] f32
 void QuantizeRows(const float* x, size_t rows, const QuantizedRows& out);
 
-// Quantizes layer-normalized rows likewise. x: [rows, columns] f32; weight, bias: [columns] f32
+// Quantizes layer-normalized rows in the same way. x: [rows, columns] f32; weight, bias: [columns]
+// f32
 void LayerNormQuantizeRows(const float* x, size_t rows, const float* weight, const float* bias,
                            float epsilon, const QuantizedRows& out);
 
-// y[r, j] = epilogue(sum_c x[r, c] * w[j, c]), in integers within a group of x. x is such as
-// QuantizedRows::InFor() gives. y: [rows, w.rows()] f32
+// y[r, j] = epilogue(sum_c x[r, c] * w[j, c]), in integers within a group of x. x has the layout of
+// QuantizedRows::InFor(). y: [rows, w.rows()] f32
 void MatMulQuantized(const QuantizedRows& x, size_t rows, const PackedMatrix& w,
                      const Epilogue& epilogue, float* y);
 
@@ -98,12 +99,12 @@ struct QuantizedProduct {
 void MatMulQuantized(const QuantizedRows& x, size_t rows,
                      std::span<const QuantizedProduct> products);
 
-// A product whose result is quantized for the next one. Takes no residual. y has w.rows() columns,
-// in groups that CanQuantizeOutput.
+// A product whose result is quantized for the next product. No residual is allowed. y has w.rows()
+// columns, in groups for which CanQuantizeOutput() holds.
 void MatMulQuantized(const QuantizedRows& x, size_t rows, const PackedMatrix& w,
                      const Epilogue& epilogue, const QuantizedRows& y);
 
-// Whether w's output can be quantized at once, in groups of so many columns.
+// Whether the product can quantize w's output itself, in groups of this many columns.
 inline bool CanQuantizeOutput(const PackedMatrix& w, size_t group_size) {
   if (group_size % PackedMatrix::kColumnPadding != 0) return false;
   return PackedMatrix::kPanelRows % group_size == 0 ||
@@ -142,8 +143,8 @@ struct AttentionShape {
 // Independent jobs of one shape: the windows of a picture, or the sequences of a batch.
 void Attention(std::span<const AttentionJob> jobs, const AttentionShape& shape);
 
-// One query row of causal self-attention over a cache of keys and values whose past may lie in
-// other rows' slots (beams share their history): position p is read from slot slots[p].
+// One query row of causal self-attention over a cache of keys and values. The past may be in the
+// slots of other rows (beams share their history): position p is read from slot slots[p].
 struct CachedAttentionJob {
   const float* q;    // [heads, head_dim] f32
   float* out;        // [heads, head_dim] f32
@@ -156,9 +157,9 @@ void CachedAttention(std::span<const CachedAttentionJob> jobs, size_t heads, siz
 
 // Keys and values of a sequence's encoder states, as cross-attention reads them: keys transposed in
 // tiles, [heads, padded_tokens() / kKeyTile, head_dim, kKeyTile], values [heads, tokens, head_dim].
-// f32, or i8 with a scale for each token and head. Before keys become i8, the mean of each of their
-// dimensions over the tokens is taken off: it adds the same to all scores of a query, which softmax
-// does not see, and would eat into the 8 bits.
+// f32, or i8 with a scale for each token and head. Before keys are quantized to i8, the mean of
+// each dimension over the tokens is subtracted. It adds the same value to all scores of a query,
+// which does not change the softmax, and would waste the range of the 8 bits.
 struct CrossKeysValues {
   static constexpr size_t kKeyTile = 64;
   void* keys = nullptr;
@@ -184,13 +185,13 @@ struct CrossAttentionJob {
 void CrossAttention(std::span<const CrossAttentionJob> jobs, size_t heads, size_t head_dim,
                     float scale);
 
-// DaViT's channel attention, for tokens that come a block at a time. For each group
+// DaViT's channel attention, for tokens that are processed a block at a time. For each group
 //   A[c, d] = softmax_d(tokens^-0.5 * sum_t q[t, c] k[t, d]), out[t, c] = sum_d A[c, d] v[t, d].
 // First the sums: products[g, c, d] += sum_t q[t, g, c] k[t, g, d].
 // qkv: [tokens, 3, groups, group_dim] f32; products: [groups, group_dim, group_dim] f32
 void AddChannelProducts(const float* qkv, size_t tokens, size_t groups, size_t group_dim,
                         float* products);
-// Then their softmax, transposed: weights[g, d, c] is A[c, d] of group g. tokens: all of them
+// Then their softmax, transposed: weights[g, d, c] is A[c, d] of group g. tokens: the total number
 void ChannelWeights(const float* products, size_t tokens, size_t groups, size_t group_dim,
                     float* weights);
 // v, out: [tokens, groups, group_dim] f32

@@ -12,12 +12,13 @@ HWY_BEFORE_NAMESPACE();
 namespace uffizi {
 namespace HWY_NAMESPACE {
 
-// A piece of work: small enough for a core's own cache at k = 4096, divisible by 3 and 4.
+// Rows and columns of a task: small enough for a core's own cache at k = 4096, and divisible by 3
+// and 4.
 constexpr size_t kTileRows = 48;
 constexpr size_t kTileColumns = 48;
 
-// Dot products of kRows rows of x with kColumns rows of w. Each is summed lane by lane along k,
-// then across the lanes, whatever the block: a result never depends on its neighbours.
+// Dot products of kRows rows of x with kColumns rows of w. Each is summed lane by lane along k and
+// then across the lanes, for every block size, so a result never depends on its neighbours.
 template <size_t kRows, size_t kColumns>
 HWY_INLINE void DotBlock(const float* HWY_RESTRICT x, const float* HWY_RESTRICT w, size_t k,
                          float* HWY_RESTRICT out) {

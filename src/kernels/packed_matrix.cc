@@ -21,12 +21,13 @@ uint32_t SpreadNibbles(uint32_t x) {
   return (x | x << 4) & 0x0f0f0f0fu;
 }
 
-// Eight codes in the order of columns to the order of a block of nibbles.
+// Reorders eight codes from column order to the order of a block of nibbles.
 uint32_t InterleaveNibbles(uint32_t codes) {
   return SpreadNibbles(codes) | SpreadNibbles(codes >> 16) << 4;
 }
 
-// One matrix row of one group, as 32-bit lanes `kPanelRows` apart, where whole lanes can be loaded.
+// Packs one matrix row of one group, as 32-bit lanes `kPanelRows` apart, where whole lanes can be
+// loaded.
 template <int kBits>
 void PackLanes(const uint8_t* codes, size_t lanes, uint8_t* out) {
   constexpr size_t kBatch = 16;

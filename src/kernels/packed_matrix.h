@@ -16,13 +16,13 @@ namespace uffizi {
 // for every group of columns first the codes, then 64 scales (f32), then, if the matrix has zero
 // points of its own, 64 of them (i32). The codes come in blocks of 256 bytes, four for each row:
 // a block of bytes holds four columns, a block of nibbles eight, the first four in the low halves.
-// Four neighbouring columns of one row are thus one 32-bit lane, as quad dot products want them.
-// The last block of a group is padded with any code, the last panel with scale 0.
+// Four neighbouring columns of one row thus form one 32-bit lane, as byte dot products need them.
+// The last block of a group is padded with arbitrary codes, the last panel with scales of 0.
 //
-// Where every scale of a row is a small integer times one scale of the row, w[j, c] = row_scale[j]
-// * factor[j, g] * (code[j, c] - 8), the integers are stored instead, 64 of them (u8) after the
-// codes of a group, and the rows' 64 scales (f32) once, at the panel's end. Kernels then sum over
-// many groups in integers (QServe's progressive quantization, arXiv 2405.04532).
+// If every scale of a row is a small integer times one scale of the row, w[j, c] = row_scale[j] *
+// factor[j, g] * (code[j, c] - 8), the integers are stored instead, 64 of them (u8) after the codes
+// of a group, and the rows' 64 scales (f32) once, at the panel's end. Kernels then sum over many
+// groups in integers (QServe's progressive quantization, arXiv 2405.04532).
 class PackedMatrix {
  public:
   static constexpr size_t kPanelRows = 64;
@@ -46,8 +46,8 @@ class PackedMatrix {
   bool symmetric() const { return symmetric_; }
   // Whether groups have integer factors in place of scales.
   bool has_factors() const { return has_factors_; }
-  // Columns that share a scale in activations which this matrix multiplies: a group, or, with
-  // factors, as many groups as fit into kFactorColumns.
+  // Columns that share a scale in the activations for this matrix: a group, or, with factors, as
+  // many groups as fit into kFactorColumns.
   size_t input_group() const { return input_group_; }
   static constexpr size_t kFactorColumns = 256;
   int symmetric_zero() const { return bits_ == 4 ? 8 : 128; }

@@ -1,9 +1,9 @@
 // The micro-kernel: products of some rows of activations and a panel of a packed matrix, in
-// vectors. A template over the ways to multiply bytes, each of which has a file dot_*-inl.h and
-// defines
+// vectors. It is a template over the byte dot products (`Way`), each of which has a file
+// dot_*-inl.h and defines
 //   Nibbles, Bytes                  4-bit and 8-bit weights as they are packed
 //   UnpackedNibbles, UnpackedBytes  the same after UnpackPanel()
-//   kUnpackPays                     whether many rows should unpack a panel first
+//   kUnpackPays                     whether to unpack a panel first for many rows
 // A format of weights has kColumns and Load<kQuad>() (byte_vectors-inl.h) and
 //   kZeroBits   2^kZeroBits is the zero point of what Load() gives, or none if 0
 //   kSumsPairs  whether Add() sums into 16 bits
@@ -27,7 +27,7 @@ HWY_BEFORE_NAMESPACE();
 namespace uffizi {
 namespace HWY_NAMESPACE {
 
-// The way to multiply bytes that every processor of this target has.
+// The byte dot product that every processor of this target supports.
 #if UFFIZI_VNNI
 using TargetDot = Vnni;
 #elif UFFIZI_NEON_DOT
@@ -38,7 +38,7 @@ using TargetDot = Maddubs;
 using TargetDot = Scalar;
 #endif
 
-// Bytes of a panel's codes with one in each.
+// Size of a panel's codes when each takes a byte.
 inline size_t UnpackedBytes(const PackedMatrix& w) {
   return w.groups() * w.code_bytes() * (w.bits() == 4 ? 2 : 1);
 }
@@ -47,7 +47,7 @@ inline size_t UnpackedBytes(const PackedMatrix& w) {
 
 constexpr size_t kLanes = HWY_MAX_BYTES / 4;
 
-// What the zero point 2^kBits takes off a sum: 2^kBits times the sum of the activations.
+// What the zero point 2^kBits subtracts from a sum: 2^kBits times the sum of the activations.
 template <int kBits>
 HWY_INLINE Int32Vector StartOfSum(int32_t sum) {
   const Int32Tag di;
@@ -55,7 +55,7 @@ HWY_INLINE Int32Vector StartOfSum(int32_t sum) {
 }
 
 // Adds the products of one quad of columns of a block, for kRows rows. kBiased: of the activations.
-// No lambdas here: GCC keeps what they capture in memory.
+// No lambdas here: GCC would keep their captures in memory.
 template <class Format, size_t kQuad, bool kBiased, size_t kRows, size_t kVectors, class Sum>
 HWY_INLINE void AddQuad(const uint8_t* HWY_RESTRICT block, const int8_t* HWY_RESTRICT a,
                         size_t stride, Sum (&sum)[kRows][kVectors]) {
@@ -132,7 +132,7 @@ HWY_INLINE void SumChunksInPairs(const uint8_t* HWY_RESTRICT codes, size_t block
 #endif
 
 // Rows [row, row + kRows) times kVectors vectors of a panel's columns, from `first` on.
-// kUsual: of a symmetric matrix, in groups of a chunk at most. out: [kRows, kPanel] f32
+// kUsual: the matrix is symmetric, with groups of at most a chunk. out: [kRows, kPanel] f32
 template <class Format, bool kUsual, size_t kRows, size_t kVectors>
 HWY_INLINE void DotBlock(const QuantizedRows& x, size_t row, const PanelView& panel, size_t first,
                          GroupRange range, float* HWY_RESTRICT out) {

@@ -1,4 +1,4 @@
-// One panel of a packed matrix as the kernels walk it.
+// One panel of a packed matrix, as the kernels read it.
 
 #if defined(UFFIZI_KERNELS_PANEL_VIEW_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UFFIZI_KERNELS_PANEL_VIEW_INL_H_
@@ -18,7 +18,7 @@ namespace HWY_NAMESPACE {
 constexpr size_t kPanel = PackedMatrix::kPanelRows;
 constexpr size_t kBlockBytes = PackedMatrix::kBlockBytes;
 
-// A panel as it is packed, or with its nibbles unpacked to bytes.
+// A panel in its packed form, or with its nibbles unpacked to bytes.
 struct PanelView {
   const uint8_t* codes;  // of the first group
   size_t code_stride;    // bytes from group to group

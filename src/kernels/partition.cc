@@ -5,10 +5,11 @@
 namespace uffizi {
 namespace {
 
-// Runs for each thread, at most. More of them even out threads of different speed, and touch more
+// Maximum runs per thread. More runs balance threads of different speed better, but touch more
 // units.
 constexpr size_t kMaxRounds = 4;
-// What such unevenness is expected to cost with one run for each thread; with k runs it is a k-th.
+// Expected cost of the imbalance with one run per thread, relative to the product; with k runs per
+// thread it is a k-th of that.
 constexpr double kUnevenness = 0.06;
 
 }  // namespace
@@ -39,7 +40,7 @@ Partition::Partition(const ProductShape& shape, size_t threads)
   Cut(best);
 }
 
-// Where a run from `at` on ends that may cost `cost`, in rows of a unit.
+// The end of a run that starts at `at` and may cost `cost`, in rows of a unit.
 size_t Partition::EndOfRun(size_t at, size_t cost) const {
   const auto fitting = [&] { return cost <= overhead_ ? 0 : (cost - overhead_) / mr_; };
   if (const size_t inside = at % down_; inside != 0) {
@@ -54,7 +55,7 @@ size_t Partition::EndOfRun(size_t at, size_t cost) const {
   return std::min(total_, at + fitting());
 }
 
-// Finds the least cost with which so many runs reach the end.
+// Finds the smallest cost per run with which this many runs cover everything.
 void Partition::Cut(size_t runs) {
   const size_t all = total_ * mr_ + total_ / down_ * overhead_;
   size_t low = std::max(overhead_ + mr_, all / runs), high = all;

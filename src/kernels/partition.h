@@ -1,7 +1,7 @@
 #ifndef UFFIZI_KERNELS_PARTITION_H_
 #define UFFIZI_KERNELS_PARTITION_H_
 
-// How a matrix product is cut for threads.
+// How a matrix product is split among threads.
 
 #include <cstddef>
 #include <vector>
@@ -12,15 +12,15 @@ struct ProductShape {
   size_t rows;
   size_t units;     // of columns that stay together: panels, or those of a quantized output's group
   size_t mr;        // rows of the micro-kernel
-  size_t overhead;  // what each unit of columns that a run touches costs besides, in rows
+  size_t overhead;  // additional cost of each unit that a run touches, in rows
 };
 
-// The results of a micro-kernel, numbered down the first unit of columns, then down the second, and
-// so on, are cut into runs of which the longest takes as little time as can be. A run is thus the
-// lower part of a unit, some whole units, and the upper part of another.
+// The micro-kernels of a product, numbered down the first unit of columns, then down the second,
+// and so on, are split into runs such that the longest takes as little time as possible. So a run
+// is the lower part of a unit, some whole units, and the upper part of another.
 class Partition {
  public:
-  // For threads that each take the next run when they are done with one.
+  // For `threads` threads that each take the next run when they finish one.
   Partition(const ProductShape& shape, size_t threads);
 
   // Rows [row, end) of units [first, last).
@@ -62,9 +62,8 @@ class Partition {
   std::vector<size_t> ends_;  // of runs
 };
 
-// Rows that go through a chain of products together, so that what is between them stays in the
-// caches: `rows`, which are enough for eight threads, or as many times more as there are threads
-// for.
+// Rows that go through a chain of products together, so that intermediate results stay in the
+// caches: `rows`, which is enough for eight threads, or a multiple of it for more threads.
 constexpr size_t ChainRows(size_t rows, size_t threads) { return rows * ((threads + 7) / 8); }
 
 }  // namespace uffizi

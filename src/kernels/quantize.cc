@@ -15,8 +15,8 @@ namespace uffizi {
 namespace {
 
 constexpr size_t kCandidates = ScaleCandidates::kCount;
-constexpr size_t kGrain = size_t{1} << 14;  // weights that are worth a task of their own
-// Below this a group's largest weight has no reciprocal in float, and is 0 for any purpose.
+constexpr size_t kGrain = size_t{1} << 14;  // smallest number of weights for a task
+// A group whose largest weight is below this is treated as zero: its reciprocal would overflow.
 constexpr float kLeastMagnitude = 0x1p-120f;
 
 // How scales are stored: see Quantize().
@@ -27,8 +27,8 @@ float RoundToBfloat16(float scale) { return Bfloat16ToFloat(FloatToBfloat16(scal
 RoundScale ChooseRounding(const float* w, size_t count) {
   float magnitude = 0;
   for (size_t i = 0; i < count; ++i) magnitude = std::max(magnitude, std::abs(w[i]));
-  // Half precision is exact to 11 bits from 2^-14 to 65504. A group with a smaller scale than that
-  // is not precise, but its error is nothing beside that of the matrix's largest groups.
+  // Half precision is exact to 11 bits from 2^-14 to 65504. A group with a smaller scale loses
+  // precision, but its error is negligible compared with that of the matrix's largest groups.
   return magnitude > 0x1p-6f && magnitude < 0x1p18f ? RoundToHalf : RoundToBfloat16;
 }
 
@@ -38,7 +38,7 @@ struct GroupGrid {
   int zero;
 };
 
-// Finds the grid of one group after another; holds the scratch memory for that.
+// Finds the grids of groups. Holds scratch memory, which is reused from group to group.
 class GroupQuantizer {
  public:
   GroupQuantizer(const QuantizeOptions& options, size_t group_size, RoundScale round)
@@ -59,7 +59,7 @@ class GroupQuantizer {
     const float magnitude = std::max(-low_, high_);
     const int centre = levels_ / 2;
     if (magnitude < kLeastMagnitude) return {0.0f, centre};
-    // With the largest weight 1, no square overflows or vanishes.
+    // Scaled to a largest weight of 1, so that no square overflows or underflows.
     magnitude_ = magnitude;
     low_ /= magnitude;
     high_ /= magnitude;
@@ -71,7 +71,7 @@ class GroupQuantizer {
     Spread(candidates, zeros);
     float fits[kCandidates], errors[kCandidates];
     FitScales(scaled_.data(), weights, scaled_.size(), candidates, fits);
-    // The last candidate stays what rounding to nearest takes.
+    // The last candidate remains the one of plain rounding to nearest.
     for (size_t c = 0; c + 1 < kCandidates; ++c) Set(candidates, zeros, c, fits[c], zeros[c]);
     ScaleErrors(scaled_.data(), weights, scaled_.size(), candidates, errors);
     const size_t best =
@@ -91,7 +91,7 @@ class GroupQuantizer {
     return {round_(2.0f / static_cast<float>(levels_ - 1) * magnitude), levels_ / 2};
   }
 
-  // Importance with its greatest value 1; equal where there is none.
+  // Importance scaled to a maximum of 1; all equal if none is given.
   const float* ScaleImportance(const float* importance) {
     if (importance == nullptr) return ones_.data();
     const float greatest = *std::max_element(importance, importance + importance_.size());
@@ -130,7 +130,8 @@ class GroupQuantizer {
   int levels_;
   bool symmetric_, search_;
   RoundScale round_;
-  float magnitude_ = 0, low_ = 0, high_ = 0;  // of the group: its range, with 0, over its magnitude
+  float magnitude_ = 0, low_ = 0,
+        high_ = 0;  // the group's range, including 0, relative to its magnitude
   std::vector<float> scaled_, ones_, importance_;
 };
 

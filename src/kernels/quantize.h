@@ -12,25 +12,25 @@ struct QuantizeOptions {
   int bits = 4;            // 4 or 8
   size_t group_size = 64;  // columns that share a scale; 0 for whole rows
   bool symmetric = true;   // no zero points: the grid is centred on zero
-  bool search = true;      // for the best scales; else, if symmetric, the largest weight's
-  // Of 4 bits, symmetric, in groups of a multiple of 64: makes the scales of a row small integers
-  // times one scale, with which kernels are faster. Not where half precision cannot hold the
+  bool search = true;  // for the best scales; otherwise scales follow from the range of the group
+  // For 4 bits, symmetric, in groups of a multiple of 64: makes the scales of a row small integers
+  // times one scale, for which kernels are faster. Skipped where half precision cannot hold the
   // scales.
   bool factors = true;
 };
 
-// The options that a matrix of so many columns takes: `options`, or 8 bits and a scale for each row
-// where the groups do not divide the columns.
+// The options for a matrix with this many columns: `options`, or 8 bits and one scale per row if
+// the groups do not divide the columns.
 QuantizeOptions FittingOptions(const QuantizeOptions& options, size_t columns);
 
-// Quantizes w: [rows, columns] f32, finite. With `search`, of every group's candidate scales, the
-// one is taken that makes the squared error least, so it is never worse than rounding to the
-// nearest value on the grid that spans the group. `importance`, [columns] and not negative, weights
-// the squared errors of a row; empty means equal weights.
+// Quantizes w: [rows, columns] f32, finite. With `search`, each group gets the candidate scale with
+// the least squared error. One candidate is plain rounding to the nearest value on the grid that
+// spans the group, so the result is never worse than that. `importance`, [columns] and not
+// negative, weights the squared errors of a row; empty means equal weights.
 //
 // Scales are rounded to half precision, or to bfloat16 where the matrix is too large or too small
-// for that, before codes are chosen: a file that stores them so loses nothing.
-// Throws Error(kInvalidArgument) if the options make no sense for these columns.
+// for that, before codes are chosen. So a file that stores them in that type loses nothing.
+// Throws Error(kInvalidArgument) if the options do not fit the number of columns.
 QuantizedMatrix Quantize(const float* w, size_t rows, size_t columns,
                          const QuantizeOptions& options, std::span<const float> importance = {});
 

@@ -1,4 +1,4 @@
-// Activations to 8 bits, for the kernels whose output they are.
+// Quantizes activations to 8 bits, for the kernels that produce them.
 
 #if defined(UFFIZI_KERNELS_QUANTIZE_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UFFIZI_KERNELS_QUANTIZE_ROWS_INL_H_
@@ -39,7 +39,7 @@ struct PairSums {
   }
 };
 
-// Rounds x * factor, which is below 2^21, to the nearest integers. x: [count]
+// Rounds x * factor, which must be below 2^21, to the nearest integers. x: [count]
 // bias: 128 if codes are biased, else 0
 HWY_INLINE PairSums RoundChunk(const float* HWY_RESTRICT x, size_t count, float factor, int bias,
                                int8_t* HWY_RESTRICT codes) {
@@ -96,7 +96,7 @@ HWY_INLINE void QuantizeGroups(const float* HWY_RESTRICT x, const QuantizedRows&
   for (size_t g = 0; g < count; ++g, x += size, codes += padded) {
     const float largest = LargestMagnitude(x, size);
     out.scales[at + g] = largest / 127.0f;
-    // What is next to nothing becomes nothing: its inverse could be infinite.
+    // Tiny values become zero: the reciprocal could be infinite.
     const float inverse = largest > 1e-30f ? 127.0f / largest : 0.0f;
     int32_t sum = 0;
     for (size_t i = 0; i < size; i += QuantizedRows::kPairColumns) {

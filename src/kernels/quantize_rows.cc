@@ -33,7 +33,7 @@ namespace uffizi {
 namespace {
 HWY_EXPORT(QuantizeOneRow);
 
-constexpr size_t kGrainFloats = 32768;  // work worth a task of its own
+constexpr size_t kGrainFloats = 32768;  // smallest piece of work for a task
 
 size_t RoundUp(size_t bytes) { return (bytes + 63) / 64 * 64; }
 

@@ -1,6 +1,6 @@
 // Products of 8-bit activations and 4- or 8-bit weights. Within a group of columns sums are
-// integers; the groups' sums are scaled and added in float, in the order of the groups, whatever
-// the block: a result never depends on its neighbours.
+// integers; the groups' sums are scaled and added in float, in the order of the groups, for every
+// block size, so a result never depends on its neighbours.
 
 #include "core/parallel.h"
 #include "kernels/arguments.h"
@@ -27,9 +27,8 @@ template <class Way, class Format>
 HWY_INLINE void MultiplyPanel(const QuantizedMatMulArgs& args, const QuantizedProduct& product,
                               const PanelView& view, size_t panel, size_t row, size_t end) {
   using namespace blocking;
-  // Few rows go through a panel together, some groups at a time, and the last of them prefetch the
-  // groups that come next. Many go one micro-kernel after the other, and find the panel in the
-  // cache.
+  // Few rows are multiplied by a panel together, some groups at a time, and the last rows prefetch
+  // the next groups. Many rows go one micro-kernel after the other and find the panel in the cache.
   const size_t count = end - row, groups = args.x.groups();
   const size_t together = count <= kFewRows ? kFewRows : kMr;
   const bool in_steps = count > kMemoryBoundRows && count <= kFewRows;
@@ -76,7 +75,7 @@ void MultiplyInTiles(const QuantizedMatMulArgs& args, size_t first, size_t count
   }
   alignas(64) float sums[kTileRows * kPanel];
   while (row < end) {
-    // One setting of the tiles for all that are full, one for the rest.
+    // One tile configuration for all full tiles, and one for the remainder.
     const size_t of_tile = std::min(kTileRows, end - row);
     const size_t stop = row + (end - row) / of_tile * of_tile;
     const TileScope tiles(ShapesOfGroup(of_tile, padded));
@@ -139,7 +138,7 @@ void MultiplyPiece(const QuantizedMatMulArgs& args, size_t number, size_t row, s
              : MultiplyPanel<Way, typename Way::Bytes>(args, *product, view, panel, row, end);
 }
 
-// Rows [row, end) of panels [first, last), a block of rows after the other.
+// Rows [row, end) of panels [first, last), one block of rows after the other.
 template <class Way>
 void MultiplyPanels(const QuantizedMatMulArgs& args, const Partition::Piece& piece) {
   using namespace blocking;

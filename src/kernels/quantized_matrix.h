@@ -7,16 +7,17 @@
 
 namespace uffizi {
 
-// A weight matrix [rows, columns] in codes of 4 or 8 bits. Each row is cut into groups of
+// A weight matrix [rows, columns] in codes of 4 or 8 bits. Each row is divided into groups of
 // `group_size` columns, and each group has a scale and a zero point:
 // w[r, c] = scale[r, c / group_size] * (code[r, c] - zero[r, c / group_size]).
 // Codes are unsigned; a symmetric matrix has the zero point 8 or 128 everywhere. This is
 // compressed-tensors' pack-quantized form with its offset added.
 struct QuantizedMatrix {
   size_t rows = 0, columns = 0;
-  int bits = 4;                // 4 or 8
-  size_t group_size = 0;       // divides columns; columns itself for one group a row
-  std::vector<uint8_t> codes;  // [rows, columns * bits / 8]; of 4-bit codes the even column is low
+  int bits = 4;           // 4 or 8
+  size_t group_size = 0;  // divides columns; columns itself for one group a row
+  std::vector<uint8_t>
+      codes;  // [rows, columns * bits / 8]; with 4 bits, the even column is in the low half
   std::vector<float> scales;   // [rows, groups]
   std::vector<uint8_t> zeros;  // [rows, groups]; empty if symmetric
 

@@ -133,7 +133,7 @@ void CachedAttention(std::span<const CachedAttentionJob> jobs, size_t heads, siz
                      size_t max_positions) {
   const size_t width = heads * head_dim;
   for (const CachedAttentionJob& job : jobs) {
-    // Gathers the row's own past, then it is plain attention with one query.
+    // Gathers the row's past; the rest is plain attention with one query.
     std::vector<float> k(job.positions * width), v(job.positions * width);
     for (size_t p = 0; p < job.positions; ++p) {
       const size_t slot = static_cast<size_t>(job.slots[p]);

@@ -1,8 +1,8 @@
 #ifndef UFFIZI_KERNELS_REFERENCE_H_
 #define UFFIZI_KERNELS_REFERENCE_H_
 
-// The scalar truth of every kernel in kernels.h: the formula and nothing else, summed in double, on
-// one thread. Arguments are the same.
+// A scalar reference implementation of every kernel in kernels.h, with the same arguments: the
+// plain formula, summed in double, on one thread.
 
 #include "kernels/kernels.h"
 
@@ -11,7 +11,7 @@ namespace uffizi::reference {
 void MatMulF32(const float* x, size_t rows, size_t k, const float* w, size_t n,
                const Epilogue& epilogue, float* y);
 
-// Takes the matrix as it was before it was packed.
+// Takes the matrix before it is packed.
 void MatMulQuantized(const QuantizedRows& x, size_t rows, const QuantizedMatrix& w,
                      const Epilogue& epilogue, float* y);
 

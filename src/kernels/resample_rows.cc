@@ -20,7 +20,7 @@ uint8_t Clip(int32_t sum) {
 }
 
 #if HWY_TARGET == HWY_SCALAR
-// Without vectors there are no four lanes either.
+// Scalar version, for targets without vectors of four lanes.
 template <int kRows>
 void ResampleGroup(const uint8_t* in, size_t in_stride, const ResampleTaps& taps, uint8_t* out,
                    size_t out_stride) {
@@ -37,8 +37,8 @@ void ResampleGroup(const uint8_t* in, size_t in_stride, const ResampleTaps& taps
   }
 }
 #else
-// `kRows` rows at once, so that a weight is fetched once for all of them. A pixel and one byte more
-// fill four lanes.
+// Processes `kRows` rows at once, so that a weight is loaded once for all of them. A pixel and one
+// extra byte fill four lanes.
 template <int kRows>
 void ResampleGroup(const uint8_t* in, size_t in_stride, const ResampleTaps& taps, uint8_t* out,
                    size_t out_stride) {
@@ -86,7 +86,7 @@ void RowsHorizontally(const uint8_t* in, size_t in_stride, int rows, const Resam
   }
 }
 
-// kVectors * lanes neighbouring bytes of the output row.
+// Computes kVectors * lanes neighbouring bytes of the output row.
 template <int kVectors>
 HWY_INLINE void BlendBlock(const uint8_t* in, size_t in_stride, const int32_t* weights, int count,
                            uint8_t* out) {

@@ -7,8 +7,8 @@
 
 namespace uffizi {
 
-// Fixed-point weights have this many bits after the point: 32 less 8 for a pixel and 2 for sums
-// that leave 0..255, as in Pillow.
+// Fractional bits of the fixed-point weights: 32 minus 8 for a pixel and 2 for sums outside 0..255,
+// as in Pillow.
 constexpr int kWeightBits = 22;
 
 // Which input samples make each output sample of one dimension.

@@ -15,7 +15,8 @@ constexpr size_t kMaxColumns = 65536;
 bool AreMultiples(std::span<const float> scales, float unit) {
   const float inverse = 1.0f / unit;
   return std::all_of(scales.begin(), scales.end(), [&](float scale) {
-    // Not std::round(), which is a call: this runs for every group of a model that is loaded.
+    // Not std::round(), which is a function call: this runs for every group while a model is
+    // loaded.
     if (!(scale >= 0 && scale * inverse <= static_cast<float>(kMaxFactor) + 0.25f)) return false;
     const auto factor = static_cast<int>(scale * inverse + 0.5f);
     return static_cast<float>(factor) * unit == scale;

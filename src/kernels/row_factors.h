@@ -1,9 +1,9 @@
 #ifndef UFFIZI_KERNELS_ROW_FACTORS_H_
 #define UFFIZI_KERNELS_ROW_FACTORS_H_
 
-// Scales of a matrix row that are small integers times one scale of the row. Kernels multiply the
-// integers in while they unpack codes, (code - 8) * factor being a signed byte, and need no float
-// within a row.
+// Scales of a matrix row that are small integers times one scale of the row. Kernels apply these
+// integers while they unpack codes, since (code - 8) * factor is a signed byte, and need no
+// floating-point arithmetic within a row.
 
 #include <cstdint>
 #include <optional>
@@ -22,11 +22,11 @@ struct RowFactors {
   uint8_t Of(float group_scale) const;
 };
 
-// The largest scale of which all `scales` are exactly 0 to kMaxFactor times, or nothing.
+// The largest scale of which all `scales` are exact multiples by 0 to kMaxFactor, or nothing.
 std::optional<RowFactors> FindRowFactors(std::span<const float> scales);
 
-// Whether all rows of `matrix` have them, and its codes and groups are such that kernels can use
-// them: four bits, symmetric, in groups of a multiple of 64 columns.
+// Whether all rows of `matrix` have such factors, and kernels can use them: the codes have four
+// bits, symmetric, in groups of a multiple of 64 columns.
 bool HasRowFactors(const QuantizedMatrix& matrix);
 
 }  // namespace uffizi

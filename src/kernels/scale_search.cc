@@ -12,8 +12,8 @@ namespace uffizi {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Lanes are candidates, so that a sum runs over the weights in order on every instruction set:
-// those with fused multiply-add choose the same scales to the bit.
+// Each lane is a candidate, so that every instruction set sums over the weights in the same order.
+// Those with fused multiply-add choose bit-identical scales.
 using CandidateTag = hn::CappedTag<float, ScaleCandidates::kCount>;
 using CandidateVec = hn::Vec<CandidateTag>;
 

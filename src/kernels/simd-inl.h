@@ -22,8 +22,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using FloatTag = hn::ScalableTag<float>;
 
-// Calls body(tag, i) so that the tags' lanes cover [0, count) without reaching over the end: whole
-// vectors first, then quarters of what AVX-512 has, then single lanes.
+// Calls body(tag, i) so that the tags' lanes cover [0, count) exactly: whole vectors first, then
+// quarters of AVX-512's vectors, then single lanes.
 template <class Body>
 HWY_INLINE void ForEachVector(size_t count, const Body& body) {
   const FloatTag d;
@@ -35,7 +35,7 @@ HWY_INLINE void ForEachVector(size_t count, const Body& body) {
   for (; i < count; ++i) body(d1, i);
 }
 
-// Prefetches memory into the second-level cache. It may reach over the end.
+// Prefetches memory into the L2 cache. The range may extend past the end of the buffer.
 HWY_INLINE void PrefetchBytes(const void* from, size_t bytes) {
   const auto* line = static_cast<const char*>(from);
   for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(line + i, 0, 2);
@@ -53,8 +53,8 @@ HWY_INLINE float Sum(D d, hn::Vec<D> v) {
   return hn::GetLane(hn::SumOfLanes(d, v));
 }
 
-// erf(x) for |x| < 3.9 as x P(x^2) / Q(x^2), +-1 beyond: within 3.3e-7 in float arithmetic. The
-// coefficients are our own minimax fit on [0, 4], error 5.5e-8.
+// erf(x) for |x| < 3.9 as x P(x^2) / Q(x^2), +-1 beyond. The error in float arithmetic is below
+// 3.3e-7. The coefficients are our own minimax fit on [0, 4], with an error of 5.5e-8.
 template <class D>
 HWY_INLINE hn::Vec<D> Erf(D d, hn::Vec<D> x) {
   const auto u = hn::Mul(x, x);
@@ -94,14 +94,14 @@ HWY_INLINE void ApplyEpilogue(const Epilogue& epilogue, const float* HWY_RESTRIC
   });
 }
 
-// out[i] = x[i] of `count` rows of `dim` side by side. Rows of all heads lie a power of two apart,
-// which the caches cannot hold many of.
+// Copies `count` rows of `dim` elements side by side. The rows of one head are a power of two
+// apart, and few such rows fit the cache at once.
 HWY_INLINE void GatherRows(const float* x, size_t stride, size_t count, size_t dim,
                            float* HWY_RESTRICT out) {
   for (size_t i = 0; i < count; ++i) std::copy_n(x + i * stride, dim, out + i * dim);
 }
 
-// A small matrix product as a sum of outer products, the shape all attention has:
+// A small matrix product as a sum of outer products, the form of all attention products:
 // c[r, j] = sum_s a[r, s] b[s, j].
 struct OuterProduct {
   const float* a;
@@ -141,7 +141,7 @@ HWY_INLINE void OuterProductBlock(D d, const OuterProduct& p, size_t row, size_t
 
 template <size_t kVectors, class D>
 HWY_INLINE void OuterProductColumns(D d, const OuterProduct& p, size_t rows, size_t column) {
-  // As many rows as leave room for a line and a factor beside their sums.
+  // As many rows as leave registers for a row of b and a factor in addition to the sums.
   constexpr size_t kRows = HWY_CAP_GE512 ? (kVectors == 4 ? 6 : 8) : 6;
   size_t row = 0;
   for (; row + kRows <= rows; row += kRows) OuterProductBlock<kRows, kVectors>(d, p, row, column);
@@ -149,7 +149,7 @@ HWY_INLINE void OuterProductColumns(D d, const OuterProduct& p, size_t rows, siz
   for (; row < rows; ++row) OuterProductBlock<1, kVectors>(d, p, row, column);
 }
 
-// Every element of c is summed in the order of s, however rows and columns are blocked.
+// Every element of c is summed in the order of s, for every blocking of rows and columns.
 HWY_INLINE void ComputeOuterProduct(const OuterProduct& p, size_t rows, size_t columns) {
   const FloatTag d;
   const hn::CappedTag<float, 4> d4;
@@ -168,9 +168,9 @@ HWY_INLINE void ComputeOuterProduct(const OuterProduct& p, size_t rows, size_t c
   for (; j < columns; ++j) OuterProductColumns<1>(d1, p, rows, j);
 }
 
-// e^x for x <= 0 within 3e-7 of itself where x > -10, 9e-7 beyond; below -50 it is 0, too little to
-// be seen beside a 1: numbers near the smallest there are cost some processors a hundred cycles
-// each. 2^n 2^f, the latter by a minimax fit of our own on [-0.5, 0.5].
+// e^x for x <= 0, with a relative error of 3e-7 for x > -10 and 9e-7 beyond. Below -50 it is 0,
+// which is negligible next to 1, because subnormal numbers take some processors a hundred cycles
+// each. Computed as 2^n 2^f, the latter by our own minimax fit on [-0.5, 0.5].
 template <class D>
 HWY_INLINE hn::Vec<D> ExpOrNothing(D d, hn::Vec<D> x) {
   const auto log2e = hn::Set(d, 1.44269504f);

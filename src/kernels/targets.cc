@@ -23,7 +23,7 @@ HWY_BEFORE_NAMESPACE();
 namespace uffizi {
 namespace HWY_NAMESPACE {
 
-// Compiled once for each instruction set, so the name is that of the code which really runs.
+// Compiled once for each instruction set, so the name is that of the code that actually runs.
 const char* NameOfThisTarget() { return hwy::TargetName(HWY_TARGET); }
 bool HasVnni() { return HWY_ARCH_X86 != 0 && HWY_TARGET <= HWY_AVX3_DL; }
 
@@ -44,8 +44,8 @@ std::string LowerCase(std::string text) {
   return text;
 }
 
-// A step above one of Highway's targets: the same code with instructions that Highway does not
-// name.
+// An extension of one of Highway's targets: the same code with instructions for which Highway has
+// no target.
 enum class Step { kNone, kTiles, kAvxVnni };
 
 struct StepAbove {
@@ -56,7 +56,7 @@ struct StepAbove {
 constexpr StepAbove kSteps[] = {{Step::kTiles, "AMX", HWY_AVX3_DL},
                                 {Step::kAvxVnni, "AVX2_VNNI", HWY_AVX2}};
 
-// Linux saves the 8 KB of tiles only for processes that ask.
+// Linux saves the 8 KB of tile state only for processes that request it.
 [[maybe_unused]] bool MayUseTiles() {
 #if defined(__linux__) && defined(SYS_arch_prctl)
   constexpr long kRequestPermission = 0x1023, kTileData = 18;  // Linux' arch/x86/include/uapi/asm
@@ -88,7 +88,7 @@ bool Have(const StepAbove& above) {
 // Disables all targets better than `target`: those are lower bits.
 void MakeBest(int64_t target) { hwy::DisableTargets(target - 1); }
 
-// Makes the named target the best, or leaves the best there is; returns the step above it.
+// Makes the named target the best, or keeps the best available one. Returns the extension to use.
 Step ForceTargetFromEnvironment() {
   const char* wanted = std::getenv("UFFIZI_TARGET");
   const bool any = wanted == nullptr || *wanted == '\0';

@@ -2,8 +2,8 @@
 #define UFFIZI_KERNELS_TARGETS_H_
 
 // Which instruction sets the kernels are compiled for. Included before any header of Highway.
-// SSSE3 is left out because every machine with it that matters has SSE4; SVE because its vectors
-// have no size, so that they cannot be held in arrays.
+// SSSE3 is left out because every relevant machine with it also has SSE4, and SVE because its
+// vectors have no compile-time size and cannot be held in arrays.
 #if UFFIZI_EMULATE_TILES  // a test's build: tiles alone
 #define HWY_DISABLED_TARGETS (~(HWY_AVX3_DL | HWY_EMU128 | HWY_SCALAR))
 #else
@@ -14,20 +14,21 @@
 namespace uffizi {
 
 // Applies UFFIZI_TARGET before the first kernel runs. Every dispatching function calls it first.
-// Throws Error(kInvalidArgument) if the variable names no instruction set that was compiled and
-// that this machine has.
+// Throws Error(kInvalidArgument) if the variable does not name an instruction set that was compiled
+// and that this machine supports.
 void ChooseKernelTarget();
 
 // Whether kernels for AVX3_DL may use tiles of bytes and bfloat16 (AMX): the processor has them,
 // Linux lets this process use them, and UFFIZI_TARGET is not set or "amx".
 bool UseTiles();
 
-// Whether kernels for AVX2 may use AVX-VNNI's dot product of bytes, which processors without
-// AVX-512 have: nothing better is there, and UFFIZI_TARGET is not set, or it is set to "avx2_vnni".
+// Whether kernels for AVX2 may use AVX-VNNI's dot product of bytes, found on processors without
+// AVX-512: the processor has nothing better and UFFIZI_TARGET is not set, or it is set to
+// "avx2_vnni".
 bool UseAvxVnni();
 
-// Whether kernels for matrices with factors multiply unsigned activations with signed weights.
-// Tiles and NEON multiply signed bytes.
+// Whether kernels for matrices with factors multiply unsigned activations by signed weights. Tiles
+// and NEON multiply signed bytes.
 bool WantsBiasedRows();
 
 }  // namespace uffizi

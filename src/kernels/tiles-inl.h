@@ -35,7 +35,7 @@ constexpr size_t kTileRows = 16;
 constexpr size_t kTileColumns = 16;  // 32-bit sums
 constexpr size_t kTileBytes = 64;    // of a row
 
-// What shape this thread's tiles have.
+// The shapes of this thread's tiles.
 class TileShapes {
  public:
   void Set(int tile, size_t rows, size_t bytes) {
@@ -45,7 +45,7 @@ class TileShapes {
 
  private:
   friend class EmulatedTiles;
-  alignas(64) uint8_t palette_ = 1;  // the order of what follows is the processor's
+  alignas(64) uint8_t palette_ = 1;  // the processor defines this layout
   uint8_t start_row_ = 0, reserved_[14] = {};
   uint16_t bytes_[16] = {};
   uint8_t rows_[16] = {};
@@ -55,8 +55,8 @@ class TileShapes {
 #include "kernels/emulated_tiles-inl.h"
 #else
 
-// Tiles are numbers here. What multiplies must agree in shape with the TileScope.
-// Not the intrinsics: those want a target that Highway does not name.
+// Tiles are given by number. The shapes of operands must match the TileScope. Assembly instead of
+// intrinsics, which need a target that Highway does not have.
 template <int kTile>
 HWY_INLINE void LoadTile(const void* from, size_t stride) {
   asm volatile("tileloadd (%1,%2,1), %%tmm%c0" ::"i"(kTile), "r"(from), "r"(stride) : "memory");
@@ -80,7 +80,7 @@ HWY_INLINE void MultiplyBfloat16() {
   asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kSums), "i"(kA), "i"(kB));
 }
 
-// Gives this thread tiles for as long as it lives.
+// Configures this thread's tiles for the lifetime of the object.
 class TileScope {
  public:
   explicit TileScope(const TileShapes& shapes) { asm volatile("ldtilecfg %0" ::"m"(shapes)); }
