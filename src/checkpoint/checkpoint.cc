@@ -40,7 +40,7 @@ const DTypeEntry& Entry(DType dtype) {
   throw Error(ErrorCode::kInvalidModel, file + ": " + reason);
 }
 
-constexpr size_t kLengthBytes = 8;                // of the header's length before the header
+constexpr size_t kLengthBytes = 8;  // size of the header's length, which precedes the header
 constexpr size_t kMaxHeader = size_t{100} << 20;  // the format's own limit
 
 // One entry of a safetensors header: {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}.
@@ -86,8 +86,8 @@ TensorView ParseEntry(const std::string& file, const std::string& name, const js
   return tensor;
 }
 
-// The name of a tensor without what DataParallel and torch.compile put before it when a wrapped
-// model is saved.
+// A tensor's name without the prefixes that DataParallel and torch.compile add when a wrapped model
+// is saved.
 std::string WithoutWrappers(std::string name) {
   constexpr std::string_view kParallel = "module.", kCompiled = "_orig_mod.";
   for (size_t at = 0; (at = name.find(kCompiled, at)) != std::string::npos;) {

@@ -31,23 +31,23 @@ struct TensorView {
 // "[51289, 1024]"
 std::string ShapeToString(const std::vector<int64_t>& shape);
 
-// The safetensors of a model folder, mapped into memory: model.safetensors, or the shards that
-// model.safetensors.index.json names.
+// The safetensors files of a model folder, mapped into memory: model.safetensors, or the shards
+// that model.safetensors.index.json lists.
 class Checkpoint {
  public:
   // Throws Error(kInvalidModel) naming the file, and the tensor, that is missing or damaged: header
   // lengths, offsets and shapes are checked against the file before anything is used.
   static Checkpoint Open(const std::filesystem::path& folder);
 
-  // One safetensors file by itself. Throws likewise.
+  // Opens a single safetensors file. Throws like Open().
   static Checkpoint OpenFile(const std::filesystem::path& file);
 
-  // Null if there is none of that name.
+  // Null if there is no tensor of that name.
   const TensorView* Find(const std::string& name) const;
   const std::map<std::string, TensorView>& tensors() const { return tensors_; }
   const std::filesystem::path& folder() const { return folder_; }
 
-  // Leaves a tensor out; takes one of another checkpoint in, in place of what has its name here.
+  // Drops a tensor; adds one of another checkpoint, replacing any of the same name.
   void Remove(const std::string& name) { tensors_.erase(name); }
   void Take(const Checkpoint& other, const std::string& name);
 
@@ -59,7 +59,7 @@ class Checkpoint {
   std::map<std::string, TensorView> tensors_;
 };
 
-// Writes tensors as one safetensors file, whole or not at all, where nothing stands.
+// Writes tensors as one new safetensors file, completely or not at all.
 // Throws Error(kIo).
 void WriteSafetensors(const std::filesystem::path& path,
                       const std::map<std::string, TensorView>& tensors);

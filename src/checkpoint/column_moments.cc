@@ -9,7 +9,7 @@
 namespace uffizi {
 namespace {
 
-constexpr size_t kGrain = size_t{1} << 16;  // weights that are worth a task of their own
+constexpr size_t kGrain = size_t{1} << 16;  // smallest number of weights for a task
 
 double Gelu(double x) { return 0.5 * x * (1.0 + std::erf(x / std::numbers::sqrt2)); }
 
@@ -27,7 +27,7 @@ ColumnMoments MomentsOfLinear(const float* w, size_t rows, const float* bias,
   ColumnMoments out{std::vector<float>(rows), std::vector<float>(rows)};
   ParallelFor(rows, std::max<size_t>(1, kGrain / columns), [&](size_t begin, size_t end) {
     for (size_t r = begin; r < end; ++r) {
-      // In lanes, which the compiler may turn into vectors, and in the same order on any machine.
+      // Summed in lanes, which the compiler can vectorize, and in the same order on every machine.
       constexpr size_t kLanes = 16;
       float means[kLanes] = {}, squares[kLanes] = {};
       const float* row = w + r * columns;
@@ -54,7 +54,8 @@ ColumnMoments MomentsOfLinear(const float* w, size_t rows, const float* bias,
 }
 
 ColumnMoments MomentsOfGelu(const ColumnMoments& in) {
-  // The trapezoidal rule on a smooth integrand that vanishes at both ends: exact for this purpose.
+  // Steps of the trapezoidal rule, which is accurate enough for a smooth integrand that vanishes at
+  // both ends.
   constexpr int kSteps = 24;
   constexpr double kReach = 4.5;  // deviations to either side
   double weights[kSteps + 1], sum = 0;

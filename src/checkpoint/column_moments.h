@@ -7,26 +7,28 @@
 
 namespace uffizi {
 
-// How each column of some activations is spread over tokens and pictures.
+// Mean and standard deviation of each column of activations, over tokens and pictures.
 struct ColumnMoments {
   std::vector<float> mean, deviation;  // [columns]
 
   size_t columns() const { return mean.size(); }
 };
 
-// What a layer norm gives if its normalized values are spread like standard normal ones: the bias
-// is the mean, the weight's magnitude the deviation. weight, bias: [columns] f32
+// Moments of a layer norm's output, assuming that its normalized values have a standard normal
+// distribution: the bias is the mean, and the weight's magnitude is the deviation. weight, bias:
+// [columns] f32
 ColumnMoments MomentsOfNorm(std::span<const float> weight, std::span<const float> bias);
 
-// What a linear layer gives if its input's columns vary independently.
+// Moments of a linear layer's output, assuming that its input's columns are independent.
 // w: [rows, in.columns()] f32; bias: [rows] f32, or null
 ColumnMoments MomentsOfLinear(const float* w, size_t rows, const float* bias,
                               const ColumnMoments& in);
 
-// What GELU gives of normally distributed values.
+// Moments of GELU applied to normally distributed values.
 ColumnMoments MomentsOfGelu(const ColumnMoments& in);
 
-// The same for all columns of each `mixed` neighbours, as channel attention mixes them.
+// Moments after averaging over each group of `mixed` neighbouring columns, which channel attention
+// mixes.
 ColumnMoments MomentsOfMixture(const ColumnMoments& in, size_t mixed);
 
 }  // namespace uffizi

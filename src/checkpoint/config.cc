@@ -9,12 +9,12 @@
 namespace uffizi {
 namespace {
 
-constexpr int kMaxDim = 1 << 16;  // no Florence-2 comes near; keeps products within an int
+constexpr int kMaxDim = 1 << 16;  // far above any Florence-2; keeps products within an int
 constexpr int kMaxVocab = 1 << 24;
 constexpr int kMaxImageSide = 1 << 14;  // pixels
 constexpr int kMaxPositions = 1 << 20;
 constexpr int kUsualPositions = 1024;   // of BART
-constexpr int kMaxAnswerTokens = 1025;  // where no file says: 1024 after the start token
+constexpr int kMaxAnswerTokens = 1025;  // if no file gives a limit: 1024 after the start token
 
 VisionConfig ReadVision(const JsonReader& json) {
   VisionConfig vision;
@@ -131,7 +131,7 @@ std::vector<int> ReadIds(const JsonReader& json, const std::string& key) {
   return ids;
 }
 
-// Takes over every generation option that `json` has. Called for the least specific file first.
+// Reads every generation option that `json` has. Called for the least specific file first.
 void ReadGeneration(const JsonReader& json, GenerationConfig& config) {
   config.num_beams = json.IntOr("num_beams", config.num_beams, 1);
   if (json.Has("early_stopping")) {
@@ -175,7 +175,7 @@ void CheckIds(const JsonReader& json, const GenerationConfig& config, int vocab_
   }
 }
 
-// What config.json, if there is one, and generation_config.json say of generation.
+// Reads the generation options in config.json, if it exists, and generation_config.json.
 void ReadAllGeneration(const std::filesystem::path& folder, const JsonReader* json,
                        ModelConfig& config) {
   GenerationConfig& generation = config.generation;
@@ -199,7 +199,7 @@ void CheckPositions(const JsonReader& preprocess, const ModelConfig& config) {
   }
 }
 
-// A folder without config.json may be an adapter of peft's.
+// A folder without config.json may be a peft adapter.
 void CheckForAdapter(const std::filesystem::path& folder) {
   const auto adapter = JsonReader::OpenIfThere(folder / "adapter_config.json");
   if (!adapter) return;

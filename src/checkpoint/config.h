@@ -21,7 +21,7 @@ struct VisionConfig {
     int patch_padding;
     bool patch_prenorm;  // layer norm before the convolution rather than after
 
-    // Width or height of the convolution's result for one of its input.
+    // Width or height of the convolution's output for the given width or height of its input.
     int Extent(int size) const;
   };
   std::vector<Stage> stages;
@@ -60,25 +60,25 @@ struct ModelConfig {
   PreprocessConfig preprocess;
   GenerationConfig generation;  // generation_config.json over config.json over the defaults
 
-  int traced_image_tokens = 0;  // where only a graph tells them; there is no vision config then
+  int traced_image_tokens = 0;  // if only a graph gives it; then there is no vision config
 
-  // Tokens of one picture: the last stage's grid and the pooled token before it.
+  // Tokens of one picture: the pooled token, followed by the last stage's grid.
   int image_tokens() const;
 };
 
 // Reads config.json, preprocessor_config.json (or processor_config.json) and generation_config.json
-// (which may be missing) of a model folder, in transformers' or in Microsoft's spelling. Throws
-// Error(kInvalidModel) naming the file and the key, if something is missing, is of the wrong type,
-// or cannot be.
+// (which may be missing) of a model folder, with transformers' or Microsoft's keys. Throws
+// Error(kInvalidModel) naming the file and the key if something is missing, has the wrong type, or
+// is impossible.
 ModelConfig LoadModelConfig(const std::filesystem::path& folder);
 
-// What graphs that are run as they are tell of their sizes.
+// Sizes given by OpenVINO graphs that are run unchanged.
 struct GraphSizes {
   int vocab_size, d_model, image_tokens;
 };
 
-// The same for such graphs: of config.json, which may be missing, only what it says of generation
-// and of the number of positions counts.
+// Like LoadModelConfig(), for such graphs: config.json may be missing, and only its generation
+// options and number of positions are used.
 ModelConfig LoadGraphConfig(const std::filesystem::path& folder, const GraphSizes& sizes);
 
 PreprocessConfig LoadPreprocess(const std::filesystem::path& folder);

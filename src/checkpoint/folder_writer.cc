@@ -81,9 +81,10 @@ void FolderWriter::PutMatrix(const std::string& name, const QuantizedMatrix& mat
 
 void FolderWriter::NoteUnpacked(const std::string& name) { unpacked_.push_back(ModuleOf(name)); }
 
-// The scheme of most layers is meant for all linear layers, and the layers of others are named.
+// The most common scheme is declared for all linear layers; layers with other schemes are listed by
+// name.
 json FolderWriter::QuantizationConfig() {
-  // One scale a row is also one for each group of so many columns.
+  // One scale per row is the same as one group with all columns.
   const auto grouped = [](const Packed& layer) {
     const auto [bits, group, symmetric] = layer.scheme;
     return Scheme{bits, group == 0 ? layer.columns : group, symmetric};

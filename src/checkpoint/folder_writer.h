@@ -16,31 +16,31 @@ namespace uffizi {
 
 // Writes config.json and model.safetensors of a model folder in transformers' own layout, whose
 // quantized matrices are in compressed-tensors' pack-quantized form (pack_quantized.h). Tensors are
-// written one by one, and are not needed afterwards. Everything throws Error(kIo) if it cannot be
-// written.
+// written one by one and need not be kept. All functions throw Error(kIo) if writing fails.
 class FolderWriter {
  public:
-  // Into an existing folder.
+  // Writes into an existing folder.
   explicit FolderWriter(const std::filesystem::path& folder);
 
-  // A tensor as it is.
+  // Writes a tensor unchanged.
   void Put(const std::string& name, const TensorView& tensor);
-  // In half precision, or in float32 if that is too narrow for the largest value.
+  // Writes half precision, or float32 if the largest value exceeds its range.
   void PutHalf(const std::string& name, const std::vector<int64_t>& shape,
                const FloatTensor& values);
-  // In half precision if that loses nothing, else in float32.
+  // Writes half precision if that is exact, else float32.
   void PutExact(const std::string& name, const std::vector<int64_t>& shape,
                 const FloatTensor& values);
   void PutFloats(const std::string& name, const std::vector<int64_t>& shape,
                  const FloatTensor& values);
-  // The weight of a linear layer, "X.weight", packed.
+  // Writes the weight of a linear layer, "X.weight", packed.
   void PutMatrix(const std::string& name, const QuantizedMatrix& matrix);
   // Notes that a linear layer, "X.weight", is not packed.
   void NoteUnpacked(const std::string& name);
 
   size_t bytes() const { return tensors_.bytes(); }  // of all tensors so far
 
-  // `config` without quantization_config, which is added if matrices were packed.
+  // Writes the files. `config` must not have quantization_config, which is added if matrices were
+  // packed.
   void Finish(nlohmann::json config);
 
  private:

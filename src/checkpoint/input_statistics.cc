@@ -40,7 +40,7 @@ void LayerInputs::Add(const float* x, size_t rows, size_t columns) {
 
 void LayerInputs::AddSquares(const float* x, size_t rows, size_t columns,
                              const std::vector<float>& weights) {
-  // Few rows are added in float, many sums in double.
+  // Rows of a call are summed in float, these sums in double.
   std::vector<float> squares(columns), sums(columns), peaks(columns);
   constexpr size_t kBlock = 64;
   for (size_t begin = 0; begin < rows; begin += kBlock) {
@@ -117,7 +117,7 @@ double LayerInputs::PeakOverRms() const {
 LayerInputs& InputStatistics::operator[](const std::string& weight) {
   const auto found = layers_.find(weight);
   if (found != layers_.end()) return found->second;
-  // What the text encoder's states, and so its sequences, go through.
+  // Layers through which the text encoder's states, and so its sequences, go.
   const bool sequence = weight.find(".encoder.layers.") != std::string::npos ||
                         weight.ends_with(".encoder_attn.k_proj.weight") ||
                         weight.ends_with(".encoder_attn.v_proj.weight");

@@ -9,8 +9,8 @@
 
 namespace uffizi {
 
-// How much rows count that enter the layers of one sequence: its first rows are a picture's, the
-// others a prompt's, which are few, and count as much as the picture's together.
+// Weights of the rows of one sequence. Its first rows are a picture's, the others a prompt's. The
+// prompt's rows are few, so they are weighted to count as much in total as the picture's.
 struct SequenceRows {
   size_t picture = 0, prompt = 0;
 
@@ -18,27 +18,28 @@ struct SequenceRows {
   float Weight(size_t row) const;
 };
 
-// Second moments of what enters a layer.
+// Second moments of a layer's inputs.
 struct InputProducts {
   std::vector<float> products;  // [columns, columns], the mean of x x^T
   std::vector<float> mean;      // [columns]
 };
 
-// Sums over what entered a linear layer. Not thread-safe: one session at a time may run the model.
+// Statistics of the inputs of a linear layer. Not thread-safe: one session at a time may run the
+// model.
 class LayerInputs {
  public:
-  // sequence: if rows come by sequences, else null; outlives the object
+  // sequence: null unless rows come in sequences; must outlive the object
   LayerInputs(const SequenceRows* sequence, bool with_products)
       : sequence_(sequence), with_products_(with_products) {}
 
-  // x: [rows, columns] f32; always the same number of columns. A sequence may come in parts.
+  // x: [rows, columns] f32; always the same number of columns. A sequence may be added in parts.
   void Add(const float* x, size_t rows, size_t columns);
 
-  // The mean square of each column, [columns]; empty if nothing entered.
+  // The mean square of each column, [columns]; empty if nothing was added.
   std::vector<float> Means() const;
-  // Of those that are collected. Empties the object.
+  // Returns the collected products and empties the object.
   InputProducts TakeProducts();
-  // The greatest magnitude over the root mean square of all; 0 if nothing entered.
+  // The largest magnitude divided by the root mean square of all values; 0 if nothing was added.
   double PeakOverRms() const;
 
  private:
@@ -58,10 +59,10 @@ class LayerInputs {
   size_t waiting_rows_ = 0;
 };
 
-// Of all layers, by the transformers-native name of the weight.
+// Statistics of all layers, by the transformers-native name of the weight.
 class InputStatistics {
  public:
-  // with_products: of which layers products are collected, too
+  // with_products: the layers for which products are also collected
   explicit InputStatistics(std::function<bool(const std::string&)> with_products = {})
       : with_products_(std::move(with_products)) {}
   InputStatistics(const InputStatistics&) = delete;

@@ -9,10 +9,10 @@
 namespace uffizi {
 namespace {
 
-constexpr size_t kGrain = size_t{1} << 16;  // weights that are worth a task of their own
+constexpr size_t kGrain = size_t{1} << 16;  // smallest number of weights for a task
 
-// bias + w shift, which the layer adds where `shift` was taken off its input; then what is done to
-// the output.
+// bias + w shift, which makes up for subtracting `shift` from the input, followed by the output's
+// smoothing.
 FloatTensor SmoothBias(const float* w, size_t rows, const FloatTensor& bias,
                        const InputSmoothing& input, const OutputSmoothing& output) {
   if (input.empty() && output.shift.empty()) return bias;

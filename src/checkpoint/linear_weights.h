@@ -8,24 +8,24 @@
 
 namespace uffizi {
 
-// A linear layer as it is computed.
+// The weights of a linear layer, in the form in which it is computed.
 struct LinearWeights {
   WeightMatrix weight;        // [out, in]
   FloatTensor bias;           // [out] f32, or empty
-  FloatTensor shift, factor;  // [in] f32, what is done to activations first; or empty
+  FloatTensor shift, factor;  // [in] f32, applied to activations first; or empty
 };
 
-// PREFIX.weight and, if `with_bias`, PREFIX.bias; smoothed if the reader smooths. Throws as
-// WeightReader::Floats() does.
+// Reads PREFIX.weight and, if `with_bias`, PREFIX.bias, and smooths them if the reader does. Throws
+// like WeightReader::Floats().
 LinearWeights ReadLinear(const WeightReader& reader, const std::string& prefix, int out, int in,
                          bool with_bias);
 
-// The same of values that are read already, [rows, columns] f32, with what was found for them.
+// Smooths values that have already been read, [rows, columns] f32.
 LinearWeights SmoothLinear(const WeightReader& reader, FloatTensor values, int rows, int columns,
                            FloatTensor bias, WeightBits bits, const InputSmoothing& input,
                            const OutputSmoothing& output = {});
 
-// The same of a matrix that stays quantized as it is: `input` has factors of 1.
+// Smooths the bias of a matrix that stays quantized: `input` has factors of 1.
 LinearWeights SmoothLinear(const WeightReader& reader, QuantizedMatrix matrix, FloatTensor bias,
                            const InputSmoothing& input, const OutputSmoothing& output = {});
 

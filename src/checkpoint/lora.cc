@@ -13,8 +13,8 @@ namespace {
 
 constexpr size_t kRowGrain = 16;
 
-// out += scale b a, and with a magnitude m (DoRA, arXiv 2402.09353) the rows of that times
-// m / |row of base + scale b a|. base (what it was before any adapter), out: [rows, columns] f32
+// out += scale b a. With a magnitude m (DoRA, arXiv 2402.09353), each row of the result is
+// multiplied by m / |row of base + scale b a|. base (before any adapter), out: [rows, columns] f32
 void MergeProduct(const LoraChange& change, size_t rows, size_t columns, const float* base,
                   float* out) {
   ParallelFor(rows, kRowGrain, [&](size_t begin, size_t end) {

@@ -13,21 +13,21 @@
 
 namespace uffizi {
 
-// What adapters change in a model, merged as peft's merge_and_unload does.
+// The changes that LoRA adapters make to a model, merged as by peft's merge_and_unload.
 class LoraAdapters {
  public:
-  // Reads an adapter, whose changes count `weight` times. Throws as ReadLoraAdapter does.
+  // Reads an adapter, whose changes are multiplied by `weight`. Throws like ReadLoraAdapter().
   void Add(const std::filesystem::path& folder, double weight);
 
   bool empty() const { return changes_.empty(); }
-  // Of the tensors that are changed, transformers-native.
+  // Transformers-native names of the changed tensors.
   std::vector<std::string> names() const;
-  // Whether an adapter brings this tensor whole, as a copy of its own that is tied to no other.
+  // Whether an adapter contains this whole tensor, as a separate copy that is not tied to another.
   bool HasOwn(const std::string& name) const;
 
-  // What becomes of a tensor of this shape with the changes that are meant for any of these names.
-  // `stored` may be empty if HasOwn(). Throws Error(kInvalidModel) naming the adapter's file and
-  // tensor if it is of another shape.
+  // Applies the changes for any of these names to a tensor of this shape. `stored` may be empty if
+  // HasOwn(). Throws Error(kInvalidModel) naming the adapter's file and tensor if the shapes
+  // differ.
   FloatTensor Merge(std::span<const std::string> names, const std::vector<int64_t>& shape,
                     const FloatTensor& stored) const;
 

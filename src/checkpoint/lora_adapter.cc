@@ -19,7 +19,7 @@ constexpr const char* kWeightsFile = "adapter_model.safetensors";
 constexpr const char* kMagnitude = ".lora_magnitude_vector";  // of DoRA
 constexpr size_t kMaxName = 1000;                             // characters
 
-// "base_model.model.MODULE.lora_A.weight" by its parts.
+// The parts of a name such as "base_model.model.MODULE.lora_A.weight".
 struct TensorName {
   std::string module, part;
 };
@@ -38,7 +38,7 @@ class Reader {
       throw Error(ErrorCode::kInvalidModel,
                   (checkpoint_.folder() / kWeightsFile).string() + ": contains no adapter");
     }
-    // What is whole comes first, and products are added to that.
+    // Whole tensors come first, and products are added to them.
     std::stable_partition(changes_.begin(), changes_.end(),
                           [](const LoraChange& change) { return !change.whole.empty(); });
     return std::move(changes_);
@@ -72,7 +72,7 @@ class Reader {
     if (lora != std::string::npos) return {inner.substr(0, lora), inner.substr(lora + 1)};
     const size_t dot = std::min(inner.rfind('.'), inner.size());
     TensorName split{inner.substr(0, dot), dot < inner.size() ? inner.substr(dot + 1) : ""};
-    // What was saved of a layer that has an adapter, too.
+    // Part of the name of a layer's own tensor if the layer also has an adapter.
     constexpr std::string_view kBase = ".base_layer";
     if (split.module.ends_with(kBase)) split.module.resize(split.module.size() - kBase.size());
     return split;
@@ -89,7 +89,7 @@ class Reader {
     } else if (part == "weight" || part == "bias") {
       Whole(module, part, name, tensor);
     } else if (part == "lora_B.weight") {
-      Other(module, "lora_A.weight", tensor);  // taken with its A
+      Other(module, "lora_A.weight", tensor);  // read together with its A
     } else if (part == "lora_embedding_B") {
       Other(module, "lora_embedding_A", tensor);
     } else if ("." + part != kMagnitude) {
@@ -203,7 +203,7 @@ class Reader {
     change.b = transposed(Floats(name, a), change.rank);
   }
 
-  // With lora_bias, B's own bias goes to the layer's.
+  // With lora_bias, B's own bias is added to the layer's.
   void Bias(const std::string& module, const std::string& name, const TensorView& tensor) {
     LoraChange& change = Add(module + ".bias", name, tensor);
     change.shape = tensor.shape;

@@ -9,8 +9,8 @@
 
 namespace uffizi {
 
-// What an adapter does to one tensor of a model. Either adds scale * b a to it, its dimensions but
-// the first taken together as columns, or takes its place.
+// The change that an adapter makes to one tensor of a model. It either adds scale * b a, with all
+// dimensions but the first flattened to columns, or replaces the tensor.
 struct LoraChange {
   std::string name;            // of the changed tensor, transformers-native
   std::string file, tensor;    // of the adapter, for messages
@@ -20,15 +20,14 @@ struct LoraChange {
   std::vector<float> a;          // [rank, columns]
   std::vector<float> b;          // [rows, rank]
   std::vector<float> magnitude;  // [rows], or empty; of DoRA
-  std::vector<float> whole;      // what takes its place, or empty
-  bool own = false;              // that is a copy for this name alone, whatever was tied to it
+  std::vector<float> whole;      // the replacement, or empty
+  bool own = false;  // the replacement is a copy for this name alone, untied from others
 };
 
 // Reads an adapter of a Florence-2 as peft saves it: adapter_config.json and
-// adapter_model.safetensors, for Microsoft's or for transformers' module names. `weight` multiplies
-// what it adds. Throws Error: kInvalidModel naming file and tensor or key if it is damaged,
-// kUnsupported if it is of a kind that cannot be merged, kInvalidArgument for a weight that makes
-// no sense.
+// adapter_model.safetensors, with Microsoft's or transformers' module names. `weight` multiplies
+// its changes. Throws Error: kInvalidModel naming file and tensor or key if it is damaged,
+// kUnsupported if this kind of adapter cannot be merged, kInvalidArgument for an invalid weight.
 std::vector<LoraChange> ReadLoraAdapter(const std::filesystem::path& folder, double weight);
 
 }  // namespace uffizi

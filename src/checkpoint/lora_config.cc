@@ -20,14 +20,14 @@ using nlohmann::json;
 constexpr size_t kMaxPattern = 1000;  // characters
 constexpr double kMaxRank = 1e6;
 
-// Kinds of adapters that change more than their matrices tell, or that no merge can express.
+// Adapter options that change more than the matrices show, or that cannot be expressed by a merge.
 constexpr const char* kUnmergeable[] = {
     "alora_invocation_tokens", "arrow_config",      "kasa_config",
     "layer_replication",       "monteclora_config", "target_parameters",
     "trainable_token_indices", "use_bdlora",        "use_qalora"};
 
-// Beginnings of adapters that leave the model's own weights as they are. The others (PiSSA, OLoRA,
-// CorDA, LoftQ, ...) train on weights that were changed first.
+// Initializations that leave the model's own weights unchanged. The others (PiSSA, OLoRA, CorDA,
+// LoftQ, ...) change the weights before training.
 constexpr const char* kPlainStarts[] = {"gaussian", "eva", "orthogonal"};
 
 bool IsSet(const JsonReader& reader, const char* key) {
@@ -63,7 +63,7 @@ void CheckKind(const JsonReader& reader, const fs::path& file) {
 std::regex Compile(const JsonReader& patterns, const std::string& pattern) {
   auto flags = std::regex::ECMAScript | std::regex::optimize;
 #ifdef __GLIBCXX__
-  flags |= std::regex_constants::__polynomial;  // no pattern takes forever
+  flags |= std::regex_constants::__polynomial;  // guards against exponential time
 #endif
   if (pattern.size() > kMaxPattern) patterns.Fail(pattern.substr(0, 50), "is too long");
   try {
@@ -93,8 +93,8 @@ LoraConfig LoraConfig::Read(const fs::path& file) {
   config.rank_ = reader.NumberOr("r", config.rank_);
   config.alpha_ = reader.NumberOr("lora_alpha", config.alpha_);
   config.rank_stabilized_ = reader.BoolOr("use_rslora", false);
-  // fan_in_fan_out is for layers that keep [in, out], which Florence-2 has none of: for all others
-  // peft sets it back to false (dispatch_default in its tuners/lora/layer.py).
+  // fan_in_fan_out is for layers stored as [in, out], of which Florence-2 has none. For all others
+  // peft resets it to false (dispatch_default in its tuners/lora/layer.py).
   config.rank_patterns_ = ReadPatterns(reader, "rank_pattern");
   config.alpha_patterns_ = ReadPatterns(reader, "alpha_pattern");
   if (!reader.Has("modules_to_save")) return config;

@@ -9,17 +9,17 @@
 
 namespace uffizi {
 
-// What peft's adapter_config.json says about the merging of an adapter.
+// The settings in peft's adapter_config.json that matter for merging.
 class LoraConfig {
  public:
   // Throws Error: kInvalidModel naming file and key, kUnsupported if the adapter cannot be merged.
   static LoraConfig Read(const std::filesystem::path& file);
 
-  // Of the module with this path, as the adapter spells it.
+  // The rank of the module with this path, as spelled in the adapter.
   size_t Rank(const std::string& module) const;
   double Scale(const std::string& module) const;
 
-  // Whether the module was trained as a whole, in a copy of its own.
+  // Whether the module was trained as a whole, in a separate copy.
   bool IsSavedWhole(const std::string& module) const;
 
  private:

@@ -46,7 +46,8 @@ json NativeConfig(json config, const ModelConfig& model) {
   config["text_config"]["model_type"] = "bart";
   config["model_type"] = "florence2";
   config["architectures"] = {"Florence2ForConditionalGeneration"};
-  // <image> stands for a picture's tokens, beyond the last row of the embedding.
+  // <image> is the placeholder for a picture's tokens; its id is beyond the last row of the
+  // embedding.
   if (!config.contains("image_token_id")) config["image_token_id"] = model.text.vocab_size;
   for (const char* key : {"auto_map", "projection_dim", "vocab_size"}) config.erase(key);
   config["text_config"].erase("auto_map");

@@ -7,7 +7,8 @@
 
 namespace uffizi {
 
-// A config.json in transformers' own spelling, from one in either. `model` is what it says.
+// Converts a config.json with either set of keys to transformers' own. `model` is its parsed
+// content.
 nlohmann::json NativeConfig(nlohmann::json config, const ModelConfig& model);
 
 }  // namespace uffizi

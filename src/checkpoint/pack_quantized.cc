@@ -40,7 +40,7 @@ PackScheme ReadScheme(const JsonReader& weights) {
           weights.BoolOr("symmetric", true)};
 }
 
-// A config group that is only a preset's name and its targets: {"W4A16": ["Linear"]}.
+// A config group given as a preset's name and its targets: {"W4A16": ["Linear"]}.
 std::optional<PackScheme> Preset(const std::string& name) {
   constexpr size_t kGroup = 128;
   if (name == "W4A16") return PackScheme{4, kGroup, true};
@@ -112,7 +112,7 @@ std::pair<size_t, size_t> ReadShape(const Parts& parts) {
   return {static_cast<size_t>(shape[0]), static_cast<size_t>(shape[1])};
 }
 
-// The first scheme that the sizes of the packed weight and of its scales fit.
+// The first scheme that matches the sizes of the packed weight and of its scales.
 const PackScheme& MatchScheme(const Parts& parts, size_t columns,
                               const std::vector<PackScheme>& schemes) {
   const TensorView& packed = parts.Get("_packed");
@@ -178,8 +178,7 @@ void ReadZeroPoints(const Parts& parts, QuantizedMatrix& matrix) {
   }
 }
 
-// Activation ordering assigns columns to groups out of order; only files where it does not are
-// read.
+// Activation ordering can assign columns to groups out of order; such files are refused.
 void CheckColumnOrder(const Parts& parts, const QuantizedMatrix& matrix) {
   if (parts.Find("_g_idx") == nullptr) return;
   parts.Check("_g_idx", DType::kI32, {static_cast<int64_t>(matrix.columns)});
@@ -207,7 +206,7 @@ std::vector<uint8_t> Bytes(const std::vector<T>& values) {
   return bytes;
 }
 
-// In the narrowest type that holds them exactly.
+// Stores the scales in the narrowest type that holds them exactly.
 void AddScales(const std::vector<float>& scales, const std::vector<int64_t>& shape,
                std::map<std::string, TensorView>& tensors,
                std::vector<std::vector<uint8_t>>& storage) {
@@ -290,7 +289,8 @@ QuantizedMatrix ReadPacked(const Checkpoint& checkpoint, const std::string& name
   ReadScales(parts, matrix);
   if (parts.Find("_zero_point") != nullptr) ReadZeroPoints(parts, matrix);
   CheckColumnOrder(parts, matrix);
-  // Codes from the lowest bits of little-endian words on are bytes in the order of the struct.
+  // In memory, codes packed from the lowest bits of little-endian words are bytes in the order of
+  // QuantizedMatrix.
   static_assert(std::endian::native == std::endian::little);
   const TensorView& packed = parts.Get("_packed");
   const uint8_t* data = packed.data;

@@ -20,14 +20,14 @@ namespace uffizi {
 //   only
 // and config.json's quantization_config says how many bits, and which groups.
 
-// How a config group quantizes its layers' weights.
+// How the layers of a config group are quantized.
 struct PackScheme {
   int bits;
   size_t group_size;  // 0: one scale a row
   bool symmetric;
 };
 
-// The schemes of a folder's quantization_config; none if there is no such thing. Throws
+// The schemes in a folder's quantization_config; none if there is no such key. Throws
 // Error(kInvalidModel) naming file and key if the weights are quantized in another way.
 std::vector<PackScheme> ReadPackSchemes(const std::filesystem::path& folder);
 
@@ -43,13 +43,14 @@ struct PackedSize {
 };
 PackedSize ReadPackedSize(const Checkpoint& checkpoint, const std::string& name);
 
-// The matrix that is stored packed as `name`. Throws Error(kInvalidModel) naming file and tensor if
-// a part is missing, has another shape or type than the others need, or fits no scheme.
+// Reads the matrix that is stored packed as `name`. Throws Error(kInvalidModel) naming file and
+// tensor if a part is missing, has a shape or type that does not match the others, or fits no
+// scheme.
 QuantizedMatrix ReadPacked(const Checkpoint& checkpoint, const std::string& name,
                            const std::vector<PackScheme>& schemes);
 
-// A matrix's tensors as they are to be stored, by their suffixes ("weight_packed", ...). Views into
-// `storage`, which keeps them.
+// The tensors to store for a matrix, by their suffixes ("weight_packed", ...). They are views into
+// `storage`.
 std::map<std::string, TensorView> Pack(const QuantizedMatrix& matrix,
                                        std::vector<std::vector<uint8_t>>& storage);
 

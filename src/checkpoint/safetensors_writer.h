@@ -14,14 +14,14 @@
 
 namespace uffizi {
 
-// A safetensors file in the making, tensor by tensor. What was added waits on disk beside the file,
-// one piece for each size of element, since the file begins with a list of all tensors and keeps
-// each aligned to its elements. The file itself appears whole, or not at all.
+// Writes a safetensors file tensor by tensor. Since the file begins with a list of all tensors and
+// aligns each to its elements, added tensors are first written to temporary files, one for each
+// element size. The file itself appears complete or not at all.
 class SafetensorsWriter {
  public:
   explicit SafetensorsWriter(std::filesystem::path path) : path_(std::move(path)) {}
 
-  // `bytes` are of the size that type and shape say. Throws Error(kIo).
+  // `bytes` must have the size that type and shape imply. Throws Error(kIo).
   void Add(const std::string& name, DType dtype, const std::vector<int64_t>& shape,
            std::span<const uint8_t> bytes);
 

@@ -11,11 +11,11 @@ namespace {
 
 using Source = SmoothingSite::Source;
 
-// The deviation of a picture's values, of the range from 0 to 1.
+// Assumed standard deviation of a picture's values, in the range from 0 to 1.
 constexpr float kPixelDeviation = 0.25f;
 
-// Means are worth a shift only where they are larger than deviations by this: they are known
-// roughly, and a shift by what is not the mean makes activations larger.
+// A column is shifted only if its mean exceeds its deviation by this factor. Means are rough
+// estimates, and a wrong shift makes activations larger.
 constexpr float kLeastShift = 2.0f;
 
 ColumnMoments MomentsOfPixels(const PreprocessConfig& config) {
@@ -37,8 +37,8 @@ ColumnMoments Part(const ColumnMoments& all, size_t first, size_t count) {
   return {part(all.mean), part(all.deviation)};
 }
 
-// Factors that make deviations about equal. They are powers of 2, which leave the scales of stored
-// codes what they are to each other.
+// Factors that make deviations about equal. They are powers of 2, so they do not change the ratios
+// between stored scales.
 std::vector<float> Levelling(const std::vector<float>& deviations) {
   const float least = 1e-6f * *std::max_element(deviations.begin(), deviations.end());
   if (!(least > 0.0f)) return std::vector<float>(deviations.size(), 1.0f);
@@ -106,7 +106,7 @@ InputSmoothing Smoothing::InputOf(const std::string& weight, const float* values
               ChooseSmoothingFactors(activations.sizes, std::move(sample), widths, site->mixed));
 }
 
-// What is taken off, and how large what is left is.
+// The shift, and the size of activations after it.
 Smoothing::Activations Smoothing::Describe(const SmoothingSite& site) {
   const ColumnMoments moments = InputMoments(site);
   Activations activations{moments.mean, moments.deviation};
@@ -139,7 +139,7 @@ void Smoothing::CheckReaders(const SmoothingSite& site, size_t columns) const {
   }
 }
 
-// The same for all readers. What is stored quantized stays as it is.
+// One set of factors for all readers. Weights that are stored quantized are not changed.
 std::vector<float> Smoothing::ReadersFactors(const SmoothingSite& site,
                                              const Activations& activations) const {
   const size_t columns = activations.sizes.size();

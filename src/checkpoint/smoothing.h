@@ -17,51 +17,53 @@ namespace uffizi {
 
 class WeightReader;
 
-// What is done to the columns of activations before they become codes, and undone in the weights
-// that read them: x[c] becomes (x[c] - shift[c]) * factor[c].
+// The transform of activation columns before quantization, which is undone in the weights that read
+// them: x[c] becomes (x[c] - shift[c]) * factor[c].
 struct InputSmoothing {
   FloatTensor shift, factor;  // [columns] f32
-  // Mean squares of what then enters, [columns], for the choice of scales.
+  // Mean squares of the transformed activations, [columns], for the choice of scales.
   std::vector<float> importance;
-  // Whether the layer that makes the activations has done it already (see OutputSmoothing).
+  // Whether the layer that produces the activations already applies the transform (see
+  // OutputSmoothing).
   bool done_by_producer = false;
 
   bool empty() const { return factor.empty(); }
 };
 
-// What is done to a layer's output where nothing but the layer itself has to change for it:
+// The transform of a layer's output that is folded into the layer itself:
 // y[r] becomes (y[r] - shift[r]) * factor[r].
 struct OutputSmoothing {
   std::vector<float> shift, factor;  // [rows], or empty
 };
 
-// Smoothing: activations of neighbouring columns become about equally large, and so do the weights
-// that read them, before either is rounded to a few bits. The network's function stays the same.
-// How large activations are is told by weights and norms alone (column_moments.h), unless it was
+// Smoothing makes the columns of activations, and of the weights that read them, about equally
+// large before either is rounded to a few bits. The network's function stays the same. The sizes of
+// activations are estimated from weights and norms alone (column_moments.h), unless they were
 // measured on pictures. Weights that are stored quantized are not changed: their activations are
 // only shifted. All throw Error(kInvalidModel) naming file and tensor.
 class Smoothing {
  public:
-  // Moments by the name of a weight that they enter.
+  // Moments of the input of each weight, by its name.
   using Measured = std::map<std::string, ColumnMoments>;
 
-  // The reader outlives it. `widths` of the weights.
+  // The reader must outlive the object. `widths` are those of the weights.
   Smoothing(const WeightReader& reader, const ModelConfig& config, const Widths& widths,
             Measured measured = {});
 
-  // Of what enters the linear layer with this weight; empty if nothing is known about it.
+  // The smoothing of the input of the linear layer with this weight; empty if nothing is known
+  // about it.
   const InputSmoothing& Input(const std::string& weight);
 
-  // The same for the one reader of a site, whose weights are read already. `columns` are those of
-  // the activations. values: [rows, columns] f32
+  // Like Input(), for the only reader of a site, whose weights have already been read. `columns`
+  // are those of the activations. values: [rows, columns] f32
   InputSmoothing InputOf(const std::string& weight, const float* values, size_t rows,
                          size_t columns, const Widths& widths);
 
-  // To be called with a layer's values where they are at hand, so that they need not be read again
-  // when something is asked about the layers behind it. bias may be empty
+  // Call this with a layer's values when they have been read, so that they need not be read again
+  // for the layers after it. bias may be empty
   void Learn(const std::string& weight, const FloatTensor& values, const FloatTensor& bias);
 
-  // Of what this layer gives; `rows` of it are expected.
+  // The smoothing of this layer's output, which has `rows` rows.
   OutputSmoothing Output(const std::string& weight, size_t rows);
 
   const std::vector<SmoothingSite>& sites() const { return sites_.inputs; }
@@ -70,7 +72,7 @@ class Smoothing {
   ColumnMoments InputMoments(const SmoothingSite& site);
 
  private:
-  // What enters a site's readers: what is taken off, and the root mean squares of what is left.
+  // The inputs of a site's readers: the shift, and the root mean squares after it.
   struct Activations {
     std::vector<float> shift, sizes;  // [columns]
   };
@@ -91,7 +93,7 @@ class Smoothing {
   Measured measured_;
   SmoothingSites sites_;
   std::map<std::string, const SmoothingSite*> by_reader_;
-  std::set<std::string> producers_;  // layers whose output is asked about
+  std::set<std::string> producers_;  // layers whose output has been requested
   std::map<const SmoothingSite*, InputSmoothing> inputs_;
   std::map<std::string, ColumnMoments> outputs_;  // by layer, "...fc1"
 };

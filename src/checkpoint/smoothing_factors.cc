@@ -10,14 +10,14 @@ namespace {
 
 constexpr size_t kSampledRows = 64;
 constexpr double kActivationLevels = 127.0;
-// The largest of many values of one deviation.
+// The expected maximum of many values with standard deviation 1.
 constexpr float kPeak = 3.5f;
-// Sizes below this part of the largest are as good as nothing.
+// Sizes below this fraction of the largest count as zero.
 constexpr float kLeastSize = 1e-7f;
 
-// Divides each row by its size, which is measured beside that of the columns, so that neither a
-// large row decides how large columns are nor the other way around. Rows are rounded by themselves,
-// and how much of one reaches the answers is not told by its size.
+// Divides each row by its size. Row and column sizes are estimated together, so that a large row
+// does not dominate the columns' sizes, nor a large column the rows'. Rows are rounded
+// independently, and a row's size does not tell how much it matters for the answers.
 void NormalizeRows(std::vector<float>& rows, size_t columns) {
   constexpr int kTurns = 3;
   std::vector<double> squares(columns);
@@ -40,7 +40,7 @@ void NormalizeRows(std::vector<float>& rows, size_t columns) {
   }
 }
 
-// No size is smaller than next to nothing beside the largest.
+// Raises sizes that are negligible compared with the largest to kLeastSize of it.
 void RaiseLeast(std::vector<float>& sizes) {
   const float largest = *std::max_element(sizes.begin(), sizes.end());
   for (float& size : sizes) size = std::max(size, largest > 0.0f ? largest * kLeastSize : 1.0f);
@@ -77,7 +77,7 @@ struct GroupSums {
   float largest = 0, square = 0;
 };
 
-// Of weights[c] * factors[c], in lanes, which the compiler may turn into vectors.
+// Sums over weights[c] * factors[c], in lanes, which the compiler can vectorize.
 GroupSums SumGroup(const float* weights, const float* factors, size_t count) {
   constexpr size_t kLanes = 16;
   float largest[kLanes] = {}, squares[kLanes] = {};
@@ -140,7 +140,7 @@ std::vector<float> ChooseSmoothingFactors(std::vector<float> activations, std::v
                                           const Widths& widths, size_t mixed) {
   const size_t columns = activations.size();
   NormalizeRows(rows, columns);
-  // As if they were a matrix of one row.
+  // Treats the activations as a matrix with one row.
   activations = ColumnSizes(activations, columns, mixed);
   std::vector<float> log_activations = activations;
   std::vector<float> log_weights = ColumnSizes(rows, columns, mixed);

@@ -44,7 +44,7 @@ void AddVisionSites(const VisionConfig& vision, SmoothingSites& sites) {
 }
 
 // One half of BART; `states` is the norm whose output cross-attention reads, empty in the encoder.
-// Returns the norm that comes last.
+// Returns the name of the last norm.
 std::string AddTextSites(const std::string& side, int layers, const std::string& states,
                          SmoothingSites& sites) {
   std::string norm = side + "layernorm_embedding";

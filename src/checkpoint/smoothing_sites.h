@@ -9,28 +9,29 @@
 
 namespace uffizi {
 
-// A place between layers where each column of activations can be shifted and scaled while those who
-// read them do the opposite, so that the network's function stays. Names are transformers-native.
+// A place between layers where each column of activations can be shifted and scaled and the layers
+// that read them can undo this, so that the network's function stays the same. Names are
+// transformers-native.
 struct SmoothingSite {
   enum class Source {
     kNorm,    // a layer norm's output
-    kValues,  // values, behind attention
-    kHidden,  // an MLP's hidden units, behind GELU
+    kValues,  // values, after attention
+    kHidden,  // an MLP's hidden units, after GELU
     kPixels,  // the picture itself
   };
   Source source;
-  std::string producer;              // "...norm1", "...v_proj" or "...fc1"; nothing for pixels
+  std::string producer;              // "...norm1", "...v_proj" or "...fc1"; empty for pixels
   std::vector<std::string> readers;  // names of weights
-  // Of values: the first of the producer's rows that are values, and the channels that channel
-  // attention mixes with each other, which must therefore be treated alike. 1: none are mixed.
+  // For kValues: the first of the producer's rows that are values, and the number of channels that
+  // channel attention mixes, which must be treated alike. 1 if none are mixed.
   size_t first_row = 0, mixed = 1;
-  // Whether nobody but the readers sees these activations, so that factors fold into the producer's
-  // weights. BART's norms also feed the residual sum; GELU is not linear.
+  // Whether only the readers use these activations, so that factors can be folded into the
+  // producer's weights. BART's norms also feed the residual sum; GELU is not linear.
   bool folds = false;
 };
 
-// Keys that softmax attention compares with queries. To each dimension of a key a constant may be
-// added, which softmax does not see, and it may be scaled if the query's is scaled back.
+// Keys of a softmax attention. Adding a constant to each dimension of the keys does not change the
+// softmax, and a dimension may be scaled if that of the queries is scaled inversely.
 struct KeySite {
   std::string keys, queries;  // "...k_proj" and "...q_proj", or "...qkv" twice
   size_t first_row = 0;       // of the keys
@@ -42,7 +43,7 @@ struct SmoothingSites {
   std::vector<KeySite> keys;
 };
 
-// All places of a network of these sizes.
+// All sites of a network with this config.
 SmoothingSites FindSmoothingSites(const ModelConfig& config);
 
 }  // namespace uffizi

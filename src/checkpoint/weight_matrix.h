@@ -10,13 +10,13 @@
 
 namespace uffizi {
 
-// What the network's matrices are multiplied in.
+// The arithmetic of the network's matrix products.
 enum class Arithmetic {
   kF32,
-  kInt4,  // 4-bit weights, 8-bit where that is needed, times 8-bit activations
+  kInt4,  // 4-bit weights, 8-bit where necessary, times 8-bit activations
 };
 
-// float32 values: the mapped file's own where it holds aligned float32, else a converted copy.
+// float32 values: a view of the mapped file if it contains aligned float32, else a converted copy.
 // Copies of the object share the values.
 class FloatTensor {
  public:
@@ -31,7 +31,7 @@ class FloatTensor {
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
 
-  // The values to change: without a copy where nobody else holds them.
+  // The values as a vector that may be changed; not copied if nobody else holds them.
   std::vector<float> Take() && {
     if (owned_ != nullptr && owned_.use_count() == 1) return std::move(*owned_);
     return {data_, data_ + size_};

@@ -13,8 +13,8 @@
 namespace uffizi {
 namespace {
 
-constexpr size_t kGroupSize = 64;  // of weights that are quantized while they are loaded
-constexpr size_t kConvertGrain = size_t{1} << 16;  // values that are worth a task of their own
+constexpr size_t kGroupSize = 64;  // for weights that are quantized while they are loaded
+constexpr size_t kConvertGrain = size_t{1} << 16;  // smallest number of values for a task
 
 // A float is finite when its exponent bits are not all ones.
 bool AllFinite(const float* values, size_t count) {
@@ -141,13 +141,13 @@ void WeightReader::FindHolders() {
   const std::string shared = language + "shared.weight";
   const std::string encoder = language + "encoder.embed_tokens.weight";
   const std::string decoder = language + "decoder.embed_tokens.weight", head = "lm_head.weight";
-  // Files keep any of the tied matrices, and not always the same one.
+  // Files store any of the tied matrices, not always the same one.
   const std::string candidates[] = {shared, encoder, decoder, head};
   const auto* found = std::find_if(std::begin(candidates), std::end(candidates),
                                    [this](const std::string& name) { return IsStored(name); });
   if (found == std::end(candidates)) return;
-  // A matrix is untied if the file says so by holding one of other values, whatever the config
-  // says: uploads have been wrong about it.
+  // A matrix is untied if the file contains one with different values, whatever the config says:
+  // published configs have been wrong about it.
   const auto holder = [&](const std::string& name, const std::string& tied) {
     if (adapters_ != nullptr && adapters_->HasOwn(name)) return name;
     return name == tied || !IsStored(name) || Equal(name, tied) ? tied : name;
@@ -210,7 +210,7 @@ void WeightReader::Fail(const std::string& name, const std::string& reason) cons
 
 FloatTensor WeightReader::Floats(const std::string& name, const std::vector<int64_t>& shape) const {
   if (!Changed(name)) return StoredFloats(name, shape);
-  // A head of an adapter's own stands where none may be stored.
+  // An adapter's own head may exist where the file stores none.
   const bool own = adapters_->HasOwn(name) && !IsStored(name);
   return Merge(name, shape, own ? FloatTensor() : StoredFloats(name, shape));
 }
@@ -276,9 +276,9 @@ WeightMatrix WeightReader::Matrix(FloatTensor values, int rows, int columns, Wei
   if (arithmetic_ == Arithmetic::kF32) {
     return Counted(WeightMatrix(std::move(values), height, width));
   }
-  // At 8 bits a search for scales would take a tenth from an error that is a tenth of that of
-  // 4 bits, and most of the time of loading.
-  // What a quantized folder keeps wide was not meant to be narrow.
+  // At 8 bits, a search for scales would take most of the loading time to reduce by a tenth an
+  // error that is only a tenth of that at 4 bits.
+  // Matrices that a quantized folder stores unquantized are not narrowed to 4 bits.
   const bool narrow = bits == WeightBits::kNarrow && !quantized();
   const QuantizeOptions wanted{narrow ? 4 : 8, kGroupSize, true, narrow};
   return Counted(WeightMatrix(

@@ -20,20 +20,20 @@ namespace uffizi {
 
 class Smoothing;
 
-// How narrow a matrix may become where the arithmetic is narrow.
+// The bits of a matrix in quantized arithmetic.
 enum class WeightBits {
   kNarrow,  // 4 bits, if its columns can be grouped
-  kWide,    // 8 bits: few weights that much depends on
+  kWide,    // 8 bits: few weights, on which accuracy depends
 };
 
-// Gives a checkpoint's tensors by their transformers-native names, whichever layout the file is in:
-// transformers' own ("model.vision_tower...") or Microsoft's original ("vision_tower..."). What
-// adapters change is merged in.
+// Reads a checkpoint's tensors by their transformers-native names, whichever layout the file has:
+// transformers' own ("model.vision_tower...") or Microsoft's original ("vision_tower..."). Adapters
+// are merged.
 class WeightReader {
  public:
-  // `adapters` may be null, else it must outlive the reader. Throws Error(kInvalidModel) if
+  // `adapters` may be null; otherwise it must outlive the reader. Throws Error(kInvalidModel) if
   // config.json says that weights are quantized in a way that is not supported, or if an adapter is
-  // for a tensor that is not there.
+  // for a tensor that does not exist.
   explicit WeightReader(const Checkpoint& checkpoint, Arithmetic arithmetic = Arithmetic::kF32,
                         const LoraAdapters* adapters = nullptr);
 
@@ -43,31 +43,31 @@ class WeightReader {
   // Whether an adapter changes it.
   bool Changed(const std::string& name) const { return changes_.contains(Holder(name)); }
 
-  // Four names stand for the matrix of tokens, which files hold once or several times: the one
-  // whose values count for this name. Any other name is its own.
+  // The token embedding has four names, under which files store it once or several times. Returns
+  // the one whose values are used for this name. Any other name is returned unchanged.
   const std::string& Holder(const std::string& name) const;
 
   // The stored tensor under its native name, or null.
   const TensorView* Find(const std::string& name) const;
 
-  // The matrix as the file's own codes, if it is stored quantized and not changed. Throws
-  // Error(kInvalidModel) naming file and tensor if it is of another shape or damaged.
+  // The matrix with the file's own codes, if it is stored quantized and no adapter changes it.
+  // Throws Error(kInvalidModel) naming file and tensor if it has another shape or is damaged.
   std::optional<QuantizedMatrix> Quantized(const std::string& name, int rows, int columns) const;
 
-  // The tensor's values; of one that is stored quantized, what its codes stand for. Throws
-  // Error(kInvalidModel) naming file and tensor if it is missing, is of another shape or not of a
-  // floating-point type, or holds NaN or infinity.
+  // The tensor's values, dequantized if it is stored quantized. Throws Error(kInvalidModel) naming
+  // file and tensor if it is missing, has another shape or no floating-point type, or contains NaN
+  // or infinity.
   FloatTensor Floats(const std::string& name, const std::vector<int64_t>& shape) const;
 
-  // A matrix [rows, columns] as the arithmetic wants it. Throws as Floats() does.
+  // A matrix [rows, columns] in the reader's arithmetic. Throws like Floats().
   WeightMatrix Matrix(const std::string& name, int rows, int columns, WeightBits bits) const;
 
-  // The same of values that are read already. importance: [columns], see Quantize()
+  // Converts values that have already been read. importance: [columns], see Quantize()
   WeightMatrix Matrix(FloatTensor values, int rows, int columns, WeightBits bits,
                       std::span<const float> importance = {}) const;
   WeightMatrix Matrix(const QuantizedMatrix& matrix) const { return Counted(WeightMatrix(matrix)); }
 
-  // Whether the matrix is given out as the file's own codes.
+  // Whether the matrix keeps the file's own codes.
   bool StaysQuantized(const std::string& name) const {
     return IsPacked(checkpoint_, StoredName(name)) && !Changed(name);
   }
@@ -76,18 +76,19 @@ class WeightReader {
   // tensor if there is none.
   std::pair<int64_t, int64_t> MatrixShape(const std::string& name) const;
 
-  // Some rows of a matrix, in order: [numbers.size(), columns] f32. Throws as Floats() does.
+  // The given rows of a matrix, in order: [numbers.size(), columns] f32. Throws like Floats().
   std::vector<float> Rows(const std::string& name, size_t columns,
                           std::span<const size_t> numbers) const;
 
-  // A vector of any length. Throws as Floats() does.
+  // A vector of any length. Throws like Floats().
   FloatTensor Vector(const std::string& name) const;
 
-  // What linear layers are smoothed by when they are read; null for not at all.
+  // Smooths linear layers when they are read; null for no smoothing.
   Smoothing* smoothing() const { return smoothing_; }
   void Smooth(Smoothing* smoothing) { smoothing_ = smoothing; }
 
-  // Where to add up what enters the layer with this weight; null unless somebody observes.
+  // The statistics of the input of the layer with this weight; null unless they are being
+  // collected.
   LayerInputs* Inputs(const std::string& name) const {
     return statistics_ == nullptr ? nullptr : &(*statistics_)[name];
   }
@@ -96,7 +97,7 @@ class WeightReader {
   // Whether config.json says that weights are stored quantized.
   bool quantized() const { return !schemes_.empty(); }
 
-  // Of all matrices that were given out, as they are held in memory.
+  // Number of parameters, and size in memory, of all matrices read so far.
   size_t matrix_parameters() const { return matrix_parameters_; }
   size_t matrix_bytes() const { return matrix_bytes_; }
 
@@ -114,7 +115,7 @@ class WeightReader {
   const Checkpoint& checkpoint() const { return checkpoint_; }
 
  private:
-  // Whether two tensors are stored alike, value for value.
+  // Whether two stored tensors have identical values.
   bool Equal(const std::string& name, const std::string& other) const;
   void FindHolders();
   void FindChanges();
@@ -138,8 +139,8 @@ class WeightReader {
   mutable size_t matrix_parameters_ = 0, matrix_bytes_ = 0;
 };
 
-// The name in Microsoft's layout of a tensor with this transformers-native name, and back. A name
-// that is native already stays.
+// Converts a transformers-native name to Microsoft's layout, and back. A name that is already
+// native is returned unchanged.
 std::string MicrosoftName(const std::string& native_name);
 std::string NativeName(const std::string& microsoft_name);
 

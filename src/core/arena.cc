@@ -13,18 +13,18 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 constexpr size_t kMinBlock = size_t{1} << 20;
-constexpr size_t kLargePage = size_t{2} << 20;  // of x86 and, mostly, Arm
+constexpr size_t kLargePage = size_t{2} << 20;  // size of a huge page on x86 and usually on Arm
 
 size_t RoundUp(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
-// A large block asks the system for large pages: eight rows' keys and values are read a tenth
-// faster where the processor need not look up each 4 KB.
+// Large blocks request huge pages from the system: the keys and values of eight rows are read a
+// tenth faster with fewer TLB misses.
 std::byte* AllocateBlock(size_t bytes) {
   const size_t alignment = bytes < kLargePage ? kAlignment : kLargePage;
   void* memory = std::aligned_alloc(alignment, RoundUp(bytes, alignment));
   if (memory == nullptr) throw std::bad_alloc();
 #ifdef __linux__
-  // Only pages that are wanted whole. Where there are no large ones, small ones do.
+  // Only whole huge pages are requested. Where there are none, normal pages are used.
   if (alignment == kLargePage) madvise(memory, bytes / kLargePage * kLargePage, MADV_HUGEPAGE);
 #endif
   return static_cast<std::byte*>(memory);

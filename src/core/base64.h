@@ -7,8 +7,8 @@
 
 namespace uffizi {
 
-// The bytes that `text` stands for in RFC 4648's base64, with or without its padding; line breaks
-// are skipped. Nothing if it is not base64.
+// Decodes base64 (RFC 4648), with or without padding; line breaks are skipped. Returns nothing if
+// `text` is not valid base64.
 std::optional<std::string> DecodeBase64(std::string_view text);
 
 }  // namespace uffizi

@@ -113,7 +113,7 @@ std::vector<std::pair<std::string, JsonReader>> JsonReader::Members() const {
 
 int JsonReader::Int(int low, int high) const {
   if (!value_->is_number_integer()) Fail("must be an integer");
-  // As an unsigned number it may be over what int64_t holds.
+  // An unsigned number may exceed the range of int64_t.
   const bool fits = value_->is_number_unsigned()
                         ? value_->get<uint64_t>() <= std::numeric_limits<uint32_t>::max()
                         : true;

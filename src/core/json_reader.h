@@ -12,30 +12,30 @@
 
 namespace uffizi {
 
-// How deep the lists and objects of a JSON text nest, and how many lists, objects and commas it
-// has: known in one pass, before a parser spends stack and memory on it. Of other text it tells
-// something.
+// The nesting depth of a JSON text, and how many lists, objects and commas it has. Computed in one
+// pass, before a parser spends stack and memory on the text. Meaningless for text that is not JSON.
 struct JsonExtent {
   int depth = 0;
   size_t values = 0;
 };
 JsonExtent MeasureJson(std::string_view text);
 
-// The value of a JSON text; discarded (is_discarded()) if it is not valid JSON in UTF-8, or nests
-// over 100 lists and objects, which no file of ours does: copies and dumps go down by recursion.
+// Parses a JSON text. The value is discarded (is_discarded()) if the text is not valid JSON in
+// UTF-8 or is nested more than 100 levels deep. The limit exists because copying and dumping
+// recurse; no file of ours comes near it.
 nlohmann::json ParseJson(std::string_view text);
 
-// A place in the JSON of a model folder, read with errors that name the file and the way to the
-// place. Copies are cheap: they share the document.
+// A value in the JSON of a model folder. Errors name the file and the path to the value. Copies are
+// cheap: they share the document.
 class JsonReader {
  public:
   // Throws Error(kInvalidModel) if the file is missing, is not JSON, or is not an object.
   static JsonReader Open(const std::filesystem::path& path);
-  // The same; nothing if there is no such file.
+  // Like Open(), but returns nothing if there is no such file.
   static std::optional<JsonReader> OpenIfThere(const std::filesystem::path& path);
 
-  // Members of this object, which null counts as missing from. Integers must be within [low, high].
-  // Throw if this is no object, or the member is of another type.
+  // Members of this object; a null member counts as missing. Integers must be within [low, high].
+  // Throws if this is not an object or the member has another type.
   bool Has(const std::string& key) const;
   std::optional<JsonReader> Find(const std::string& key) const;    // of any type
   JsonReader At(const std::string& key) const;                     // throws if it is missing
@@ -66,7 +66,7 @@ class JsonReader {
   // Throw Error(kInvalidModel): "FILE: PLACE: reason", or "FILE: PLACE: KEY: reason".
   [[noreturn]] void Fail(const std::string& reason) const;
   [[noreturn]] void Fail(const std::string& key, const std::string& reason) const;
-  // Throws Error(kUnsupported), likewise.
+  // Throws Error(kUnsupported) with such a message.
   [[noreturn]] void Unsupported(const std::string& reason) const;
 
  private:

@@ -9,7 +9,8 @@
 namespace uffizi {
 namespace {
 
-// The longest is a float near the smallest one, written without exponent; we never do.
+// Enough for any number: the longest would be tiny floats without an exponent, which are never
+// written that way.
 constexpr size_t kNumberBuffer = 64;
 
 void AppendEscaped(char c, std::string& out) {
@@ -48,7 +49,7 @@ void AppendNumber(Number number, std::string& out) {
     return;
   }
   char buffer[kNumberBuffer];
-  // Pixels read best without exponent; only probabilities get so small that they need one.
+  // Pixels are most readable without an exponent; only probabilities get small enough to need one.
   const Number size = std::fabs(number);
   const bool plain = size == 0 || (size >= static_cast<Number>(1e-4) && size < 1e15f);
   const auto format = plain ? std::chars_format::fixed : std::chars_format::scientific;

@@ -12,7 +12,7 @@ namespace uffizi {
 //   JsonWriter json;
 //   json.Object().Member("size", [&] { json.List().Value(640).Value(480).End(); }).End();
 //
-// gives {"size": [640, 480]}. Commas are placed by the writer. What is not UTF-8 becomes U+FFFD.
+// gives {"size": [640, 480]}. The writer adds the commas. Invalid UTF-8 becomes U+FFFD.
 class JsonWriter {
  public:
   JsonWriter& Object() { return Open('{'); }
@@ -33,9 +33,9 @@ class JsonWriter {
   JsonWriter& Value(double number);
   JsonWriter& Seconds(double seconds);  // to the microsecond
   JsonWriter& Null() { return Raw("null"); }
-  JsonWriter& Raw(std::string_view json);  // a value that is JSON already
+  JsonWriter& Raw(std::string_view json);  // a value that is already JSON
 
-  // A key and its value; of a callable, what that writes.
+  // Writes a key and its value. A callable writes the value itself.
   template <typename T>
   JsonWriter& Member(std::string_view key, const T& value) {
     Key(key);
@@ -65,12 +65,12 @@ class JsonWriter {
 
   std::string out_;
   std::string open_;   // the brackets that are open, as the characters that close them
-  bool first_ = true;  // nothing stands in the innermost one yet, or a key was just written
+  bool first_ = true;  // the innermost one is still empty, or a key was just written
 };
 
-// Pieces of JSON, appended to `out`, for texts that are not JSON as a whole.
+// Functions that append pieces of JSON to `out`, for output that is not JSON as a whole.
 
-// Quoted and escaped; what is not UTF-8 becomes U+FFFD.
+// Appends a quoted and escaped string; invalid UTF-8 becomes U+FFFD.
 void AppendJsonString(std::string_view text, std::string& out);
 
 // See JsonWriter::Value.

@@ -28,11 +28,12 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// Lets go of the memory behind bytes of a mapped file that were read and are not needed soon. They
-// stay valid: what is read again comes from the file again.
+// Releases the memory behind bytes of a mapped file that will not be needed soon. The bytes stay
+// valid: if they are read again, they are loaded from the file again.
 void ReleasePages(const uint8_t* data, size_t size);
 
-// The whole file as a string. Throws Error(kNotFound) or Error(kIo); kIo if it is over `max_bytes`.
+// The whole file as a string. Throws Error(kNotFound) or Error(kIo); kIo if it is larger than
+// `max_bytes`.
 std::string ReadFile(const std::filesystem::path& path, size_t max_bytes = 1ull << 30);
 
 // Whether a file's bytes are a git-lfs pointer: what `git clone` leaves of a large file where

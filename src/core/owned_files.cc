@@ -55,19 +55,19 @@ std::optional<FileIdentity> Identify(int folder, const char* path, int flags) {
                       Nanoseconds(found.stx_mtime)};
 }
 
-// Renames unless something stands at `to`. 0, or the errno.
+// Renames unless `to` exists. Returns 0 or the errno.
 int RenameToNothing(const fs::path& from, const fs::path& to) {
   if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
   if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) return errno;
-  // NFS and others know no such rename; a link fails as well if something is there.
+  // NFS and other file systems have no such rename; link() also fails if the target exists.
   if (link(from.c_str(), to.c_str()) == 0) return unlink(from.c_str()) == 0 ? 0 : errno;
   if (errno == EEXIST) return errno;
-  // Nor links, or it is a folder.
+  // Hard links are not supported either, or this is a folder.
   if (IdentityOf(to)) return EEXIST;
   return std::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
 }
 
-// Gives what was written under another name its own.
+// Renames a file that was written under a temporary name to its final name.
 void TakeName(const fs::path& part, const fs::path& place, const OutFile::Naming& naming) {
   if (naming.before) {
     const auto identity = IdentityOf(part);
@@ -94,7 +94,7 @@ fs::path PartBeside(const fs::path& place, std::string_view token) {
 }
 
 void MakeParent(const fs::path& path) {
-  std::error_code ignored;  // the file cannot be made then, and that tells more
+  std::error_code ignored;  // creating the file will fail with a clearer message
   if (path.has_parent_path()) fs::create_directories(path.parent_path(), ignored);
 }
 

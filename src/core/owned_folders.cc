@@ -53,7 +53,8 @@ ScratchFolder::ScratchFolder(const fs::path& place) {
   std::string name = place.string() + ".part-XXXXXX";
   if (mkdtemp(name.data()) == nullptr) FailWriting(place, errno);
   path_ = name;
-  // As other folders are, by the process's mask: mkdtemp's are for their owner alone.
+  // Applies the process's umask, as for other folders: mkdtemp() makes folders only for their
+  // owner.
   const mode_t mask = umask(0);
   umask(mask);
   std::error_code ignored;
@@ -82,7 +83,7 @@ void ScratchFolder::MoveOut(const fs::path& made, const fs::path& place) const {
   std::error_code ignored;
   const bool over_folder =
       fs::is_directory(fs::symlink_status(place, ignored)) && fs::is_directory(made);
-  // The system itself refuses to put a folder over another that is not empty.
+  // rename() itself refuses to replace a folder that is not empty.
   if (over_folder && std::rename(made.c_str(), place.c_str()) == 0) return;
   MoveNew(made, place);
 }
@@ -205,7 +206,7 @@ void OwnFolder::RemoveAll() {
     if (IsPart(at->path().filename().string())) unlink(at->path().c_str());
   }
   for (const std::string& name : names_) Remove(name);
-  Remove(kMarkerFile);  // last: it says whose the rest is
+  Remove(kMarkerFile);  // last, because it says who owns the rest
   RemoveFolders();
 }
 

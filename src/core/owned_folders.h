@@ -9,10 +9,11 @@
 
 namespace uffizi {
 
-// Folders that this program makes. As in owned_files.h, nothing of others is removed or replaced,
-// and all functions throw Error(kIo), or Error(kInvalidArgument) if something stands in the way.
+// Folders that this program makes. As in owned_files.h, nothing that others made is removed or
+// replaced, and all functions throw Error(kIo), or Error(kInvalidArgument) if something is in the
+// way.
 
-// A new folder beside `place`, removed with all in it.
+// A new folder beside `place`. The destructor removes it with everything in it.
 class ScratchFolder {
  public:
   explicit ScratchFolder(const std::filesystem::path& place);
@@ -24,11 +25,11 @@ class ScratchFolder {
   // Moves a file that this program made, such as a download, into this folder.
   void TakeIn(const std::filesystem::path& from, const std::filesystem::path& made) const;
 
-  // Gives a file or folder of this one its place, where nothing may stand, or an empty folder.
+  // Moves a file or folder out of this one to `place`, which must not exist or be an empty folder.
   void MoveOut(const std::filesystem::path& made, const std::filesystem::path& place) const;
 
-  // Moves each file of a folder of this one into `folder`, over those of the same names there if
-  // `replaces` tells so. All else in it stays.
+  // Moves each file of a folder of this one into `folder`, over files of the same names there if
+  // `replaces` allows it. Everything else in it is kept.
   void MoveOver(const std::filesystem::path& made, const std::filesystem::path& folder,
                 const std::function<bool(const std::filesystem::path& name)>& replaces) const;
 
@@ -41,30 +42,30 @@ class ScratchFolder {
 // A folder in which this program keeps files of its own, known by their names.
 class OwnFolder {
  public:
-  // kInvalidArgument if there is anything else in it, or it is no folder. Makes nothing yet.
-  // `by_us`: an empty folder there was made by this program.
+  // kInvalidArgument if it contains anything else or is not a folder. Creates nothing yet. `by_us`:
+  // an empty folder there was made by this program.
   OwnFolder(std::filesystem::path path, std::vector<std::string> names, bool by_us);
 
-  // Makes the folder if it is not there.
+  // Creates the folder if it does not exist.
   void Make();
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path Place(const std::string& name) const;
 
-  // Keeps other processes from this folder while the returned file is open. kInvalidArgument if one
-  // has it. The folder has been made.
+  // Locks this folder against other processes while the returned file is open. kInvalidArgument if
+  // another process has it. Call Make() first.
   int Lock() const;
-  // A file of it, made if it is not there, to read and to write to its end.
+  // Opens one of its files for reading and appending, and creates it if it does not exist.
   int OpenToAppend(const std::string& name) const;
-  // Replaces a file of it in one step.
+  // Replaces one of its files atomically.
   void Write(const std::string& name, std::string_view bytes);
   void Remove(const std::string& name);
-  // Removes all its files, and the folder itself if this program made it; so also empty folders
-  // above it that this object made.
+  // Removes all its files, the folder itself if this program made it, and empty folders above it
+  // that this object made.
   void RemoveAll();
 
  private:
   void CheckContent() const;
-  // Those that this program made, if nothing is left in them.
+  // Removes the folders that this program made, if they are empty.
   void RemoveFolders();
   bool IsKnown(const std::string& name) const;
 
@@ -74,7 +75,7 @@ class OwnFolder {
   std::vector<std::filesystem::path> made_above_;  // from the deepest up
 };
 
-// Removes a folder if nothing is in it.
+// Removes a folder if it is empty.
 void RemoveIfEmpty(const std::filesystem::path& folder);
 
 }  // namespace uffizi

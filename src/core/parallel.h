@@ -14,8 +14,8 @@ namespace uffizi {
 inline int MaxThreads() { return oneapi::tbb::this_task_arena::max_concurrency(); }
 
 // Calls body(begin, end) over [0, count), in parallel on the threads of the surrounding task arena.
-// No piece is larger than needed nor, but for the last, smaller than `grain`. The body must give
-// the same result however the range is cut: a result never depends on the number of threads.
+// No piece except the last is smaller than `grain`. The body must give the same result however the
+// range is split: results never depend on the number of threads.
 template <typename Body>
 void ParallelFor(size_t count, size_t grain, const Body& body) {
   if (count == 0) return;

@@ -16,8 +16,8 @@ Utf8Char CharAt(std::string_view text, size_t at);
 // The character that ends before text[end]; end > 0.
 Utf8Char CharBefore(std::string_view text, size_t end);
 
-// Bytes of the well-formed character at text[at] (Unicode 16, table 3-7), or 0 where there is none;
-// then `bad_length` is the length of the longest part that could begin one, at least 1.
+// Length in bytes of the well-formed character at text[at] (Unicode 16, table 3-7), or 0 if there
+// is none. Then `bad_length` is the length of the longest prefix of a character there, at least 1.
 size_t WellFormedLength(std::string_view text, size_t at, size_t* bad_length);
 
 bool IsUtf8(std::string_view text);

@@ -9,8 +9,8 @@
 namespace uffizi {
 namespace {
 
-// While it lives, a SIGPIPE of this thread's own making is swallowed: of others' none is, and how
-// the process takes the signal stays as it is.
+// While it lives, a SIGPIPE caused by this thread is swallowed. Those of other threads are not, and
+// the process's handling of the signal does not change.
 class NoSigpipe {
  public:
   NoSigpipe() noexcept {

@@ -5,9 +5,9 @@
 
 namespace uffizi {
 
-// Writes all of `text` to a descriptor if it can. What cannot be written, to a full disk or a pipe
-// that nobody reads any more, is lost and harms nobody: no exception, no SIGPIPE. Returns whether
-// all was written.
+// Writes `text` to a descriptor. If that fails, because of a full disk or a pipe that nobody reads
+// any more, the rest is dropped without an exception or SIGPIPE. Returns whether everything was
+// written.
 bool WriteQuietly(int descriptor, std::string_view text) noexcept;
 
 }  // namespace uffizi

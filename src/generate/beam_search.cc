@@ -6,7 +6,8 @@
 namespace uffizi {
 namespace {
 
-// Of num_beams rows, each can spend one candidate on every way to end; num_beams must be left.
+// Each of num_beams rows can use up one candidate per end token, and num_beams candidates must
+// remain.
 int CandidatesNeeded(const GenerationConfig& config) {
   return config.num_beams * std::max(2, 1 + static_cast<int>(config.eos_token_ids.size()));
 }
@@ -88,7 +89,7 @@ void BeamSearch::Finish(const Candidate& candidate, Ending ending) {
   ended_count_ = std::min(ended_count_ + 1, ended_.size());
   const auto begin = ended_.begin();
   const auto end = begin + static_cast<ptrdiff_t>(ended_count_);
-  // The last one, unused or the worst, makes room.
+  // The last one, which is unused or the worst, is overwritten.
   std::rotate(begin + static_cast<ptrdiff_t>(place), end - 1, end);
   Extend(candidate, ended_[place]);
   ended_[place].score = score;
@@ -98,8 +99,8 @@ void BeamSearch::Finish(const Candidate& candidate, Ending ending) {
 bool BeamSearch::IsGoodEnough() const {
   if (ended_count_ < ended_.size()) return false;
   if (config_.early_stopping == EarlyStopping::kOn) return true;
-  // The rank that the best running beam would have if it ended without further loss: now, or, where
-  // length is a gain and every chance counts, at the limit.
+  // The rank that the best running beam would have if it ended without further loss: now, or at the
+  // length limit if longer answers rank higher and early_stopping is "never".
   const bool at_limit =
       config_.early_stopping == EarlyStopping::kNever && config_.length_penalty > 0;
   const int generated = (at_limit ? config_.max_length : length_) - 1;

@@ -10,7 +10,8 @@
 
 namespace uffizi {
 
-// Keeps the num_beams likeliest sequences at every step, and the num_beams best that have ended.
+// Keeps the num_beams most likely running sequences at every step, and the num_beams best finished
+// ones.
 //
 // A sequence's score is the sum of its tokens' log-probabilities after the rules; one that has
 // ended is ranked by score / (tokens generated)^length_penalty. Only a token among the num_beams
@@ -36,14 +37,14 @@ class BeamSearch : public Search {
   std::span<const Candidate> FindCandidates(std::span<float> logits, int vocab);
   // Makes `beam` the running beam candidate.row plus the candidate's token.
   void Extend(const Candidate& candidate, Beam& beam) const;
-  // Takes the candidate into the ended beams if it is good enough.
+  // Adds the candidate to the finished beams if it is good enough.
   void Finish(const Candidate& candidate, Ending ending);
   // Whether the search may stop although beams are running.
   bool IsGoodEnough() const;
   float RankByLength(float score, int generated) const;
 
-  // The vectors of beams below always hold num_beams, so that their memory is used again; only the
-  // first so many are meant.
+  // The vectors of beams below always have num_beams elements, so that their memory is reused;
+  // separate counts say how many are valid.
   GenerationConfig config_;
   LogitsRules rules_;
   int length_ = 1;  // tokens of each running beam, the decoder's start token included

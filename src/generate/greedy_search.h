@@ -10,8 +10,7 @@
 
 namespace uffizi {
 
-// One token after the other, never taken back: the likeliest one, or, with do_sample, one drawn by
-// lot.
+// Picks one token after the other: the most likely one or, with do_sample, one drawn at random.
 class GreedySearch : public Search {
  public:
   explicit GreedySearch(const GenerationConfig& config);

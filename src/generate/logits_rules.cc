@@ -47,7 +47,7 @@ std::optional<int> LogitsRules::ForcedToken(int length, int vocab) const {
                                                  ", but the model knows only " +
                                                  std::to_string(vocab) + " tokens");
   };
-  // Both at once happen when max_length is 2; transformers lets the end win.
+  // Both apply if max_length is 2; in transformers the end token wins.
   if (config_.forced_eos_token_id && length == config_.max_length - 1) {
     return checked("forced_eos_token_id", *config_.forced_eos_token_id);
   }

@@ -10,9 +10,9 @@
 
 namespace uffizi {
 
-// One row of scores, logits or log-probabilities, that rules change a few tokens of. It remembers
-// what they overwrote, so that the model's own score of any token stays known. Tokens outside the
-// vocabulary are ignored.
+// One row of scores, logits or log-probabilities, of which rules change a few. It remembers the
+// overwritten values, so that the model's own score of any token remains available. Tokens outside
+// the vocabulary are ignored.
 class ScoreRow {
  public:
   void Reset(std::span<float> scores);
@@ -34,7 +34,7 @@ class ScoreRow {
     }
   }
 
-  // Gives tokens the score -inf.
+  // Sets the scores of tokens to -inf.
   void Ban(std::span<const int> tokens);
 
  private:
@@ -51,10 +51,12 @@ class ScoreRow {
   std::vector<Edit> edits_;
 };
 
-// Divides the scores over 0 of all tokens of `history` by `penalty`, and multiplies those under 0.
+// For all tokens of `history`, divides positive scores by `penalty` and multiplies negative ones by
+// it.
 void PenalizeRepetition(std::span<const int> history, float penalty, ScoreRow& row);
 
-// Bans every token that would make `history` end in a group of `size` tokens that it already holds.
+// Bans every token that would make `history` end in an n-gram of `size` tokens that it already
+// contains.
 void BanRepeatedNgrams(std::span<const int> history, int size, ScoreRow& row);
 
 // How a sequence ended.
@@ -64,7 +66,7 @@ enum class Ending {
   kByLength,  // it reached max_length, whether or not a forced </s> was put there
 };
 
-// The rules of a config on what may come next, and on when a sequence ends.
+// The rules of a config about which tokens may come next and when a sequence ends.
 class LogitsRules {
  public:
   explicit LogitsRules(const GenerationConfig& config) : config_(config) {}
@@ -85,7 +87,7 @@ class LogitsRules {
 };
 
 // The log of the sum of a row's exponentials. Throws Error(kInvalidModel) if the logits are not
-// numbers, as broken weights make them.
+// finite, as damaged weights make them.
 float CheckedLogSumExp(std::span<const float> logits);
 
 // Throws Error(kInternal) unless `logits` is [rows, vocab].

@@ -10,7 +10,7 @@ namespace uffizi {
 namespace {
 
 constexpr size_t kLanes = 16;
-constexpr size_t kBlock = 128;      // tokens that are skipped together when none is good enough
+constexpr size_t kBlock = 128;      // tokens that are skipped together if none is good enough
 constexpr size_t kSumBlock = 1024;  // terms added in float before their sum goes to a double
 
 // The greatest of `count` values, a multiple of kLanes.

@@ -9,17 +9,17 @@
 
 namespace uffizi {
 
-// What a search does with whole rows of the vocabulary (some 51,000 numbers, once a row and step):
-// plain loops over independent lanes, which compilers turn into vector code.
+// Operations of a search on whole rows of the vocabulary (about 51,000 numbers, once per row and
+// step): plain loops over independent lanes, which compilers vectorize.
 
 inline constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
 // Where ExpOfNegative() reaches 0: about 2^-127, whose exponent bits are those of 0.
 inline constexpr float kLeastExponent = -88.0f;
 
-// e^x for kLeastExponent <= x <= 0, within 2e-7 of it relatively down to -87; NaN for NaN. Cephes'
-// polynomial on [-ln2/2, ln2/2]. The power of two is made in the exponent bits: a call or branch
-// would keep loops from becoming vector code, and so would a bound on x in the same loop.
+// e^x for kLeastExponent <= x <= 0, with a relative error of 2e-7 down to -87; NaN for NaN. Cephes'
+// polynomial on [-ln2/2, ln2/2]. The power of two is written into the exponent bits. A call, a
+// branch, or clamping x in the same loop would prevent vectorization.
 inline float ExpOfNegative(float x) {
   constexpr float kShift = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
   const float shifted = x * 1.44269504f + kShift;
@@ -36,7 +36,7 @@ inline float ExpOfNegative(float x) {
   return p * std::bit_cast<float>((exponent + 127u) << 23);
 }
 
-// The greatest value; -inf for an empty row. NaNs are passed over.
+// The greatest value; -inf for an empty row. NaNs are ignored.
 float MaxOf(std::span<const float> row);
 
 // The first index of the greatest value, -1 if every value is -inf.
@@ -52,26 +52,27 @@ struct Candidate {
   int token;
 };
 
-// The best `capacity` candidates of several rows. Of equal scores the earlier row and token win, so
-// that the outcome is always the same. Allocates only when it is made.
+// The best `capacity` candidates of several rows. Among equal scores the earlier row and token win,
+// so that the result is deterministic. Allocates only in the constructor.
 class BestCandidates {
  public:
   explicit BestCandidates(int capacity);
 
   void Clear();
 
-  // Takes a candidate, unless its score is -inf. Candidates come in the order of rows and tokens.
+  // Offers a candidate, which is ignored if its score is -inf. Candidates must come in the order of
+  // rows and tokens.
   void Offer(const Candidate& candidate);
 
   // Offers every token of a row, with score row[token] + offset.
   void OfferRow(int row_index, std::span<const float> row, float offset);
 
-  // Best first. To be called once, after which Clear() comes next.
+  // Returns the candidates, best first. Call it once, and then Clear().
   std::span<const Candidate> Sort();
 
  private:
   size_t capacity_;
-  float bar_ = kMinusInfinity;   // a score must be over it to get in
+  float bar_ = kMinusInfinity;   // a score must be above it to get in
   std::vector<Candidate> heap_;  // worst first
 };
 

@@ -8,7 +8,7 @@
 namespace uffizi {
 namespace {
 
-constexpr size_t kFirstSorted = 64;  // a guess at how many tokens top_p needs; doubled until enough
+constexpr size_t kFirstSorted = 64;  // first guess at the tokens that top_p needs, then doubled
 
 // The k-th greatest of the scores; the least of them if there are fewer.
 float KthGreatest(std::span<const float> scores, size_t k, std::vector<float>& heap) {
@@ -54,12 +54,12 @@ int Sampler::Draw(std::span<const float> scores) {
 
 void Sampler::GatherTopK(std::span<const float> scores, float max) {
   const bool cut = top_k_ > 0 && top_k_ < scores.size();
-  // Tokens that tie with the last one stay in, as in transformers.
+  // Tokens that tie with the last one are kept, as in transformers.
   const float least = cut ? KthGreatest(scores, top_k_, heap_) : kMinusInfinity;
   choices_.clear();
   for (size_t i = 0; i < scores.size(); ++i) {
     if (scores[i] < least || scores[i] == kMinusInfinity) continue;
-    // The difference first: a tiny temperature must not make infinities.
+    // Subtract first, so that a tiny temperature does not produce infinities.
     const float exponent = std::max((scores[i] - max) / temperature_, kLeastExponent);
     choices_.push_back({static_cast<int>(i), ExpOfNegative(exponent)});
   }

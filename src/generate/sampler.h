@@ -11,8 +11,7 @@
 namespace uffizi {
 
 // Draws tokens from a row of scores by temperature, top_k and top_p, in this order, with
-// transformers' meaning of each. What it draws depends on the seed and on the rows so far, and on
-// nothing else.
+// transformers' meaning of each. The result depends only on the seed and on the rows so far.
 class Sampler {
  public:
   explicit Sampler(const GenerationConfig& config);
@@ -23,14 +22,14 @@ class Sampler {
  private:
   struct Choice {
     int token;
-    float weight;  // probability, but for a common factor
+    float weight;  // probability, up to a common factor
   };
 
   double Uniform();  // in [0, 1)
 
-  // Fills choices_ with the tokens that top_k leaves, `max` being the greatest score.
+  // Fills choices_ with the tokens that top_k keeps. `max` is the greatest score.
   void GatherTopK(std::span<const float> scores, float max);
-  // Cuts choices_ to the fewest likeliest tokens that hold top_p of the probability.
+  // Reduces choices_ to the smallest set of most likely tokens with a total probability of top_p.
   void CutToTopP();
   int DrawFromChoices();
 

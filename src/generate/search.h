@@ -19,19 +19,19 @@ struct SearchRow {
 struct Generated {
   std::vector<int> ids;         // without the decoder's start token, up to and with </s> if reached
   std::vector<float> logprobs;  // of each id: the model's own log-probability, before any rule
-  // Stopped by max_length, where a forced </s> is not of the model's own choosing, or because the
+  // Stopped by max_length (a forced </s> does not count as the model's choice), or because the
   // rules banned every token.
   bool truncated = false;
 };
 
-// The search for one answer: a state machine that is fed logits and says which rows to run next. A
-// batch holds one per sequence, and drops it when it is done. Greedy search, sampling and beam
-// search are chosen by the config. Equal to transformers' generate().
+// The search for one answer: a state machine that takes logits and says which rows to run next. A
+// batch has one per sequence and drops it when it is done. The config selects greedy search,
+// sampling or beam search. Equal to transformers' generate().
 class Search {
  public:
-  // Throws Error(kInvalidArgument), naming the option, if the config makes no sense, and
-  // Error(kUnsupported) for sampling with more than one beam: what transformers draws there hangs
-  // on its random stream alone.
+  // Throws Error(kInvalidArgument), naming the option, if the config is invalid, and
+  // Error(kUnsupported) for sampling with more than one beam: what transformers draws there depends
+  // on its random number stream alone.
   static std::unique_ptr<Search> Make(const GenerationConfig& config);
   virtual ~Search() = default;
 
@@ -40,8 +40,8 @@ class Search {
   virtual std::span<const SearchRow> rows() const = 0;
 
   // Takes the logits of rows(), [rows().size(), vocab] f32, which it may overwrite. Allocates
-  // nothing but for the growth of the answers. Throws Error(kInvalidModel) if a logit is NaN or
-  // infinite, and Error(kInvalidArgument) if a forced token is not in the vocabulary.
+  // memory only for growing answers. Throws Error(kInvalidModel) if a logit is NaN or infinite, and
+  // Error(kInvalidArgument) if a forced token is not in the vocabulary.
   virtual void Advance(std::span<float> logits, int vocab) = 0;
 
   bool done() const { return rows().empty(); }

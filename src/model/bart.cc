@@ -15,7 +15,7 @@ float HeadScale(size_t dim, size_t heads) {
   return 1.0f / std::sqrt(static_cast<float>(dim / heads));
 }
 
-// Takes the mean of all rows off, and gives it. values: [rows, columns]
+// Subtracts the mean of all rows and returns it. values: [rows, columns]
 FloatTensor TakeMean(std::vector<float>& values, size_t columns) {
   const size_t rows = values.size() / columns;
   std::vector<double> sums(columns);
@@ -114,7 +114,7 @@ void TokenEmbedding::Logits(const float* hidden, size_t rows, float* logits, Are
   if (mean.empty()) return;
   const size_t dim = mean.size(), vocab = output.out();
   for (size_t r = 0; r < rows; ++r) {
-    double common = 0;  // to all logits
+    double common = 0;  // added to all logits
     for (size_t c = 0; c < dim; ++c) common += double{mean.data()[c]} * double{hidden[r * dim + c]};
     for (size_t v = 0; v < vocab; ++v) logits[r * vocab + v] += static_cast<float>(common);
   }
@@ -259,7 +259,7 @@ void BartDecoder::SelfAttention(const Layer& layer, size_t index, std::span<cons
   for (size_t r = 0; r < count; ++r) {
     rows[r].self->Store(index, heads_, static_cast<size_t>(rows[r].slot), rows[r].position,
                         k + r * dim, v + r * dim);
-    // The attended values take the place of k, which is in the cache now.
+    // The result overwrites k, which is already in the cache.
     jobs[r] = {q + r * dim, k + r * dim, rows[r].history, rows[r].position + 1};
   }
   auto* begins = arena.Take<size_t>(count + 1);

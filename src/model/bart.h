@@ -13,23 +13,23 @@
 
 namespace uffizi {
 
-// The vectors of tokens. Where arithmetic is narrow, rows are kept without their mean and with
-// their columns scaled, so that eight bits hold them well.
+// A token embedding table. In quantized arithmetic the mean of all rows is subtracted and the
+// columns are scaled, so that eight bits represent them well.
 struct TokenTable {
   WeightMatrix rows;   // [vocab, d_model]
-  FloatTensor factor;  // [d_model] f32, what the columns are multiplied by; or empty
+  FloatTensor factor;  // [d_model] f32, multiplies the columns; or empty
   FloatTensor mean;    // [d_model] f32, of all rows, added after that; or empty
 
   // out: [d_model] f32
   void Row(int token, float* out) const;
 };
 
-// Token ids to vectors, and, tied to the same matrix or not, vectors to logits.
+// Maps token ids to vectors, and vectors to logits, whether or not both use the same matrix.
 struct TokenEmbedding {
   TokenTable prompt;   // of the prompt's tokens
-  TokenTable decoder;  // of the decoder's own; nearly always the same matrix
+  TokenTable decoder;  // of the decoder's tokens; almost always the same matrix
   Linear output;       // d_model to vocab
-  FloatTensor mean;    // [d_model] f32, of the rows of `output`, that it lacks; or empty
+  FloatTensor mean;    // [d_model] f32, of the rows of `output`, subtracted from it; or empty
   float scale = 1.0f;  // of the embeddings
 
   static TokenEmbedding Read(const WeightReader& reader, const ModelConfig& config);
@@ -39,7 +39,7 @@ struct TokenEmbedding {
   void Logits(const float* hidden, size_t rows, float* logits, Arena& arena) const;
 };
 
-// Learned absolute positions; BART keeps position p in row p + 2.
+// Learned absolute positions; BART stores position p in row p + 2.
 struct PositionEmbedding {
   FloatTensor table;  // [positions + 2, dim] f32
   size_t dim;
@@ -63,7 +63,7 @@ class BartEncoder {
  public:
   static BartEncoder Read(const WeightReader& reader, const ModelConfig& config);
 
-  // states: [tokens, d_model] f32; holds image tokens and token embeddings on entry
+  // states: [tokens, d_model] f32; image tokens and token embeddings on entry
   void Forward(float* states, size_t tokens, Arena& arena) const;
 
  private:
@@ -80,14 +80,15 @@ class BartEncoder {
   std::vector<Layer> layers_;
 };
 
-// The text decoder, one token a row and step.
+// The text decoder, which processes one token per row and step.
 class BartDecoder {
  public:
-  // A row of a step. The rows of one step may be of different sequences and at different positions.
+  // A row of a step. The rows of one step may belong to different sequences and be at different
+  // positions.
   struct Row {
     int token;
     SelfCache* self;     // the sequence's past
-    int slot;            // of that cache, which takes the row's new key and value
+    int slot;            // of that cache, for the row's new key and value
     size_t position;     // of the token in its sequence
     const int* history;  // [position + 1] the slot that holds each position; the last is `slot`
     const CrossCache* cross;  // the sequence's encoder states, projected
@@ -95,14 +96,14 @@ class BartDecoder {
 
   static BartDecoder Read(const WeightReader& reader, const ModelConfig& config);
 
-  // Projects encoder states to every layer's cross-attention keys and values, once a sequence.
-  // They lie in `memory` until its innermost scope ends; it may be `scratch` itself.
+  // Projects encoder states to every layer's cross-attention keys and values, once per sequence.
+  // The result is in `memory` until its innermost scope ends. `memory` may be `scratch` itself.
   // states: [tokens, d_model] f32
   CrossCache MakeCrossCache(const float* states, size_t tokens, Arena& memory,
                             Arena& scratch) const;
 
-  // hidden: [rows.size(), d_model] f32; holds token embeddings on entry, what the output layer
-  // takes on return. Rows of one sequence should stand side by side: they share its caches.
+  // hidden: [rows.size(), d_model] f32; token embeddings on entry, the output layer's input on
+  // return. Rows of one sequence should be adjacent, since they share its caches.
   void Step(std::span<const Row> rows, float* hidden, Arena& arena) const;
 
   size_t layers() const { return layers_.size(); }

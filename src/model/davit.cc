@@ -11,9 +11,10 @@
 namespace uffizi {
 namespace {
 
-// Patches gathered at a time: enough rows for a good matrix product, little memory.
+// Patches gathered at a time: enough rows for an efficient matrix product, but little memory.
 constexpr size_t kPatchBlockRows = 1024;
-// Tokens whose queries, keys and values are there at a time: whole rows of windows, at least one.
+// Tokens whose queries, keys and values are computed at a time: whole rows of windows, at least
+// one.
 constexpr size_t kBlockTokens = 1024;
 
 size_t Size(int value) { return static_cast<size_t>(value); }
@@ -35,8 +36,8 @@ FloatTensor ReadPatchWeight(const WeightReader& reader, const std::string& name,
   return FloatTensor(std::move(weight));
 }
 
-// What is found for the channels that a convolution reads, for each place of a patch. The zeros
-// around the map are shifted and scaled as all values are.
+// The smoothing of a convolution's input channels, repeated for each position of a patch. The zero
+// padding around the map is shifted and scaled like all values.
 InputSmoothing SmoothPatches(const WeightReader& reader, const std::string& name,
                              const FloatTensor& weight, size_t channels, size_t patch) {
   if (reader.smoothing() == nullptr) return {};
@@ -94,7 +95,7 @@ void PatchEmbedding::Forward(const FeatureMap& in, const FeatureMap& out, Arena&
   const size_t channels = Size(in_channels), patch = convolution.in();
   const size_t block = std::min(out.tokens(), kPatchBlockRows);
   float* patches = arena.Take<float>(block * patch);
-  // One output token's patch, zero where it reaches over the edge.
+  // Gathers one output token's patch, with zeros outside the map.
   const auto gather = [&](size_t token, float* row) {
     const int top =
         static_cast<int>(token) / out.width * config.patch_stride - config.patch_padding;
@@ -150,8 +151,9 @@ void DavitBlock::Forward(const FeatureMap& x, float* scratch, Arena& arena) cons
 }
 
 // Whole rows of windows are independent of each other, so they go through norm, attention and
-// projection a group at a time. Where the map is no multiple of the window, it is padded with
-// tokens that are zero after the norm, and that take part as keys: so was the model trained.
+// projection a group at a time. If the map's size is not a multiple of the window's, the map is
+// padded with tokens that are zero after the norm. They take part as keys, because the model was
+// trained that way.
 void DavitBlock::WindowAttention(const FeatureMap& x, Arena& arena) const {
   const Arena::Scope scope(arena);
   const size_t dim = Size(x.channels), side = Size(window_size);
@@ -208,8 +210,8 @@ void DavitBlock::WindowAttention(const FeatureMap& x, Arena& arena) const {
   }
 }
 
-// Every token counts in the weights of all, so that there are two turns, a block of tokens at a
-// time: in the first only the values are kept, in `scratch`.
+// The attention weights depend on all tokens, so there are two passes over blocks of tokens. The
+// first keeps only the values, in `scratch`.
 void DavitBlock::AttendAcrossChannels(const FeatureMap& x, float* scratch, Arena& arena) const {
   const Arena::Scope scope(arena);
   const size_t dim = Size(x.channels), groups = Size(config.groups), group_dim = dim / groups;

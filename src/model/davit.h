@@ -29,7 +29,7 @@ struct PositionConv {
   void Forward(const FeatureMap& in, float* out) const;
 };
 
-// The convolution that begins a stage: it cuts the map into overlapping patches.
+// The convolution at the start of a stage, over overlapping patches of the map.
 struct PatchEmbedding {
   VisionConfig::Stage config;
   int in_channels;
@@ -43,8 +43,9 @@ struct PatchEmbedding {
   void Forward(const FeatureMap& in, const FeatureMap& out, Arena& arena) const;
 };
 
-// Attention, then MLP, each behind a position convolution. In spatial blocks a token attends to the
-// others of its window; in channel blocks a channel attends to the others of its group.
+// Attention, then an MLP, each preceded by a position convolution. In spatial blocks a token
+// attends to the others of its window; in channel blocks a channel attends to the others of its
+// group.
 struct DavitBlock {
   enum class Kind { kSpatial, kChannel };
   Kind kind;

@@ -13,17 +13,17 @@
 
 namespace uffizi {
 
-// The network on our own kernels.
+// The network, computed by our own kernels.
 struct Florence2 : Network {
   // Merges `adapters`, if given, into the weights. `statistics`, if given, must outlive the model,
-  // whose linear layers add to it what enters them in float32. Throws Error(kInvalidModel) naming
-  // file and tensor.
+  // whose linear layers record their float32 inputs in it. Throws Error(kInvalidModel) naming file
+  // and tensor.
   static std::shared_ptr<const Florence2> Load(const std::filesystem::path& folder,
                                                Arithmetic arithmetic = Arithmetic::kF32,
                                                const LoraAdapters* adapters = nullptr,
                                                InputStatistics* statistics = nullptr);
 
-  // Of tensors that are at hand; sizes are those of the checkpoint's folder. Throws likewise.
+  // Loads an open checkpoint; the config is read from its folder. Throws in the same way.
   static std::shared_ptr<const Florence2> Load(Checkpoint checkpoint, Arithmetic arithmetic,
                                                const LoraAdapters* adapters = nullptr,
                                                InputStatistics* statistics = nullptr);

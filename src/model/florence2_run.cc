@@ -14,7 +14,7 @@ size_t Florence2Run::Add(const float* states, size_t tokens, size_t rows, size_t
   sequence.cross = model_.decoder.MakeCrossCache(states, tokens, sequence.memory, arena_);
   if (!sequence.self || sequence.self->slots() < rows ||
       sequence.self->max_positions() != positions) {
-    sequence.self.reset();  // first, so that there are never both
+    sequence.self.reset();  // first, so that both never exist at once
     sequence.self = std::make_unique<SelfCache>(model_.decoder.layers(), rows, positions,
                                                 static_cast<size_t>(model_.config.text.d_model));
   }

@@ -13,7 +13,8 @@
 namespace uffizi {
 
 // The decoder's caches for some sequences: each step runs the rows of all of them at once, so that
-// the weights are read once for all. None influences another; they come and go between steps.
+// the weights are read once for all. Sequences do not influence each other; they can be added and
+// dropped between steps.
 class Florence2Run : public DecoderRun {
  public:
   Florence2Run(const Florence2& model, Arena& arena) : model_(model), arena_(arena) {}
@@ -24,8 +25,8 @@ class Florence2Run : public DecoderRun {
   void Drop(size_t sequence) override;
 
  private:
-  // Stays where it is while others come and go: rows point into it. Its memory serves the next
-  // sequence of that number.
+  // Never moves, since rows point into it. Its memory is reused by the next sequence with that
+  // number.
   struct Sequence {
     bool used = false;
     Arena memory;  // of the cross cache

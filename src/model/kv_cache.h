@@ -10,9 +10,9 @@
 
 namespace uffizi {
 
-// Keys and values of the decoder's own past, for a number of slots. A row of a step writes into a
-// slot of its own; beams that share a past read it from each other's slots (BartDecoder::Row), so
-// that nothing is copied when beams change places.
+// Keys and values of the decoder's self-attention, for a number of slots. Each row of a step writes
+// into a slot of its own. Beams that share a past read it from each other's slots
+// (BartDecoder::Row), so nothing is copied when beams are reordered.
 class SelfCache {
  public:
   SelfCache(size_t layers, size_t slots, size_t max_positions, size_t dim)
@@ -23,7 +23,7 @@ class SelfCache {
     }
   }
 
-  // [slots, heads, max_positions, dim / heads] f32: a head's past lies side by side
+  // [slots, heads, max_positions, dim / heads] f32: a head's past is contiguous
   float* keys(size_t layer) { return keys_[layer].get(); }
   float* values(size_t layer) { return values_[layer].get(); }
 

@@ -12,7 +12,8 @@ namespace {
 constexpr float kNormEpsilon = 1e-5f;  // torch.nn.LayerNorm's default, which Florence-2 uses
 constexpr size_t kMlpBlockRows = 512;  // hidden activations of large: 512 x 4096 x 4 B = 8 MiB
 
-// Blocks of one size, of about so many rows: a small rest would unpack all weights for itself.
+// Rows per block: blocks of equal size, because a small last block would unpack all weights just
+// for itself.
 size_t BlockRows(size_t rows) {
   const size_t wanted = ChainRows(kMlpBlockRows, static_cast<size_t>(MaxThreads()));
   const size_t blocks = std::max<size_t>(1, (rows + wanted / 2) / wanted);
@@ -137,7 +138,7 @@ void Mlp::AddTo(float* x, const Norm* pre_norm, size_t rows, Arena& arena) const
   fc2.Forward(middle, rows, x, arena, Activation::kNone, x);
 }
 
-// The same with activations that are quantized where they are made.
+// AddTo() with activations that are quantized where they are produced.
 void Mlp::AddQuantizedTo(float* x, const Norm* pre_norm, size_t rows, Arena& arena) const {
   const Arena::Scope scope(arena);
   const QuantizedRows in = fc1.TakeInput(rows, arena), middle = fc2.TakeInput(rows, arena);

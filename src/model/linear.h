@@ -12,7 +12,7 @@
 
 namespace uffizi {
 
-// y = x W^T + b, in float32 or in the integers of packed weights.
+// y = x W^T + b, in float32 or in integers with packed weights.
 class Linear {
  public:
   Linear() = default;
@@ -31,11 +31,12 @@ class Linear {
   void Forward(const float* x, size_t rows, float* y, Arena& arena,
                Activation activation = Activation::kNone, const float* residual = nullptr) const;
 
-  // The same from activations that are quantized already, for packed weights.
+  // Forward() for activations that are already quantized, with packed weights.
   void Forward(const QuantizedRows& x, size_t rows, float* y,
                const float* residual = nullptr) const;
 
-  // Several layers on one input, which is quantized once for all. y of each: [rows, out] f32
+  // Applies several layers to one input, which is quantized once for all of them. y of each: [rows,
+  // out] f32
   struct Output {
     const Linear* layer;
     float* y;
@@ -43,7 +44,7 @@ class Linear {
   static void ForwardAll(const float* x, size_t rows, std::span<const Output> outputs,
                          Arena& arena);
 
-  // Memory for activations that this layer takes, and what is done to them first.
+  // Allocates quantized activations for this layer, with the transform to apply to them.
   QuantizedRows TakeInput(size_t rows, Arena& arena) const;
 
   Epilogue MakeEpilogue(Activation activation, const float* residual) const;
@@ -79,7 +80,7 @@ struct Mlp {
   // x: [rows, dim] f32
   void PreNormResidual(const Norm& norm, float* x, size_t rows, Arena& arena) const;
 
-  // x = norm(x + fc2(gelu(fc1(x)))), likewise.
+  // x = norm(x + fc2(gelu(fc1(x)))), also in blocks of rows.
   void PostNormResidual(const Norm& norm, float* x, size_t rows, Arena& arena) const;
 
  private:

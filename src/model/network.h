@@ -12,14 +12,14 @@
 
 namespace uffizi {
 
-// One row (beam) of a decoder step. The rows of one sequence stand side by side.
+// One row (beam) of a decoder step. The rows of one sequence are adjacent.
 struct DecoderRow {
-  size_t sequence;  // as DecoderRun::Add() called it
+  size_t sequence;  // the number that DecoderRun::Add() returned
   int parent;       // the row of that sequence's previous step whose past it continues; -1 at first
   int token;
 };
 
-// The decoder at work on some sequences, with what it remembers of them.
+// A decoder run over some sequences, with their state.
 class DecoderRun {
  public:
   virtual ~DecoderRun() = default;
@@ -28,18 +28,19 @@ class DecoderRun {
   virtual bool joins_late() const = 0;
 
   // Adds a sequence of at most `rows` rows a step and `positions` steps, and returns its number:
-  // the smallest that no sequence has. states: [tokens, d_model] f32, needed only during the call
+  // the smallest free one. states: [tokens, d_model] f32, needed only during the call
   virtual size_t Add(const float* states, size_t tokens, size_t rows, size_t positions) = 0;
 
-  // One step of the sequences that have rows here; the others stay as they are. If it throws, the
-  // sequences that had rows can only be dropped. logits: [rows.size(), vocab_size] f32
+  // Runs one step of the sequences that have rows here; the others are not changed. If it throws,
+  // the sequences that had rows can only be dropped. logits: [rows.size(), vocab_size] f32
   virtual void Step(std::span<const DecoderRow> rows, float* logits) = 0;
 
-  // No more rows of this sequence will come; its number is free.
+  // Ends a sequence and frees its number.
   virtual void Drop(size_t sequence) = 0;
 };
 
-// The whole network, whoever computes it: constant after loading and shared by all sessions.
+// The whole network, independent of the engine that computes it: constant after loading and shared
+// by all sessions.
 struct Network {
   Network() = default;
   explicit Network(ModelConfig sizes) : config(std::move(sizes)) {}
@@ -55,11 +56,12 @@ struct Network {
   virtual void EncodeText(const float* image_tokens, std::span<const int> ids, float* states,
                           Arena& arena) const = 0;
 
-  // What the run remembers may lie in the arena: no scope that was open before may end while the
-  // run lives. The network outlives it.
+  // The run may keep its state in the arena, so no scope that is already open may end while the run
+  // lives. The network must outlive it.
   virtual std::unique_ptr<DecoderRun> StartDecoder(Arena& arena) const = 0;
 
-  // Sets what depends on weights and arithmetic: compute, kernels, precision, parameters, bytes.
+  // Sets the members that depend on weights and arithmetic: compute, kernels, precision,
+  // parameters, bytes.
   virtual void Describe(EngineInfo& info) const = 0;
 
   ModelConfig config;
