@@ -8,8 +8,8 @@
 
 namespace uffizi {
 
-// Reads adapters, found as ResolveModel finds models. Throws Error: kNotFound, kInvalidModel,
-// kUnsupported for one of a kind that cannot be merged.
+// Reads adapters, which are located as by ResolveModel(). Throws Error: kNotFound, kInvalidModel,
+// kUnsupported for a kind of adapter that cannot be merged.
 LoraAdapters LoadAdapters(std::span<const LoraSource> sources);
 
 }  // namespace uffizi

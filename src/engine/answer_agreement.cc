@@ -27,7 +27,7 @@ double Overlap(const Box& a, const Box& b) {
   return a.x1 == b.x1 && a.y1 == b.y1 && a.x2 == b.x2 && a.y2 == b.y2 ? 1.0 : 0.0;
 }
 
-// The true box that this one overlaps most, of those that nobody has taken; none: truths.size().
+// Index of the unmatched true box with the largest overlap; truths.size() if there is none.
 size_t BestMatch(const Box& box, const std::vector<Box>& truths, const std::vector<bool>& taken) {
   size_t best = truths.size();
   double most = kLeastOverlap;
@@ -88,7 +88,7 @@ std::optional<double> BoxAgreement::Ap50() const {
     std::vector<Detection> detections = label.detections;
     std::stable_sort(detections.begin(), detections.end(),
                      [](const Detection& a, const Detection& b) { return a.score > b.score; });
-    // The best precision that is reached at each recall or beyond.
+    // The best precision at each recall level or above.
     std::array<double, kRecallLevels> precisions{};
     size_t right = 0;
     for (size_t i = 0; i < detections.size(); ++i) {

@@ -12,11 +12,11 @@
 
 namespace uffizi {
 
-// How well boxes found agree with true ones: COCO's average precision at an IoU of 0.5, the mean
-// over the labels that are among the true ones. At most 100 boxes of a picture count.
+// Agreement of predicted boxes with true ones: COCO's average precision at an IoU of 0.5, averaged
+// over the labels of the true boxes. At most 100 boxes per picture count.
 class BoxAgreement {
  public:
-  // The answers about one picture.
+  // Adds the answers about one picture.
   void Add(const std::vector<Region>& truth, const std::vector<Region>& found);
 
   // 0..1; nothing if there are no true boxes.
@@ -38,10 +38,10 @@ class BoxAgreement {
   size_t truths_ = 0, found_ = 0;
 };
 
-// The fewest characters to put in, take out or replace that make one text of the other.
+// The Levenshtein distance in characters: insertions, deletions and replacements.
 size_t EditDistance(std::string_view a, std::string_view b);
 
-// Of UTF-8; what is not counts as one character a piece.
+// Characters of UTF-8 text; each invalid sequence counts as one.
 size_t CharacterCount(std::string_view text);
 
 }  // namespace uffizi

@@ -9,7 +9,8 @@
 namespace uffizi {
 namespace {
 
-// Answers in words, in boxes and in letters, so that all kinds of tokens go through the decoder.
+// Tasks that answer with words, boxes and letters, so that all kinds of tokens go through the
+// decoder.
 constexpr Task kTasks[] = {Task::kDetailedCaption, Task::kObjectDetection, Task::kOcrWithRegion};
 constexpr int kMaxAnswerTokens = 64;
 

@@ -14,24 +14,24 @@
 
 namespace uffizi {
 
-// What pictures put into a model's layers, by the weights' transformers-native names. The model,
-// adapters merged, is run in float32 with a few tasks.
+// Statistics of the layers' inputs on some pictures, by the weights' transformers-native names. The
+// model, with adapters merged, is run in float32 with a few tasks.
 class Calibration {
  public:
-  // Calls `seen` after each picture, with the error of one that cannot be read, else null. Throws
-  // what Engine::Load() throws, and Error(kInvalidArgument) if none of the pictures can be read.
+  // Calls `seen` after each picture, with the error if it cannot be read, else null. Throws what
+  // Engine::Load() throws, and Error(kInvalidArgument) if none of the pictures can be read.
   Calibration(std::filesystem::path folder, std::vector<LoraSource> lora,
               std::span<const std::filesystem::path> pictures,
               const std::function<void(const Error*)>& seen);
 
-  // Mean squares of what enters each linear layer, [columns].
+  // Mean squares of each linear layer's input, [columns].
   const std::map<std::string, std::vector<float>>& mean_squares() const { return mean_squares_; }
 
-  // Of each linear layer, the greatest magnitude of what enters over the root mean square.
+  // The largest magnitude of each linear layer's input divided by its root mean square.
   const std::map<std::string, double>& peaks() const { return peaks_; }
 
-  // Second moments of what enters these layers. The pictures go through the parts of the model that
-  // they are in once more.
+  // Second moments of the inputs of these layers. Runs the pictures again through the parts of the
+  // model that contain them.
   std::map<std::string, InputProducts> Products(std::span<const std::string> weights) const;
 
  private:

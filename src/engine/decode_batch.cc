@@ -26,7 +26,8 @@ void DecodeBatch::Step(std::span<const size_t> indices) {
   }
   logits_.resize(rows_.size() * vocab_);
   decoder_->Step(rows_, logits_.data());
-  // A search passes over the whole vocabulary for each of its rows: sequences do so side by side.
+  // A search scans the whole vocabulary for each of its rows, so sequences are processed in
+  // parallel.
   ParallelFor(indices.size(), 1, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) {
       Sequence& sequence = sequences_[indices[i]];
@@ -35,7 +36,7 @@ void DecodeBatch::Step(std::span<const size_t> indices) {
         search.Advance(
             {logits_.data() + sequence.first_row * vocab_, search.rows().size() * vocab_},
             static_cast<int>(vocab_));
-      } catch (const std::exception&) {  // costs this sequence, not the others of the step
+      } catch (const std::exception&) {  // ends this sequence, not the others of the step
         sequence.failure = std::current_exception();
       }
     }

@@ -12,13 +12,13 @@
 
 namespace uffizi {
 
-// Sequences that are decoded together: a step takes the rows (beams) of all of them, or of some,
-// through the decoder at once. Sequences come and go between steps; none influences another's
-// answer.
+// Sequences that are decoded together: a step runs the rows (beams) of all or some of them through
+// the decoder at once. Sequences can be added and removed between steps, and do not influence each
+// other's answers.
 class DecodeBatch {
  public:
-  // What is added may lie in the arena: no scope that was open before may end while the batch
-  // lives.
+  // The batch keeps its state in the arena, so no scope that is already open may end while the
+  // batch lives.
   DecodeBatch(const Network& model, Arena& arena)
       : vocab_(static_cast<size_t>(model.config.text.vocab_size)),
         decoder_(model.StartDecoder(arena)) {}
@@ -29,17 +29,17 @@ class DecodeBatch {
   // call. Returns its index, the smallest that is free.
   size_t Add(const GenerationConfig& config, const float* states, size_t tokens);
 
-  // Runs one step for these sequences, in rising order, which must not be done. A search that
-  // fails, by logits that are no numbers, is done, and has a failure. If it throws, none of these
-  // sequences can go on.
+  // Runs one step for these sequences, whose indices must be in ascending order and which must not
+  // be done. A search that fails, because of logits that are not finite, is then done and has a
+  // failure. If Step() throws, none of these sequences can continue.
   void Step(std::span<const size_t> indices);
-  // Runs one step for all that are not done. Returns false when there was nothing left to do.
+  // Runs one step for all sequences that are not done. Returns false if there was nothing to do.
   bool Step();
 
   const Search& search(size_t index) const { return *sequences_[index].search; }
   bool done(size_t index) const { return !sequences_[index].active; }
   std::exception_ptr failure(size_t index) const { return sequences_[index].failure; }
-  // Ends a sequence, whose answer so far stays.
+  // Ends a sequence; its answer so far remains available.
   void Stop(size_t index);
   // Frees its index.
   void Remove(size_t index);

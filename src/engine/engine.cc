@@ -34,7 +34,7 @@ EarlyStopping ParseEarlyStopping(const std::string& text) {
               "early_stopping must be on, off or never, not \"" + text + "\"");
 }
 
-// The model's own generation config with the caller's wishes over it.
+// The model's own generation config, overridden by the caller's options.
 GenerationConfig Merge(GenerationConfig config, const GenerationOptions& options,
                        int max_positions) {
   Override(options.num_beams, config.num_beams);
@@ -56,8 +56,8 @@ GenerationConfig Merge(GenerationConfig config, const GenerationOptions& options
   }
   if (options.forced_bos == false) config.forced_bos_token_id.reset();
   if (options.forced_eos == false) config.forced_eos_token_id.reset();
-  // Forcing what the model's files do not name: the first token after the start is <s>, 0, and the
-  // last the end token.
+  // Forces tokens that the model's files do not name: the first is <s>, id 0, and the last the end
+  // token.
   if (options.forced_bos == true && !config.forced_bos_token_id) config.forced_bos_token_id = 0;
   if (options.forced_eos == true && !config.forced_eos_token_id) {
     config.forced_eos_token_id = config.eos_token_ids.front();
@@ -73,7 +73,7 @@ GenerationConfig Merge(GenerationConfig config, const GenerationOptions& options
   return config;
 }
 
-// A network, and the folder with its tokenizer.
+// A network and the folder that contains its tokenizer.
 struct Loaded {
   std::shared_ptr<const Network> network;
   std::filesystem::path folder;
@@ -81,7 +81,7 @@ struct Loaded {
 
 Loaded LoadNative(const std::filesystem::path& source, const EngineOptions& options,
                   InputStatistics* statistics) {
-  // Who asks for float32 throughout wants the artifact's own weights.
+  // Full float32 uses the artifact's own weights.
   const bool exact = options.compute == Compute::kF32 || !options.lora.empty();
   const std::filesystem::path folder = ResolveModel(source, {}, exact ? 16 : 4);
   const bool narrow = options.compute == Compute::kInt4 ||
@@ -161,7 +161,8 @@ std::shared_ptr<const Engine> EngineLoader::Load(const std::filesystem::path& so
                              : LoadNative(source, options, statistics);
   Tokenizer tokenizer = Tokenizer::Load(folder);
   if (tokenizer.vocab_size() > model->config.text.vocab_size + 1) {
-    // One more than the embedding is usual: transformers' <image> stands beyond the last row.
+    // One token more than the embedding has rows is normal: transformers' <image> is beyond the
+    // last row.
     throw Error(ErrorCode::kInvalidModel, folder.string() + ": the tokenizer has " +
                                               std::to_string(tokenizer.vocab_size()) +
                                               " tokens, the model's embedding " +

@@ -33,8 +33,8 @@ struct Query::Impl {
   Prompt prompt;
   std::vector<int> input_ids;
   GenerationConfig generation;
-  // Of a task that is asked about tiles: a question for each, and for the whole picture, which has
-  // no place, if that is asked too. Else empty.
+  // For a task that is asked about tiles: one part per tile, and one without a place for the whole
+  // picture if that is asked too. Otherwise empty.
   struct Part {
     std::optional<TileRect> place;
     Query query;
@@ -42,7 +42,7 @@ struct Query::Impl {
   std::vector<Part> parts;
 };
 
-// Engine::Load() for the inside of the library.
+// Engine::Load() for internal use.
 class EngineLoader {
  public:
   // `statistics`, if given, must outlive the engine: see Florence2::Load().

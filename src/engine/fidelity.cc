@@ -27,7 +27,7 @@ struct ReferenceAnswer {
   std::string text;
   std::vector<int> ids;
   Answer answer;
-  std::vector<NextToken> next;  // of each step that counts
+  std::vector<NextToken> next;  // of each step that is compared
 };
 
 }  // namespace
@@ -63,7 +63,7 @@ struct FidelityReference::Picture {
   std::vector<ReferenceAnswer> answers;  // of each task
 };
 
-// A model that is asked, and that is led along answers.
+// A model that answers questions and is teacher-forced along answers.
 class FidelityReference::Follower {
  public:
   Follower(std::shared_ptr<const Engine> engine, const FidelityOptions& options)
@@ -76,7 +76,7 @@ class FidelityReference::Follower {
     seconds_ += time.Seconds();
   }
 
-  // At what is encoded already.
+  // Uses a picture that is already encoded.
   void Look(const EncodedImage& image) {
     queries_.clear();
     for (const Task task : options_.tasks) {
@@ -87,7 +87,7 @@ class FidelityReference::Follower {
   }
   const EncodedImage& image() const { return image_; }
 
-  // Answers to all questions about what was looked at last.
+  // Answers all questions about the current picture.
   std::vector<Result> Ask() {
     const Stopwatch time;
     std::vector<Result> results = session_.Run(queries_);
@@ -95,8 +95,8 @@ class FidelityReference::Follower {
     return results;
   }
 
-  // Calls visit(task, step, logits) for each step along the answers, several at a time. A first
-  // token that is forced is no step: nobody sees what the model thinks of it.
+  // Calls visit(task, step, logits) for each step along the answers, several at a time. A forced
+  // first token is not a step, because the model's prediction is not used there.
   template <typename Visit>
   void Follow(std::span<const ReferenceAnswer> answers, const Visit& visit) {
     runner_.Execute([&] {
@@ -254,7 +254,7 @@ double FidelityReference::Divergence(const std::shared_ptr<const Engine>& engine
 
 size_t FidelityReference::pictures() const { return pictures_.size(); }
 
-// Adds up how next tokens agree along the answers about a picture that the model looks at.
+// Accumulates the agreement of next tokens along the answers about the model's current picture.
 void FidelityReference::Lead(Follower& model, const Picture& picture,
                              std::span<TokenAgreement> tokens) {
   model.Follow(picture.answers, [&](size_t task, size_t step, std::span<const float> logits) {

@@ -18,28 +18,28 @@ namespace uffizi {
 
 struct TokenAgreement;
 
-// How the answers to one task agree with those of the reference.
+// Agreement of the answers to one task with those of the reference.
 struct TaskFidelity {
   Task task = Task::kRaw;
-  size_t answers = 0, exact = 0;  // exact: the very same answer
-  // Of tasks that answer in boxes.
+  size_t answers = 0, exact = 0;  // exact: identical answers
+  // For tasks that answer with boxes.
   size_t truths = 0, found = 0;  // boxes
   std::optional<double> ap50;    // 0..1; nothing if the reference found no boxes
-  // Of tasks that answer in text.
+  // For tasks that answer with text.
   size_t edits = 0, characters = 0;  // characters: of the reference's answers
 
   bool in_boxes() const;
-  // In points of 100: what AP50 lacks, or edits for each 100 characters; none if there is nothing
-  // to compare with.
+  // In points: 100 - AP50 (in percent), or edits per 100 characters; nothing if there is nothing to
+  // compare with.
   std::optional<double> Loss() const;
 };
 
-// What another arithmetic, or a smaller folder, changes in a model's answers.
+// How another arithmetic, or a smaller folder, changes a model's answers.
 struct Fidelity {
   size_t pictures = 0;
   std::vector<TaskFidelity> tasks;
-  // Next tokens, when the model is led along the reference's answers: how many there are, how many
-  // are the same, and the mean Kullback-Leibler divergence from the reference, nats.
+  // Next-token predictions along the reference's answers (teacher forcing): how many there are, how
+  // many agree, and the mean Kullback-Leibler divergence from the reference, in nats.
   size_t tokens = 0, same_tokens = 0;
   double divergence = 0;
   double seconds = 0;  // a picture, all its questions answered
@@ -49,7 +49,7 @@ struct Fidelity {
 };
 
 struct FidelityOptions {
-  // Of those that take only a picture and answer in boxes or text.
+  // Tasks that take only a picture and answer with boxes or text.
   std::vector<Task> tasks = {Task::kObjectDetection, Task::kCaption, Task::kOcr};
   GenerationOptions generation;
 };
@@ -57,12 +57,12 @@ struct FidelityOptions {
 // Throws Error(kInvalidArgument) for tasks that cannot be compared.
 void CheckFidelityTasks(std::span<const Task> tasks);
 
-// A model's own answers about some pictures: the truth that others are compared with.
+// A model's own answers about some pictures: the reference that other models are compared with.
 class FidelityReference {
  public:
-  // Asks the model. `seen` is told of each picture, with the error of one that cannot be read, else
-  // null; these are left out. Throws Error(kInvalidArgument) if none can be read, and for tasks
-  // that cannot be compared.
+  // Asks the model. `seen` is called for each picture, with the error if it cannot be read, else
+  // null; unreadable pictures are skipped. Throws Error(kInvalidArgument) if none can be read, and
+  // for tasks that cannot be compared.
   FidelityReference(std::shared_ptr<const Engine> engine,
                     std::span<const std::filesystem::path> pictures, FidelityOptions options,
                     const std::function<void(const Error*)>& seen);
@@ -73,13 +73,13 @@ class FidelityReference {
   size_t pictures() const;
   double seconds() const { return seconds_; }  // a picture, all its questions answered
 
-  // Asks another model the same. `seen` is called after each picture.
+  // Asks another model the same questions. `seen` is called after each picture.
   Fidelity Compare(const std::shared_ptr<const Engine>& engine,
                    const std::function<void()>& seen = {}) const;
 
-  // The first pictures, `count` at most, as a model sees them.
+  // Encodes the first pictures, at most `count`, with a model.
   std::vector<EncodedImage> Encode(const std::shared_ptr<const Engine>& engine, size_t count) const;
-  // Only the divergence of next tokens, on these pictures.
+  // Computes only the divergence of next tokens, on these pictures.
   double Divergence(const std::shared_ptr<const Engine>& engine,
                     std::span<const EncodedImage> images) const;
 

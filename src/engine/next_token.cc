@@ -10,17 +10,17 @@ namespace {
 
 constexpr size_t kKept = 256;
 
-// log of the sum of all exp(logit), less the greatest logit.
+// log(sum(exp(logit))) minus the greatest logit.
 double LogSum(std::span<const float> logits, float greatest) {
   double sum = 0;
   for (const float logit : logits) sum += std::exp(double{logit} - double{greatest});
   return std::log(sum);
 }
 
-// What is not named, at least a trifle.
+// The probability of all other tokens, bounded away from 0.
 double Rest(double named) { return std::max(1.0 - named, 1e-12); }
 
-// Of these logits from the reference, nats.
+// Divergence of these logits from the reference, in nats.
 double DivergenceFrom(const NextToken& reference, std::span<const float> logits) {
   const float greatest = *std::max_element(logits.begin(), logits.end());
   const double sum = LogSum(logits, greatest);

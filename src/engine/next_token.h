@@ -7,10 +7,10 @@
 
 namespace uffizi {
 
-// What a model thinks of the next token: the log-probabilities of its 256 likeliest tokens. All
-// others count as one.
+// A model's prediction of the next token: the log-probabilities of its 256 most likely tokens. All
+// others count as one token.
 struct NextToken {
-  std::vector<int> tokens;  // from the likeliest down
+  std::vector<int> tokens;  // most likely first
   std::vector<double> logprobs;
 
   int best() const { return tokens.front(); }
@@ -19,7 +19,7 @@ struct NextToken {
 // logits: [vocab] f32
 NextToken DescribeNextToken(std::span<const float> logits);
 
-// How another model agrees about next tokens.
+// Agreement of another model's next-token predictions.
 struct TokenAgreement {
   size_t tokens = 0, same = 0;
   double divergence = 0;  // the sum of Kullback-Leibler divergences from the reference, nats

@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kPicturesToOrderBy = 4;  // a hundred layers and more are each tried on them
+constexpr size_t kPicturesToOrderBy = 4;  // more than a hundred layers are each tried on them
 
 class Widener {
  public:
@@ -30,7 +30,7 @@ class Widener {
 
   MeasuredFolder MeasureNarrow() const { return Measure(narrow_, "4 bits"); }
 
-  // All units, those first that are worth the most for their size.
+  // All units, ordered by gain per size, best first.
   std::vector<WithinReport::Unit> Order() {
     const std::vector<EncodedImage> images = reference_.Encode(narrow_, kPicturesToOrderBy);
     const double whole = reference_.Divergence(narrow_, images);
@@ -38,7 +38,7 @@ class Widener {
     for (const MixedWidths::Unit& unit : mixed_.units()) {
       Say("trying " + unit.name + " in 8 bits", order.size(), mixed_.units().size());
       const auto engine = Widened({unit.weights.begin(), unit.weights.end()});
-      // What the decoder does changes nothing in how a picture is encoded.
+      // A decoder layer does not affect how a picture is encoded.
       const bool vision = unit.name.starts_with("model.vision_tower.");
       const double rest = reference_.Divergence(
           engine, vision ? reference_.Encode(engine, kPicturesToOrderBy) : images);
@@ -50,7 +50,8 @@ class Widener {
     return order;
   }
 
-  // The fewest units, from the first on, with which it holds, by halving; all, if that does not.
+  // Binary search for the fewest units, from the first on, that meet the bound; all units if none
+  // do.
   size_t Widen(const std::vector<WithinReport::Unit>& order, MeasuredFolder& measured) {
     size_t failing = 0, holding = 1;
     const auto holds = [&](size_t count) {
@@ -126,7 +127,7 @@ FolderReport WriteVariant(const fs::path& from, const fs::path& to, bool wide,
   return WriteQuantized(from, to, folder);
 }
 
-// Says of the layers in the report which ones are wide, and how much is written.
+// Records in the report which layers are wide, and the size that is written.
 void NoteWidened(const std::set<std::string>& weights, const fs::path& folder,
                  FolderReport& report) {
   for (LayerReport& layer : report.layers) {

@@ -13,7 +13,7 @@
 
 namespace uffizi {
 
-// A folder that was measured.
+// A folder and its measurements.
 struct MeasuredFolder {
   EngineInfo info;
   Fidelity fidelity;
@@ -21,8 +21,8 @@ struct MeasuredFolder {
 
 // What QuantizeWithin() did.
 struct WithinReport {
-  // Layers that read one input, and what widening them alone takes from the divergence of next
-  // tokens; in the order in which layers are widened.
+  // Layers that read the same input, and how much widening only them reduces the divergence of next
+  // tokens. In the order in which layers are widened.
   struct Unit {
     std::string name;
     size_t elements = 0;
@@ -40,17 +40,17 @@ struct WithinReport {
 struct WithinOptions {
   QuantizeFolderOptions folder;
   double max_loss = 1;  // points, see Fidelity::Loss()
-  // Told what is done, and which part of that is done already, 0..1.
+  // Called with the current step and the fraction of it that is done, 0..1.
   std::function<void(const std::string& what, std::optional<double> share)> progress;
-  // The text of the folder's model card, which stands before that of the model's own card.
+  // Returns the text of the folder's model card, which precedes that of the model's own card.
   std::function<std::string(const WithinReport&)> card;
   bool replace_card = false;  // in an existing folder, even if somebody wrote or changed it
 };
 
-// Writes a folder as QuantizeFolder() does. If that loses more than `max_loss` of the reference's
-// answers, layers are widened to 8 bits until it does not: each is tried alone, and those that take
-// the most of the divergence of next tokens for their size come first. If it does not hold with all
-// of them widened, all are. Throws what QuantizeFolder() and Engine::Load() throw.
+// Writes a folder as QuantizeFolder() does. If its loss exceeds `max_loss`, layers are widened to 8
+// bits until it does not. Each is tried alone, and those that reduce the divergence of next tokens
+// most for their size come first. If the loss is too large even with all of them, all are widened.
+// Throws what QuantizeFolder() and Engine::Load() throw.
 WithinReport QuantizeWithin(const std::filesystem::path& from, const std::filesystem::path& to,
                             const FidelityReference& reference, const WithinOptions& options);
 

@@ -7,7 +7,7 @@
 namespace uffizi {
 namespace {
 
-// The pixels of a region as a region task takes them.
+// A region's pixels in the form that a region task takes.
 std::string RegionInput(const Region& region) {
   float low[2] = {region.box.x1, region.box.y1}, high[2] = {region.box.x2, region.box.y2};
   const Polygon* outline = !region.polygons.empty() ? &region.polygons.front() : &region.quad;
@@ -20,7 +20,7 @@ std::string RegionInput(const Region& region) {
          "," + std::to_string(high[1]);
 }
 
-// What an answer gives to the question that follows it.
+// The inputs that an answer gives to its follow-up question.
 std::vector<std::string> InputsFrom(const Answer& answer, TaskInput wanted) {
   if (answer.shape == AnswerShape::kText) {
     if (answer.text.find_first_not_of(" \n\t") == std::string::npos) return {};

@@ -12,24 +12,24 @@
 
 namespace uffizi {
 
-// What is asked about a picture.
+// A question about a picture.
 struct Question {
   std::optional<Task> task;  // none: `input` is a prompt as the original processor takes it
   std::string input;
-  // Index of the question whose answer is this one's input, always a smaller one. A text goes into
-  // a task that takes text; each region into one that takes a region; each label, once, of regions
-  // into one that takes text.
+  // Index of the question whose answer is this one's input; always a smaller index. A task that
+  // takes text gets the answer's text, or is asked once for each distinct label of its regions. A
+  // task that takes a region is asked about each region.
   std::optional<size_t> after = std::nullopt;
-  // Of a prompt: the task whose answers look like this one's.
+  // For a prompt: the task as whose answer to parse this one's.
   std::optional<Task> answer_as = std::nullopt;
 };
 
-// Throws Error(kInvalidPrompt) if the questions could be asked about no picture, and
-// Error(kInvalidArgument) if one cannot follow what it is to follow.
+// Throws Error(kInvalidPrompt) if a question is invalid for any picture, and
+// Error(kInvalidArgument) if one cannot follow the question that it refers to.
 void CheckQuestions(std::span<const Question> questions);
 
 // The prompts of questions[index] about a picture. `before` are the results of the question that it
-// follows, if it follows one; without text or regions in them there is nothing to ask.
+// follows, if any. If these have no text or regions, there is nothing to ask.
 // Throws Error(kInvalidPrompt).
 std::vector<Prompt> PromptsOf(const Question& question, std::span<const Result> before, int width,
                               int height);

@@ -6,8 +6,8 @@
 namespace uffizi {
 namespace {
 
-// The log-probabilities of the location tokens among the ids. Empty, so that no score is made up,
-// if the text spells a location otherwise than by its token.
+// The log-probabilities of the location tokens among the ids. Empty if the text spells a location
+// without using its token, since there is no score then.
 std::vector<float> LocationLogprobs(const Tokenizer& tokenizer, const Generated& generated,
                                     const std::string& text) {
   std::vector<float> logprobs;

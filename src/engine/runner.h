@@ -27,7 +27,7 @@ class Runner {
   const Tokenizer& tokenizer() const { return loaded().tokenizer; }
   Arena& arena() { return arena_; }
 
-  // Of what is executed from now on; 0: as many as the engine's options say.
+  // Sets the number of threads for Execute(); 0 for that of the engine's options.
   void SetThreads(int threads) { threads_ = threads; }
   // Calls body() with these threads for its ParallelFor.
   template <typename Body>
@@ -35,19 +35,19 @@ class Runner {
     Threads().execute(body);
   }
 
-  // These are to be called within Execute.
+  // Call these within Execute().
   EncodedImage Encode(ImageView image);
-  // And its tiles: as Session::Encode.
+  // Also encodes tiles, like Session::Encode().
   EncodedImage Encode(ImageView image, const TileOptions& tiles,
                       const std::function<bool()>& cancelled);
-  // Its two halves: see Session.
+  // The two halves of Encode(): see Session.
   std::vector<float> Preprocess(ImageView image);
   EncodedImage EncodePreprocessed(std::span<const float> pixels, int width, int height);
   // Puts a query through the text encoder and adds it to the batch. Returns its index there.
   size_t Join(const Query& query, DecodeBatch& batch);
   Result MakeResult(const Query& query, const Generated& generated) const;
 
-  // Of a query about tiles: the queries about each, whose results make one. Empty for others.
+  // For a query about tiles: the queries about each, whose results are merged. Empty for others.
   static std::vector<Query> PartsOf(const Query& query);
   static Result Merge(const Query& query, std::vector<Result> parts);
 

@@ -52,7 +52,7 @@ Scheduler::WorkPtr Scheduler::Impl::Submit(Ask ask) {
 void Scheduler::Impl::Cancel(const WorkPtr& work) {
   std::unique_lock lock(mutex);
   work->cancelled = true;
-  // Whoever holds it sees so at the next token; what nobody holds ends here.
+  // A thread that holds it notices at the next token; work that no thread holds ends here.
   if (work->held == 0 && !work->ended) End(work, AskedEnd::kCancelled, nullptr, lock);
 }
 
@@ -116,7 +116,7 @@ void Scheduler::Impl::End(const WorkPtr& work, AskedEnd end, std::exception_ptr 
   Asked asked = work->TakeAnswers(end, std::move(failure));
   work->ask.holder.reset();
   work->ask.done(std::move(asked));
-  work->ask.done = nullptr;  // what it holds may hold the work
+  work->ask.done = nullptr;  // the callback may hold a reference to the work
   work->ask.progress = nullptr;
   work->ask.look = nullptr;
   lock.lock();
@@ -125,7 +125,7 @@ void Scheduler::Impl::End(const WorkPtr& work, AskedEnd end, std::exception_ptr 
 bool Scheduler::Impl::MayDecode() const {
   if (raw.empty()) return false;
   if (raw.front()->huge) return pixel_bytes == 0 && decoding == 0;
-  // Those that are being decoded will take room, too: as much as the last, most likely.
+  // Pictures being decoded will need memory too, probably as much as the last one.
   const auto coming = static_cast<size_t>(decoding) * last_pixel_bytes;
   return pixel_bytes + coming < options.pixel_bytes;
 }
@@ -199,7 +199,7 @@ std::vector<Outcome> RunEach(Session& session, std::span<const Query> queries,
     for (size_t i = 0; i < results.size(); ++i) outcomes[i].result = std::move(results[i]);
     return outcomes;
   } catch (const std::exception&) {
-    // One of them, or all of them together, were too much: below we see which.
+    // One of them, or all of them together, were too much; each is retried alone below.
   }
   for (size_t i = 0; i < queries.size(); ++i) {
     try {

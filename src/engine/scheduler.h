@@ -19,41 +19,41 @@ namespace uffizi {
 
 struct SchedulerOptions {
   int workers = 1;       // that encode and generate, each with buffers of its own
-  int threads = 1;       // of all of them together, shared by those that have something to do
+  int threads = 1;       // of all of them together, shared by the workers that are busy
   size_t batch = 8;      // questions that a worker answers at once
   size_t max_rows = 64;  // beams of all of them, if one alone has no more
   size_t pixel_bytes = size_t{256} << 20;  // decoded pixels that may wait, beside one picture's
-  // Whether a request that has had much of the machine makes way for those that have had little.
+  // Whether requests that have used much computing time yield to those that have used little.
   bool fair = false;
 };
 
-// How the answering of a picture ended.
+// How the processing of a picture ended.
 enum class AskedEnd {
   kAnswered,   // each question has its results or an error
   kFailed,     // the picture cannot be read, or with `all_or_nothing` a question not be answered
   kCancelled,  // by Cancel
-  kOverdue,    // the deadline was before the end
+  kOverdue,    // the deadline passed
   kStopped,    // by Stop
 };
 
 struct QuestionError {
   size_t question;
   std::exception_ptr error;
-  bool before_asking;  // the question itself makes no sense, with this picture or any
+  bool before_asking;  // the question itself is invalid, for any picture
 };
 
-// What came of a picture and its questions.
+// The outcome of a picture and its questions.
 struct Asked {
   AskedEnd end = AskedEnd::kAnswered;
   std::exception_ptr failure;  // of kFailed
   int width = 0, height = 0;   // of the picture; 0 if it was not decoded
   Image image;                 // with keep_pixels
-  // Of each question; a question that follows another has one for each of its prompts. What the
-  // picture cost stands in the first of all, and nowhere else.
+  // Of each question; a question that follows another has one for each of its prompts. The time
+  // spent on the picture is reported with the first result only.
   std::vector<std::vector<Result>> results;
   std::vector<std::vector<int>> input_tokens;  // of each result, the picture's included
   std::vector<QuestionError> errors;
-  double queue_seconds = 0;  // until somebody began to decode it
+  double queue_seconds = 0;  // until decoding began
 };
 
 // A picture and what to ask about it.
@@ -62,33 +62,33 @@ struct Ask {
 
   std::string name;                    // of the picture, in messages
   std::span<const uint8_t> file;       // its bytes
-  std::shared_ptr<const void> holder;  // of the bytes; let go once they are decoded
+  std::shared_ptr<const void> holder;  // keeps the bytes alive; released once they are decoded
   DecodeOptions decode;                // its `cancelled` is not used
   TileOptions tiles;                   // of large pictures
-  RegionFilter filter;                 // regions that are left out, and asked about no further
+  RegionFilter filter;                 // drops regions, also as inputs of follow-up questions
   bool keep_pixels = false;
   std::vector<Question> questions;
   GenerationOptions generation;
   int max_tokens = 0;  // of an answer, which is then truncated; 0: as many as the options say
   std::optional<Clock::time_point> deadline;
   bool all_or_nothing = false;
-  // The answer so far to a question, special tokens included, and whether it can only grow. Not
-  // called for questions that follow others.
+  // Called with the answer so far to a question, special tokens included, and whether it can only
+  // grow. Not called for follow-up questions.
   std::function<void(size_t question, const std::string& text, bool only_grows)> progress;
-  // If set, nothing is asked: called with the decoded picture, on the thread that decoded it, which
-  // then is done with. What it throws is the failure. `must_end` says whether to give up.
+  // If set, no questions are asked: called with the decoded picture, on the thread that decoded it.
+  // Whatever it throws is reported as the failure. `must_end` tells whether to give up.
   std::function<void(const Image& image, const std::function<bool()>& must_end)> look;
   // Called once, on a thread of the scheduler. It must not throw.
   std::function<void(Asked)> done;
 };
 
-// Answers questions about pictures, many at a time: pictures are decoded and encoded while answers
-// are generated, a new question joins those of a worker at their next token, and one that is
-// answered leaves. Answers are those that each question would get alone. A question that fails
-// costs itself: if all of a step fail together, each is tried alone.
+// Answers questions about many pictures at a time. Pictures are decoded and encoded while answers
+// are generated; a new question joins a worker's batch at the next token and leaves when it is
+// answered. Each question gets the answer that it would get alone. A question that fails does not
+// affect others: if a whole step fails, its questions are retried one by one.
 class Scheduler {
  public:
-  class Work;  // one Ask on its way
+  class Work;  // an Ask in progress
   using WorkPtr = std::shared_ptr<Work>;
 
   Scheduler(std::shared_ptr<const Engine> engine, const SchedulerOptions& options);
@@ -96,24 +96,23 @@ class Scheduler {
   ~Scheduler();
 
   WorkPtr Submit(Ask ask);
-  // Nobody wants the answers any more. What runs ends at its next token.
+  // Cancels a request. Running work ends at its next token.
   void Cancel(const WorkPtr& work);
-  // The same if nobody has begun with it; returns whether that was so.
+  // Cancels a request only if processing has not begun; returns whether it did.
   bool CancelWaiting(const WorkPtr& work);
-  // Ends everything that was submitted, as soon as may be; the threads end.
+  // Ends all submitted work as soon as possible, and the threads.
   void Stop();
 
   const Engine& engine() const;
 
-  // How many of the pictures that nobody has begun to encode come before this one; nothing if it is
-  // none of them any more.
+  // How many pictures wait before this one to be encoded; nothing if it is no longer waiting.
   std::optional<size_t> Ahead(const WorkPtr& work) const;
 
   struct Load {
-    size_t waiting = 0;    // pictures that nobody has begun to encode
-    size_t answering = 0;  // the others
-    size_t questions = 0;  // that are in a worker's batch
-    uint64_t steps = 0, step_questions = 0, step_rows = 0;  // since the beginning
+    size_t waiting = 0;                                     // pictures waiting to be encoded
+    size_t answering = 0;                                   // the others
+    size_t questions = 0;                                   // that are in a worker's batch
+    uint64_t steps = 0, step_questions = 0, step_rows = 0;  // since the start
   };
   Load load() const;
 
@@ -123,13 +122,13 @@ class Scheduler {
   std::unique_ptr<Impl> impl_;
 };
 
-// What came of one of several queries.
+// The outcome of one of several queries.
 struct Outcome {
   Result result;
   std::exception_ptr error;  // if set, there is no result
 };
 
-// Session::Run for queries of which some may fail: those cost the others nothing.
+// Like Session::Run(), but queries that fail do not affect the others.
 std::vector<Outcome> RunEach(Session& session, std::span<const Query> queries,
                              const ProgressCallback& progress = {});
 

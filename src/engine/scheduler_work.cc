@@ -83,15 +83,15 @@ void Scheduler::Work::OpenQuestion(const Engine& engine, size_t q) {
   if (answers.open == 0) CloseQuestion(engine, q);
 }
 
-// Opens what follows a question whose answers are all there.
+// Opens the follow-up questions of a question that is completely answered.
 void Scheduler::Work::CloseQuestion(const Engine& engine, size_t question) {
   for (size_t q = question + 1; q < ask.questions.size() && !failed; ++q) {
     if (ask.questions[q].after == question) OpenQuestion(engine, q);
   }
 }
 
-// Takes what came of one tile. True, with all of them merged in `outcome`, if it was the last; an
-// error of one is that of all.
+// Takes the outcome of one tile. Returns true, with all tiles merged into `outcome`, if it was the
+// last. An error in one tile is the error of all.
 bool Scheduler::Work::CloseTile(const PendingQuery& query, Outcome& outcome) {
   Tiled& tiled = answers_[query.question].tiled.at(query.prompt);
   if (outcome.error) {
@@ -109,7 +109,7 @@ void Scheduler::Work::Close(const Engine& engine, const PendingQuery& query, Out
   Answers& answers = answers_[query.question];
   if (query.tile && !CloseTile(query, outcome)) return;
   if (query.tile && answers.tiled.at(query.prompt).failed) {
-    // Fail has been told.
+    // The failure has already been recorded.
   } else if (outcome.error) {
     Fail(query.question, outcome.error, false);
   } else {

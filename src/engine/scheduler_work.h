@@ -16,30 +16,30 @@
 
 namespace uffizi {
 
-// One query of a work: a question, or one of the prompts of a question that follows another.
+// One query of a work: a question, or one of the prompts of a follow-up question.
 struct PendingQuery {
   Query query;
   size_t question, prompt;
-  bool alone = false;                         // it failed in company
+  bool alone = false;                         // it failed in a batch, and runs alone
   std::optional<size_t> tile = std::nullopt;  // of a prompt that is asked about tiles
 };
 
-// A picture on its way, and the answers there are. Whoever holds it (`held`) may use what is not
-// marked as the scheduler's without the lock.
+// A picture in progress and its answers so far. A thread that holds it (`held`) may use the members
+// that are not marked as the scheduler's without the lock.
 class Scheduler::Work {
  public:
   Work(Ask asked, int tokens_of_image);
 
   bool Overdue() const { return ask.deadline && Ask::Clock::now() > *ask.deadline; }
 
-  // Decodes the picture. Returns what is wrong with it. Sets `put_back` if it only has more than
-  // `usual_pixels`.
+  // Decodes the picture and returns its error, if any. Sets `put_back` if the picture was only not
+  // decoded because it has more than `usual_pixels`.
   std::exception_ptr Decode(std::optional<size_t> usual_pixels, bool& put_back,
                             const std::function<bool()>& must_end);
-  // Makes the queries of the questions that follow no other. False: none can be asked.
+  // Makes the queries of the questions that follow no other. Returns false if none can be asked.
   bool Open(const Engine& engine);
-  // Takes what came of a query, and makes those that follow from it. With `all_or_nothing`, an
-  // error sets `failed`.
+  // Takes the outcome of a query and makes its follow-up queries. With `all_or_nothing`, an error
+  // sets `failed`.
   void Close(const Engine& engine, const PendingQuery& query, Outcome outcome);
   // Whether every question has its answers.
   bool complete() const { return open_ == 0; }
@@ -52,7 +52,7 @@ class Scheduler::Work {
   double queue_seconds = 0, decode_seconds = 0;
   std::deque<PendingQuery> pending;  // to join a batch: the scheduler's
 
-  // The scheduler's.
+  // Members of the scheduler, protected by its lock.
   std::atomic<bool> cancelled = false;
   bool submitted = true, begun = false, ended = false, huge = false;
   bool failed = false;  // `failure` says why
@@ -60,13 +60,13 @@ class Scheduler::Work {
   int held = 0;          // by a decoder, an encoder, or the batches its queries are in
   size_t joined = 0;     // queries that have joined a batch
   size_t row_steps = 0;  // tokens of all beams so far
-  bool fresh = true;     // it has had little of the machine
+  bool fresh = true;     // it has used little computing time
 
  private:
   struct Tiled {
     Query query;
     std::vector<Result> results;  // of each tile
-    size_t open;                  // tiles without an end
+    size_t open;                  // tiles that have not ended
     bool failed = false;
   };
   struct Answers {
@@ -99,7 +99,7 @@ class Scheduler::Impl {
   void Stop();
   std::optional<size_t> Ahead(const WorkPtr& work) const;
 
-  // These are called with the lock held. End gives it up for as long as `done` takes.
+  // Call these with the lock held. End() releases it while `done` runs.
   std::optional<AskedEnd> MustEnd(const Work& work) const;
   void End(const WorkPtr& work, AskedEnd end, std::exception_ptr failure,
            std::unique_lock<std::mutex>& lock);
@@ -112,7 +112,7 @@ class Scheduler::Impl {
   std::condition_variable to_decode, to_answer;
   std::deque<WorkPtr> raw, decoded;
   std::deque<WorkPtr> asking;   // encoded, with queries that wait for a batch
-  size_t pixel_bytes = 0;       // of `decoded`, and of those that keep theirs
+  size_t pixel_bytes = 0;       // of `decoded`, and of pictures that keep their pixels
   size_t last_pixel_bytes = 0;  // of the picture that was decoded last
   int decoding = 0;
   int busy = 0, busy_fresh = 0;  // workers that compute, and for fresh works

@@ -8,12 +8,13 @@
 namespace uffizi {
 namespace {
 
-// A work is fresh until its beams have had so many tokens: three times a caption of three beams.
+// A work is fresh until its beams have used this many tokens: three times a caption with three
+// beams.
 constexpr size_t kFreshRowSteps = 1024;
-// While there are fresh ones, the others get one part in five of the time.
+// While there are fresh works, the others get a fifth of the time.
 constexpr double kFreshToStale = 4;
-// Where requests take turns, the rows of a step of those that are not: whoever comes waits for the
-// end of it.
+// If requests take turns, the maximum rows of a step without fresh works, since a new request waits
+// for the end of the step.
 constexpr size_t kStaleRows = 16;
 
 }  // namespace
@@ -22,7 +23,7 @@ template <typename Body>
 void Worker::Compute(bool fresh, const Body& body, Lock& lock) {
   ++scheduler_.busy;
   scheduler_.busy_fresh += fresh ? 1 : 0;
-  // What is not fresh makes way at the end of its step.
+  // Work that is not fresh yields at the end of its step.
   const int sharers = fresh ? scheduler_.busy_fresh : scheduler_.busy;
   runner_.SetThreads(std::max(1, scheduler_.options.threads / sharers));
   lock.unlock();
@@ -56,12 +57,12 @@ bool Worker::WorkOnce(Lock& lock) {
 void Worker::Wait(Lock& lock) {
   if (running_.empty()) {
     scheduler_.to_answer.wait(lock);
-  } else {  // others go first, but not for ever
+  } else {  // others go first, but not forever
     scheduler_.to_answer.wait_until(lock, stale_again_);
   }
 }
 
-// Gives up what nobody waits for any more.
+// Drops queries that nobody waits for any more.
 void Worker::EndRunning(Lock& lock) {
   for (size_t i = running_.size(); i-- > 0;) {
     const WorkPtr work = running_[i].work;
@@ -84,7 +85,7 @@ size_t Worker::WorksRunning() const {
   return works;
 }
 
-// The first question of a work may join beside many of one that was here before.
+// The first question of a work may join even if another work has many questions in the batch.
 bool Worker::MayJoin(const Scheduler::Work& work) const {
   if (running_.empty()) return true;
   if (!batch_->may_add()) return false;
@@ -94,7 +95,7 @@ bool Worker::MayJoin(const Scheduler::Work& work) const {
   return running_.size() < scheduler_.options.batch && rows <= scheduler_.options.max_rows;
 }
 
-// Of the works that wait, one that has joined the least, so that they take turns.
+// The waiting work with the fewest joined queries, so that works take turns.
 std::deque<Scheduler::WorkPtr>::iterator Worker::NextToJoin(Lock& lock) {
   auto& asking = scheduler_.asking;
   for (size_t i = 0; i < asking.size();) {
@@ -162,7 +163,7 @@ void Worker::Encode(const WorkPtr& work, Lock& lock) {
         Fresh(*work),
         [&] {
           try {
-            // What is wrong with a question needs no encoding, if nothing else is to be answered.
+            // If no question can be asked, the picture need not be encoded.
             for (const Question& question : work->ask.questions) {
               if (work->ask.all_or_nothing && !question.after) {
                 PromptsOf(question, {}, work->image.width, work->image.height);
@@ -194,7 +195,8 @@ void Worker::Encode(const WorkPtr& work, Lock& lock) {
   }
 }
 
-// Of some places in `running_`, those that had the least so far, as many as go into one step.
+// Of these indices into `running_`, those that have used the least so far, as many as fit into one
+// step.
 std::vector<size_t> Worker::Cheapest(std::vector<size_t> places, size_t most_rows) const {
   std::stable_sort(places.begin(), places.end(), [&](size_t a, size_t b) {
     return running_[a].work->row_steps < running_[b].work->row_steps;
@@ -208,7 +210,8 @@ std::vector<size_t> Worker::Cheapest(std::vector<size_t> places, size_t most_row
   return places;
 }
 
-// Whose turn it is, as places in `running_`; nobody's if all must wait for others elsewhere.
+// The queries whose turn it is, as indices into `running_`; none if all must wait for other
+// workers.
 std::vector<size_t> Worker::Choose() {
   std::vector<size_t> fresh, stale;
   for (size_t i = 0; i < running_.size(); ++i) {
@@ -230,7 +233,7 @@ std::vector<size_t> Worker::Choose() {
   return Cheapest(std::move(stale), kStaleRows);
 }
 
-// What a step is followed by for one of those that took it.
+// Handles one query after a step in which it took part.
 void Worker::StepOne(Running& one, double seconds, std::optional<Outcome>& outcome) {
   const Ask& ask = one.work->ask;
   ++one.steps;
@@ -241,7 +244,7 @@ void Worker::StepOne(Running& one, double seconds, std::optional<Outcome>& outco
     return;
   }
   const auto most = static_cast<size_t>(ask.max_tokens);
-  // The answer about a tile is no beginning of the whole.
+  // The answer about a tile is not a partial answer about the picture.
   const bool tell = ask.progress && !ask.questions[one.query.question].after && !one.query.tile;
   if (!done && !tell && (most == 0 || one.steps < most)) return;
   const Generated so_far = batch_->search(one.index).result();
@@ -352,8 +355,8 @@ void Worker::CloseQuery(const WorkPtr& work, const PendingQuery& query, Outcome 
   }
 }
 
-// All of a step failed together, for lack of memory most likely: each begins anew, and takes its
-// steps alone. One that fails alone has failed.
+// A whole step failed, probably for lack of memory. Each query starts over and runs alone; if it
+// fails again, it has failed.
 void Worker::TryAlone(const std::vector<size_t>& chosen, std::exception_ptr error, Lock& lock) {
   if (chosen.size() == 1) {
     std::vector<std::optional<Outcome>> outcomes(1);

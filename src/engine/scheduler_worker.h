@@ -13,7 +13,7 @@
 namespace uffizi {
 
 // One worker of a scheduler. It fills its batch first, with queries that wait or by encoding
-// pictures, and then takes a step with the whole of it: a step with many rows costs hardly more
+// pictures, and then takes a step with the whole of it: a step with many rows takes hardly longer
 // than one with few.
 class Worker {
  public:
@@ -50,14 +50,14 @@ class Worker {
   void StepOne(Running& one, double seconds, std::optional<Outcome>& outcome);
   void Count(const std::vector<size_t>& chosen, double seconds);
   void TryAlone(const std::vector<size_t>& chosen, std::exception_ptr error, Lock& lock);
-  // Takes what is answered out of the batch.
+  // Removes answered queries from the batch.
   void Close(const std::vector<size_t>& places, std::vector<std::optional<Outcome>> outcomes,
              Lock& lock);
   void CloseQuery(const WorkPtr& work, const PendingQuery& query, Outcome outcome, Lock& lock);
   // Runs `body` without the lock, on this worker's share of the threads.
   template <typename Body>
   void Compute(bool fresh, const Body& body, Lock& lock);
-  // Where no request makes way for another, none counts as fresh.
+  // If requests do not take turns, none counts as fresh.
   bool Fresh(const Scheduler::Work& work) const { return scheduler_.options.fair && work.fresh; }
 
   Scheduler::Impl& scheduler_;

@@ -12,12 +12,15 @@ namespace uffizi {
 namespace {
 
 constexpr float kSameThing = 0.5f;  // intersection over the smaller area
-constexpr float kSamePlace = 0.7f;  // intersection over union: one thing, whatever it is called
-// Of the whole picture only what is larger than this, of a tile's sides, is of use.
+constexpr float kSamePlace =
+    0.7f;  // intersection over union: the same object, even with other labels
+// Regions from the whole picture are used only if they are larger than this fraction of a tile's
+// side.
 constexpr float kLargeThing = 0.6f;
-constexpr float kEdge = 0.012f;  // of a tile's side: what ends there is cut
+constexpr float kEdge =
+    0.012f;  // of a tile's side: a region that ends this close to the edge is cut
 
-// A region on the whole picture, with the sides on which its tile cuts it.
+// A region in coordinates of the whole picture, with the sides on which its tile cuts it.
 struct Piece {
   Region region;
   Box box;  // around it, corners in order
@@ -26,8 +29,8 @@ struct Piece {
   bool left = false, top = false, right = false, bottom = false;
   bool cut() const { return left || top || right || bottom; }
 
-  // Whether it does not reach beyond a tile, whose inner edges it keeps off: that one sees more of
-  // it.
+  // Whether it lies within a tile and away from the tile's inner edges, so that the tile sees more
+  // of the object.
   bool Within(const TileRect& tile) const {
     const float margin_x = kEdge * static_cast<float>(tile.width);
     const float margin_y = kEdge * static_cast<float>(tile.height);
@@ -54,7 +57,7 @@ Box Around(Region region) {
   Box box{kFar, kFar, -kFar, -kFar};
   size_t seen = 0;
   ForEachPoint(region, [&](float x, float y) {
-    if (!has_box && seen++ < 2) return;  // the box that it has not
+    if (!has_box && seen++ < 2) return;  // skip: it has no box
     box = {std::min(box.x1, x), std::min(box.y1, y), std::max(box.x2, x), std::max(box.y2, y)};
   });
   return box;
@@ -94,7 +97,7 @@ float Overlap(float a1, float a2, float b1, float b2) {
 }
 float Area(const Box& box) { return std::max(1.0f, (box.x2 - box.x1) * (box.y2 - box.y1)); }
 
-// Of two spans, the shared share of the shorter.
+// The overlap of two spans as a fraction of the shorter one.
 float Share(float a1, float a2, float b1, float b2) {
   return Overlap(a1, a2, b1, b2) / std::max(1.0f, std::min(a2 - a1, b2 - b1));
 }
@@ -114,7 +117,7 @@ class Merger {
     });
     std::vector<Piece> kept;
     for (Piece& piece : pieces_) Add(std::move(piece), kept);
-    // Joined pieces have grown, and may meet others now.
+    // Joined pieces have grown and may now meet others.
     for (bool changed = true; changed;) {
       const size_t before = kept.size();
       std::vector<Piece> again;
@@ -132,7 +135,7 @@ class Merger {
     for (Piece& other : kept) {
       if (!SameThing(other, piece)) continue;
       if (other.cut() && piece.cut()) Join(other, piece);
-      return;  // else the other, which came first, stands for it
+      return;  // otherwise the other, which came first, wins
     }
     kept.push_back(std::move(piece));
   }
@@ -144,10 +147,10 @@ class Merger {
     const float columns = Overlap(p.x1, p.x2, q.x1, q.x2), rows = Overlap(p.y1, p.y2, q.y1, q.y2);
     const float common = columns * rows;
     if (common <= 0) return false;
-    // Boxes without a name lie within each other where both are meant.
+    // Unnamed boxes may be nested where both are valid, so IoU is used.
     const float smaller = unnamed_ ? Area(p) + Area(q) - common : std::min(Area(p), Area(q));
     if (!same_label) {
-      // A part of a thing is easily taken for another one; a whole one seen twice seldom is.
+      // A partly visible object is easily mislabelled; a complete one seldom is.
       if (a.cut() || b.cut()) return common / smaller >= kSameThing;
       return common / (Area(p) + Area(q) - common) >= kSamePlace;
     }
@@ -179,11 +182,11 @@ class Merger {
     } else {
       region.box = a.box;
     }
-    // No longer of one tile: it may be joined with pieces of any.
+    // It no longer belongs to one tile, and may be joined with pieces of any tile.
     a.part = std::numeric_limits<size_t>::max() - a.order;
   }
 
-  // The texts of two parts of a line, what both have once.
+  // Joins the texts of two parts of a line; letters that both have appear once.
   static std::string JoinText(const Piece& a, const Piece& b) {
     const bool in_order = a.box.x1 <= b.box.x1;
     const std::string& first = in_order ? a.region.label : b.region.label;
@@ -220,7 +223,7 @@ std::vector<std::vector<Piece>> Lines(std::vector<Piece> words) {
   return lines;
 }
 
-// What another tile, or the tiles for the whole picture, see better.
+// Drops regions that another tile, or the tiles instead of the whole picture, see better.
 void LeaveOutUseless(const std::vector<TileResult>& parts, std::vector<Piece>& pieces) {
   float tile_width = 0, tile_height = 0;
   for (const TileResult& part : parts) {

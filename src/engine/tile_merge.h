@@ -10,12 +10,12 @@
 
 namespace uffizi {
 
-// What is asked about each tile of a picture, where the task is one for tiles: things and words. A
-// text alone tells nothing of places, so that <OCR> asks for words with their regions. Nothing for
-// captions and for tasks about one place or one phrase, which stay with the whole picture.
+// The task to ask about each tile of a picture. Plain text has no positions, so <OCR> becomes
+// <OCR_WITH_REGION>. Nothing for captions and for tasks about one region or phrase, which are asked
+// about the whole picture.
 std::optional<Task> TileTask(Task task);
 
-// Whether the whole picture is asked beside its tiles, for things that are larger than a tile.
+// Whether the whole picture is asked in addition to its tiles, for objects larger than a tile.
 bool AsksWholeToo(Task task);
 
 // The answer to a part of a picture; `tile` is empty for the whole.
@@ -24,12 +24,12 @@ struct TileResult {
   Result result;
 };
 
-// One result of all: regions moved to where their tile lies, and those that are one thing joined.
-// Two regions of different tiles with the same label are one thing if their intersection is at
-// least half of the smaller one, or if both are cut by the seam between their tiles and meet there.
-// Of one thing, what is not cut stands for what is, tiles for the whole picture, and otherwise the
-// higher score; of cut parts, what covers them. Words come in reading order, cut ones joined where
-// their letters agree.
+// Merges all results into one: moves regions to the position of their tile and joins those of the
+// same object. Two regions of different tiles with the same label are the same object if their
+// intersection is at least half of the smaller one, or if the seam between their tiles cuts both
+// and they meet there. An uncut region wins over a cut one, a tile's over the whole picture's, then
+// the higher score. Cut parts are replaced by the box that covers them. Words come in reading
+// order, cut ones joined where their letters agree.
 Result MergeTiles(Task task, std::vector<TileResult> parts, int width, int height);
 
 }  // namespace uffizi

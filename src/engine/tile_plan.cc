@@ -11,8 +11,8 @@ namespace uffizi {
 namespace {
 
 constexpr double kOverlap = 0.2;  // of a side
-// Of kAuto, times the model's input: the side of a tile, and that of pictures which are left whole.
-// Twice as many tiles cost twice the time, and show hardly more.
+// For kAuto: the side of a tile, and of pictures that are not tiled, relative to the model's input.
+// Twice as many tiles take twice the time and show hardly more.
 constexpr double kAutoSide = 1.5;
 constexpr double kWhole = 1.5;
 

@@ -13,9 +13,9 @@ struct TileRect {
 };
 
 // The tiles of a picture of width x height pixels, row by row, each overlapping its neighbours by a
-// fifth of a side. Empty where the picture is asked as a whole: without options, and with kAuto if
-// it is not much larger than the model's input of `model_side` pixels. Throws
-// Error(kInvalidArgument) for more than options.max_tiles.
+// fifth of a side. Empty if the picture is not tiled: without options, or with kAuto if it is not
+// much larger than the model's input of `model_side` pixels. Throws Error(kInvalidArgument) for
+// more than options.max_tiles.
 std::vector<TileRect> PlanTiles(int width, int height, const TileOptions& options, int model_side);
 
 constexpr int kMaxTiles = 1024;

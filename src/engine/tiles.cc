@@ -1,4 +1,4 @@
-// Pictures in tiles: how they are encoded, and asked as if each were one picture.
+// Pictures in tiles: encodes them, and asks about them as if they were one picture.
 #include <algorithm>
 #include <iterator>
 #include <set>
@@ -12,8 +12,8 @@
 namespace uffizi {
 namespace {
 
-// Questions about tiles that a session decodes together: as many as keep the attention's keys and
-// values within this.
+// Limits how many questions about tiles a session decodes together: the memory for their attention
+// keys and values.
 constexpr size_t kCacheBytes = size_t{2} << 30;
 constexpr size_t kUsualTokens = 250;  // of a prompt and an answer
 
@@ -91,7 +91,7 @@ std::vector<Result> Session::Run(std::span<const Query> queries, const ProgressC
   int beams = 1;
   for (const Query& query : flat) beams = std::max(beams, query.num_beams());
   const size_t most = QuestionsAtATime(engine().info(), beams);
-  std::set<size_t> stopped;  // whoever stops a question stops all of its tiles
+  std::set<size_t> stopped;  // stopping a question stops all of its tiles
   const std::string no_text;
   std::vector<Result> answers;
   for (size_t begin = 0; begin < flat.size(); begin += most) {

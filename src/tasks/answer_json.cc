@@ -17,7 +17,7 @@ void WritePolygons(const Region& region, JsonWriter& json) {
   json.End();
 }
 
-// Writes {KEY: geometry, "labels": labels, "scores": scores} members, an item for each region.
+// Writes {KEY: geometry, "labels": labels, "scores": scores} members, with an item for each region.
 // `prefix` comes before "labels" and "scores".
 void WriteLists(std::string_view key, std::string_view prefix,
                 const std::vector<const Region*>& regions,

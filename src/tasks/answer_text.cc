@@ -10,8 +10,8 @@ namespace {
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
-// The mark that begins at text[at], which is '<'. Only ASCII digits make a location: Python's \d
-// would take any script's, but no model writes them.
+// The mark that begins at text[at], which is '<'. Only ASCII digits form a location: Python's \d
+// would accept those of any script, but no model writes them.
 std::optional<Mark> MarkAt(std::string_view text, size_t at) {
   const std::string_view rest = text.substr(at);
   const auto fixed = [&](std::string_view token, Mark::Kind kind) -> std::optional<Mark> {
@@ -46,8 +46,8 @@ std::vector<Mark> FindMarks(std::string_view text) {
   return marks;
 }
 
-// Removes each `token` from `text`, and from `origin` (for each byte, where it stood in the raw
-// answer) the same bytes.
+// Removes each `token` from `text`, and the same bytes from `origin`, which has each byte's
+// position in the raw answer.
 void Remove(std::string_view token, std::string& text, std::vector<size_t>& origin) {
   size_t found = text.find(token);
   if (found == std::string::npos) return;
@@ -70,13 +70,13 @@ AnswerText::AnswerText(std::string_view raw, std::span<const float> location_log
     : text_(raw) {
   std::vector<size_t> origin(raw.size());
   for (size_t i = 0; i < origin.size(); ++i) origin[i] = i;
-  // One after the other, as the processor does: "<<s>/s>" goes altogether.
+  // One after the other, as the processor does, so "<<s>/s>" is removed completely.
   for (const std::string_view token : {"<s>", "</s>", "<pad>"}) Remove(token, text_, origin);
   marks_ = FindMarks(text_);
   if (location_logprobs.empty()) return;
 
-  // Taking tokens away may have joined pieces into a location that the model never wrote as one;
-  // such a location has no log-probability.
+  // Removing tokens may have formed a location that the model did not write as one; such a location
+  // has no log-probability.
   size_t next_logprob = 0;
   auto mark = marks_.begin();
   for (const Mark& written : FindMarks(raw)) {

@@ -25,15 +25,15 @@ struct Mark {
   std::optional<float> logprob = {};  // kLocation: as the model gave it
 };
 
-// Numbers beyond this one, which no model has a token for, are read as this one: a size of a
-// picture times it is still a number that a float holds.
+// Larger numbers, for which no model has a token, are read as this one. Multiplied by a picture's
+// size, it still fits a float.
 constexpr int64_t kMaxBin = 2'147'483'647;
 
-// A raw answer made ready for the parsers: without <s>, </s> and <pad>, its marks found.
+// A raw answer prepared for the parsers: <s>, </s> and <pad> removed, and its marks located.
 class AnswerText {
  public:
-  // `location_logprobs` as for ParseAnswer. Throws Error(kInvalidArgument) if it is neither empty
-  // nor of one entry for each `<loc_N>` of `raw`.
+  // `location_logprobs` as for ParseAnswer. Throws Error(kInvalidArgument) unless it is empty or
+  // has one entry for each `<loc_N>` of `raw`.
   AnswerText(std::string_view raw, std::span<const float> location_logprobs);
 
   const std::string& text() const { return text_; }
@@ -44,11 +44,11 @@ class AnswerText {
   std::vector<Mark> marks_;
 };
 
-// Consecutive marks that touch each other.
+// Consecutive marks without text between them.
 using MarkRun = std::span<const Mark>;
 
-// The longest beginning of `marks` whose marks touch. With `locations_only` other kinds end it, and
-// it is empty if the first is of another kind.
+// The longest prefix of `marks` without text between them. With `locations_only`, other kinds end
+// it, and it is empty if the first is of another kind.
 MarkRun TouchingMarks(std::span<const Mark> marks, bool locations_only);
 
 // exp(mean log-probability) of those locations that have one; 0 if none has.

@@ -23,7 +23,7 @@ std::string LabelsEnd(const char* key, std::string_view label, float score) {
 
 }  // namespace
 
-// What every item begins with.
+// The beginning of every item.
 std::string LabelStudioItems::Start(const std::string& id, std::string_view from,
                                     const char* type) const {
   std::string json = "{\"id\": \"" + id + "\", \"from_name\": ";

@@ -20,8 +20,7 @@ class LabelStudioItems {
   std::string Box(const std::string& id, std::string_view from, const Region& region) const;
   std::string Polygon(const std::string& id, std::string_view from, const Region& region,
                       const uffizi::Polygon& polygon) const;
-  // What a region that was read consists of, all with one id: where it is, which label it has, and
-  // its words.
+  // The items of a region with text, all with one id: its position, its label, and its words.
   std::string PlainBox(const std::string& id, std::string_view from, const Region& region) const;
   std::string Labels(const std::string& id, std::string_view from, const Region& region,
                      std::string_view label) const;

@@ -18,8 +18,8 @@ size_t Find(MarkRun marks, Kind kind, size_t from) {
   return from;
 }
 
-// Appends the instance that `marks` make, unless no polygon in it ends properly. Locations that
-// count: those that a <sep> or the end of the instance follows.
+// Appends the instance formed by `marks`, unless no polygon in it ends properly. Locations count
+// only if a <sep> or the end of the instance follows.
 void AppendInstance(std::string_view label, MarkRun marks, PictureSize size,
                     std::vector<Region>& regions) {
   Region region;
@@ -55,10 +55,9 @@ void AppendInstances(std::string_view label, MarkRun marks, PictureSize size,
   }
 }
 
-// What stands between `begin` and the first location or <poly> of `marks` is the label; nothing,
-// and there is no instance, if `marks` has neither. In a sound answer that is the phrase's words
-// alone; in a damaged one it may end with a stray "<sep>" or "</poly>", which the processor takes
-// along.
+// The label is the text between `begin` and the first location or <poly> of `marks`. Without
+// either, there is no label and no instance. In a valid answer the label is the phrase's words; in
+// a damaged one it may end with a stray "<sep>" or "</poly>", which the processor keeps.
 std::optional<std::string_view> LabelBefore(std::string_view text, size_t begin, MarkRun marks) {
   const auto found = std::find_if(marks.begin(), marks.end(), [](const Mark& mark) {
     return mark.kind == Kind::kLocation || mark.kind == Kind::kPolygonBegin;
@@ -72,7 +71,7 @@ std::optional<std::string_view> LabelBefore(std::string_view text, size_t begin,
 std::vector<Region> ParseBarePolygons(const AnswerText& answer, PictureSize size) {
   std::vector<Region> regions;
   for (const MarkRun run : FindBareMarks(answer, /*locations_only=*/false)) {
-    // The processor looks for the label behind the first location.
+    // The processor searches for the label after the first location.
     const size_t skipped = run.front().kind == Kind::kLocation ? 1 : 0;
     const MarkRun rest = run.subspan(skipped);
     if (const auto label = LabelBefore(answer.text(), rest.front().begin, rest)) {

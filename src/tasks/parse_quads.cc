@@ -19,7 +19,7 @@ std::vector<Region> ParseQuads(const AnswerText& answer, PictureSize size) {
       marks = marks.subspan(run.empty() ? 1 : run.size());
       continue;
     }
-    // The quad may begin at each location that leaves seven more behind it. Its words have at least
+    // The quad may begin at any location that is followed by seven more. Its words have at least
     // one character and are on one line.
     const std::string_view before = text.substr(begin, run.front().begin - begin);
     if (const size_t newline = before.rfind('\n'); newline != std::string_view::npos) {

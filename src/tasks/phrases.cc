@@ -24,7 +24,7 @@ void ForEachRun(std::span<const Mark> marks, bool locations_only, const Visit& v
 std::vector<Phrase> FindPhrases(const AnswerText& answer, bool locations_only) {
   const std::string_view text = answer.text();
   std::vector<Phrase> phrases;
-  size_t free = 0;  // the first byte that no phrase has taken
+  size_t free = 0;  // the first byte that belongs to no phrase
   ForEachRun(answer.marks(), locations_only, [&](MarkRun run) {
     const size_t before = run.front().begin;
     const size_t bracket = before == 0 ? std::string_view::npos : text.rfind('<', before - 1);

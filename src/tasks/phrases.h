@@ -17,16 +17,16 @@ struct Phrase {
 };
 
 // Every phrase of the answer: characters other than '<', then at least four touching marks. With
-// `locations_only` the marks are locations. As the processor's pattern
-// `([^<]+(?:<loc_\d+>...){4,})` finds them: where no word stands before the marks the first mark is
-// taken for one, so that five bare locations are four locations labelled "loc_1>".
+// `locations_only` the marks are locations. This matches the processor's pattern
+// `([^<]+(?:<loc_\d+>...){4,})`: if no word precedes the marks, part of the first mark is taken as
+// one, so five bare locations are four locations labelled "loc_1>".
 std::vector<Phrase> FindPhrases(const AnswerText& answer, bool locations_only);
 
-// Every longest run of at least four touching marks, whatever stands before it.
+// Every maximal run of at least four touching marks, whatever precedes it.
 std::vector<MarkRun> FindBareMarks(const AnswerText& answer, bool locations_only);
 
-// The label that the processor makes of a phrase's words: stripped. Nothing, and the phrase is
-// dropped, if the words are on several lines.
+// The label that the processor makes from a phrase's words: stripped. Nothing if the words are on
+// several lines; the phrase is then dropped.
 std::optional<std::string_view> Label(std::string_view words);
 
 // `text` without its non-ASCII characters.

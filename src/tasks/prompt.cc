@@ -22,7 +22,7 @@ std::string Subject(const TaskInfo& task) {
   return task.token.empty() ? "a raw prompt" : std::string(task.token);
 }
 
-// How a message ends: " ... for example: <TASK>input".
+// The end of a message: "for example: <TASK>input".
 std::string Example(const TaskInfo& task) {
   return "for example: " + std::string(task.token) + std::string(task.example);
 }
@@ -48,7 +48,7 @@ std::string WithInput(const TaskInfo& task, std::string_view input) {
   return prompt.replace(prompt.find(kInputMark), kInputMark.size(), input);
 }
 
-// A second task inside a task's input would reach the model as nonsense.
+// A second task in a task's input would be meaningless to the model.
 void CheckNoTaskIn(const TaskInfo& task, std::string_view input) {
   for (const TaskInfo& other : AllTasks()) {
     if (input.find(other.token) == std::string_view::npos) continue;
@@ -120,7 +120,7 @@ Prompt MakePrompt(Task task, std::string_view input, int width, int height) {
 Prompt MakePrompt(std::string_view text_with_task_token, int width, int height) {
   for (const TaskInfo& info : AllTasks()) {
     if (text_with_task_token.find(info.token) == std::string_view::npos) continue;
-    // The token may stand anywhere and more than once, as for the original processor.
+    // The token may be anywhere and occur more than once, as in the original processor.
     const std::string input = Without(info.token, text_with_task_token);
     if (info.input == TaskInput::kNone && text_with_task_token != info.token) {
       CheckUtf8(info, input);

@@ -18,7 +18,7 @@ std::string Spell(const std::array<int, 4>& bins) {
   return region;
 }
 
-// Reads a number from the beginning of `rest` and takes it away.
+// Reads a number from the beginning of `rest` and removes it.
 template <typename Number>
 bool TakeNumber(std::string_view& rest, Number& number) {
   const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
@@ -60,7 +60,7 @@ std::optional<std::string> ReadPixels(std::string_view rest, int width, int heig
     if (!TakeNumber(rest, corners[i]) || !std::isfinite(corners[i])) return std::nullopt;
   }
   if (!Strip(rest).empty()) return std::nullopt;
-  // Shares of the sides are what other tools take; as pixels they would be one corner.
+  // Other tools take fractions of the sides; as pixels these would all be in one corner.
   const bool shares = std::all_of(corners.begin(), corners.end(),
                                   [](double corner) { return corner >= 0 && corner <= 1; }) &&
                       std::any_of(corners.begin(), corners.end(),

@@ -14,7 +14,7 @@ Box BoundingBox(const Region& region, int width, int height) {
   } else {
     constexpr float kFar = std::numeric_limits<float>::max();
     box = {kFar, kFar, -kFar, -kFar};
-    // Of all points, also of polygons that are too short for an outline.
+    // Includes all points, also those of polygons that are too short for an outline.
     std::vector<Polygon> polygons = region.polygons;
     if (polygons.empty()) polygons.push_back(region.quad);
     for (const Polygon& polygon : polygons) {

@@ -9,10 +9,10 @@
 #include "uffizi/task.h"
 #include "uffizi/types.h"
 
-// The records that the doors write, each one line of JSON without a line break.
+// The records that all interfaces write, each one line of JSON without a line break.
 namespace uffizi {
 
-// What a record says about its picture.
+// A record's information about its picture.
 struct PictureLabel {
   PictureLabel(std::string_view name) : image(name) {}    // NOLINT: a name is all that most have
   PictureLabel(const std::string& name) : image(name) {}  // NOLINT
@@ -20,15 +20,15 @@ struct PictureLabel {
   PictureLabel(std::string_view name, size_t of_page, size_t of_pages, std::optional<double> time)
       : image(name), page(of_page), pages(of_pages), seconds(time) {}
 
-  std::string_view image;         // whatever names it
+  std::string_view image;         // its name
   size_t page = 0;                // its number in a file of several, from 1; 0: none was chosen
   size_t pages = 0;               // in the file; 0: unknown
   std::optional<double> seconds;  // of a frame
 };
 
 // {"image", "width", "height", "task", "prompt", "text", "token_ids", "result", "timings"}, and
-// "truncated": true if the answer hit the length limit. After "image" stand "page" (or "pages"
-// alone, if the first of several was taken unasked), "pages" and "time" of what has them.
+// "truncated": true if the answer hit the length limit. "image" is followed by "page", "pages" and
+// "time" where they apply (only "pages" if the first of several was used by default).
 std::string ResultToJson(const PictureLabel& picture, const Result& result);
 
 // {"image", "error": {"code", "message"}}; `code` is a name of ErrorCode.

@@ -79,7 +79,7 @@ constexpr Alias kAliases[] = {{"grounding", Task::kPhraseGrounding},
                               {"segmentation", Task::kReferringSegmentation},
                               {"open_vocabulary", Task::kOpenVocabularyDetection}};
 
-// As it is spelled in names: lower case, with underscores.
+// A character as spelled in names: lower case, with underscores.
 char Plain(char c) {
   return c == '-' ? '_' : c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }

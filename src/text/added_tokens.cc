@@ -10,7 +10,7 @@ namespace {
 
 bool IsSpace(Utf8Char c) { return ClassOf(c.code) == CharClass::kSpace; }
 
-// Beside no word character, text[begin, end).
+// Whether text[begin, end) is not next to a word character.
 bool StandsAlone(std::string_view text, size_t begin, size_t end) {
   if (begin > 0 && IsWord(ClassOf(CharBefore(text, begin).code))) return false;
   return end == text.size() || !IsWord(ClassOf(CharAt(text, end).code));

@@ -14,20 +14,19 @@
 
 namespace uffizi {
 
-// The tokens that are looked for in the text itself, with ids of the vocabulary or beyond it.
+// Tokens that are searched for in the text itself, with ids inside or beyond the vocabulary.
 class AddedTokens {
  public:
-  // Gives each its id: the vocabulary's, else the next one. Next to the vocabulary's size, that is,
-  // or to the highest id added before this call. As in the library, an id that a file names for the
-  // token plays no part.
+  // Assigns ids: the vocabulary's id, or the next one after the vocabulary's size and the highest
+  // id added before this call. As in the library, an id that a file gives for the token is ignored.
   void Add(const std::vector<AddedToken>& tokens, const Bpe& bpe);
 
   struct Piece {
     std::string_view text;
     int id;  // of the added token that the text is; -1: ordinary text
   };
-  // Cuts the text at the added tokens: first at all that are not `normalized`, then what is left at
-  // the others; of several that begin at one place the longest is taken. No piece is empty.
+  // Splits the text at the added tokens: first at all that are not `normalized`, then the rest at
+  // the others. If several begin at the same place, the longest wins. No piece is empty.
   std::vector<Piece> Split(std::string_view text) const;
 
   int id_end() const { return by_id_.empty() ? 0 : by_id_.rbegin()->first + 1; }

@@ -8,7 +8,7 @@
 namespace uffizi {
 namespace {
 
-// For the standard heap functions, which keep the greatest in front.
+// Comparison for the standard heap functions, which keep the greatest element in front.
 bool IsWorse(const Bpe::Scratch::Candidate& a, const Bpe::Scratch::Candidate& b) {
   return a.rank != b.rank ? a.rank > b.rank : a.left > b.left;
 }
@@ -122,8 +122,8 @@ void Bpe::Encode(std::string_view word, Scratch& scratch, std::vector<int>& ids)
     Scratch::Symbol& left = symbols[static_cast<size_t>(best.left)];
     if (left.merged_away || left.next < 0) continue;
     Scratch::Symbol& right = symbols[static_cast<size_t>(left.next)];
-    // A candidate is stale if its pair is no longer there. The library tells by the merged token
-    // alone, so that a candidate may also merge the pair that has come instead to the same token.
+    // A candidate is stale if its pair no longer exists. The library checks only the merged token,
+    // so a candidate may also merge another pair that gives the same token.
     const Merge* merge = merges_.Find(left.id, right.id);
     if (merge == nullptr || merge->id != best.id) continue;
     left.id = best.id;

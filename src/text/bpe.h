@@ -15,20 +15,20 @@
 
 namespace uffizi {
 
-// The vocabulary and its merges: a word's bytes to ids.
+// The vocabulary and its merges: converts a word's bytes to ids.
 class Bpe {
  public:
-  // Throws Error(kInvalidModel) naming the file where the tokens do not fit together.
+  // Throws Error(kInvalidModel) naming the file if the tokens are inconsistent.
   explicit Bpe(const TokenizerSpec& spec);
   Bpe(const Bpe&) = delete;  // tokens_ points into vocab_
   Bpe& operator=(const Bpe&) = delete;
 
-  // Buffers of Encode, to be kept from word to word.
+  // Buffers of Encode(), which are reused from word to word.
   struct Scratch;
 
   // Appends the word's ids. Pairs are merged best first, the leftmost of equals first. A byte that
-  // the vocabulary lacks becomes unk_token, or nothing if there is none. n log n in the word's
-  // size.
+  // the vocabulary lacks becomes unk_token, or nothing if there is none. Takes O(n log n) in the
+  // word's size.
   void Encode(std::string_view word, Scratch& scratch, std::vector<int>& ids) const;
 
   size_t size() const { return vocab_.size(); }

@@ -91,7 +91,7 @@ size_t WordEnd(std::string_view text, size_t begin) {
     last = end;
     end += c.length;
   }
-  // \s+(?!\S): before a word, the last space is left over, for the word or for itself.
+  // \s+(?!\S): before a word, the last space is excluded; it belongs to the word or stands alone.
   if (run == Run::kSpaces && end < text.size() && last > begin) return last;
   return end;
 }

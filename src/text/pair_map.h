@@ -8,14 +8,14 @@
 
 namespace uffizi {
 
-// A hash map from two non-negative ints to a small value: open addressing, at most half full, which
-// makes a look-up one or two cache lines. Merging a word is nothing but such look-ups.
+// A hash map from two non-negative ints to a small value: open addressing, at most half full, so
+// that a lookup touches one or two cache lines. Merging a word consists of such lookups.
 template <typename Value>
 class PairMap {
  public:
   explicit PairMap(size_t expected = 0) { Resize(expected); }
 
-  // The value of the pair, made if it is not there yet. Valid until the next call.
+  // The value of the pair, inserted if missing. Valid until the next call.
   Value& operator()(int a, int b) {
     if (2 * (size_ + 1) > slots_.size()) Grow();
     Slot& slot = slots_[IndexOf(Key(a, b))];
@@ -26,7 +26,7 @@ class PairMap {
     return slot.value;
   }
 
-  // Null if the pair is not there.
+  // Null if the pair is missing.
   const Value* Find(int a, int b) const {
     const Slot& slot = slots_[IndexOf(Key(a, b))];
     return slot.key == kEmpty ? nullptr : &slot.value;

@@ -11,20 +11,21 @@
 
 namespace uffizi {
 
-// Byte-level BPE, as GPT-2, RoBERTa, BART and Florence-2 use it; equal to Hugging Face's
-// `tokenizers`. Immutable and safe to share between threads.
+// Byte-level BPE, as used by GPT-2, RoBERTa, BART and Florence-2, with the results of Hugging
+// Face's `tokenizers`. Immutable and safe to share between threads.
 class Tokenizer {
  public:
   // Reads tokenizer.json, or vocab.json + merges.txt (+ added_tokens.json), from a model folder.
-  // The 1024 location and task tokens are added, as Florence-2's processor does, where they are
-  // missing. Throws Error(kInvalidModel) naming the file and the reason.
+  // The 1024 location and task tokens are added if they are missing, as by Florence-2's processor.
+  // Throws Error(kInvalidModel) naming the file and the reason.
   static Tokenizer Load(const std::filesystem::path& folder);
 
-  // Text to ids. Added tokens inside the text are found as the library finds them. With
-  // `add_special_tokens`, as <s> text </s>. Throws Error(kInvalidPrompt) if `text` is not UTF-8.
+  // Converts text to ids. Added tokens inside the text are found as by the library. With
+  // `add_special_tokens`, the result is <s> text </s>. Throws Error(kInvalidPrompt) if `text` is
+  // not UTF-8.
   std::vector<int> Encode(std::string_view text, bool add_special_tokens = true) const;
 
-  // Ids to text. Ids outside the vocabulary are ignored. Invalid UTF-8 becomes U+FFFD.
+  // Converts ids to text. Ids outside the vocabulary are ignored. Invalid UTF-8 becomes U+FFFD.
   std::string Decode(std::span<const int> ids, bool skip_special_tokens = false) const;
 
   int vocab_size() const;  // the highest id plus one

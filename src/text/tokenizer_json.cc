@@ -1,4 +1,4 @@
-// Reads tokenizer.json, the file of the `tokenizers` library, as far as byte-level BPE goes.
+// Reads tokenizer.json, the file of the `tokenizers` library, as far as byte-level BPE uses it.
 // Sources of the format: huggingface/tokenizers, src/tokenizer/serialization.rs,
 // src/models/bpe/serialization.rs, src/pre_tokenizers/byte_level.rs, src/processors/.
 
@@ -10,7 +10,7 @@ namespace {
 
 std::string TypeOf(const JsonReader& stage) { return stage.At("type").String(); }
 
-// The stage itself, or the one stage of a Sequence of one.
+// The stage itself, or the only stage of a Sequence.
 JsonReader SoleStage(const JsonReader& stage, const std::string& list_key) {
   if (TypeOf(stage) != "Sequence") return stage;
   const std::vector<JsonReader> stages = stage.At(list_key).Items();
@@ -18,7 +18,7 @@ JsonReader SoleStage(const JsonReader& stage, const std::string& list_key) {
   return stages.front();
 }
 
-// The file's stage, which must be of the type ByteLevel.
+// The file's stage, whose type must be ByteLevel.
 JsonReader ByteLevelStage(const JsonReader& file, const std::string& key,
                           const std::string& list_key) {
   const std::optional<JsonReader> outer = file.Find(key);
@@ -132,7 +132,7 @@ void ReadProcessor(const JsonReader& processor, TokenizerSpec& spec) {
   } else {
     processor.Unsupported(QuoteToken(type) + " is not supported");
   }
-  // The library would put the second one's tokens around each of the first one's, too.
+  // The library would also put the second one's tokens around each of the first one's.
   if (!spec.prefix_ids.empty() || !spec.suffix_ids.empty()) {
     processor.Unsupported("a second processor that adds tokens is not supported");
   }

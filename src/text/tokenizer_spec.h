@@ -9,21 +9,21 @@
 
 namespace uffizi {
 
-// Ids above this are refused: a table by id must stay small even for a broken file.
+// Ids above this are refused, so that a table indexed by id stays small even for a damaged file.
 constexpr int kMaxTokenId = (1 << 24) - 1;
 
-// A token that is found in text before anything else is done to it. The flags are those of
+// A token that is found in text before any other processing. The flags are those of
 // `tokenizers.AddedToken`.
 struct AddedToken {
   std::string content;
   bool special = false;      // left out by Decode(ids, skip_special_tokens)
-  bool normalized = false;   // looked for after those that are not
+  bool normalized = false;   // searched for after those that are not
   bool lstrip = false;       // takes the white space before it, too
   bool rstrip = false;       // takes the white space after it, too
   bool single_word = false;  // not beside a word character
 };
 
-// What a model folder says about its tokenizer, checked for form but not yet for sense.
+// A model folder's description of its tokenizer, checked for syntax but not yet for consistency.
 struct TokenizerSpec {
   std::string vocab_file;   // for messages
   std::string merges_file;  // for messages
@@ -35,24 +35,25 @@ struct TokenizerSpec {
   bool add_prefix_space = false;
   bool use_regex = true;
   std::vector<AddedToken> added_tokens;
-  // Around the text, where special tokens are asked for.
+  // Put around the text if special tokens are requested.
   std::vector<int> prefix_ids, suffix_ids;
   std::vector<std::string> prefix_tokens, suffix_tokens;
 };
 
-// Both throw Error(kInvalidModel) for a broken file, Error(kUnsupported) for one of another kind.
+// Both throw Error(kInvalidModel) for a damaged file and Error(kUnsupported) for another kind of
+// tokenizer.
 TokenizerSpec ReadTokenizerJson(const std::filesystem::path& file);
 // vocab.json and merges.txt, with added_tokens.json, special_tokens_map.json and
 // tokenizer_config.json where the folder has them, as transformers' RobertaTokenizer reads them.
 TokenizerSpec ReadVocabAndMerges(const std::filesystem::path& folder);
 
-// One line of merges.txt: two tokens with a space between. Nothing if it is not.
+// Parses a line of merges.txt: two tokens separated by a space. Returns nothing for any other line.
 std::optional<std::pair<std::string, std::string>> ParseMerge(const std::string& line);
 
 // Florence-2's location and task tokens in the order its processor adds them.
 std::vector<std::string> Florence2Tokens();
 
-// For messages: quoted, escaped, of bearable length.
+// Formats a token for messages: quoted, escaped and shortened.
 std::string QuoteToken(const std::string& token);
 
 }  // namespace uffizi

@@ -1,4 +1,4 @@
-// Reads the older form of a tokenizer: vocab.json and merges.txt, with the files beside them that
+// Reads the older form of a tokenizer: vocab.json and merges.txt, with the accompanying files that
 // say which tokens are special. Follows transformers 5 (RobertaTokenizer, which BART's is an alias
 // of).
 
@@ -53,7 +53,7 @@ int ParseId(const JsonReader& where, const std::string& text) {
   return std::stoi(text);
 }
 
-// The special tokens by name and the unnamed ones, from both files that may tell.
+// The named and unnamed special tokens, from the two files that may list them.
 struct SpecialTokens {
   std::map<std::string, AddedToken> named;
   std::vector<AddedToken> others;

@@ -5,7 +5,8 @@
 
 namespace uffizi {
 
-// What byte-level BPE must know of a character. The values are those of unicode_table.inc.
+// The properties of a character that matter to byte-level BPE. The values are those of
+// unicode_table.inc.
 enum class CharClass : uint8_t {
   kOther,       // punctuation, symbols, controls, unassigned
   kWordMark,    // no letter or number, but \w: combining marks, connector punctuation
