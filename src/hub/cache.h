@@ -7,14 +7,14 @@
 
 namespace uffizi {
 
-// Where downloads and imported models are kept: $UFFIZI_CACHE, else uffizi below $XDG_CACHE_HOME or
-// ~/.cache. Throws Error(kNotFound) if no variable names a place.
+// The folder of downloads and imported models: $UFFIZI_CACHE, else uffizi below $XDG_CACHE_HOME or
+// ~/.cache. Throws Error(kNotFound) if none of these is set.
 std::filesystem::path CacheFolder();
 
-// A lock between processes, held while the object lives. Waits for others.
+// An inter-process lock, held while the object lives. Waits for other holders.
 class FileLock {
  public:
-  // Makes the file, and its folder. Throws Error(kIo).
+  // Creates the file and its folder. Throws Error(kIo).
   explicit FileLock(const std::filesystem::path& file);
   ~FileLock();
   FileLock(const FileLock&) = delete;

@@ -5,8 +5,9 @@
 
 namespace uffizi {
 
-// The certificates that are trusted: what the environment names, else the system's, whichever Linux
-// this is; libcurl's own default is that of the Linux it was built on. "" for that default.
+// The file of trusted certificates: the one that the environment names, else that of this Linux
+// distribution, because libcurl's default is that of the distribution on which it was built. "" for
+// libcurl's default.
 std::string CertificateFile();
 
 }  // namespace uffizi

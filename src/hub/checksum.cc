@@ -11,7 +11,7 @@
 namespace uffizi {
 namespace {
 
-constexpr size_t kPiece = size_t{16} << 20;  // bytes, whose pages are let go after use
+constexpr size_t kPiece = size_t{16} << 20;  // bytes; their pages are released after use
 
 const EVP_MD* DigestOf(const std::string& kind) {
   if (kind == "sha256") return EVP_sha256();

@@ -7,7 +7,7 @@
 namespace uffizi {
 
 // The checksum of a file as "KIND:HEX", of the kind that `expected` ("KIND:...") has; see Download.
-// Throws Error: kNotFound or kIo, kUnsupported for a kind that is not known.
+// Throws Error: kNotFound, kIo, or kUnsupported for an unknown kind.
 std::string ChecksumLike(const std::string& expected, const std::filesystem::path& file);
 
 }  // namespace uffizi

@@ -22,12 +22,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kAttempts = 4;               // in a row that bring next to nothing
-constexpr uint64_t kProgress = 256 << 10;  // bytes that are more than next to nothing
+constexpr int kAttempts = 4;               // consecutive attempts that make almost no progress
+constexpr uint64_t kProgress = 256 << 10;  // bytes that count as progress
 constexpr std::chrono::milliseconds kFirstPause{500};
 constexpr long kMaxRedirects = 10;
 constexpr long kConnectSeconds = 30;
-// After so many seconds of fewer bytes a second than that, a connection counts as broken.
+// A connection counts as broken after this many seconds below the minimum speed.
 constexpr long kSilentSeconds = 30;
 constexpr long kLeastSpeed = 1024;
 
@@ -45,7 +45,7 @@ long SilentSeconds() {
   return seconds > 0 ? seconds : kSilentSeconds;
 }
 
-// What came of one request.
+// The outcome of one request.
 enum class Outcome { kDone, kAgain, kFromStart };
 
 // One request for a file, or for the rest of it.
@@ -60,7 +60,7 @@ class Request {
     if (fs::is_regular_file(fs::symlink_status(etag_file_, ignored))) {
       before_ = ReadFile(etag_file_, 4096);
     }
-    // Without a checksum, only a strong tag tells that the rest is of the same file.
+    // Without a checksum, only a strong ETag shows that the rest belongs to the same file.
     if (!download.checksum.empty() || before_.starts_with('"')) offset_ = SizeOf(part_);
     static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
     curl_.reset(ready == CURLE_OK ? curl_easy_init() : nullptr);
@@ -68,7 +68,7 @@ class Request {
     SetUp();
   }
 
-  // Throws what cannot be helped by trying again. `reason` tells what went wrong otherwise.
+  // Throws errors that a retry cannot fix. For others, sets `reason`.
   Outcome Run(std::string& reason) {
     const CURLcode code = curl_easy_perform(curl_.get());
     const bool written = file_ == nullptr || std::fclose(file_.release()) == 0;
@@ -119,9 +119,9 @@ class Request {
     }
     if (!download_.token.empty()) AddHeader("Authorization: Bearer " + download_.token);
     if (offset_ > 0) {
-      // Not CURLOPT_RESUME_FROM: that takes a server without ranges for an error.
+      // Not CURLOPT_RESUME_FROM, which treats a server without range support as an error.
       curl_easy_setopt(curl, CURLOPT_RANGE, (std::to_string(offset_) + "-").c_str());
-      // The rest of what was begun, or, if it has changed since, all of what there is now.
+      // Requests the rest of the file, or all of it if it has changed since.
       if (before_.starts_with('"')) AddHeader("If-Range: " + before_);
     }
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers_.get());
@@ -151,7 +151,7 @@ class Request {
     auto& request = *static_cast<Request*>(user);
     std::string line(data, size * count);
     line.erase(line.find_last_not_of(" \r\n") + 1);
-    if (line.starts_with("HTTP/")) {  // another answer begins, after a redirect
+    if (line.starts_with("HTTP/")) {  // a new response begins, after a redirect
       request.etag_.clear();
       request.range_.clear();
     }
@@ -183,7 +183,7 @@ class Request {
 
   bool Take(const char* data, size_t size) {
     const long code = status();
-    if (code != 200 && code != 206) return true;  // a page that explains an error
+    if (code != 200 && code != 206) return true;  // the body of an error response
     if (file_ == nullptr && !Begin(code)) return false;
     received_ += size;
     if (offset_ + received_ > download_.size.value_or(download_.most)) {
@@ -194,11 +194,11 @@ class Request {
     return !write_failed_;
   }
 
-  // Opens the file, once the answer says which part of it comes.
+  // Opens the file once the response says which part it contains.
   bool Begin(long code) {
     if (code == 200) offset_ = 0;
     const bool range = range_.starts_with("bytes " + std::to_string(offset_) + "-");
-    // A part of what is now another file, from a server that does not heed If-Range.
+    // A part of a file that has changed, from a server that ignores If-Range.
     const bool changed = !before_.empty() && !etag_.empty() && etag_ != before_;
     if (code == 206 && (!range || changed)) {
       from_start_ = true;
@@ -209,8 +209,8 @@ class Request {
       write_failed_ = true;
       return false;
     }
-    // Also a weak one ("W/..."): it is no promise that the bytes are the same, but another one is
-    // that they are not.
+    // Also a weak ETag ("W/..."): an equal one does not guarantee the same bytes, but a different
+    // one shows that they have changed.
     if (!etag_.empty()) {
       WritePart(etag_file_, etag_);
     } else {
@@ -258,13 +258,14 @@ class Request {
   std::unique_ptr<CURL, FreeCurl> curl_;
   std::unique_ptr<curl_slist, FreeList> headers_;
   std::unique_ptr<std::FILE, CloseFile> file_;
-  std::string before_, etag_, range_;  // before_: the tag of what is there already
+  std::string before_, etag_, range_;  // before_: the ETag of the partial file
   bool from_start_ = false, write_failed_ = false;
   std::exception_ptr failure_;
   char message_[CURL_ERROR_SIZE] = "";
 };
 
-// Whether what came is what the source spoke of. If not, it is removed, and `reason` tells.
+// Whether the file matches the source's size and checksum. If not, it is removed and `reason` is
+// set.
 bool Check(const Download& download, const fs::path& part, std::string& reason) {
   const uint64_t size = SizeOf(part);
   if (download.size && size != *download.size) {
@@ -291,7 +292,7 @@ void DownloadFile(const Download& download, const fs::path& place, const BytesCa
   auto pause = kFirstPause;
   for (int attempt = 0; attempt < kAttempts;) {
     Outcome outcome = Outcome::kDone;
-    // An empty file leaves no part, as no data comes.
+    // An empty file has no partial file, since no data arrives.
     if (!download.size || SizeOf(part) != *download.size || *download.size == 0) {
       Request request(download, place, progress);
       outcome = request.Run(reason);
@@ -311,7 +312,7 @@ void DownloadFile(const Download& download, const fs::path& place, const BytesCa
       outcome = Outcome::kFromStart;
     }
     if (outcome == Outcome::kFromStart) {
-      // What was there may have been of another file: once more from the beginning, but only once.
+      // The partial file may have belonged to another version: start over, but only once.
       RemovePart(part);
       RemovePart(Beside(place, ".part.etag"));
       if (started_anew) {

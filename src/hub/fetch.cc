@@ -27,13 +27,13 @@ struct Network {
   int bits;
 };
 
-// What is not the public internet: the registry of special-purpose addresses of RFC 6890.
+// Networks outside the public internet: the special-purpose addresses of RFC 6890.
 constexpr std::array kSpecialNetworks = {
     Network{0x00000000, 8},   // this network
     Network{0x0A000000, 8},   // private
-    Network{0x64400000, 10},  // shared by a carrier
+    Network{0x64400000, 10},  // shared address space of carriers
     Network{0x7F000000, 8},   // this machine
-    Network{0xA9FE0000, 16},  // link-local, where clouds keep their credentials
+    Network{0xA9FE0000, 16},  // link-local, where clouds serve credentials
     Network{0xAC100000, 12},  // private
     Network{0xC0000000, 24},  // protocol assignments
     Network{0xC0000200, 24},  // documentation
@@ -53,8 +53,7 @@ bool IsPublic4(uint32_t address) {
                       });
 }
 
-// Global unicast is 2000::/3; of that, what stands for other addresses or for documents is left
-// out.
+// Global unicast is 2000::/3, without the ranges for embedded IPv4 addresses and documentation.
 bool IsPublic6(const uint8_t* a) {
   static constexpr uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
   if (std::memcmp(a, kMapped, sizeof(kMapped)) == 0) {
@@ -83,8 +82,8 @@ std::string PartOf(CURLU* url, CURLUPart which) {
   return text;
 }
 
-// The host of an address, in lower case; "" if it is no http(s) address. Spaces and other bytes in
-// `address`, which redirects may hold, are escaped.
+// The host of an address, in lower case; "" if it is not an http(s) address. Spaces and other bytes
+// in `address`, which redirects may contain, are escaped.
 std::string HostOf(std::string& address) {
   const std::unique_ptr<CURLU, FreeUrl> url(curl_url());
   if (url == nullptr ||
@@ -136,7 +135,7 @@ class Request {
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, &Request::OnProgress);
   }
 
-  // The picture in `body`, or the address to go on with.
+  // Returns "" with the picture in `body`, or the address to follow.
   std::string Run(std::string& body) {
     const CURLcode code = curl_easy_perform(curl_.get());
     if (refused_) {

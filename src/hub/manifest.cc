@@ -18,7 +18,7 @@ constexpr size_t kMaxManifest = 1 << 20;
 
 fs::path ManifestOf(const fs::path& folder) { return folder.string() + ".files.json"; }
 
-// {"NAME": {"size": bytes, "sha256": "HEX"}}; an empty object if it cannot be read as that.
+// {"NAME": {"size": bytes, "sha256": "HEX"}}; an empty object if it is missing or invalid.
 json Read(const fs::path& folder) {
   if (!HasManifest(folder)) return json::object();
   json files = ParseJson(ReadFile(ManifestOf(folder), kMaxManifest));

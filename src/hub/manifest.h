@@ -8,19 +8,18 @@
 
 namespace uffizi {
 
-// What a model's files were when they came into the cache: their sizes and SHA-256. Kept beside the
-// folder, FOLDER.files.json, so that the folder is one like any other.
+// Sizes and SHA-256 of a model's files when they were added to the cache. Stored beside the folder,
+// as FOLDER.files.json, so that the folder itself contains only the model.
 void WriteManifest(const std::filesystem::path& folder);
 
 // Whether there is one.
 bool HasManifest(const std::filesystem::path& folder);
 
-// Compares the sizes, which costs next to nothing. Throws Error(kInvalidModel) that names a file
-// that is missing, or has lost or gained bytes since, and what `cure` says. Without a manifest
-// there is nothing to compare.
+// Compares the sizes, which is cheap. Throws Error(kInvalidModel) that names a file that is missing
+// or has changed its size, followed by `cure`. Does nothing without a manifest.
 void CheckSizes(const std::filesystem::path& folder, const std::string& cure);
 
-// A file and the checksum it should have, as Download has it.
+// A file and its expected checksum, in the form that Download uses.
 struct KnownFile {
   std::filesystem::path file;
   std::string checksum;
@@ -28,8 +27,8 @@ struct KnownFile {
 // All files of the manifest.
 std::vector<KnownFile> FilesOfManifest(const std::filesystem::path& folder);
 
-// Reads files whole, and says of each that is not what it was why: "FILE: reason". `seen` is called
-// after each.
+// Reads all files and returns "FILE: reason" for each that does not match. `seen` is called after
+// each.
 std::vector<std::string> FindDamage(const std::vector<KnownFile>& files,
                                     const std::function<void(const KnownFile&)>& seen);
 

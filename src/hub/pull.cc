@@ -57,7 +57,7 @@ std::optional<fs::path> FindInHubCache(const ModelName& name) {
   return std::nullopt;
 }
 
-// One model on its way into the cache.
+// The download of one model into the cache.
 class Pull {
  public:
   Pull(const ModelName& name, const Unpack& unpack, const PullCallback& progress)
@@ -100,7 +100,7 @@ class Pull {
     return folder_;
   }
 
-  // What stands in the cache, and what its files should be.
+  // The files in the cache with their expected checksums.
   std::vector<KnownFile> Known() {
     if (!IsWhole(folder_) && name_.hugging_face()) {
       if (const auto found = FindInHubCache(name_)) return BlobsOf(*found);
@@ -119,7 +119,7 @@ class Pull {
   }
 
  private:
-  // In Hugging Face's own cache a file is a link to one that is named by its checksum.
+  // In Hugging Face's own cache, files are links to files named by their checksum.
   static std::vector<KnownFile> BlobsOf(const fs::path& snapshot) {
     std::vector<KnownFile> files;
     for (const auto& entry : fs::recursive_directory_iterator(snapshot)) {
@@ -155,8 +155,8 @@ class Pull {
     return "Put " + AddressOf(name_) + " at " + folder_.string() + ".zip";
   }
 
-  // What a person has put where the model is to go is not ours to replace: say so before gigabytes
-  // are fetched.
+  // Something that a person has put in the model's place must not be replaced. Report it before
+  // gigabytes are downloaded.
   void CheckPlace() const {
     std::error_code error;
     if (!IdentityOf(folder_) || fs::is_empty(folder_, error)) return;
@@ -176,7 +176,7 @@ class Pull {
       now.file = file.name;
       const uint64_t before = now.done;
       const fs::path place = downloads_ / file.name;
-      // One that is there was checked when it came.
+      // An existing file was checked when it was downloaded.
       if (!Exists(place)) {
         DownloadFile(file.download, place, [&](uint64_t done) {
           now.done = before + done;
@@ -199,7 +199,7 @@ class Pull {
     }
   }
 
-  // Moves what was fetched to its place, in one step.
+  // Moves the downloaded files to their place in one step.
   void Install() {
     if (name_.hugging_face()) {
       const ScratchFolder scratch(folder_);
@@ -209,7 +209,7 @@ class Pull {
       scratch.MoveOut(whole, folder_);
     } else {
       unpack_(downloads_ / names_.front(), folder_);
-      const ScratchFolder scratch(downloads_);  // which goes with the zip
+      const ScratchFolder scratch(downloads_);  // removed together with the zip
       scratch.TakeIn(downloads_ / names_.front(), scratch.path() / names_.front());
     }
     RemoveIfEmpty(downloads_);

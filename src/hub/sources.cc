@@ -56,7 +56,7 @@ std::string HuggingFaceToken() {
     std::error_code ignored;
     if (fs::is_regular_file(file, ignored)) token = ReadFile(file, 4096);
   }
-  // What could end the header is no part of a token.
+  // Control characters, which could end the header, are not part of a token.
   std::erase_if(token, [](unsigned char c) { return c <= ' '; });
   return token;
 }
@@ -67,7 +67,7 @@ std::string Escaped(const std::string& text) {
   return escaped;
 }
 
-// The files of a model folder that are read here; a name never holds a folder.
+// The files of a model folder that Uffizi reads; names never contain a folder.
 bool IsModelFile(const std::string& name) {
   static constexpr std::array kNames = {"config.json",
                                         "generation_config.json",
@@ -143,7 +143,7 @@ std::vector<RemoteFile> ListHuggingFace(const ModelName& name, const fs::path& s
   if (!model.is_object() || !model.contains("siblings") || !model["siblings"].is_array()) {
     throw Error(ErrorCode::kIo, api + ": is not a server of Hugging Face's API");
   }
-  // By the commit, so that all files are of one state, whatever is uploaded meanwhile.
+  // By commit, so that all files belong to one revision, even if others are uploaded meanwhile.
   const std::string commit = TextOr(model, "sha");
   const std::string files_url = HuggingFace() + "/" + name.repository() + "/resolve/" +
                                 (IsHex(commit, 40) ? commit : Escaped(name.revision())) + "/";

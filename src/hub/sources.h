@@ -21,25 +21,25 @@ class ModelName {
   // "OWNER/NAME" and "REVISION" ("main" if none is given) of a Hugging Face id.
   std::string repository() const { return text_.substr(0, text_.find('@')); }
   std::string revision() const;
-  // What it is called in the cache: "OWNER--NAME", "OWNER--NAME@REVISION", or the name.
+  // Its name in the cache: "OWNER--NAME", "OWNER--NAME@REVISION", or the name.
   std::string key() const;
 
  private:
   std::string text_;
 };
 
-// Where it can be looked at or fetched by hand.
+// The address where it can be viewed or downloaded by hand.
 std::string AddressOf(const ModelName& name);
 
-// A file of a model, by its name in the model's folder, and where it comes from.
+// A file of a model: its name in the model's folder and its source.
 struct RemoteFile {
   std::string name;
   Download download;
 };
 
-// Asks the source what the model is made of: the files of a Hugging Face folder, or one zip. What
-// it answers is kept in `scratch`. Throws as DownloadFile does, and kUnsupported if the weights are
-// there as pickles only.
+// Asks the source for the model's files: those of a Hugging Face folder, or one zip. The response
+// is stored in `scratch`. Throws like DownloadFile(), and kUnsupported if the weights exist only as
+// pickles.
 std::vector<RemoteFile> ListFiles(const ModelName& name, const std::filesystem::path& scratch);
 
 }  // namespace uffizi

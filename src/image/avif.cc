@@ -26,8 +26,8 @@ Decoder Open(const EncodedFile& file) {
   if (decoder == nullptr) throw std::bad_alloc();
   decoder->maxThreads = 1;
   decoder->ignoreXMP = AVIF_TRUE;
-  decoder->ignoreExif = AVIF_TRUE;  // irot and imir say how a picture is turned
-  // As Pillow: files of old encoders lack the property.
+  decoder->ignoreExif = AVIF_TRUE;  // irot and imir give the orientation
+  // As in Pillow: files of old encoders lack the property.
   decoder->strictFlags &= ~static_cast<avifStrictFlags>(AVIF_STRICT_PIXI_REQUIRED);
   Check(file, avifDecoderSetIOMemory(decoder.get(), file.bytes.data(), file.bytes.size()));
   Check(file, avifDecoderParse(decoder.get()));
@@ -35,7 +35,7 @@ Decoder Open(const EncodedFile& file) {
   return decoder;
 }
 
-// The EXIF orientation that does what irot (quarters against the clock) and then imir do.
+// The EXIF orientation equivalent to irot (counterclockwise quarter turns) followed by imir.
 int Orientation(const avifImage& image) {
   const int turns = (image.transformFlags & AVIF_TRANSFORM_IROT) != 0 ? image.irot.angle & 3 : 0;
   if ((image.transformFlags & AVIF_TRANSFORM_IMIR) == 0) {

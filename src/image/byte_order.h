@@ -7,7 +7,7 @@
 
 namespace uffizi {
 
-// Numbers in a file's bytes, which the caller knows to be there.
+// Reads numbers from a file's bytes. The caller must make sure that the bytes exist.
 inline uint16_t LittleEndian16(std::span<const uint8_t> bytes, size_t at) {
   return static_cast<uint16_t>(bytes[at] | bytes[at + 1] << 8);
 }

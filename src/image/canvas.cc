@@ -30,8 +30,8 @@ void Render(Image& image, Shape& shape, Color color) {
                                  agg::rgba8(color.red, color.green, color.blue, color.opacity));
 }
 
-// A model can answer with anything. AGG computes in 24.8 fixed point, so that coordinates have to
-// be within some millions; a shape so far out of the picture shows no difference.
+// A model can answer with any coordinates. AGG computes in 24.8 fixed point, so they are clamped to
+// some millions; shapes that far outside the picture look the same.
 agg::path_storage MakePath(std::span<const Point> points, const Image& image) {
   agg::path_storage path;
   const double reach = 4.0 * std::max(image.width, image.height) + 1000;

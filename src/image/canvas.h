@@ -26,8 +26,8 @@ struct Rect {
   double left = 0, top = 0, right = 0, bottom = 0;
 };
 
-// Antialiased shapes on a picture that it borrows. What lies outside of the picture is not drawn;
-// coordinates must be finite.
+// Draws antialiased shapes on a picture that it does not own. Anything outside the picture is
+// clipped; coordinates must be finite.
 class Canvas {
  public:
   explicit Canvas(Image& image) : image_(image) {}
@@ -35,14 +35,14 @@ class Canvas {
   int width() const { return image_.width; }
   int height() const { return image_.height; }
 
-  // The shape between the points, closed by itself.
+  // Fills the polygon with these corners, which is closed automatically.
   void FillPolygon(std::span<const Point> points, Color color);
-  // Its outline, `line_width` pixels wide, centred on the edges.
+  // Draws the polygon's outline, `line_width` pixels wide, centred on the edges.
   void StrokePolygon(std::span<const Point> points, double line_width, Color color);
   void FillRoundedRect(const Rect& rect, double radius, Color color);
 
-  // Lays `color` over the pixels with the coverage in `mask` ([rows, columns] u8, packed), whose
-  // top left pixel comes to (left, top).
+  // Blends `color` over the pixels with the coverage in `mask` ([rows, columns] u8, packed), whose
+  // top left pixel is at (left, top).
   void FillMask(const uint8_t* mask, int columns, int rows, int left, int top, Color color);
 
  private:

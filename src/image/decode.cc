@@ -18,12 +18,12 @@ uint8_t MulDiv255(unsigned a, unsigned b) {
   return static_cast<uint8_t>((product + (product >> 8)) >> 8);
 }
 
-// Undoes the multiplication by alpha, as Pillow's RGBa to RGBA conversion.
+// Undoes the multiplication by alpha, like Pillow's RGBa to RGBA conversion.
 uint8_t Unmultiply(unsigned value, unsigned alpha) {
   return alpha == 0 ? 0 : static_cast<uint8_t>(std::min(255u, 255 * value / alpha));
 }
 
-// RGBA to RGB, in place.
+// Converts RGBA to RGB in place.
 void Flatten(Raster& raster, AlphaMode mode) {
   const size_t count = raster.pixels.size() / 4;
   for (size_t i = 0; i < count; ++i) {
@@ -111,10 +111,10 @@ Image DecodeImage(std::span<const uint8_t> bytes, const std::string& name,
 }
 
 Image ReadImage(const std::filesystem::path& path, const DecodeOptions& options) {
-  std::error_code ignored;  // whatever is wrong with the path, ReadFile says it better
+  std::error_code ignored;  // ReadFile() reports what is wrong with the path
   const uint64_t size = std::filesystem::file_size(path, ignored);
   if (!ignored) CheckFileSize(size, path.string(), options);
-  // Read rather than mapped: a mapped file that another program cuts would end this process.
+  // Read instead of mapped: this process would crash if another program truncated a mapped file.
   const std::string content = ReadFile(path, options.max_file_bytes);
   return DecodeImage({reinterpret_cast<const uint8_t*>(content.data()), content.size()},
                      path.string(), options);

@@ -12,7 +12,7 @@
 
 namespace uffizi {
 
-// A picture file in memory, with what its decoder needs to know.
+// A picture file in memory, with the options of its decoder.
 struct EncodedFile {
   std::span<const uint8_t> bytes;
   std::string name;  // for messages
@@ -21,8 +21,8 @@ struct EncodedFile {
   // Throws Error(kInvalidImage) with the file's name and `reason`.
   [[noreturn]] void Fail(const std::string& reason) const;
 
-  // Every decoder calls it with the header's size, before it takes memory for a pixel.
-  // Throws kInvalidImage for an empty size and kImageTooLarge over options.max_pixels.
+  // Every decoder calls this with the header's size before it allocates memory for pixels. Throws
+  // kInvalidImage for an empty size and kImageTooLarge above options.max_pixels.
   void CheckSize(uint64_t width, uint64_t height) const;
 
   // Throws kInvalidArgument if there are not more than options.page pages.
@@ -31,7 +31,7 @@ struct EncodedFile {
   }
   [[noreturn]] void FailPage() const;
 
-  // Whether the caller wants no more of it. Decoders ask every few milliseconds.
+  // Whether the caller has cancelled. Decoders ask every few milliseconds.
   bool Cancelled() const { return options.cancelled && options.cancelled(); }
   // Throws Error(kCancelled) then.
   void CheckCancelled() const {
@@ -40,7 +40,7 @@ struct EncodedFile {
   [[noreturn]] void FailCancelled() const;
 };
 
-// What a decoder gives: pixels as stored, neither turned upright nor flattened.
+// A decoder's result: pixels as stored, neither rotated upright nor flattened.
 struct Raster {
   int width = 0;
   int height = 0;
@@ -62,7 +62,7 @@ struct Raster {
   }
 };
 
-// The picture, or its page options.page.
+// Decode the picture, or its page options.page.
 Raster DecodeAvif(const EncodedFile& file);
 Raster DecodeBmp(const EncodedFile& file);
 Raster DecodeGif(const EncodedFile& file);
@@ -79,7 +79,7 @@ Raster DecodeTga(const EncodedFile& file);
 Raster DecodeTiff(const EncodedFile& file);
 Raster DecodeWebp(const EncodedFile& file);
 
-// How many pages or frames there are, without decoding them.
+// Count the pages or frames without decoding them.
 PageInfo InspectAvif(const EncodedFile& file);
 PageInfo InspectGif(const EncodedFile& file);
 PageInfo InspectHeif(const EncodedFile& file);

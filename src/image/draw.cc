@@ -13,8 +13,8 @@
 namespace uffizi {
 namespace {
 
-// Sizes in pixels, derived from the picture's so that drawings look alike at every size, but never
-// below what can be read.
+// Sizes in pixels, proportional to the picture's so that drawings look alike at every size, but
+// never too small to read.
 struct Style {
   double letter_size;
   double line_width;
@@ -33,7 +33,8 @@ constexpr Color kInk = {24, 26, 30, 255};
 constexpr Color kPaper = {250, 250, 248, 255};
 constexpr Color kHalo = {0, 0, 0, 110};
 
-// The n-th colour: a hand-picked set whose neighbours differ most, then hues a golden angle apart.
+// The n-th colour: first a hand-picked set in which neighbours differ strongly, then hues a golden
+// angle apart.
 Color PaletteColor(size_t n) {
   static constexpr Color kPalette[] = {
       {232, 52, 58, 255},  {24, 118, 232, 255},  {22, 160, 92, 255},  {250, 160, 18, 255},
@@ -60,7 +61,7 @@ Color TextColorOn(Color background) {
   return luminance > 0.28 ? kInk : kWhite;
 }
 
-// A region as it is drawn: closed shapes with finite points.
+// A region in drawable form: closed shapes with finite points.
 struct Drawing {
   std::vector<std::vector<Point>> shapes;
   Rect bounds;  // of all shapes
@@ -71,7 +72,7 @@ struct Drawing {
   double Area() const { return (bounds.right - bounds.left) * (bounds.bottom - bounds.top); }
 };
 
-// Adds the shape x, y, x, y, ... A number that is not finite takes its point with it.
+// Adds the shape x, y, x, y, ... A point with a number that is not finite is dropped.
 void AddShape(std::span<const float> numbers, Drawing& drawing) {
   std::vector<Point> points;
   for (size_t i = 0; i + 1 < numbers.size(); i += 2) {
@@ -102,7 +103,7 @@ Drawing MakeDrawing(const Region& region, AnswerShape shape) {
   } else {
     const Box& box = region.box;
     const float corners[] = {box.x1, box.y1, box.x2, box.y1, box.x2, box.y2, box.x1, box.y2};
-    // A box without one of its sides is none.
+    // A box with a side that is not finite is dropped.
     if (std::all_of(std::begin(corners), std::end(corners),
                     [](float v) { return std::isfinite(v); })) {
       AddShape(corners, drawing);
@@ -128,7 +129,7 @@ std::vector<Drawing> MakeDrawings(const Answer& answer) {
     }
     drawings.push_back(std::move(drawing));
   }
-  // Small regions come on top of large ones.
+  // Small regions are drawn on top of large ones.
   std::stable_sort(drawings.begin(), drawings.end(),
                    [](const Drawing& a, const Drawing& b) { return a.Area() > b.Area(); });
   return drawings;
@@ -160,7 +161,7 @@ void DrawTags(const std::vector<Drawing>& drawings, const Style& style, Canvas& 
     if (label.find_first_not_of(U' ') == std::u32string::npos) continue;
     label = lettering.Shorten(label, std::max(0.0, canvas.width() - 2 * padding_x));
     const double width = lettering.Width(label) + 2 * padding_x;
-    // The tag sits on the outer side of the outline and is flush with it.
+    // The tag is flush with the outer edge of the outline.
     const double half = style.line_width / 2;
     const Rect region = {drawing.bounds.left - half, drawing.bounds.top - half,
                          drawing.bounds.right + half, drawing.bounds.bottom + half};
@@ -171,8 +172,8 @@ void DrawTags(const std::vector<Drawing>& drawings, const Style& style, Canvas& 
   }
 }
 
-// Below the picture, on paper of its own. The strip is at most as high as the picture, or twelve
-// lines; a longer text ends in an ellipsis.
+// Adds a caption on a strip below the picture. The strip is at most as high as the picture or
+// twelve lines; a longer text is cut with an ellipsis.
 Image WithCaption(Image image, const std::string& text) {
   const Lettering lettering(1.1 * Style(image.width, image.height).letter_size);
   const double margin = 0.6 * lettering.size();

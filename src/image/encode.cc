@@ -3,7 +3,7 @@
 #include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
-// jpeglib.h needs size_t and FILE before it.
+// jpeglib.h needs declarations of size_t and FILE.
 #include <jpeglib.h>
 
 #include <new>
@@ -25,7 +25,7 @@ void CheckNotEmpty(const ImageView& image, const char* format, int max_side) {
   }
 }
 
-// Errors of the two libraries jump back to Try; see jpeg.cc.
+// Errors of the two libraries jump back to Try(); see jpeg.cc.
 class PngWriter {
  public:
   PngWriter() {
@@ -121,7 +121,7 @@ class JpegWriter {
     jpeg_.in_color_space = JCS_RGB;
     jpeg_set_defaults(&jpeg_);
     jpeg_set_quality(&jpeg_, quality, TRUE);
-    // Colour at full resolution: thin coloured lines are what these pictures are about.
+    // Full-resolution chroma, because the drawings have thin coloured lines.
     jpeg_.comp_info[0].h_samp_factor = 1;
     jpeg_.comp_info[0].v_samp_factor = 1;
     jpeg_start_compress(&jpeg_, TRUE);

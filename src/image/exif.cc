@@ -11,7 +11,7 @@ constexpr uint16_t kOrientationTag = 0x0112;
 constexpr uint16_t kTypeShort = 3;
 constexpr uint16_t kTypeLong = 4;
 
-// Reads the numbers of a TIFF structure in its byte order; zero outside of the data.
+// Reads the numbers of a TIFF structure in its byte order; zero outside the data.
 class TiffNumbers {
  public:
   TiffNumbers(std::span<const uint8_t> data, bool big_endian)
@@ -66,8 +66,8 @@ Image TurnUpright(Raster raster, int orientation) {
     image.pixels = std::move(raster.pixels);
     return image;
   }
-  // Orientations 5..8 exchange rows and columns. The upright pixel (x, y) is the stored pixel
-  // (origin + x * step_x + y * step_y).
+  // Orientations 5..8 swap rows and columns. The upright pixel (x, y) is the stored pixel (origin +
+  // x * step_x + y * step_y).
   const bool transposed = orientation >= 5;
   const bool right_to_left =
       orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
@@ -86,7 +86,7 @@ Image TurnUpright(Raster raster, int orientation) {
   image.height = static_cast<int>(transposed ? width : height);
   image.pixels.resize(raster.pixels.size());
   uint8_t* out = image.pixels.data();
-  // In blocks, since a transposition walks one of the two pictures against its rows.
+  // In blocks, because a transposition accesses one of the two pictures column by column.
   constexpr int kBlock = 32;
   for (int block_y = 0; block_y < image.height; block_y += kBlock) {
     for (int block_x = 0; block_x < image.width; block_x += kBlock) {

@@ -12,7 +12,7 @@ namespace uffizi {
 // is none or the block is damaged. See EXIF 2.32, section 4.6.4, tag 0x0112.
 int ExifOrientation(std::span<const uint8_t> exif);
 
-// `raster`, which must have 3 channels, turned upright as its orientation says.
+// Rotates `raster`, which must have 3 channels, upright according to its orientation.
 Image TurnUpright(Raster raster, int orientation);
 
 }  // namespace uffizi

@@ -29,8 +29,8 @@ bool IsTiff(const EncodedFile& file) {
          HasAt(file, 0, "MM\0+"sv);
 }
 
-// Whether one of `brands` is among those of an ISO base media file: its first one, or one of those
-// that it says it is compatible with.
+// Whether one of `brands` is a brand of an ISO base media file: its major brand or one of its
+// compatible brands.
 bool HasBrand(const EncodedFile& file, std::span<const std::string_view> brands) {
   if (!HasAt(file, 4, "ftyp")) return false;
   const size_t size = std::min<size_t>(file.bytes[3] | file.bytes[2] << 8, file.bytes.size());
@@ -63,7 +63,7 @@ bool IsPnm(const EncodedFile& file) {
          (std::isspace(file.bytes[2]) != 0 || file.bytes[2] == '#');
 }
 bool IsQoi(const EncodedFile& file) { return HasAt(file, 0, "qoif"); }
-// Two bytes of zero and a 1 or 2 are also how many a TGA starts: the first entry must make sense.
+// Many TGA files also start with two zero bytes and a 1 or 2, so the first entry must be plausible.
 bool IsIco(const EncodedFile& file) {
   if (!HasAt(file, 0, "\0\0\1\0"sv) && !HasAt(file, 0, "\0\0\2\0"sv)) return false;
   if (file.bytes.size() < 22 || file.bytes[9] != 0) return false;
@@ -71,7 +71,7 @@ bool IsIco(const EncodedFile& file) {
   return count > 0 && offset >= 6 + 16 * count && offset < file.bytes.size();
 }
 bool IsBmp(const EncodedFile& file) { return HasAt(file, 0, "BM"); }
-// PDF readers look for the mark in the first kilobyte.
+// PDF readers search for the signature in the first kilobyte.
 bool IsPdf(const EncodedFile& file) {
   const std::string_view start(reinterpret_cast<const char*>(file.bytes.data()),
                                std::min<size_t>(file.bytes.size(), 1024));
@@ -88,7 +88,8 @@ std::string LowerExtension(const std::filesystem::path& path) {
   return extension;
 }
 
-// TGA has no mark at its start. Version 2 has one at its end; else the name must say it.
+// TGA has no signature at its start. Version 2 has one at its end; otherwise the file's extension
+// decides.
 constexpr std::array kTga = {".tga"sv, ".icb"sv, ".vda"sv, ".vst"sv};
 bool IsTga(const EncodedFile& file) {
   const size_t size = file.bytes.size();
@@ -165,7 +166,7 @@ bool HasPictureExtension(const std::filesystem::path& path) {
   return std::find(extensions.begin(), extensions.end(), LowerExtension(path)) != extensions.end();
 }
 
-// What a build without a library says in its decoder's place.
+// Decoder stubs for builds without a library.
 #define UFFIZI_LEFT_OUT(Format, kind, option)                                    \
   Raster Decode##Format(const EncodedFile& file) {                               \
     throw Error(ErrorCode::kUnsupported, file.name + ": this build has no " kind \

@@ -8,16 +8,16 @@
 
 namespace uffizi {
 
-// A kind of picture file: how it is called, how it is told from others, and who reads it.
+// A picture file format: its name, how it is detected, and its decoder.
 struct PictureFormat {
   std::string_view name;                         // "JPEG"
   std::span<const std::string_view> extensions;  // ".jpg"; the usual one first
   bool (*matches)(const EncodedFile&);           // by content
-  Raster (*decode)(const EncodedFile&);          // null: known, and not read
+  Raster (*decode)(const EncodedFile&);          // null: recognized but not supported
   PageInfo (*inspect)(const EncodedFile&);       // null: one picture
 };
 
-// In the order in which they are tried.
+// All formats, in the order in which they are tried.
 std::span<const PictureFormat> PictureFormats();
 
 // The format of a file. Throws Error(kInvalidImage) for an unknown one.

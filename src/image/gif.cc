@@ -20,7 +20,7 @@ class GifReader {
   GifReader(const GifReader&) = delete;
   GifReader& operator=(const GifReader&) = delete;
 
-  // The canvas as the frame options.page leaves it.
+  // Returns the canvas after frame options.page.
   Raster Read() {
     Raster canvas;
     for (size_t index = 0; index <= file_.options.page; ++index) {
@@ -75,14 +75,15 @@ class GifReader {
     if (status != GIF_OK) Fail(gif_->Error);
   }
 
-  // Up to the next frame's description. False at the end of the file, which must hold one.
+  // Reads up to the next frame's description. Returns false at the end of the file, which must
+  // contain at least one frame.
   bool FindFrame() {
     transparent_ = NO_TRANSPARENT_COLOR;
     disposal_ = DISPOSAL_UNSPECIFIED;
     delay_ = 0;
     while (true) {
       GifRecordType type;
-      // Many animations lack their end: what is there counts.
+      // Many animations lack the end marker; the frames that exist are used.
       if (DGifGetRecordType(gif_, &type) != GIF_OK) {
         if (frames_ > 0 && position_ >= file_.bytes.size()) return false;
         Fail(gif_->Error);
@@ -114,8 +115,8 @@ class GifReader {
     }
   }
 
-  // Transparent outside of the frame. Like browsers and Pillow: a first frame that leaves the
-  // screen makes it larger.
+  // Transparent outside the frame. As in browsers and Pillow, a first frame that exceeds the screen
+  // enlarges it.
   Raster NewCanvas(const GifImageDesc& frame) const {
     const int width = std::max<int>(gif_->SWidth, frame.Left + frame.Width);
     const int height = std::max<int>(gif_->SHeight, frame.Top + frame.Height);
@@ -134,7 +135,7 @@ class GifReader {
     }
   }
 
-  // The transparent pixels of a first frame keep their colour, of which AlphaMode::kDrop speaks.
+  // The transparent pixels of a first frame keep their colour, which AlphaMode::kDrop uses.
   void ReadFrame(Raster& canvas, bool first) {
     const GifImageDesc& frame = gif_->Image;
     const ColorMapObject* colors = frame.ColorMap != nullptr ? frame.ColorMap : gif_->SColorMap;

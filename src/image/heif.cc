@@ -1,5 +1,5 @@
-// HEIC, by libheif, which is loaded when it is first needed: it is under the LGPL and stands on
-// encoders under the GPL, so that we neither link it nor ship it.
+// HEIC, by libheif, which is loaded when it is first needed. It is under the LGPL and depends on
+// encoders under the GPL, so we neither link nor ship it.
 #include <libheif/heif.h>
 
 #include <array>
@@ -41,7 +41,7 @@ struct Libheif {
 
   static constexpr std::array kNames = {
       "libheif.so.1", "libheif.so",
-      // What the Python package pillow-heif brings along.
+      // The copy in the Python package pillow-heif.
       "$VIRTUAL_ENV/lib/python3*/site-packages/pillow_heif.libs/libheif-*.so*",
       "$HOME/.local/lib/python3*/site-packages/pillow_heif.libs/libheif-*.so*",
       "/usr/local/lib/python3*/dist-packages/pillow_heif.libs/libheif-*.so*"};
@@ -115,7 +115,8 @@ class HeifReader {
     const std::unique_ptr<heif_decoding_options, decltype(heif_.options_free)> options(
         heif_.options_alloc(), heif_.options_free);
     if (options == nullptr) throw std::bad_alloc();
-    // Its own rotation is applied while decoding; an EXIF one is not to be applied to that.
+    // Its own rotation is applied while decoding; the EXIF orientation must not be applied in
+    // addition.
     options->ignore_transformations = file_.options.apply_exif_orientation ? 0 : 1;
     options->convert_hdr_to_8bit = 1;
     const bool alpha = heif_.has_alpha(handle) != 0;

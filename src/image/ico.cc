@@ -43,8 +43,8 @@ Entry Largest(const EncodedFile& file) {
   return best;
 }
 
-// A BMP without file header, twice as high as the picture: below the colours stands a mask of one
-// bit a pixel, which is set where the picture is transparent.
+// A BMP without file header, twice as high as the picture: the colours are followed by a mask of
+// one bit per pixel, which is set where the picture is transparent.
 class Bitmap {
  public:
   Bitmap(const EncodedFile& file, std::span<const uint8_t> data) : file_(file), data_(data) {}
@@ -97,7 +97,7 @@ class Bitmap {
     raster = std::move(wide);
   }
 
-  // The fourth byte of each pixel, unless all are zero: icons of old have none.
+  // Uses the fourth byte of each pixel as alpha, unless all are zero: old icons have none.
   void TakeAlpha(Raster& raster, uint64_t start) const {
     const auto count = static_cast<uint64_t>(raster.width) * static_cast<uint64_t>(raster.height);
     if (data_.size() < start + 4 * count) return;
@@ -117,7 +117,7 @@ class Bitmap {
   void ApplyMask(Raster& raster, uint64_t start) const {
     const uint64_t stride = (static_cast<uint64_t>(raster.width) + 31) / 32 * 4;
     if (data_.size() < start + stride * static_cast<uint64_t>(raster.height))
-      return;  // some lack it
+      return;  // some files lack the mask
     AddChannel(raster);
     for (int y = 0; y < raster.height; ++y) {
       const uint8_t* mask =

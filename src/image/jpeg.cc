@@ -1,7 +1,7 @@
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
-// jpeglib.h needs size_t and FILE before it.
+// jpeglib.h needs declarations of size_t and FILE.
 #include <jerror.h>
 #include <jpeglib.h>
 
@@ -14,14 +14,14 @@
 namespace uffizi {
 namespace {
 
-// Each scan of a progressive file costs a pass over all coefficients, even if a few bytes make it.
-// Encoders write about ten; both limits leave room for any that has a use.
+// Each scan of a progressive file takes a pass over all coefficients, even if it consists of a few
+// bytes. Encoders write about ten scans, far below both limits.
 constexpr int kMaxScans = 100;
 constexpr uint64_t kMaxScannedPixels = 2'500'000'000;  // pixels times scans
 
 // Owns libjpeg's state. libjpeg reports errors by a callback that must not return, so every call
-// into it goes through Try, to which that callback jumps back. No object with a destructor may live
-// between Try and the callback.
+// into it goes through Try(), to which that callback jumps back. No object with a destructor may
+// live between Try() and the callback.
 class JpegReader {
  public:
   explicit JpegReader(const EncodedFile& file) : file_(file) {
@@ -33,11 +33,12 @@ class JpegReader {
     };
     errors_.emit_message = [](j_common_ptr common, int level) {
       auto* self = static_cast<JpegReader*>(common->client_data);
-      // Other warnings are about damage that leaves a picture; libjpeg's users expect to see it.
+      // Other warnings are about damage that still leaves a picture, which libjpeg's users expect
+      // to get.
       if (level != -1) return;
       const int code = common->err->msg_code;
       if (code == JWRN_JPEG_EOF) self->ended_ = true;
-      // The end is no damage by itself: the end marker may be all that is missing.
+      // Reaching the end of the file is not damage by itself: only the end marker may be missing.
       if (self->ended_ && (code == JWRN_HIT_MARKER || code == JWRN_MUST_RESYNC)) {
         self->truncated_ = true;
       }
@@ -94,8 +95,8 @@ class JpegReader {
     }
   }
 
-  // Whether a file of several scans has come to its end with every bit of every coefficient. A file
-  // of one scan tells by libjpeg's warnings, but for an arithmetic one, which gives none.
+  // Whether a file of several scans contained every bit of every coefficient. For a file of one
+  // scan, libjpeg's warnings show this, except with arithmetic coding, which gives none.
   bool AllScansRead() const {
     if (jpeg_.arith_code) return false;
     for (int c = 0; c < jpeg_.num_components; ++c) {
@@ -136,7 +137,7 @@ class JpegReader {
     while (jpeg_.output_scanline < jpeg_.output_height) {
       JSAMPROW row = raster_.row(static_cast<int>(jpeg_.output_scanline));
       jpeg_read_scanlines(&jpeg_, &row, 1);
-      // libjpeg goes on with grey where the data ends.
+      // libjpeg fills up with grey where the data ends.
       FailIfTruncated();
     }
   }
@@ -150,8 +151,8 @@ class JpegReader {
     return 1;
   }
 
-  // CMYK in JPEG files is stored inverted, as Adobe's programs began to do (Pillow takes all files
-  // for such). `raster_` becomes RGB; ink * black is rounded as Pillow rounds it.
+  // CMYK in JPEG files is stored inverted, a convention of Adobe's programs (Pillow assumes it for
+  // all files). Converts `raster_` to RGB; ink * black is rounded as in Pillow.
   void CmykToRgb() {
     const size_t count = raster_.pixels.size() / 4;
     for (size_t i = 0; i < count; ++i) {
@@ -173,7 +174,7 @@ class JpegReader {
   jpeg_progress_mgr progress_ = {};
   std::jmp_buf jump_;
   char message_[JMSG_LENGTH_MAX + 16] = {};
-  bool ended_ = false;      // the file, without an end marker
+  bool ended_ = false;      // the file ended without an end marker
   bool truncated_ = false;  // and with pixels missing
   bool cancelled_ = false;
   Raster raster_;

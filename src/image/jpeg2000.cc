@@ -40,7 +40,7 @@ class Jpeg2000Reader {
     opj_dparameters_t parameters;
     opj_set_default_decoder_parameters(&parameters);
     if (!opj_setup_decoder(codec_.get(), &parameters)) Fail();
-    opj_decoder_set_strict_mode(codec_.get(), OPJ_TRUE);  // a cut file is an error
+    opj_decoder_set_strict_mode(codec_.get(), OPJ_TRUE);  // a truncated file is an error
     opj_image_t* image = nullptr;
     const bool header = opj_read_header(stream_.get(), codec_.get(), &image) != 0;
     image_.reset(image);
@@ -102,7 +102,7 @@ class Jpeg2000Reader {
     }
   }
 
-  // Samples of a component at a place of the picture, as 8 bits.
+  // A component's sample at a pixel of the picture, as 8 bits.
   int Sample(const opj_image_comp_t& component, int x, int y) const {
     const auto column = std::min(static_cast<OPJ_UINT32>(x) / component.dx, component.w - 1);
     const auto row = std::min(static_cast<OPJ_UINT32>(y) / component.dy, component.h - 1);

@@ -21,7 +21,7 @@ class JxlReader {
     JxlDecoderSetKeepOrientation(decoder_.get(), JXL_TRUE);  // TurnUpright does it
   }
 
-  // Up to the page that was asked for.
+  // Reads up to the requested page.
   Raster Read() {
     if (file_.options.page > 0) JxlDecoderSkipFrames(decoder_.get(), file_.options.page);
     while (true) {
@@ -67,7 +67,7 @@ class JxlReader {
   }
 
  private:
-  // Feeds the file in pieces, so that the caller may stop it in between.
+  // Feeds the file in pieces, so that the caller can cancel in between.
   JxlDecoderStatus Step() {
     constexpr size_t kPiece = 256 << 10;
     while (true) {
@@ -92,7 +92,8 @@ class JxlReader {
     file_.CheckSize(info_.xsize, info_.ysize);
   }
 
-  // Lossy pictures are stored in a space of their own and come in whichever is asked for.
+  // Lossy pictures are stored in a colour space of their own and are converted to the requested
+  // one.
   void AskForSrgb() {
     if (info_.uses_original_profile != 0) return;
     JxlColorEncoding srgb = {};

@@ -32,7 +32,7 @@ const stbtt_fontinfo& BuiltInFont() {
   return font;
 }
 
-// The code point at text[at], which then moves behind it.
+// Reads the code point at text[at] and advances `at` past it.
 char32_t NextCodePoint(std::string_view text, size_t& at) {
   const auto lead = static_cast<unsigned char>(text[at++]);
   if (lead < 0x80) return lead;
@@ -141,7 +141,7 @@ void Lettering::Draw(Canvas& canvas, std::u32string_view text, double x, double 
                      Color color) const {
   const stbtt_fontinfo& font = BuiltInFont();
   const auto scale = static_cast<float>(scale_);
-  // Baselines lie between pixels, which keeps small letters sharp.
+  // Baselines are rounded to pixel boundaries, which keeps small letters sharp.
   const int base = static_cast<int>(std::lround(baseline));
   std::vector<uint8_t> mask;
   for (const char32_t character : text) {

@@ -26,14 +26,14 @@ class Lettering {
 
   double Width(std::u32string_view text) const;
 
-  // `text`, or as much of its beginning as fits with "..." behind it.
+  // `text`, or as much of its beginning as fits, followed by an ellipsis.
   std::u32string Shorten(std::u32string_view text, double max_width) const;
 
   // Lines no wider than `max_width`, broken at spaces, or within a word wider than a line. At least
   // one character a line.
   std::vector<std::u32string> Wrap(std::u32string_view text, double max_width) const;
 
-  // One line, its baseline beginning at (x, baseline).
+  // Draws one line whose baseline starts at (x, baseline).
   void Draw(Canvas& canvas, std::u32string_view text, double x, double baseline, Color color) const;
 
  private:

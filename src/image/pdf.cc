@@ -1,5 +1,5 @@
 // PDF pages, by pdfium (BSD), which is loaded when it is first needed: it is as large as all of
-// Uffizi, and not part of Linux distributions. The declarations are those of its fpdfview.h and
+// Uffizi and not part of Linux distributions. The declarations are those of its fpdfview.h and
 // fpdf_formfill.h.
 #include <algorithm>
 #include <array>
@@ -15,7 +15,7 @@
 namespace uffizi {
 namespace {
 
-// Larger pages are drawn at fewer dots an inch.
+// Larger pages are rendered at a lower resolution.
 constexpr double kMaxPagePixels = 64e6;
 
 struct PauseCallback {  // IFSDK_PAUSE
@@ -26,7 +26,7 @@ struct PauseCallback {  // IFSDK_PAUSE
 
 struct Pdfium {
   RuntimeLibrary library;
-  std::timed_mutex mutex;  // pdfium is for one thread at a time
+  std::timed_mutex mutex;  // pdfium is not thread-safe
   void (*init)();
   void* (*load)(const void*, size_t, const char*);
   unsigned long (*last_error)();
@@ -93,8 +93,8 @@ class PdfReader {
     lock_ = std::unique_lock(pdfium_.mutex, std::adopt_lock);
     document_ = {pdfium_.load(file.bytes.data(), file.bytes.size(), nullptr), pdfium_.close};
     if (document_ == nullptr) Fail();
-    // The fields of forms are drawn with whatever is filled in. Of the callbacks, all of which are
-    // left out, newer versions may have more: the structure is larger than any.
+    // Form fields are drawn with their content. The callbacks are all unset; newer versions may
+    // have more of them, so the structure is larger than needed.
     form_info_[0] = 2;  // its version
     form_ = {pdfium_.init_form(document_.get(), form_info_.data()), pdfium_.exit_form};
   }
@@ -167,7 +167,7 @@ class PdfReader {
 
   const EncodedFile& file_;
   Pdfium& pdfium_;
-  std::unique_lock<std::timed_mutex> lock_;  // until all below is closed
+  std::unique_lock<std::timed_mutex> lock_;  // held until everything below is closed
   std::array<int, 256> form_info_ = {};
   Pointer document_{nullptr, nullptr};
   Pointer form_{nullptr, nullptr};

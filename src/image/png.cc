@@ -10,8 +10,8 @@
 namespace uffizi {
 namespace {
 
-// Owns libpng's state. As in jpeg.cc: errors jump back to Try, and no object with a destructor may
-// live between Try and the callback.
+// Owns libpng's state. As in jpeg.cc, errors jump back to Try(), and no object with a destructor
+// may live between Try() and the callback.
 class PngReader {
  public:
   explicit PngReader(const EncodedFile& file) : file_(file) {
@@ -54,8 +54,8 @@ class PngReader {
 
   static void OnRead(png_structp png, png_bytep out, size_t count) {
     auto* self = static_cast<PngReader*>(png_get_io_ptr(png));
-    // With the last row decoded, libpng reads on to the end of the compressed data, which may go on
-    // for gigabytes that belong to no row.
+    // After the last row, libpng reads to the end of the compressed data, which may have gigabytes
+    // that belong to no row.
     if (self->last_row_ && self->row_decoded_) std::longjmp(self->jump_, 1);
     const auto bytes = self->file_.bytes;
     if (bytes.size() - self->position_ < count) {
@@ -68,18 +68,18 @@ class PngReader {
 
   void ReadHeader() {
     png_set_read_fn(png_, this, OnRead);
-    // Sizes are checked by CheckSize. Texts and profiles are of no use here, and may be compressed.
+    // Sizes are checked by CheckSize. Texts and profiles are not needed, and may be compressed.
     png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     static const png_byte kUseless[] = "iCCP\0iTXt\0sPLT\0tEXt\0zTXt";
     png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, kUseless, 5);
-    // Of a cut file libpng loses the piece that it cannot fill.
+    // libpng drops the last, incomplete piece of a truncated file.
     if (file_.options.truncated == TruncatedMode::kFill) png_set_compression_buffer_size(png_, 16);
     png_set_chunk_cache_max(png_, 64);
     png_set_chunk_malloc_max(png_, 8u << 20);
     png_read_info(png_, info_);
   }
 
-  // Whatever is stored, rows come as 8-bit RGB or RGBA.
+  // Converts rows of any format to 8-bit RGB or RGBA.
   void AskForBytes() {
     png_set_expand(png_);    // palette, 1, 2 and 4 bits, tRNS
     png_set_strip_16(png_);  // the high byte
@@ -90,8 +90,7 @@ class PngReader {
     png_read_update_info(png_, info_);
   }
 
-  // Row by row, so that the caller may stop it in between, and for every pass of an interlaced
-  // file.
+  // Row by row, so that the caller can cancel in between, and for every pass of an interlaced file.
   void ReadRows() {
     if (setjmp(jump_) != 0) {
       if (last_row_ && row_decoded_) return;
@@ -105,7 +104,7 @@ class PngReader {
     for (int pass = 0; pass < passes; ++pass) {
       for (int y = 0; y < raster_.height; ++y) {
         last_row_ = pass == passes - 1 && y == raster_.height - 1;
-        // The last pass holds the odd rows; an even one takes nothing from the file.
+        // The last pass contains the odd rows; even rows take nothing from the file.
         row_decoded_ = interlaced && y % 2 == 0;
         png_read_row(png_, raster_.row(y), nullptr);
         ++rows_read_;
@@ -122,7 +121,7 @@ class PngReader {
     static_cast<PngReader*>(png_get_user_transform_ptr(png))->row_decoded_ = true;
   }
 
-  // Of the eXIf chunk, which may stand before the pixels or after them.
+  // From the eXIf chunk, which may be before or after the pixels.
   int Orientation() const {
     const auto bytes = file_.bytes;
     size_t at = 8;

@@ -50,7 +50,7 @@ class PnmReader {
     file_.Fail("truncated PNM: the file ends before the picture does");
   }
 
-  // Past white space and comments.
+  // Skips white space and comments.
   void SkipSpace() {
     while (at_ < bytes_.size()) {
       if (bytes_[at_] == '#') {
@@ -92,7 +92,7 @@ class PnmReader {
     } else if (kind_ != '1' && kind_ != '4') {
       SetMaximum(ToNumber(Word()));
     }
-    ++at_;  // one white space before binary pixels; text skips what there is
+    ++at_;  // one white space before binary pixels; in text any number is skipped
   }
 
   void ReadPamHeader() {
@@ -157,7 +157,7 @@ class PnmReader {
     }
   }
 
-  // PFM's rows go from the bottom up.
+  // PFM's rows are stored bottom up.
   void ReadFloats() {
     std::vector<float> samples(width_ * height_ * depth_);
     const uint8_t* in = Take(samples.size() * sizeof(float));

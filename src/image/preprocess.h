@@ -20,10 +20,10 @@ enum class ResampleFilter {
 // The filter of a `resample` number. Throws Error(kInvalidArgument) for any other number.
 ResampleFilter ResampleFilterFromNumber(int number);
 
-// `image` squashed or stretched to width x height pixels, bit for bit as Pillow's Image.resize does
-// it: separable filters widened by the reduction factor, rows first, with 8-bit rows between the
-// two passes and 22-bit fixed-point weights. Runs on the threads of the surrounding task arena.
-// Throws Error(kInvalidArgument) for an empty picture or size.
+// Resizes `image` to width x height pixels without keeping the aspect ratio, bit-identical to
+// Pillow's Image.resize: separable filters widened by the reduction factor, rows first, with 8-bit
+// rows between the two passes and 22-bit fixed-point weights. Runs on the threads of the
+// surrounding task arena. Throws Error(kInvalidArgument) for an empty picture or size.
 Image Resize(ImageView image, int width, int height, ResampleFilter filter);
 
 // out: [height, width, 3] f32, (pixel * scale - mean) / std per channel.

@@ -1,4 +1,4 @@
-// The Quite OK Image format, as https://qoiformat.org/qoi-specification.pdf has it.
+// The Quite OK Image format, see https://qoiformat.org/qoi-specification.pdf.
 #include <array>
 
 #include "image/byte_order.h"
@@ -70,7 +70,7 @@ class QoiReader {
       const uint8_t rest = Next();
       Add(green - 8 + (rest >> 4), green, green - 8 + (rest & 15));
     } else {
-      run_ = op & 63;  // beside this pixel
+      run_ = op & 63;  // in addition to this pixel
     }
     seen_[(now_.r * 3 + now_.g * 5 + now_.b * 7 + now_.a * 11) % 64] = now_;
   }

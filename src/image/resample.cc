@@ -38,7 +38,7 @@ double Lanczos(double x) { return x >= -3 && x < 3 ? Sinc(x) * Sinc(x / 3) : 0; 
 
 struct FilterCurve {
   double (*value)(double);
-  double support;  // where the curve ends, input pixels at no reduction
+  double support;  // the curve's extent, in input pixels without reduction
 };
 
 FilterCurve Curve(ResampleFilter filter) {
@@ -56,7 +56,7 @@ FilterCurve Curve(ResampleFilter filter) {
   }
 }
 
-// The order of operations is Pillow's, since another rounding of a weight could move a pixel.
+// The operations are in Pillow's order, since rounding a weight differently could change a pixel.
 ResampleTaps MakeTaps(int inputs, int outputs, const FilterCurve& curve) {
   const double scale = static_cast<double>(inputs) / outputs;
   const double widening = std::max(scale, 1.0);
@@ -114,7 +114,7 @@ Image ResizeWidth(ImageView image, int width, const FilterCurve& curve) {
   const ResampleTaps taps = MakeTaps(image.width, width, curve);
   Image out = NewImage(width, image.height);
   const size_t out_stride = static_cast<size_t>(width) * 3;
-  // The last row has no byte after it that may be read.
+  // There is no readable byte after the last row.
   const size_t rows = static_cast<size_t>(image.height) - 1;
   ParallelFor(rows, 16, [&](size_t begin, size_t end) {
     ResampleRowsHorizontally(Row(image, begin), image.stride, static_cast<int>(end - begin), taps,
@@ -141,16 +141,16 @@ Image ResizeHeight(ImageView image, int height, const FilterCurve& curve) {
   return out;
 }
 
-// The pass that goes first decides where 8-bit rounding happens in between. Since version 13 Pillow
-// begins with the vertical one where the height loses more than twice the pixels of the width.
+// Rows are rounded to 8 bits between the passes, so their order matters. Since version 13, Pillow
+// does the vertical pass first if it removes more than twice as many pixels as the horizontal one.
 bool VerticalFirst(const ImageView& image, int width, int height) {
   const int64_t lost_rows = static_cast<int64_t>(image.height) - height;
   const int64_t lost_columns = static_cast<int64_t>(image.width) - width;
   return lost_rows > 0 && lost_rows > 2 * lost_columns;
 }
 
-// The input sample of every output sample. Sums the step like Pillow, whose rounding errors decide
-// where a sample falls on the border of two pixels.
+// The input sample of every output sample. Accumulates the step like Pillow, whose rounding errors
+// decide where a sample is on the border of two pixels.
 std::vector<size_t> NearestSamples(int inputs, int outputs) {
   const double scale = static_cast<double>(inputs) / outputs;
   std::vector<size_t> samples(static_cast<size_t>(outputs));

@@ -10,7 +10,7 @@ namespace {
 
 void* Load(const std::string& path) { return dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL); }
 
-// `pattern` with a variable of the environment at its start filled in; "" if it is not set.
+// Expands an environment variable at the start of `pattern`; "" if it is not set.
 std::string Expand(std::string pattern) {
   if (pattern.front() != '$') return pattern;
   const size_t slash = pattern.find('/');
@@ -35,7 +35,7 @@ void* LoadMatch(const std::string& pattern) {
 RuntimeLibrary::RuntimeLibrary(const char* variable, std::span<const char* const> names) {
   if (const char* path = std::getenv(variable); path != nullptr && *path != 0) {
     handle_ = Load(path);
-    return;  // whoever names a file wants no other
+    return;  // if a file is named, no other is tried
   }
   for (const char* name : names) {
     const std::string path = Expand(name);

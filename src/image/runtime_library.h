@@ -6,8 +6,8 @@
 
 namespace uffizi {
 
-// A shared library that is loaded when it is first needed and stays loaded: one that we do not want
-// to link, for its size or its licence.
+// A shared library that is loaded when it is first needed and stays loaded, for libraries that we
+// do not link because of their size or licence.
 class RuntimeLibrary {
  public:
   // Tries the file that the environment's `variable` names, else `names`, which may be a file for

@@ -16,7 +16,7 @@ SampleRange RangeOf(std::span<const float> samples, bool whole_numbers) {
     low = std::min(low, sample);
     high = std::max(high, sample);
   }
-  if (low > high) return {};  // none is a number
+  if (low > high) return {};  // no sample is a number
   const double usual[] = {whole_numbers ? 255.0 : 1.0, whole_numbers ? 65535.0 : 255.0};
   for (const double top : usual) {
     if (low >= 0 && high <= top) return {0, top};

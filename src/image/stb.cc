@@ -19,7 +19,7 @@
 namespace uffizi {
 namespace {
 
-// stb_image reads zeros where a file has ended; the reader remembers that it asked for more.
+// stb_image reads zeros after the end of a file; the reader records that it asked for more.
 struct StbSource {
   std::span<const uint8_t> bytes;
   size_t position = 0;
@@ -31,7 +31,7 @@ struct StbSource {
     const size_t taken = std::min(left, static_cast<size_t>(std::max(count, 0)));
     if (taken > 0) std::memcpy(out, source->bytes.data() + source->position, taken);
     source->position += taken;
-    // A piece of its buffer's size may be short; any other is asked for because it is needed.
+    // A request of its buffer's size may come up short; any other request must be fulfilled.
     constexpr int kBuffer = sizeof(stbi__context{}.buffer_start);
     if (taken == 0 || (count != kBuffer && taken < static_cast<size_t>(count))) {
       source->truncated = true;
@@ -67,7 +67,7 @@ Raster Decode(const EncodedFile& file, const std::string& kind, bool has_alpha) 
   int width = 0, height = 0, channels = 0;
   StbSource header{file.bytes};
   if (!stbi_info_from_callbacks(&kCallbacks, &header, &width, &height, &channels)) Fail(file, kind);
-  // Rows from the top down have a negative height.
+  // A negative height means that rows are stored top down.
   file.CheckSize(static_cast<uint64_t>(std::max(0, width)),
                  static_cast<uint64_t>(std::abs(int64_t{height})));
   const int wanted = has_alpha && channels % 2 == 0 ? 4 : 3;
@@ -86,7 +86,7 @@ Raster Decode(const EncodedFile& file, const std::string& kind, bool has_alpha) 
 }  // namespace
 
 Raster DecodeBmp(const EncodedFile& file) {
-  // The fourth byte of 32-bit pixels is alpha only where masks say so; else it means nothing.
+  // The fourth byte of 32-bit pixels is alpha only if the masks say so; otherwise it is unused.
   const bool masks = file.bytes.size() > 34 && file.bytes[14] >= 40 &&
                      (file.bytes[30] == 3 || file.bytes[30] == 6);
   return Decode(file, "BMP", masks);

@@ -5,7 +5,8 @@
 namespace uffizi {
 namespace {
 
-// With more tags than this a picture is full anyway; looking at them all would take quadratic time.
+// With more tags than this a picture is full anyway, and comparing all of them would take quadratic
+// time.
 constexpr size_t kMaxCompared = 400;
 
 }  // namespace

@@ -7,15 +7,15 @@
 
 namespace uffizi {
 
-// Finds places for label tags: at a corner of what they name, inside the picture, and where that is
-// possible not on one another.
+// Finds places for label tags: at a corner of their region, inside the picture, and without overlap
+// where possible.
 class TagLayout {
  public:
   TagLayout(int picture_width, int picture_height)
       : picture_{0, 0, static_cast<double>(picture_width), static_cast<double>(picture_height)} {}
 
   // The place of a tag of width x height pixels for the region with the bounds `region`. A tag
-  // wider or higher than the picture comes to its top left corner.
+  // wider or higher than the picture is placed at its top left corner.
   Rect Place(const Rect& region, double width, double height);
 
  private:

@@ -16,7 +16,7 @@ namespace {
 // larger ones.
 constexpr uint64_t kMaxBytesPerPixel = 8;
 
-// The bytes that libtiff reads, and the first of its complaints.
+// The bytes that libtiff reads, and its first error message.
 struct TiffSource {
   const EncodedFile& file;
   std::span<const uint8_t> bytes;
@@ -28,7 +28,7 @@ struct TiffSource {
 tmsize_t OnRead(thandle_t handle, void* out, tmsize_t count) {
   auto* source = static_cast<TiffSource*>(handle);
   const uint64_t size = source->bytes.size();
-  // Once a strip or tile; without data libtiff gives up.
+  // Called once per strip or tile; without data libtiff gives up.
   if (source->cancelled || source->file.Cancelled()) {
     source->cancelled = true;
     return 0;
@@ -86,8 +86,8 @@ class TiffReader {
     if (tiff_ == nullptr) Fail("its header cannot be read");
   }
 
-  // The directories that are pages: neither smaller copies of another one nor masks, unless there
-  // is nothing else. Stands at the last one afterwards.
+  // The directories that are pages: neither reduced copies of others nor masks, unless there is
+  // nothing else. Leaves libtiff at the last one.
   std::vector<tdir_t> Pages() {
     std::vector<tdir_t> pages, others;
     do {
@@ -99,7 +99,7 @@ class TiffReader {
       (page ? pages : others).push_back(directory);
     } while (TIFFReadDirectory(tiff_.get()) != 0);
     if (source_.cancelled) file_.FailCancelled();
-    source_.message[0] = 0;  // of what follows the last good one
+    source_.message[0] = 0;  // ignores errors after the last valid one
     return !pages.empty() ? pages : others;
   }
 
@@ -129,7 +129,7 @@ class TiffReader {
     TIFFRGBAImage image;
     if (!TIFFRGBAImageBegin(&image, tiff_.get(), /*stop=*/1, reason)) Fail(reason);
     const std::unique_ptr<TIFFRGBAImage, decltype(&TIFFRGBAImageEnd)> end(&image, TIFFRGBAImageEnd);
-    // Rows as they are stored; TurnUpright does the rest.
+    // Reads rows as stored; TurnUpright() does the rest.
     image.orientation = ORIENTATION_TOPLEFT;
     image.req_orientation = ORIENTATION_TOPLEFT;
 
@@ -168,12 +168,12 @@ class TiffReader {
     return orientation;
   }
 
-  // What a sample beyond the colours is. kNone: none, or one that is no alpha, such as near
-  // infrared, which libtiff would take for it.
+  // The meaning of a sample after the colours. kNone: there is none, or it is not alpha, such as
+  // near infrared, which libtiff would take for alpha.
   enum class Alpha { kNone, kPlain, kMultiplied };
 
-  // libtiff would multiply unassociated colours by their alpha and so lose bits. Called associated,
-  // they come as they are stored.
+  // libtiff would multiply unassociated colours by their alpha and lose bits. Declared as
+  // associated, they are returned as stored.
   Alpha PrepareAlpha() {
     uint16_t count = 0;
     uint16_t* kinds = nullptr;

@@ -20,7 +20,7 @@ T Tag(TIFF* tiff, uint32_t tag) {
   return value;
 }
 
-// The range that the file tells.
+// The range given in the file's tags.
 std::optional<SampleRange> TaggedRange(TIFF* tiff) {
   double low = 0, high = 0;
   if (TIFFGetField(tiff, TIFFTAG_SMINSAMPLEVALUE, &low) != 0 &&

@@ -10,14 +10,15 @@
 
 namespace uffizi {
 
-// Whether the samples of the current page need a range to become bytes: signed or floating-point
-// ones, those of 32 and 64 bits, and 16-bit grey whose file tells the least and the greatest value.
+// Whether the samples of the current page need a range to be converted to bytes: signed,
+// floating-point, 32-bit and 64-bit samples, and 16-bit grey if the file gives its smallest and
+// largest value.
 bool NeedsRange(TIFF* tiff);
 
-// The page's grey or RGB samples, scaled by the range that its tags tell (SMinSampleValue and
-// SMaxSampleValue, else MinSampleValue and MaxSampleValue), else by RangeOf. Samples that GDAL's
-// "no data" tag names are black. Further samples of a pixel are left out. `fail` throws the reason
-// that libtiff gave, or else its argument.
+// The page's grey or RGB samples, scaled by the range in its tags (SMinSampleValue and
+// SMaxSampleValue, else MinSampleValue and MaxSampleValue), else by RangeOf(). Samples with GDAL's
+// "no data" value are black. Further samples of a pixel are ignored. `fail` throws libtiff's error
+// message, or its argument if there is none.
 Raster ReadRangedSamples(TIFF* tiff, const EncodedFile& file, uint32_t width, uint32_t height,
                          const std::function<void(const std::string&)>& fail);
 

@@ -30,7 +30,7 @@ int Orientation(const WebPDemuxer* demuxer) {
   return orientation;
 }
 
-// A frame of an animation, on its canvas, which the frames before it have left.
+// Decodes a frame of an animation onto the canvas left by the previous frames.
 void DecodeFrame(const EncodedFile& file, const WebPData& data, Raster& raster) {
   WebPAnimDecoderOptions options;
   if (!WebPAnimDecoderOptionsInit(&options)) file.Fail("incompatible WebP library");
@@ -48,7 +48,7 @@ void DecodeFrame(const EncodedFile& file, const WebPData& data, Raster& raster) 
   std::copy_n(pixels, raster.pixels.size(), raster.pixels.begin());
 }
 
-// In pieces of the file, so that the caller may stop it in between.
+// Decodes the file in pieces, so that the caller can cancel in between.
 void DecodeStill(const EncodedFile& file, Raster& raster) {
   constexpr size_t kPiece = 32 << 10;
   const std::unique_ptr<WebPIDecoder, DeleteIncrementalDecoder> decoder(
