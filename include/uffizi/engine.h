@@ -23,7 +23,7 @@ namespace uffizi {
 enum class Compute {
   kAuto,  // kF32 for a full-precision folder, kInt4 for a quantized one
   kF32,   // float32 throughout: the reference
-  kInt4,  // 4-bit weights times 8-bit activations; full-precision weights are quantized on loading
+  kInt4,  // 4-bit weights, 8-bit activations; full-precision weights are quantized while loading
 };
 
 template <>
@@ -32,7 +32,7 @@ struct EnumNames<Compute> {
       {Compute::kAuto, "auto"}, {Compute::kF32, "f32"}, {Compute::kInt4, "int4"}};
 };
 
-// Who computes the network.
+// The engine that computes the network.
 enum class EngineKind {
   kNative,    // our own kernels
   kOpenVino,  // OpenVINO, on an artifact's own IR graphs; only in builds with UFFIZI_OPENVINO
@@ -44,25 +44,25 @@ struct EnumNames<EngineKind> {
       {EngineKind::kNative, "native"}, {EngineKind::kOpenVino, "openvino"}};
 };
 
-// A LoRA adapter that peft has saved: its folder, or its name on Hugging Face.
+// A LoRA adapter saved by peft: its folder, or its name on Hugging Face.
 struct LoraSource {
   std::filesystem::path source;
-  double weight = 1;  // times what it adds to the model
+  double weight = 1;  // multiplies its changes to the model
 
-  // Of "SOURCE" or "SOURCE=WEIGHT". Throws Error(kInvalidArgument).
+  // Parses "SOURCE" or "SOURCE=WEIGHT". Throws Error(kInvalidArgument).
   UFFIZI_API static LoraSource Parse(const std::string& text);
 };
 
 struct EngineOptions {
-  Compute compute = Compute::kAuto;   // with OpenVINO, kAuto is what the device does by itself
+  Compute compute = Compute::kAuto;   // with OpenVINO, kAuto is the device's default
   int threads = 0;                    // of one session; 0 = all that this process may use
   std::vector<LoraSource> lora = {};  // merged into the weights while loading; docs/models.md
   EngineKind kind = EngineKind::kNative;
   std::string device = "CPU";  // of OpenVINO, by OpenVINO's names: "CPU", "GPU", "GPU.1", "NPU"
 };
 
-// Search options given with a question. What is not set comes from the model folder. Names and
-// meaning are transformers' GenerationConfig.
+// Search options for a question. Unset ones come from the model folder. Names and meaning are those
+// of transformers' GenerationConfig.
 struct GenerationOptions {
   std::optional<int> num_beams;
   std::optional<std::string> early_stopping;  // "on", "off" or "never"
@@ -84,32 +84,39 @@ struct GenerationOptions {
 
 inline constexpr double kMaxCount = std::numeric_limits<int>::max();
 inline constexpr std::tuple kGenerationFields{
-    Field{"num_beams", &GenerationOptions::num_beams, "beams", "Beams; 1 is greedy", 1, kMaxCount},
-    Field{"early_stopping", &GenerationOptions::early_stopping, "", "Beams: on, off or never"},
+    Field{"num_beams", &GenerationOptions::num_beams, "beams",
+          "Number of beams; 1 is greedy "
+          "search",
+          1, kMaxCount},
+    Field{"early_stopping", &GenerationOptions::early_stopping, "",
+          "Beam search: stop early; on, "
+          "off or never"},
     Field{"length_penalty", &GenerationOptions::length_penalty, "",
-          "Beams: over 0 prefers longer answers", -100, 100},
+          "Beam search: above 0 prefers longer answers", -100, 100},
     Field{"no_repeat_ngram_size", &GenerationOptions::no_repeat_ngram_size, "no-repeat-ngram",
-          "Never repeat this many tokens; 0 = may", 0, kMaxCount},
+          "Never repeat an n-gram of this size; 0 = off", 0, kMaxCount},
     Field{"repetition_penalty", &GenerationOptions::repetition_penalty, "",
-          "Over 1 discourages repetition", 0.01, 100},
-    Field{"min_length", &GenerationOptions::min_length, "", "Tokens at least, <s> and </s> counted",
+          "Above 1 discourages repetition", 0.01, 100},
+    Field{"min_length", &GenerationOptions::min_length, "",
+          "Minimum tokens, including <s> and "
+          "</s>",
           0, kMaxCount},
     Field{"max_length", &GenerationOptions::max_length, "",
-          "Tokens at most, the start token counted", 2, kMaxCount},
-    Field{"do_sample", &GenerationOptions::do_sample, "sample", "Draw tokens at random"},
-    Field{"temperature", &GenerationOptions::temperature, "", "Sampling: under 1 is bolder", 0.01,
-          100},
-    Field{"top_k", &GenerationOptions::top_k, "", "Sampling: among this many; 0 = all", 0,
+          "Maximum tokens, including the start token", 2, kMaxCount},
+    Field{"do_sample", &GenerationOptions::do_sample, "sample", "Sample tokens at random"},
+    Field{"temperature", &GenerationOptions::temperature, "", "Sampling: below 1 is less random",
+          0.01, 100},
+    Field{"top_k", &GenerationOptions::top_k, "", "Sampling: from this many tokens; 0 = all", 0,
           kMaxCount},
     Field{"top_p", &GenerationOptions::top_p, "",
-          "Sampling: among the likeliest of this probability", 0.001, 1},
+          "Sampling: from the most likely tokens with this total probability", 0.001, 1},
     Field{"seed", &GenerationOptions::seed, "", "Sampling: same seed, same answer", 0,
           static_cast<double>(std::numeric_limits<int64_t>::max())},
     Field{"forced_bos", &GenerationOptions::forced_bos, "", "Force <s> first: on or off"},
     Field{"forced_eos", &GenerationOptions::forced_eos, "",
           "Force </s> at the length limit: on or off"},
     Field{"suppress_tokens", &GenerationOptions::suppress_tokens, "",
-          "Ids that are never generated, as 5,17", 0, kMaxCount},
+          "Ids that are never generated, such as 5,17", 0, kMaxCount},
     Field{"eos_token_ids", &GenerationOptions::eos_token_ids, "",
           "Ids that end the answer (default: the model's)", 0, kMaxCount},
 };
@@ -122,7 +129,7 @@ struct EngineInfo {
   std::string precision;  // of the stored weights, "f16"; several as "f16, i32"
   size_t parameters = 0;
   size_t weight_bytes = 0;    // on disk
-  size_t resident_bytes = 0;  // of weights when all have been used, mapped files included
+  size_t resident_bytes = 0;  // of all weights once they have been used, mapped files included
   int image_width = 0, image_height = 0;  // of the model's input, pixels
   int image_tokens = 0;
   int d_model = 0, encoder_layers = 0, decoder_layers = 0;
@@ -154,27 +161,27 @@ inline constexpr std::tuple kEngineInfoFields{
 // The fields as one line of JSON; adapters as [{"source", "weight"}].
 UFFIZI_API std::string EngineInfoToJson(const EngineInfo& info);
 
-// How a large picture is cut into overlapping tiles. The model sees every picture at one size, so
-// that small things and words vanish from a large one; in tiles they are there.
+// How a large picture is split into overlapping tiles. The model sees every picture at one size, so
+// small objects and words in a large picture are lost without tiles.
 struct UFFIZI_API TileOptions {
   enum class Kind {
     kNone,
-    kAuto,  // tiles of the model's own input size, of pictures that are much larger
+    kAuto,  // tiles of about the model's input size, for pictures that are much larger
     kGrid,  // columns x rows
-    kSide,  // squares of `side` pixels, or a little less
+    kSide,  // squares of at most `side` pixels
   };
   Kind kind = Kind::kNone;
   int columns = 0, rows = 0;
   int side = 0;             // pixels
   size_t max_tiles = 1024;  // more are refused
 
-  // Of "auto", "3x2" (columns and rows), "1000" (a side), or "" for none. Throws
+  // Parses "auto", "3x2" (columns and rows), "1000" (a side), or "" for none. Throws
   // Error(kInvalidArgument).
   static TileOptions Parse(const std::string& text);
 };
 
-// A picture as the model sees it. A cheap value: copies share the encoding. Any number of questions
-// can be asked about it, from any session of the same engine.
+// An encoded picture. Cheap to copy: copies share the encoding. Any number of questions can be
+// asked about it, from any session of the same engine.
 class UFFIZI_API EncodedImage {
  public:
   int width() const { return width_; }  // of the picture, pixels
@@ -183,7 +190,7 @@ class UFFIZI_API EncodedImage {
   double encode_seconds() const { return encode_seconds_; }
   // [image_tokens, d_model] f32, of the whole picture
   std::span<const float> tokens() const { return *tokens_; }
-  // 0 if it is not cut.
+  // 0 if it is not tiled.
   size_t tile_count() const { return tile_count_; }
 
  private:
@@ -197,13 +204,13 @@ class UFFIZI_API EncodedImage {
   size_t tile_count_ = 0;
 };
 
-// A question that has been checked: made by Engine::MakeQuery.
+// A tokenized and checked question, made by Engine::MakeQuery().
 class UFFIZI_API Query {
  public:
   const Prompt& prompt() const;
   std::span<const int> input_ids() const;
   int num_beams() const;   // of its search; with 1, the text in Progress only grows
-  int max_length() const;  // tokens at most, the start token included
+  int max_length() const;  // maximum tokens, the start token included
 
  private:
   friend class Engine;
@@ -213,10 +220,10 @@ class UFFIZI_API Query {
   std::shared_ptr<const Impl> impl_;
 };
 
-// Tokens as they come. `text` holds the answer so far, special tokens included; with beams it may
-// change its mind. Return false to stop this query, whose result then is what there is.
+// Progress of a query. `text` is the answer so far, special tokens included; with beam search it
+// may change again. Return false to stop this query, whose result is then the answer so far.
 struct Progress {
-  size_t query;  // index into the queries of Session::Run
+  size_t query;  // index into the queries of Session::Run()
   std::span<const int> token_ids;
   const std::string& text;
 };
@@ -225,9 +232,9 @@ using ProgressCallback = std::function<bool(const Progress&)>;
 // A loaded model: immutable, shared by any number of sessions and threads.
 class UFFIZI_API Engine : public std::enable_shared_from_this<Engine> {
  public:
-  // Loads a Hugging Face folder, or whatever else ResolveModel (models.h) takes. Throws
-  // Error(kInvalidModel), Error(kNotFound), or Error(kUnsupported) if this build cannot compute as
-  // asked or an adapter is of a kind that cannot be merged.
+  // Loads a Hugging Face folder, or anything else that ResolveModel() (models.h) takes. Throws
+  // Error(kInvalidModel), Error(kNotFound), or Error(kUnsupported) if this build does not support
+  // the requested engine or a kind of adapter.
   static std::shared_ptr<const Engine> Load(const std::filesystem::path& source,
                                             const EngineOptions& options = {});
   ~Engine();
@@ -235,7 +242,7 @@ class UFFIZI_API Engine : public std::enable_shared_from_this<Engine> {
   EngineInfo info() const;
 
   // Tokenizes and checks one question. Throws Error: kInvalidPrompt, kPromptTooLong, and
-  // kInvalidArgument for options that make no sense.
+  // kInvalidArgument for invalid options.
   Query MakeQuery(const EncodedImage& image, const Prompt& prompt,
                   const GenerationOptions& options = {}) const;
 
@@ -251,8 +258,8 @@ class UFFIZI_API Engine : public std::enable_shared_from_this<Engine> {
   std::unique_ptr<Impl> impl_;
 };
 
-// The buffers and threads of one caller. Cheap to make, reused from call to call; used by one
-// thread at a time.
+// The buffers and threads of one caller, reused from call to call. Cheap to create. Not
+// thread-safe: one thread at a time may use it.
 class UFFIZI_API Session {
  public:
   explicit Session(std::shared_ptr<const Engine> engine);
@@ -263,23 +270,24 @@ class UFFIZI_API Session {
   // Resamples, normalizes and encodes a picture of any size.
   EncodedImage Encode(ImageView image);
 
-  // The same, and each of its tiles. Questions about things and words (detection, dense captions,
-  // proposals, open vocabulary, OCR) are then asked about every tile, things also about the whole,
-  // and their answers are merged into one: docs/pictures.md. `cancelled` is asked before each tile;
-  // true ends it with Error(kCancelled). Throws Error(kInvalidArgument) for too many tiles.
+  // Also encodes each of its tiles. Questions about objects and words (detection, dense captions,
+  // proposals, open vocabulary, OCR) are then asked about every tile, those about objects also
+  // about the whole picture, and the answers are merged: docs/pictures.md. `cancelled` is called
+  // before each tile; true ends the call with Error(kCancelled). Throws Error(kInvalidArgument) for
+  // too many tiles.
   EncodedImage Encode(ImageView image, const TileOptions& tiles,
                       const std::function<bool()>& cancelled = {});
 
-  // The two halves of Encode, for callers who keep what is between: [height, width, 3] f32 of the
-  // model's size. `width` and `height` of the second are the picture's own, pixels. Throws
-  // Error(kInvalidArgument) if `pixels` are not as many as the model takes.
+  // The two halves of Encode(), for callers that keep the intermediate result: [height, width, 3]
+  // f32 in the model's size. `width` and `height` of the second are those of the original picture,
+  // in pixels. Throws Error(kInvalidArgument) if `pixels` does not have the model's size.
   std::vector<float> Preprocess(ImageView image);
   EncodedImage EncodePreprocessed(std::span<const float> pixels, int width, int height);
 
   // Answers the queries together; each answer is the same as if it were asked alone. Results are in
   // the queries' order.
-  // Answers about tiles are generated together, a few gigabytes of them at a time; their progress
-  // tells of tokens but has no text, since it is no part of the answer yet.
+  // Answers about tiles are generated together, up to a few gigabytes at a time. Their progress
+  // reports tokens but no text, since that is not yet part of the answer.
   std::vector<Result> Run(std::span<const Query> queries, const ProgressCallback& progress = {});
 
   const Engine& engine() const;

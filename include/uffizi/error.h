@@ -9,20 +9,20 @@
 
 namespace uffizi {
 
-// What went wrong, in the terms of whoever called. The names (EnumNames below) appear in result
+// What went wrong, from the caller's point of view. The names (EnumNames below) appear in result
 // records and are stable.
 enum class ErrorCode {
-  kInvalidArgument,  // an option or value that makes no sense
-  kNotFound,         // a file, folder or name that is not there
+  kInvalidArgument,  // an invalid option or value
+  kNotFound,         // a file, folder or name that does not exist
   kIo,               // reading or writing failed
-  kInvalidModel,     // a model folder that is broken or of another kind
+  kInvalidModel,     // a damaged model folder, or another kind of model
   kInvalidImage,     // a picture that cannot be decoded
-  kImageTooLarge,    // a picture over the pixel or byte limit
-  kInvalidPrompt,    // a prompt that the task does not take
-  kPromptTooLong,    // a prompt over the model's positions
-  kUnsupported,      // valid, but not something that this build can do
-  kCancelled,        // the caller asked to stop
-  kInternal,         // a defect of ours
+  kImageTooLarge,    // a picture above the pixel or byte limit
+  kInvalidPrompt,    // a prompt that does not fit the task
+  kPromptTooLong,    // a prompt longer than the model allows
+  kUnsupported,      // valid, but not supported by this build
+  kCancelled,        // cancelled by the caller
+  kInternal,         // a bug in Uffizi
 };
 
 template <>
@@ -42,11 +42,11 @@ struct EnumNames<ErrorCode> {
   };
 };
 
-// The one exception type that leaves the library. The message is one line, names the file or tensor
-// concerned, and is meant for the person who made the call.
+// The only exception type that leaves the library. The message is one line, names the file or
+// tensor concerned, and is meant for the user.
 class UFFIZI_API Error : public std::runtime_error {
  public:
-  // Control characters in `message`, which quotes files, become '?'.
+  // Control characters in `message`, which may quote files, become '?'.
   Error(ErrorCode code, std::string message);
   ErrorCode code() const { return code_; }
 

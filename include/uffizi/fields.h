@@ -4,18 +4,18 @@
 #include <limits>
 #include <tuple>
 
-// Members of structs as data. A struct that every door shows has a list of its fields beside it
-// (kGenerationFields in engine.h), which the command line, JSON, the C interface and Python visit:
-// a new member is one line there.
+// Members of structs as data. A struct that all interfaces expose has a list of its fields beside
+// it (such as kGenerationFields in engine.h). The command line, JSON, the C interface and Python
+// visit that list, so a new member takes one line there.
 namespace uffizi {
 
 template <typename Struct, typename Value>
 struct Field {
   const char* name;  // in JSON and in every binding
   Value Struct::*member;
-  const char* flag = "";  // of the command line, where it is another
-  const char* help = "";  // one line
-  double low = -std::numeric_limits<double>::infinity();  // bounds of a number, both included
+  const char* flag = "";                                  // on the command line, if it differs
+  const char* help = "";                                  // one line
+  double low = -std::numeric_limits<double>::infinity();  // inclusive bounds of a number
   double high = std::numeric_limits<double>::infinity();
 };
 

@@ -8,8 +8,8 @@
 
 namespace uffizi {
 
-// The names of an enum's values, as options, JSON and every binding spell them. Specialised beside
-// each enum that has names: kAll holds {value, name} in the enum's order.
+// The names of an enum's values in options, JSON and all bindings. Specialized beside each enum
+// that has names: kAll contains {value, name} in the enum's order.
 template <typename Enum>
 struct EnumNames;
 
@@ -22,7 +22,7 @@ constexpr const char* Name(Enum value) {
   return "";
 }
 
-// The value called `name`; nothing for any other text.
+// The value called `name`, or nothing for any other text.
 template <typename Enum>
 constexpr std::optional<Enum> FromName(std::string_view name) {
   for (const auto& [value, known] : EnumNames<Enum>::kAll) {

@@ -28,10 +28,10 @@ enum class Task {
   kRegionToCategory,
   kRegionToDescription,
   kRegionToOcr,
-  kRaw,  // any other text, given to the model as it is
+  kRaw,  // any other text, sent to the model unchanged
 };
 
-// What a task takes beside the picture.
+// The input that a task takes in addition to the picture.
 enum class TaskInput { kNone, kText, kRegion };
 
 template <>
@@ -43,7 +43,7 @@ struct EnumNames<TaskInput> {
 struct TaskInfo {
   Task task;
   std::string_view token;  // "<OD>"; "" for kRaw
-  std::string_view name;   // "od", as the command line takes it
+  std::string_view name;   // "od", as on the command line
   TaskInput input;
   AnswerShape shape;
   std::string_view prompt;   // the sentence given to the model; "{input}" stands for the input
@@ -55,53 +55,55 @@ struct TaskInfo {
 UFFIZI_API std::span<const TaskInfo> AllTasks();
 UFFIZI_API const TaskInfo& GetTaskInfo(Task task);
 
-// "od", "OD" or "<OD>" to its task, a hyphen counting as an underscore; "grounding", "segmentation"
-// and "open_vocabulary" name the task that takes a text. Nothing for any other text.
+// The task called "od", "OD" or "<OD>"; a hyphen counts as an underscore. "grounding",
+// "segmentation" and "open_vocabulary" are short names of the tasks that take text. Returns nothing
+// for any other text.
 UFFIZI_API std::optional<Task> FindTask(std::string_view name);
 
 // A prompt ready for the tokenizer.
 struct Prompt {
   Task task = Task::kRaw;
   std::string text;
-  // Of a raw prompt: the task whose answers have the shape of this one's. None: it is text.
+  // For a raw prompt: the task as whose answer to parse this one's. If empty, the answer is text.
   std::optional<Task> answer_as = std::nullopt;
 };
 
 // Which regions of an answer are wanted.
 struct RegionFilter {
-  float min_score = 0;              // those below are left out, and those whose score is unknown
-  std::vector<std::string> labels;  // only these, in any case of letters; empty: all
+  float min_score = 0;              // regions with a lower or unknown score are dropped
+  std::vector<std::string> labels;  // only these are kept, ignoring case; if empty, all
 
   bool keeps_all() const { return min_score <= 0 && labels.empty(); }
 };
 
-// Takes the unwanted regions out.
+// Removes the unwanted regions.
 UFFIZI_API void FilterRegions(const RegionFilter& filter, Answer& answer);
 
-// The sentence for `task` with its input. A region task takes `<loc_x1><loc_y1><loc_x2><loc_y2>`,
-// or four numbers "x1,y1,x2,y2" in pixels of a picture of `width` x `height`: any two opposite
-// corners, clamped to the picture. Open-vocabulary detection takes one phrase, or several separated
-// by " <and> " or by ';'. White space around the input is dropped, but for kRaw, which is taken as
-// it is. Throws Error(kInvalidPrompt), whose message says how to write it, if input is missing,
-// unexpected, not UTF-8, or not a region.
+// Returns the sentence for `task` with its input. A region task takes
+// `<loc_x1><loc_y1><loc_x2><loc_y2>`, or four numbers "x1,y1,x2,y2" in pixels of a picture of
+// `width` x `height`: any two opposite corners, clamped to the picture. Open-vocabulary detection
+// takes one phrase, or several separated by " <and> " or by ';'. White space around the input is
+// removed, except for kRaw, which is used unchanged. Throws Error(kInvalidPrompt), whose message
+// says how to write the input, if it is missing, unexpected, not UTF-8, or not a region.
 UFFIZI_API Prompt MakePrompt(Task task, std::string_view input, int width, int height);
 
-// As the original processor reads one string: "<OD>" alone, "<CAPTION_TO_PHRASE_GROUNDING>a cat",
-// or raw text. A task token that takes no input must be the whole string. Throws as the other one.
+// Parses one string like the original processor: "<OD>" alone, "<CAPTION_TO_PHRASE_GROUNDING>a
+// cat", or raw text. The token of a task that takes no input must be the whole string. Throws like
+// the other overload.
 UFFIZI_API Prompt MakePrompt(std::string_view text_with_task_token, int width, int height);
 
-// `text` is the raw answer with special tokens; `location_logprobs`, if not empty, holds the
-// natural logarithm of the probability of each `<loc_N>` in the order in which they stand in
-// `text`. Coordinates are floats in pixels: (bin + 0.5) * size / 1000. A region's score is 0
-// without log-probabilities. Any text is an answer, if one without regions; only a wrong number of
-// log-probabilities throws, Error(kInvalidArgument). Linear in the length of the text.
+// `text` is the raw answer with special tokens; `location_logprobs`, if not empty, contains the
+// natural logarithm of the probability of each `<loc_N>`, in the order of `text`. Coordinates are
+// floats in pixels: (bin + 0.5) * size / 1000. A region's score is 0 without log-probabilities. Any
+// text is a valid answer, possibly without regions; only a wrong number of log-probabilities throws
+// Error(kInvalidArgument). Takes linear time in the length of the text.
 UFFIZI_API Answer ParseAnswer(Task task, std::string_view text, int width, int height,
                               std::span<const float> location_logprobs = {});
 
 // The answer in Hugging Face's schema, as one line of JSON: a string, {"bboxes", "labels",
 // "scores"}, {"quad_boxes", "labels", "scores"}, {"polygons", "labels", "scores"} or {"bboxes",
 // "bboxes_labels", "bboxes_scores", "polygons", "polygons_labels", "polygons_scores"}. A score of 0
-// says that none is known. Invalid UTF-8 is replaced by U+FFFD.
+// means unknown. Invalid UTF-8 is replaced by U+FFFD.
 UFFIZI_API std::string AnswerToJson(const Answer& answer);
 
 }  // namespace uffizi

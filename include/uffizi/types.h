@@ -29,7 +29,7 @@ struct Image {
 };
 
 // Corners in pixels of the original picture, (x1, y1) top left. A model may answer with inverted
-// boxes (x2 < x1); they are passed on as they are.
+// boxes (x2 < x1), which are not changed.
 struct Box {
   float x1 = 0, y1 = 0, x2 = 0, y2 = 0;
 };
@@ -37,7 +37,7 @@ struct Box {
 // x, y, x, y, ... in pixels of the original picture.
 using Polygon = std::vector<float>;
 
-// How an answer is shaped; see tasks/ for the text that each one is parsed from.
+// The form of an answer; see tasks/ for the text that each one is parsed from.
 enum class AnswerShape {
   kText,            // a string
   kBoxes,           // labelled boxes
@@ -56,8 +56,8 @@ struct EnumNames<AnswerShape> {
       {AnswerShape::kOpenVocabulary, "open_vocabulary"}};
 };
 
-// One thing that the model found. Which geometry is set follows from the answer's shape: a region
-// of kOpenVocabulary has polygons if it has any, otherwise a box.
+// A region that the model found. The answer's shape determines which geometry is set; a region of
+// kOpenVocabulary has polygons, or else a box.
 struct Region {
   std::string label;              // "" in region proposals
   Box box;                        // kBoxes, kOpenVocabulary
@@ -73,8 +73,8 @@ struct Answer {
   std::vector<Region> regions;  // every other shape
 };
 
-// Wall-clock seconds that each stage took for one result. Stages shared by several tasks on one
-// picture are counted once, in the first of them, and are 0 in the others.
+// Wall-clock seconds of each stage for one result. Stages shared by several tasks on one picture
+// are counted in the first of them and are 0 in the others.
 struct Timings {
   double decode = 0;          // picture file to pixels
   double preprocess = 0;      // resample and normalize
@@ -95,14 +95,14 @@ inline constexpr std::tuple kTimingFields{
     Field{"total", &Timings::total},
 };
 
-// What one task on one picture gave.
+// The result of one task on one picture.
 struct Result {
   std::string task;            // "<OD>", or "" for a raw prompt
-  std::string prompt;          // the sentence that the model was given
+  std::string prompt;          // the sentence given to the model
   std::string text;            // the raw answer, special tokens included
-  std::vector<int> token_ids;  // what was generated, without the decoder's start token
+  std::vector<int> token_ids;  // the generated ids, without the decoder's start token
   Answer answer;
-  bool truncated = false;  // the answer hit the length limit
+  bool truncated = false;  // the answer reached the length limit
   int width = 0;           // of the picture, pixels
   int height = 0;
   Timings timings;

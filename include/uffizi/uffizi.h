@@ -1,5 +1,6 @@
 /*
- * The C interface of Uffizi: what other languages bind to. A thin layer over engine.h and image.h.
+ * The C interface of Uffizi, for bindings to other languages. A thin layer over engine.h and
+ * image.h.
  *
  *   uffizi_engine* engine = NULL;
  *   uffizi_session* session = NULL;
@@ -24,17 +25,17 @@
  *
  * Conventions
  * - A function that can fail returns a uffizi_status. If that is not UFFIZI_OK, nothing was written
- *   to its outputs, and uffizi_last_error() tells in one line what went wrong.
- * - Handles are opaque. Whoever receives one in an `out` argument frees it with the function named
- *   after its type; freeing NULL does nothing. Handles keep alive what they need, so they may be
- *   freed in any order.
- * - Text is UTF-8. Pointers to text, numbers or pixels that a handle gives stay valid until that
- *   handle is freed.
- * - Sizes are pixels, times seconds.
- * - Nothing aborts, exits, prints, or throws. Any argument that must not be NULL and is gives
- *   UFFIZI_INVALID_ARGUMENT; an accessor given NULL, or an index out of range, gives 0 or NULL.
+ *   to its outputs, and uffizi_last_error() describes in one line what went wrong.
+ * - Handles are opaque. The caller frees a handle that it received in an `out` argument with the
+ *   function named after its type; freeing NULL does nothing. Handles keep alive what they need, so
+ *   they may be freed in any order.
+ * - Text is UTF-8. Pointers to text, numbers or pixels obtained from a handle stay valid until
+ *   that handle is freed.
+ * - Sizes are in pixels, times in seconds.
+ * - Nothing aborts, exits, prints, or throws. NULL for an argument that must not be NULL gives
+ *   UFFIZI_INVALID_ARGUMENT. An accessor given NULL or an index out of range returns 0 or NULL.
  * - Engines, images, encoded pictures, options and results may be read by any number of threads at
- *   once. A session is used by one thread at a time; make one for each thread.
+ *   once. A session may be used by one thread at a time; make one for each thread.
  */
 #ifndef UFFIZI_UFFIZI_H_
 #define UFFIZI_UFFIZI_H_
@@ -51,17 +52,17 @@ extern "C" {
 /* Values never change their meaning; new ones may be added at the end. */
 typedef enum uffizi_status {
   UFFIZI_OK = 0,
-  UFFIZI_INVALID_ARGUMENT = 1, /* an option or value that makes no sense */
-  UFFIZI_NOT_FOUND = 2,        /* a file, folder or name that is not there */
+  UFFIZI_INVALID_ARGUMENT = 1, /* an invalid option or value */
+  UFFIZI_NOT_FOUND = 2,        /* a file, folder or name that does not exist */
   UFFIZI_IO = 3,               /* reading or writing failed */
-  UFFIZI_INVALID_MODEL = 4,    /* a model folder that is broken or of another kind */
+  UFFIZI_INVALID_MODEL = 4,    /* a damaged model folder, or another kind of model */
   UFFIZI_INVALID_IMAGE = 5,    /* a picture that cannot be decoded */
-  UFFIZI_IMAGE_TOO_LARGE = 6,  /* a picture over the pixel or byte limit */
-  UFFIZI_INVALID_PROMPT = 7,   /* a prompt that the task does not take */
-  UFFIZI_PROMPT_TOO_LONG = 8,  /* a prompt over the model's positions */
-  UFFIZI_UNSUPPORTED = 9,      /* valid, but not something that this build can do */
-  UFFIZI_CANCELLED = 10,       /* the caller asked to stop */
-  UFFIZI_INTERNAL = 11,        /* a defect of ours */
+  UFFIZI_IMAGE_TOO_LARGE = 6,  /* a picture above the pixel or byte limit */
+  UFFIZI_INVALID_PROMPT = 7,   /* a prompt that does not fit the task */
+  UFFIZI_PROMPT_TOO_LONG = 8,  /* a prompt longer than the model allows */
+  UFFIZI_UNSUPPORTED = 9,      /* valid, but not supported by this build */
+  UFFIZI_CANCELLED = 10,       /* cancelled by the caller */
+  UFFIZI_INTERNAL = 11,        /* a bug in Uffizi */
   UFFIZI_OUT_OF_MEMORY = 12
 } uffizi_status;
 
@@ -70,8 +71,8 @@ typedef struct uffizi_image uffizi_image;     /* a decoded picture, 8-bit RGB */
 typedef struct uffizi_bytes uffizi_bytes;     /* a piece of memory, such as a PNG file */
 typedef struct uffizi_engine uffizi_engine;   /* a loaded model, constant */
 typedef struct uffizi_session uffizi_session; /* one caller's buffers and threads */
-typedef struct uffizi_encoded uffizi_encoded; /* a picture as the model sees it */
-typedef struct uffizi_results uffizi_results; /* what one uffizi_session_run gave */
+typedef struct uffizi_encoded uffizi_encoded; /* an encoded picture */
+typedef struct uffizi_results uffizi_results; /* the results of one uffizi_session_run */
 typedef struct uffizi_result uffizi_result;   /* one of them; lives as long as they do */
 
 /* ---- General ---------------------------------------------------------------------------- */
@@ -79,33 +80,33 @@ typedef struct uffizi_result uffizi_result;   /* one of them; lives as long as t
 /* "0.1.0" */
 UFFIZI_API const char* uffizi_version(void);
 
-/* "ok", "invalid_image", ...; the names that result records use. NULL for an unknown value. */
+/* "ok", "invalid_image", ...: the names used in result records. NULL for an unknown value. */
 UFFIZI_API const char* uffizi_status_name(uffizi_status status);
 
-/* The message of the last call that failed in this thread; "" if none did. Valid until the next
- * call that fails in this thread. */
+/* The message of the last call that failed in this thread; "" if none has. Valid until the next
+ * failing call in this thread. */
 UFFIZI_API const char* uffizi_last_error(void);
 
 /* ---- Options ---------------------------------------------------------------------------- */
 
-/* Wherever options are taken, NULL means the defaults. A name that the function does not know, or a
- * value that it cannot read, gives UFFIZI_INVALID_ARGUMENT there. */
+/* NULL for options means the defaults. A name that a function does not know, or a value that it
+ * cannot parse, gives UFFIZI_INVALID_ARGUMENT there. */
 UFFIZI_API uffizi_status uffizi_options_new(uffizi_options** out);
-/* Sets an option, or sets it anew. Truth values are "true" and "false", lists are "1,2,3". */
+/* Sets or replaces an option. Boolean values are "true" and "false", lists are "1,2,3". */
 UFFIZI_API uffizi_status uffizi_options_set(uffizi_options* options, const char* name,
                                             const char* value);
 UFFIZI_API void uffizi_options_free(uffizi_options* options);
 
 /* ---- Pictures --------------------------------------------------------------------------- */
 
-/* Decodes a picture file of any kind that image.h names, which tells how. `name` (may be NULL) is
- * used in messages. Options: exif_orientation  true (default): turn the picture as its EXIF data
- * says alpha             "white" (default): compose transparent pixels over white; "drop": ignore
- *                     alpha
- *   truncated         "refuse" (default) or "fill": a JPEG or PNG that is cut off
- *   page              of a file of several pages or frames, from 1
- *   pdf_dpi           dots an inch of PDF pages, 200
- *   max_pixels        refuse larger pictures
+/* Decodes a picture file in any of the formats listed in image.h. `name` (may be NULL) is used in
+ * messages. Options:
+ *   exif_orientation  "true" (default): rotate the picture according to its EXIF data
+ *   alpha             "white" (default): composite over white; "drop": ignore alpha
+ *   truncated         "refuse" (default) or "fill": what to do with a truncated JPEG or PNG
+ *   page              in a file of several pages or frames, from 1
+ *   pdf_dpi           resolution of PDF pages in dots per inch, 200
+ *   max_pixels        refuse pictures with more pixels
  *   max_file_bytes    refuse larger files */
 UFFIZI_API uffizi_status uffizi_image_decode(const void* bytes, size_t size, const char* name,
                                              const uffizi_options* options, uffizi_image** out);
@@ -114,14 +115,15 @@ UFFIZI_API uffizi_status uffizi_image_read(const char* path, const uffizi_option
 
 typedef enum uffizi_pixel_format {
   UFFIZI_RGB = 0,
-  UFFIZI_BGR = 1, /* as OpenCV and Spark's image source keep them */
+  UFFIZI_BGR = 1, /* the order in OpenCV and Spark's image source */
   UFFIZI_GRAY = 2,
-  UFFIZI_RGBA = 3, /* alpha is not premultiplied; composed over white */
+  UFFIZI_RGBA = 3, /* alpha is not premultiplied; composited over white */
   UFFIZI_BGRA = 4
 } uffizi_pixel_format;
 
-/* Copies pixels of 8 bits a channel. Rows are `stride` bytes apart; 0 means that they are packed.
- * `pixels` holds `size` bytes, which is checked against the rest. `format`: uffizi_pixel_format. */
+/* Copies pixels of 8 bits per channel. Rows are `stride` bytes apart; 0 means that they are packed.
+ * `pixels` has `size` bytes, which is checked against the other arguments. `format`:
+ * uffizi_pixel_format. */
 UFFIZI_API uffizi_status uffizi_image_from_pixels(const void* pixels, size_t size, int width,
                                                   int height, size_t stride, int format,
                                                   uffizi_image** out);
@@ -132,12 +134,12 @@ UFFIZI_API const uint8_t* uffizi_image_pixels(const uffizi_image* image);
 /* `format` is "png" or "jpeg"; `quality` (1..100) is for JPEG. */
 UFFIZI_API uffizi_status uffizi_image_encode(const uffizi_image* image, const char* format,
                                              int quality, uffizi_bytes** out);
-/* A copy of the picture with the answer's boxes, polygons and labels on it. A failed result gives
- * its own status. */
+/* A copy of the picture with the answer's boxes, polygons and labels drawn on it. A failed
+ * result gives its own status. */
 UFFIZI_API uffizi_status uffizi_image_draw(const uffizi_image* image, const uffizi_result* result,
                                            uffizi_image** out);
-/* The same on a copy of at most `max_pixels` pixels: a larger picture is made smaller first, its
- * sides in their proportion. The strip below a text answer comes in addition. */
+/* Draws on a copy of at most `max_pixels` pixels: a larger picture is scaled down first. The strip
+ * below a text answer is not included in this limit. */
 UFFIZI_API uffizi_status uffizi_image_draw_within(const uffizi_image* image,
                                                   const uffizi_result* result, size_t max_pixels,
                                                   uffizi_image** out);
@@ -149,23 +151,23 @@ UFFIZI_API void uffizi_bytes_free(uffizi_bytes* bytes);
 
 /* ---- Model ------------------------------------------------------------------------------ */
 
-/* The path of the Hugging Face folder behind whatever names a model: that folder itself; an
- * artifact of Spark NLP or OpenVINO (zip or folder), which is imported into the cache first; or a
- * name such as "microsoft/Florence-2-large", which is downloaded into the cache unless it is there
- * (models.h). Not ended by a zero. uffizi_engine_load does the same by itself; this is for callers
- * who want to read the folder's files, or to send them elsewhere. */
+/* Returns the path of a model's Hugging Face folder. `source` is that folder itself; an artifact of
+ * Spark NLP or OpenVINO (zip or folder), which is imported into the cache first; or a name such as
+ * "microsoft/Florence-2-large", which is downloaded into the cache if necessary (models.h). The
+ * path is not zero-terminated. uffizi_engine_load does this itself; call it only to read the
+ * folder's files or to send them elsewhere. */
 UFFIZI_API uffizi_status uffizi_model_resolve(const char* source, uffizi_bytes** folder);
 
-/* Loads a model, as uffizi_model_resolve finds it. Options:
+/* Loads a model, located as by uffizi_model_resolve. Options:
  *   compute  "auto" (default), "f32" or "int4"; see engine.h
- *   threads  of one session; 0 (default): all that this process may use
- *   lora     LoRA adapters to merge in, a line each: a folder or a name, "=WEIGHT" after it to have
- *            what it adds counted that many times; see engine.h
- *   engine   "native" (default), or "openvino" where this build has it, for artifacts
- *   device   of OpenVINO: "CPU" (default), "GPU", "NPU" */
+ *   threads  per session; 0 (default): all that this process may use
+ *   lora     LoRA adapters to merge, one a line: a folder or a name, optionally with "=WEIGHT",
+ *            which multiplies its changes; see engine.h
+ *   engine   "native" (default), or "openvino" if this build has it, for artifacts
+ *   device   for OpenVINO: "CPU" (default), "GPU", "NPU" */
 UFFIZI_API uffizi_status uffizi_engine_load(const char* folder, const uffizi_options* options,
                                             uffizi_engine** out);
-/* What was loaded, as one JSON object: the fields of EngineInfo in engine.h. */
+/* The fields of EngineInfo in engine.h, as one JSON object. */
 UFFIZI_API const char* uffizi_engine_info(const uffizi_engine* engine);
 UFFIZI_API void uffizi_engine_free(uffizi_engine* engine);
 
@@ -176,8 +178,9 @@ UFFIZI_API void uffizi_session_free(uffizi_session* session);
  * session of the same engine. */
 UFFIZI_API uffizi_status uffizi_session_encode(uffizi_session* session, const uffizi_image* image,
                                                uffizi_encoded** out);
-/* The same, cut into overlapping tiles, about which things and words are asked: "auto", "3x2"
- * (columns and rows), "1000" (the side in pixels) or "" for none; see TileOptions in engine.h. */
+/* Also encodes overlapping tiles of the picture, about which objects and words are asked: "auto",
+ * "3x2" (columns and rows), "1000" (the side in pixels) or "" for none; see TileOptions in
+ * engine.h. */
 UFFIZI_API uffizi_status uffizi_session_encode_tiles(uffizi_session* session,
                                                      const uffizi_image* image, const char* tiles,
                                                      uffizi_encoded** out);
@@ -190,21 +193,21 @@ typedef struct uffizi_question {
   /* "<OD>", "<CAPTION_TO_PHRASE_GROUNDING>a cat", or a prompt in words; see task.h. */
   const char* text;
   size_t text_size; /* bytes */
-  /* How to search for the answer; what is not named comes from the model's own files:
+  /* How to search for the answer; options that are not set come from the model's own files:
    *   num_beams, early_stopping ("on", "off", "never"), length_penalty, no_repeat_ngram_size,
    *   repetition_penalty, min_length, max_length, do_sample, temperature, top_k, top_p, seed,
-   *   forced_bos, forced_eos, suppress_tokens, eos_token_ids: engine.h tells what they mean;
-   *   max_input_length: refuse a longer prompt, tokens with <s> and </s>;
-   *   min_score: leave out regions whose score is known and lower, 0..1. */
+   *   forced_bos, forced_eos, suppress_tokens, eos_token_ids: see engine.h;
+   *   max_input_length: refuse longer prompts; in tokens, including <s> and </s>;
+   *   min_score: drop regions whose score is known and lower, 0..1. */
   const uffizi_options* options;
 } uffizi_question;
 
-/* Tells how far an answer is: `text` (special tokens included) is the answer so far; with beams it
- * may change. Returning 0 ends this answer, which then is what there is. */
+/* Reports progress: `text` (special tokens included) is the answer so far; with beam search it may
+ * change again. Returning 0 stops this answer, which is then the answer so far. */
 typedef int (*uffizi_progress)(void* user, size_t question, const char* text);
 
-/* Answers the questions together; each answer is the same as if it were asked alone. A question
- * that cannot be asked fails alone: its result has the status and message. `progress` may be
+/* Answers the questions together; each answer is the same as if it were asked alone. An invalid
+ * question does not affect the others: its result has the status and message. `progress` may be
  * NULL. */
 UFFIZI_API uffizi_status uffizi_session_run(uffizi_session* session,
                                             const uffizi_question* questions, size_t count,
@@ -215,7 +218,7 @@ UFFIZI_API size_t uffizi_results_count(const uffizi_results* results);
 UFFIZI_API const uffizi_result* uffizi_results_get(const uffizi_results* results, size_t index);
 UFFIZI_API void uffizi_results_free(uffizi_results* results);
 
-/* UFFIZI_OK, or why this question has no answer; the functions below then give 0 or NULL. */
+/* UFFIZI_OK, or why this question has no answer; the functions below then return 0 or NULL. */
 UFFIZI_API uffizi_status uffizi_result_status(const uffizi_result* result);
 UFFIZI_API const char* uffizi_result_error(const uffizi_result* result);
 
@@ -223,11 +226,11 @@ UFFIZI_API const char* uffizi_result_task(const uffizi_result* result);   /* "<O
 UFFIZI_API const char* uffizi_result_prompt(const uffizi_result* result); /* in words */
 UFFIZI_API const char* uffizi_result_text(const uffizi_result* result);   /* with special tokens */
 UFFIZI_API const int* uffizi_result_token_ids(const uffizi_result* result, size_t* count);
-UFFIZI_API int uffizi_result_truncated(const uffizi_result* result); /* hit the length limit */
+UFFIZI_API int uffizi_result_truncated(const uffizi_result* result); /* reached the length limit */
 /* The parsed answer as JSON, in Hugging Face's schema (task.h, AnswerToJson). */
 UFFIZI_API const char* uffizi_result_json(const uffizi_result* result);
 
-typedef struct uffizi_timings { /* of one result; see types.h */
+typedef struct uffizi_timings { /* seconds, of one result; see types.h */
   double preprocess, vision_encoder, text_encoder, decoder, parse, total;
 } uffizi_timings;
 UFFIZI_API uffizi_timings uffizi_result_timings(const uffizi_result* result);
