@@ -85,12 +85,9 @@ struct GenerationOptions {
 inline constexpr double kMaxCount = std::numeric_limits<int>::max();
 inline constexpr std::tuple kGenerationFields{
     Field{"num_beams", &GenerationOptions::num_beams, "beams",
-          "Number of beams; 1 is greedy "
-          "search",
-          1, kMaxCount},
+          "Number of beams; 1 is greedy search", 1, kMaxCount},
     Field{"early_stopping", &GenerationOptions::early_stopping, "",
-          "Beam search: stop early; on, "
-          "off or never"},
+          "Beam search: stop early; on, off or never"},
     Field{"length_penalty", &GenerationOptions::length_penalty, "",
           "Beam search: above 0 prefers longer answers", -100, 100},
     Field{"no_repeat_ngram_size", &GenerationOptions::no_repeat_ngram_size, "no-repeat-ngram",
@@ -98,9 +95,7 @@ inline constexpr std::tuple kGenerationFields{
     Field{"repetition_penalty", &GenerationOptions::repetition_penalty, "",
           "Above 1 discourages repetition", 0.01, 100},
     Field{"min_length", &GenerationOptions::min_length, "",
-          "Minimum tokens, including <s> and "
-          "</s>",
-          0, kMaxCount},
+          "Minimum tokens, including <s> and </s>", 0, kMaxCount},
     Field{"max_length", &GenerationOptions::max_length, "",
           "Maximum tokens, including the start token", 2, kMaxCount},
     Field{"do_sample", &GenerationOptions::do_sample, "sample", "Sample tokens at random"},
