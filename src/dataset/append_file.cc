@@ -66,7 +66,7 @@ bool IsStream(const fs::path& path) {
   const fs::path place = fs::absolute(path, ignored).lexically_normal();
   const auto first = std::next(place.begin(), place.begin() == place.end() ? 0 : 1);
   if (first != place.end() && (*first == "dev" || *first == "proc")) {
-    // Memory that is mounted below /dev holds files like any other place.
+    // /dev/shm is a memory file system, whose files are like any others.
     if (!place.string().starts_with("/dev/shm/")) return true;
   }
   const auto type = fs::status(path, ignored).type();

@@ -11,8 +11,8 @@
 
 namespace uffizi::dataset {
 
-// A file that only grows, and can be cut back to a length that it had at a checkpoint. An empty
-// path is standard output. All functions throw Error(kIo), whose message names the file.
+// A file that only grows, and can be truncated to its length at a checkpoint. An empty path is
+// standard output. All functions throw Error(kIo), whose message names the file.
 class AppendFile {
  public:
   explicit AppendFile(std::filesystem::path path) : path_(std::move(path)) {}
@@ -20,15 +20,15 @@ class AppendFile {
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;
 
-  // Makes the file, with its folders, over what is the job's own or may be `over`written; or, for
-  // a job that goes on, opens it and cuts it to `length` bytes. What is no regular file (a pipe, a
-  // terminal) is only written to. Throws as JobFiles does.
+  // Creates the file and its folders, replacing only the job's own file or `over`. For a resumed
+  // job, opens the file and truncates it to `length` bytes. Anything but a regular file (a pipe, a
+  // terminal) is only written to. Throws like JobFiles.
   void Begin(JobFiles& files, const std::optional<FileIdentity>& over);
   void GoOn(JobFiles& files, uint64_t length);
 
   void Append(std::string_view bytes);
 
-  // Hands all bytes to the system; with `durable`, on to the disk.
+  // Writes all bytes to the system; with `durable`, to the disk.
   void Flush(bool durable);
 
   uint64_t length() const { return length_ + buffer_.size(); }
@@ -44,8 +44,8 @@ class AppendFile {
   std::string buffer_;   // not yet written
 };
 
-// Whether a path is no file that a job could have made: a pipe, a terminal, /dev/null, or whatever
-// /dev/stdout is.
+// Whether a path cannot be a file made by a job: a pipe, a terminal, /dev/null, or the target of
+// /dev/stdout.
 bool IsStream(const std::filesystem::path& path);
 
 }  // namespace uffizi::dataset

@@ -41,14 +41,14 @@ std::string_view Trim(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
-// Tells apart two states of a list of names.
+// A hash to detect changes of a list of names.
 std::string Fingerprint(const std::vector<std::string>& names) {
   uint64_t hash = HashText("");
   for (const std::string& name : names) hash = HashText(name + '\n', hash);
   return HexOf(hash);
 }
 
-// Scalars of YAML, one after another.
+// Reads YAML scalars one after another.
 class Scanner {
  public:
   Scanner(std::string_view text, const std::string& source) : text_(text), source_(source) {}
@@ -110,7 +110,7 @@ class Scanner {
     Fail(source_, "a quote in its names is not closed");
   }
 
-  // As JSON's strings, which most of these are.
+  // Parsed as a JSON string, which most of these are.
   std::string DoubleQuoted() {
     for (size_t i = 1; i < text_.size(); ++i) {
       if (text_[i] == '\\') {
@@ -143,7 +143,7 @@ NamesBlock FindNames(const std::vector<std::string_view>& lines) {
   block.end = block.first + 1;
   const std::string_view value = Trim(lines[block.first].substr(6));
   const bool flow = value.starts_with('[') || value.starts_with('{');
-  // A flow value may go on over lines of any indentation; a block ends with the next key.
+  // A flow value may continue over lines of any indentation; a block ends at the next key.
   const char close = value.starts_with('[') ? ']' : '}';
   const auto ends_flow = [&](std::string_view line) { return Trim(line).ends_with(close); };
   if (flow && ends_flow(value)) return block;
@@ -223,7 +223,7 @@ std::vector<std::string> ParseClassLines(std::string_view text, const std::strin
       ++empty;
       continue;
     }
-    // An empty line in the middle could be a class or none; numbers after it would be a guess.
+    // An empty line in the middle may or may not be a class, so the numbers after it are ambiguous.
     if (empty > 0) Fail(source, "line " + std::to_string(names.size() + 1) + " is empty");
     names.emplace_back(name);
   }
@@ -254,7 +254,7 @@ std::string WithYamlNames(std::string_view text, const std::vector<std::string>&
   std::string block = std::string(kMark) + Fingerprint(names) + "\nnames:\n";
   for (size_t i = 0; i < names.size(); ++i) {
     block += "  " + std::to_string(i) + ": ";
-    // YAML takes JSON's strings.
+    // JSON strings are valid YAML.
     block +=
         nlohmann::json(names[i]).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
         "\n";

@@ -9,24 +9,24 @@
 
 namespace uffizi::dataset {
 
-// The names in a list of classes: a line each, or the `names` of a data.yaml as Ultralytics has it
-// (a list or a map, in flow or block style), by the ending of the file's name. Throws Error:
-// kNotFound, kInvalidArgument if they cannot be read, are not numbered from 0 on, or are none.
+// Reads a list of classes: one name a line, or the `names` of a data.yaml in Ultralytics' format (a
+// list or a map, in flow or block style), depending on the file's extension. Throws Error:
+// kNotFound, or kInvalidArgument if they cannot be parsed, are not numbered from 0, or are empty.
 std::vector<std::string> ReadClassFile(const std::filesystem::path& file);
 
-// The same for a text. `source` is for messages.
+// Parse a text. `source` is used in messages.
 std::vector<std::string> ParseClassLines(std::string_view text, const std::string& source);
 std::vector<std::string> ParseYamlNames(std::string_view text, const std::string& source);
 
-// The text of a data.yaml with other names (and their count, if it has one); all else stays. A new
-// one for an empty text.
+// Replaces the names in the text of a data.yaml (and their count, if it has one) and keeps
+// everything else. Makes a new file if the text is empty.
 std::string WithYamlNames(std::string_view text, const std::vector<std::string>& names);
 
-// The classes that a YOLO data set has, by its classes.txt and data.yaml.
+// The classes of a YOLO data set, from its classes.txt and data.yaml.
 struct DataSetClasses {
   std::vector<std::string> names;
   bool found = false;
-  // Written by this program, and nobody has changed the names since: they may be added to.
+  // Written by this program and not changed since, so names may be added.
   bool ours = false;
 };
 

@@ -9,7 +9,7 @@
 namespace uffizi::dataset {
 namespace {
 
-// On one line, without blanks around it.
+// Puts a name on one line, without surrounding blanks.
 std::string Clean(std::string name) {
   std::replace_if(
       name.begin(), name.end(), [](unsigned char c) { return c < ' '; }, ' ');

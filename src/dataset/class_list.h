@@ -11,23 +11,23 @@
 
 namespace uffizi::dataset {
 
-// Which classes there are, and their numbers: the order in which they stand.
+// The classes, numbered in this order.
 struct ClassNames {
   std::vector<std::string> names;
-  bool fixed = false;  // other labels are left out; else they come behind
+  bool fixed = false;  // other labels are dropped; otherwise they are added at the end
 };
 
-// The names of a list on the command line. Throws Error(kInvalidArgument) if one is empty or there
+// A fixed list from the command line. Throws Error(kInvalidArgument) if a name is empty or occurs
 // twice.
 ClassNames FixedClasses(std::vector<std::string> names);
 
-// Finds classes by labels. In a fixed list the case of letters may differ.
+// Finds classes by label. In a fixed list, case is ignored.
 class ClassIndex {
  public:
   explicit ClassIndex(ClassNames classes);
 
   std::optional<size_t> Find(const std::string& label) const;
-  // As Find, but a label that is new comes behind, unless the list is fixed.
+  // Like Find(), but adds a new label at the end unless the list is fixed.
   std::optional<size_t> FindOrAdd(const std::string& label);
 
   const std::vector<std::string>& names() const { return classes_.names; }
@@ -40,8 +40,8 @@ class ClassIndex {
   std::map<std::string, size_t> ids_;
 };
 
-// The classes of a data set in the making, kept in a file of one name a line, so that a job that
-// goes on gives the same numbers.
+// The classes of a data set while it is written, stored in a file with one name a line, so that a
+// resumed job assigns the same numbers.
 class ClassList {
  public:
   // `path`: the file, in the job's folder.
@@ -50,15 +50,15 @@ class ClassList {
 
   AppendFile& file() { return file_; }
 
-  // Once the file is open: reads what it holds, or writes the names that there are.
+  // Call this once the file is open: reads its names, or writes the initial ones.
   void Begin();
 
-  // The number of a region's class, from 0; nothing if it is to be left out. A region without label
-  // is an "object".
+  // The number of a region's class, from 0; nothing if the region is to be dropped. A region
+  // without a label is an "object".
   std::optional<size_t> IdOf(const Region& region);
 
   const std::vector<std::string>& names() const { return index_.names(); }
-  size_t outside() const { return outside_; }  // regions that were left out
+  size_t outside() const { return outside_; }  // regions that were dropped
 
  private:
   AppendFile file_;

@@ -10,7 +10,7 @@ namespace uffizi::dataset {
 namespace {
 
 namespace fs = std::filesystem;
-using json = nlohmann::ordered_json;  // members stay in their order
+using json = nlohmann::ordered_json;  // keeps the order of members
 
 constexpr size_t kMaxBytes = size_t{4} << 30;
 

@@ -9,10 +9,10 @@
 
 namespace uffizi::dataset {
 
-// A COCO file that is to go on, as text whose lists can be added to.
+// An existing COCO file as text to whose lists items can be appended.
 struct CocoFile {
-  std::string head;                     // all but the three lists, up to that of the images
-  std::string images, annotations;      // "\n{...},\n{...}"
+  std::string head;                 // everything except the three lists, up to that of the images
+  std::string images, annotations;  // "\n{...},\n{...}"
   std::vector<std::string> categories;  // "{...}"
   std::vector<std::string> category_names;
   std::vector<int64_t> category_ids;
@@ -21,7 +21,7 @@ struct CocoFile {
   int64_t annotation_count = 0;
 };
 
-// Throws Error(kInvalidArgument) if it is no COCO file, kNotFound, kIo.
+// Throws Error: kInvalidArgument if it is not a COCO file, kNotFound, kIo.
 CocoFile ReadCocoFile(const std::filesystem::path& path);
 
 }  // namespace uffizi::dataset

@@ -18,8 +18,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// {"images": [...], "annotations": [...], "categories": [...]}. The pictures go straight into the
-// file; annotations and categories wait in files of their own until the pictures' list is closed.
+// {"images": [...], "annotations": [...], "categories": [...]}. The pictures are written directly
+// to the file; annotations and categories are kept in separate files until the list of pictures is
+// closed.
 class CocoSink : public Sink {
  public:
   CocoSink(const fs::path& path, const fs::path& work_folder, ClassNames classes)
@@ -30,7 +31,7 @@ class CocoSink : public Sink {
 
   std::string description() const override { return "coco " + path_.string(); }
 
-  // A file that is there and goes on (append) stays until the job ends: the new one grows in the
+  // An existing file that is extended (append) is kept until the job ends; the new one grows in the
   // job's folder.
   void Use(JobFiles& files, std::optional<Existing> existing) override {
     Sink::Use(files, existing);
@@ -75,7 +76,7 @@ class CocoSink : public Sink {
 
   size_t outside() const override { return categories_->outside(); }
 
-  // Pictures that could not be read have no size, and COCO no place for them.
+  // Pictures that could not be read have no size, which COCO requires.
   void Add(const Record& record) override {
     if (record.width == 0) return;
     if (Has(record)) return CountKept();
@@ -130,7 +131,7 @@ class CocoSink : public Sink {
     return (before_ ? before_->last_category : 0) + static_cast<int64_t>(number - old) + 1;
   }
 
-  // A list that was given must begin with the classes that are there, under the same numbers.
+  // A given list must begin with the existing classes, under the same numbers.
   void CheckClasses() const {
     if (!given_.fixed) return;
     for (size_t i = 0; i < before_->category_names.size(); ++i) {
@@ -175,7 +176,7 @@ class CocoSink : public Sink {
 
   fs::path path_, work_folder_;
   ClassNames given_;
-  std::optional<CocoFile> before_;  // what goes on
+  std::optional<CocoFile> before_;  // the file that is extended
   std::optional<FileIdentity> seen_;
   std::string head_ =
       "{\"info\": {\"description\": \"Annotated by Uffizi\"}, \"licenses\": [],\n\"images\": [";

@@ -8,11 +8,11 @@
 
 namespace uffizi::dataset {
 
-// Reads a row of separated values as RFC 4180 has them: fields may be quoted, and quoted ones may
-// hold separators, line breaks and doubled quotes. False at the end.
+// Reads a row of separated values (RFC 4180): fields may be quoted, and quoted ones may contain
+// separators, line breaks and doubled quotes. False at the end.
 bool ReadCsvRow(std::istream& in, char separator, std::vector<std::string>& fields);
 
-// Appends a field, quoted if it must be.
+// Appends a field, quoted if necessary.
 void AppendCsvField(std::string_view text, std::string& out);
 
 }  // namespace uffizi::dataset

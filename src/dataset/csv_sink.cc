@@ -17,7 +17,7 @@ std::string Number(float value) {
   return text;
 }
 
-// "x y x y ...", one polygon after another with ';' between.
+// "x y x y ...", with ';' between polygons.
 std::string Points(const Region& region) {
   std::string text;
   for (const Polygon& polygon : Outlines(region)) {

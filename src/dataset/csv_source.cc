@@ -11,8 +11,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The pictures named in a column; relative paths start at the table's folder. A cell may also be
-// the picture itself, in base64.
+// The pictures named in a column; relative paths are relative to the table's folder. A cell may
+// also be the picture itself, in base64.
 class Csv : public Source {
  public:
   Csv(const fs::path& path, const std::string& column, const FetchOptions& fetch)
@@ -74,7 +74,7 @@ class Csv : public Source {
   }
 
  private:
-  // What comes after the header of a data URI, or the whole cell of a column of bytes.
+  // The part after the header of a data URI, or the whole cell of a column of bytes.
   std::optional<std::string> FindBase64(const std::string& cell) const {
     static constexpr std::string_view kMark = ";base64,";
     if (cell.starts_with("data:")) {

@@ -10,8 +10,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A folder and all below it. Only the listings of the folders above the current picture are held in
-// memory. Hidden files and folders are left out; links to folders too, as they may lead in circles.
+// A folder and all below it. Only the listings of the folders above the current picture are kept in
+// memory. Hidden files and folders are skipped, and so are links to folders, which may form cycles.
 class Folder : public Source {
  public:
   Folder(const fs::path& root, const std::vector<fs::path>& skipped, bool videos)

@@ -9,7 +9,7 @@ namespace {
 
 using Span = std::pair<int, int>;  // rows [first, second) of a column
 
-// The spans in which the column with centre `x` lies inside the polygon.
+// Adds the spans in which the column with centre `x` is inside the polygon.
 void AddSpans(const Polygon& polygon, double x, int height, std::vector<double>& crossings,
               std::vector<Span>& spans) {
   crossings.clear();
@@ -76,7 +76,7 @@ RunLengths EncodeMask(std::span<const Polygon> polygons, int width, int height) 
         one = begin;
         at = end;
       } else {
-        at = std::max(at, end);  // touches or overlaps the run before
+        at = std::max(at, end);  // touches or overlaps the previous run
       }
     }
   }

@@ -11,8 +11,8 @@
 
 namespace uffizi::dataset {
 
-// A mask as lengths of runs of 0 and 1 in turn, 0 first, down the columns from the left, which is
-// COCO's order.
+// A mask as lengths of alternating runs of 0 and 1, starting with 0, in COCO's order: down the
+// columns, from left to right.
 struct RunLengths {
   std::vector<uint32_t> counts;
   uint64_t area = 0;  // pixels that are 1
@@ -22,8 +22,8 @@ struct RunLengths {
 // width x height.
 RunLengths EncodeMask(std::span<const Polygon> polygons, int width, int height);
 
-// Run lengths as pycocotools writes them: 5 bits a character, differences to the count before the
-// last.
+// Compresses run lengths like pycocotools: 5 bits per character, as differences to the count two
+// before.
 std::string CompressRunLengths(std::span<const uint32_t> counts);
 
 }  // namespace uffizi::dataset

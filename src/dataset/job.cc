@@ -13,7 +13,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kCheckpointInterval{250};
 constexpr std::chrono::milliseconds kPatience{100};
 
-// The job while it runs.
+// A running job.
 class Run {
  public:
   explicit Run(Job& job)
@@ -67,13 +67,13 @@ class Run {
         file->Begin(job_files_, replace ? IdentityOf(file->path()) : std::nullopt);
       }
     }
-    // From here on the outputs belong to this job: a run that is killed before its first picture is
-    // one that can be gone on with.
+    // From here on the outputs belong to this job: even a run that is killed before its first
+    // picture can be resumed.
     if (job_.journal != nullptr) job_.journal->Write(state_);
     for (const auto& sink : job_.sinks) sink->Begin();
   }
 
-  // Steps over the pictures that earlier runs have dealt with.
+  // Skips the pictures that earlier runs have processed.
   void SkipDone(Source& source, PictureNamer& namer) {
     uint64_t hash = HashText("");
     Record record;
@@ -101,7 +101,7 @@ class Run {
     return options;
   }
 
-  // Whether all that would come of a picture is there already, and stays.
+  // Whether all outputs of a picture exist and are kept.
   bool IsThere(const Record& record) const {
     const auto has = [&](const std::unique_ptr<Sink>& sink) {
       return sink->Keeps() && sink->Has(record);
@@ -144,7 +144,7 @@ class Run {
     last_checkpoint_ = Clock::now();
   }
 
-  // What sinks have left as it was or left out.
+  // Adds up what sinks have kept or dropped.
   void Count() {
     state_.kept = earlier_.kept;
     size_t outside = 0;

@@ -14,11 +14,11 @@
 namespace uffizi::dataset {
 
 struct JobProgress {
-  size_t done = 0;             // pictures, those of earlier runs included
+  size_t done = 0;             // pictures, including those of earlier runs
   size_t failed = 0;           // of those
   size_t before = 0;           // done by earlier runs
   double seconds = 0;          // of this run
-  std::optional<Error> error;  // of the picture done last
+  std::optional<Error> error;  // of the last picture
 };
 
 struct Job {
@@ -26,27 +26,27 @@ struct Job {
   std::shared_ptr<const Engine> engine;
   PipelineOptions pipeline;
   std::vector<std::unique_ptr<Sink>> sinks;
-  Journal* journal = nullptr;                        // null: the job cannot be gone on with
-  PictureNamer::Options naming;                      // as the sinks need it
-  std::optional<Existing> existing;                  // empty: as is usual for each sink
+  Journal* journal = nullptr;                        // null: the job cannot be resumed
+  PictureNamer::Options naming;                      // as needed by the sinks
+  std::optional<Existing> existing;                  // empty: the default of each sink
   bool drop_invalid = false;                         // leave error records out
-  const std::atomic<bool>* stop = nullptr;           // set by whoever wants the job to end early
+  const std::atomic<bool>* stop = nullptr;           // set to end the job early
   std::function<void(const JobProgress&)> progress;  // after each picture and once a second
 };
 
 struct JobSummary {
   JobProgress progress;
   bool finished = false;  // false: stopped early
-  // Of this run and those before it.
-  size_t already_there = 0;  // pictures that were not asked about, as all that would come was there
-  size_t kept = 0;           // other single files that were there and stayed
-  size_t outside = 0;        // regions left out, as their label is none of the classes
-  LeftOut left_out = {};     // files of folders that were no pictures
+  // In this run and earlier ones.
+  size_t already_there = 0;  // pictures that were skipped because all their outputs exist
+  size_t kept = 0;           // other per-picture files that existed and were kept
+  size_t outside = 0;        // regions dropped because their label is not among the classes
+  LeftOut left_out = {};     // files in folders that are not pictures
 };
 
-// Runs a job to its end, from where its journal says that it stopped. Throws Error: kIo if an
-// output cannot be written, in which case the journal tells how far it got; kInvalidArgument if the
-// pictures before that point are no longer the same.
+// Runs a job to its end, starting where its journal says that it stopped. Throws Error: kIo if an
+// output cannot be written (the journal then records how far it got), kInvalidArgument if the
+// pictures before that point have changed.
 JobSummary RunJob(Job& job);
 
 }  // namespace uffizi::dataset

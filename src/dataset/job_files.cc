@@ -20,7 +20,7 @@ using nlohmann::json;
 
 constexpr std::string_view kTokenLine = "token ";
 constexpr std::string_view kFolderLine = "folder ";
-// What a job writes after its last sign of life, at most.
+// Upper bound on how long a job writes after its last recorded activity.
 constexpr int64_t kMargin = 2'000'000'000;
 
 uint64_t HashPath(const fs::path& path) {
@@ -28,7 +28,7 @@ uint64_t HashPath(const fs::path& path) {
   return HashText(fs::absolute(path, ignored).lexically_normal().native());
 }
 
-// Inodes are used again, and some file systems number anew with each mount; a time of birth is not.
+// Inodes are reused, and some file systems renumber them with each mount; a birth time is unique.
 uint64_t HashNumbers(std::initializer_list<int64_t> numbers) {
   std::string text;
   for (const int64_t number : numbers) text += std::to_string(number) + ' ';
@@ -89,7 +89,7 @@ void JobFiles::Attach(int record, int64_t alive) {
   std::sort(made_.begin(), made_.end());
   for (const std::string& folder : folders_) RemoveParts(folder, token_);
   folders_.clear();
-  // A line that a kill has cut off must not take the next one with it.
+  // A line that was cut off when the job was killed must not spoil the next one.
   if (!text.empty() && text.back() != '\n') Note("\n");
   if (!known) Note(std::string(kTokenLine) + token_ + "\n");
 }
@@ -127,7 +127,8 @@ void JobFiles::NoteFolder(const fs::path& path) {
   const std::string folder = fs::absolute(path, ignored).parent_path().lexically_normal().string();
   const std::lock_guard lock(mutex_);
   if (record_ < 0 || !folders_.insert(folder).second) return;
-  if (folders_.size() > 10'000) folders_ = {folder};  // noted again then, and no more
+  if (folders_.size() > 10'000)
+    folders_ = {folder};  // they are recorded again then, which is harmless
   Note(std::string(kFolderLine) +
        json(folder).dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
 }

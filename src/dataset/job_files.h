@@ -15,51 +15,50 @@
 
 namespace uffizi::dataset {
 
-// What becomes of outputs that exist and were not made by this job.
+// What to do with outputs that exist and were not made by this job.
 enum class Existing {
-  kRefuse,     // the job does not begin
-  kKeep,       // they stay, and their pictures are left out
+  kRefuse,     // the job does not start
+  kKeep,       // they are kept, and their pictures skipped
   kOverwrite,  // they are replaced
-  kAppend,     // answers come behind what a .txt holds; of other outputs as kRefuse
-  kPrepend,    // answers come before it
+  kAppend,     // answers are added at the end of a .txt; like kRefuse for other outputs
+  kPrepend,    // answers are added at the beginning
 };
 
-// The files that a job makes, with a record of them on disk: after a kill the job knows which of
-// the files that exist are its own, and touches no others. A file is in the record before it has
-// its name. May be used by several threads.
+// The files that a job makes, with a record of them on disk. After being killed, the job recognizes
+// its own files and touches no others. A file is recorded before it gets its name. Thread-safe.
 class JobFiles {
  public:
-  // Without a record: nothing that exists is this job's own.
+  // Without a record: no existing file is this job's own.
   JobFiles() : token_(MakeToken()) {}
   ~JobFiles();
   JobFiles(const JobFiles&) = delete;
   JobFiles& operator=(const JobFiles&) = delete;
 
-  // Goes on with the record in an open file, which may be empty, and removes what a killed run left
-  // unfinished. A file that grew is the job's own only if nobody has written to it after `alive`,
-  // when the job last was; ns.
+  // Continues the record in an open file, which may be empty, and removes temporary files of a
+  // killed run. A growing file is the job's own only if it has not been written to after `alive`,
+  // the time of the job's last activity, in ns.
   void Attach(int record, int64_t alive);
 
-  // Hands the record on to the disk.
+  // Flushes the record to disk.
   void Sync() const;
 
-  // Whether an earlier run of this job made the file that stands there, and it is as it was.
+  // Whether an earlier run of this job made the file, and it has not changed since.
   bool Owns(const std::filesystem::path& path) const;
-  // Whether something stands there that this job did not make.
+  // Whether the path exists and was not made by this job.
   bool IsOthers(const std::filesystem::path& path) const;
 
-  // Writes a file whole, over what is the job's own or `over`, which the caller has seen. Throws
-  // Error: kInvalidArgument if anything else stands there, kIo.
+  // Writes a complete file, replacing only the job's own or `over`, which the caller has seen.
+  // Throws Error: kInvalidArgument if anything else exists there, kIo.
   FileIdentity Write(const std::filesystem::path& path, std::string_view bytes,
                      const std::optional<FileIdentity>& over = {});
-  // A symbolic link, likewise.
+  // Makes a symbolic link under the same conditions.
   void Link(const std::filesystem::path& target, const std::filesystem::path& link,
             const std::optional<FileIdentity>& over = {});
 
-  // A new file that will grow, likewise. Gives its descriptor.
+  // Creates a file that will grow, under the same conditions. Returns its descriptor.
   int Grow(const std::filesystem::path& path, const std::optional<FileIdentity>& over = {});
-  // A file that earlier runs of this job have let grow, cut back to `length`; kInvalidArgument if
-  // it is gone, shorter, or no longer as the job left it.
+  // Reopens a growing file of earlier runs of this job, truncated to `length`; kInvalidArgument if
+  // it is missing, shorter, or has changed since the job stopped.
   int GrowOn(const std::filesystem::path& path, uint64_t length);
 
  private:
@@ -75,7 +74,7 @@ class JobFiles {
   int64_t alive_ = 0;
   std::vector<Entry> made_;  // by earlier runs; sorted
   mutable std::mutex mutex_;
-  std::set<std::string> folders_;  // in which there may be unfinished files
+  std::set<std::string> folders_;  // that may contain temporary files
 };
 
 }  // namespace uffizi::dataset

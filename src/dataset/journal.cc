@@ -61,7 +61,7 @@ Journal::Journal(fs::path folder, bool by_name)
 Journal::~Journal() { Leave(); }
 
 void Journal::Leave() {
-  // A job that failed before it touched its outputs leaves nothing behind.
+  // A job that failed before it wrote any output leaves nothing behind.
   if (!written_) folder_.RemoveAll();
   close(lock_);
 }
@@ -95,7 +95,7 @@ void Journal::Begin(JobOptions options, bool restart) {
   options_ = std::move(options);
   if (restart) return;
   std::string reason = damage_;
-  if (reason.empty() && done() > 0) {  // else nothing is lost, whatever it was
+  if (reason.empty() && done() > 0) {  // otherwise nothing is lost
     const std::string difference = Difference(left_options_, options_);
     if (!difference.empty()) {
       reason = "contains an unfinished job with other options (" + difference +
@@ -125,7 +125,7 @@ void Journal::Write(const Checkpoint& checkpoint) {
 }
 
 void Journal::Remove() {
-  folder_.Remove(kFileName);  // first: without it the rest means nothing
+  folder_.Remove(kFileName);  // first: without it the rest is meaningless
   folder_.RemoveAll();
 }
 

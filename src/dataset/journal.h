@@ -13,27 +13,27 @@
 
 namespace uffizi::dataset {
 
-// How far a job is.
+// The progress of a job.
 struct Checkpoint {
-  size_t done = 0;                // pictures that were dealt with
+  size_t done = 0;                // processed pictures
   size_t failed = 0;              // of those
-  size_t already_there = 0;       // of those, as all that would come of them was there already
-  size_t kept = 0;                // single files that were there already, of other pictures
-  size_t outside = 0;             // regions whose label is none of the classes
+  size_t already_there = 0;       // of those, skipped because all their outputs exist
+  size_t kept = 0;                // existing per-picture files of other pictures
+  size_t outside = 0;             // regions whose label is not among the classes
   uint64_t names = 0;             // hash of the pictures' names
   std::vector<uint64_t> lengths;  // of the sinks' files, bytes
 };
 
-// What makes a job this job and no other: names and values, for the message if they differ.
+// The options that identify a job: names and values, used in the message if they differ.
 using JobOptions = std::map<std::string, std::string>;
 
-// A folder beside the output that lives as long as the job is not finished. It holds the
-// checkpoint, a lock, the record of the files that the job made, and what sinks must keep aside.
+// A folder beside the output that exists until the job is finished. It contains the checkpoint, a
+// lock, the record of the files that the job made, and temporary data of sinks.
 class Journal {
  public:
-  // Locks the folder, which is made if need be, and reads what an earlier run left. Throws
-  // Error(kInvalidArgument) if another process holds it, or if anything else is in it; Error(kIo).
-  // `by_name`: nobody named this folder, which is called after an output.
+  // Locks the folder, creating it if necessary, and reads the state of an earlier run. Throws
+  // Error(kInvalidArgument) if another process holds it or it contains anything else; Error(kIo).
+  // `by_name`: the user did not name this folder; its name is derived from an output.
   explicit Journal(std::filesystem::path folder, bool by_name = true);
   ~Journal();
   Journal(const Journal&) = delete;
@@ -42,20 +42,20 @@ class Journal {
   const std::filesystem::path& folder() const { return folder_.path(); }
   JobFiles& files() { return files_; }
 
-  // How many pictures an unfinished job has dealt with.
+  // Number of pictures that an unfinished job has processed.
   size_t done() const;
 
-  // Before the first Write. Throws Error(kInvalidArgument) if the unfinished job has other options
-  // and `restart` is not set, or its journal cannot be read.
+  // Call this before the first Write(). Throws Error(kInvalidArgument) if the unfinished job has
+  // other options and `restart` is not set, or its journal cannot be read.
   void Begin(JobOptions options, bool restart);
 
-  // Where an earlier run of this job got to; nothing if there was none, or after a restart.
+  // The checkpoint of an earlier run of this job; nothing if there was none, or after a restart.
   const std::optional<Checkpoint>& found() const { return found_; }
 
-  // Replaces the checkpoint, in one step. What it speaks of must have reached the disk.
+  // Replaces the checkpoint atomically. The data that it refers to must already be on disk.
   void Write(const Checkpoint& checkpoint);
 
-  // The job is finished: removes the folder, if nobody else made it.
+  // Removes the folder when the job is finished, unless it existed before.
   void Remove();
 
  private:
@@ -65,7 +65,7 @@ class Journal {
   OwnFolder folder_;
   JobOptions options_, left_options_;
   std::optional<Checkpoint> left_, found_;
-  std::string damage_;  // why what was left cannot be read
+  std::string damage_;  // why the state of an earlier run cannot be read
   JobFiles files_;
   int lock_ = -1;
   bool written_ = false;  // there is a checkpoint

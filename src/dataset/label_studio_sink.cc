@@ -54,7 +54,7 @@ class LabelStudioSink : public Sink {
   void Finish() override { file_.Append(file_.length() == 0 ? "[]\n" : "\n]\n"); }
 
  private:
-  // What Label Studio fetches the picture by.
+  // The address from which Label Studio fetches the picture.
   std::string Address(const std::string& name) const {
     if (prefix_.empty()) return name;
     static constexpr char kHex[] = "0123456789ABCDEF";

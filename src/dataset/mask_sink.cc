@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The polygons of a region; of a box, its corners.
+// The polygons of a region; for a box, its corners.
 std::vector<Polygon> Shape(const Region& region, int width, int height) {
   std::vector<Polygon> polygons = Outlines(region);
   if (!polygons.empty()) return polygons;
@@ -67,7 +67,7 @@ class MaskSink : public Sink {
     return (layout_ == MaskLayout::kRegions ? "masks " : "indexed masks ") + folder_.string();
   }
 
-  // Of files for single regions the first one: how many there will be, nobody knows.
+  // For one file per region, only the first: their number is not known yet.
   std::vector<fs::path> FilesOf(const Record& record) const override {
     std::vector<fs::path> paths;
     for (const std::string& task : tasks_) {
@@ -101,7 +101,7 @@ class MaskSink : public Sink {
       }
       return;
     }
-    // The first region lies on top, as it comes first in the answer.
+    // The first region of the answer is painted last, so that it is on top.
     std::vector<uint16_t> image(pixels);
     for (size_t i = std::min<size_t>(regions.size(), UINT16_MAX); i > 0; --i) {
       Paint(regions[i - 1], result.width, result.height, static_cast<uint16_t>(i), image);
@@ -111,7 +111,7 @@ class MaskSink : public Sink {
                      EncodeGreyPng(image, result.width, result.height, depth));
   }
 
-  // Of one region, from 1, or of all.
+  // The file for one region, numbered from 1, or for all.
   fs::path PathOf(const Record& record, const std::string& task, size_t number) const {
     fs::path path = folder_ / record.output_name;
     path += '.';

@@ -28,7 +28,7 @@ PictureNamer::PictureNamer(Options options) : options_(std::move(options)) {
     yolo_images_ = fs::weakly_canonical(options_.yolo / "images", ignored);
 }
 
-// Where a picture already lies below the data set's images/.
+// The path of a picture that is already below the data set's images/.
 std::optional<fs::path> PictureNamer::PlaceInDataSet(const fs::path& file) {
   std::error_code error;
   const fs::path folder = file.parent_path();
@@ -45,7 +45,7 @@ void PictureNamer::Name(Record& record) {
   const PictureRef& picture = record.picture;
   record.output_name = outputs_.Give(picture.stem, picture.name);
   if (options_.sidecars && !picture.file.empty()) {
-    // Two pictures side by side may differ in their extension alone.
+    // Two pictures in a folder may differ only in their extension.
     fs::path stem = picture.file;
     record.sidecar = sidecars_.Give(stem.replace_extension(), picture.file);
   }

@@ -12,8 +12,8 @@
 
 namespace uffizi::dataset {
 
-// Gives each picture a name of its own for files made from it: "cat", for a second one "cat.png"
-// (its file name), then "cat-2", "cat-3". Depends only on the pictures before it.
+// Gives each picture a unique name for files made from it: "cat", for a second one "cat.png" (its
+// file name), then "cat-2", "cat-3". Depends only on the pictures before it.
 class OutputNames {
  public:
   std::filesystem::path Give(const std::filesystem::path& stem,
@@ -22,16 +22,16 @@ class OutputNames {
  private:
   bool Take(const std::filesystem::path& name);
 
-  // Hashes rather than names: a million names would be a hundred megabytes, and two names of one
-  // hash only cost a "-2".
+  // Hashes instead of names: a million names would take a hundred megabytes, and a hash collision
+  // only adds a "-2".
   std::unordered_set<uint64_t> taken_;
 };
 
-// Names the files that are made for each picture. Sees the pictures in their order.
+// Names the files that are made for each picture. Must see the pictures in order.
 class PictureNamer {
  public:
   struct Options {
-    bool sidecars = false;       // there will be files beside the pictures
+    bool sidecars = false;       // files will be written beside the pictures
     std::filesystem::path yolo;  // the folder of a YOLO data set, or ""
   };
   explicit PictureNamer(Options options);
@@ -44,11 +44,11 @@ class PictureNamer {
 
   Options options_;
   std::filesystem::path yolo_images_;                   // without links
-  std::filesystem::path last_folder_, last_canonical_;  // of the picture before
+  std::filesystem::path last_folder_, last_canonical_;  // of the previous picture
   OutputNames outputs_, sidecars_, yolo_;
 };
 
-// 64-bit FNV-1a of `text`, going on from `hash`.
+// 64-bit FNV-1a of `text`, continuing from `hash`.
 uint64_t HashText(std::string_view text, uint64_t hash = 0xcbf29ce484222325u);
 
 // 16 digits.

@@ -8,7 +8,7 @@
 namespace uffizi::dataset {
 namespace {
 
-// "2.5" of 2.5 seconds, "2" of 2.
+// "2.5" for 2.5 seconds, "2" for 2.
 std::string ShortNumber(double number) {
   char buffer[32];
   const auto end =
@@ -50,13 +50,13 @@ class Pages : public Source {
     if (video_ != nullptr) return video_->Read(max_bytes);
     if (!bytes_) return source_->Read(max_bytes);
     if (next_ < selected_.size()) return *bytes_;
-    return std::exchange(bytes_, std::nullopt).value();  // nobody asks for it again
+    return std::exchange(bytes_, std::nullopt).value();  // it is not needed again
   }
 
   LeftOut left_out() const override { return source_->left_out(); }
 
  private:
-  // Finds the pages of the file that comes next. False if it is a picture by itself.
+  // Finds the pages of the next file. Returns false if it is a single picture.
   bool Select() {
     try {
       bytes_ = source_->Read(decode_.max_file_bytes);
@@ -84,8 +84,8 @@ class Pages : public Source {
     return true;
   }
 
-  // Whether the frame is shown at a multiple of `every`. The last one counts as long as the one
-  // before.
+  // Whether the frame is shown at a multiple of `every`. The last frame is assumed to last as long
+  // as the one before.
   bool IsDue(size_t page) const {
     constexpr double kTolerance = 1e-6;
     const std::vector<double>& begins = info_.seconds;
@@ -103,7 +103,7 @@ class Pages : public Source {
     PictureRef picture = file_;
     picture.page = page;
     picture.pages = info_.count;
-    picture.file.clear();  // it is not all of the file
+    picture.file.clear();  // it is only part of the file
     if (!info_.seconds.empty()) {
       picture.seconds = info_.seconds[page - 1];
       picture.name.append("#t=").append(ShortNumber(*picture.seconds));

@@ -8,7 +8,7 @@
 namespace uffizi::dataset {
 namespace {
 
-// File contents that may wait to be decoded.
+// Maximum bytes of files waiting to be decoded.
 constexpr size_t kRawBytes = size_t{64} << 20;
 
 SchedulerOptions OptionsOf(const PipelineOptions& options) {
@@ -30,7 +30,7 @@ std::vector<Result> Flatten(std::vector<std::vector<Result>> results) {
   return flat;
 }
 
-// `error` as a record has it, with `name` before what it says.
+// Converts `error` to that of a record, with `name` prepended to its message.
 Error ErrorOf(const std::exception_ptr& error, const std::string& name) {
   try {
     std::rethrow_exception(error);
@@ -41,8 +41,8 @@ Error ErrorOf(const std::exception_ptr& error, const std::string& name) {
   }
 }
 
-// Leaves out regions whose label is a class, but none of these. What was read is no class, and
-// what has no label is of none. Returns how many.
+// Drops regions whose label is not among the classes. Recognized text is not a class, and regions
+// without a label have none. Returns how many were dropped.
 size_t DropOthers(const ClassIndex& classes, Answer& answer) {
   if (answer.shape == AnswerShape::kText || answer.shape == AnswerShape::kQuads) return 0;
   return std::erase_if(answer.regions, [&](const Region& region) {
@@ -60,7 +60,7 @@ bool IsError(const std::exception_ptr& error) {
   }
 }
 
-// How many pages a file has; 0 if that cannot be told, of which its decoder will tell.
+// The number of pages of a file; 0 if unknown, in which case the decoder will report the error.
 size_t CountPages(std::span<const uint8_t> file, const std::string& name,
                   const DecodeOptions& options) {
   try {
@@ -242,14 +242,14 @@ void Pipeline::Take(const std::shared_ptr<Record>& record, Asked asked) {
     record->width = asked.width;
     record->height = asked.height;
     if (asked.failure) {
-      // What the decoder says names the picture already.
+      // The decoder's message already names the picture.
       const bool named = asked.width == 0 && IsError(asked.failure);
       record->errors.push_back(ErrorOf(asked.failure, named ? "" : name + ": "));
     }
     for (const QuestionError& error : asked.errors) {
       const Question& question = options_.questions[error.question];
       Error named = ErrorOf(error.error, name + ": " + NameOf(question) + ": ");
-      // An option that makes no sense for any picture.
+      // An option that is invalid for every picture.
       if (error.before_asking && named.code() == ErrorCode::kInvalidArgument) {
         std::rethrow_exception(error.error);
       }

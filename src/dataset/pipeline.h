@@ -33,44 +33,44 @@ struct PipelineOptions {
   RegionFilter filter;
   int workers = 1;   // of the scheduler
   int threads = 1;   // of all workers together
-  size_t batch = 8;  // questions at most that a worker answers together
-  // Decoded pixels that may wait, in bytes. One picture more may be decoded by each worker, and one
-  // picture of any size.
+  size_t batch = 8;  // maximum questions that a worker answers together
+  // Maximum decoded pixels that may wait, in bytes. In addition, each worker may decode one
+  // picture, and there may be one picture of any size.
   size_t pixel_bytes = size_t{256} << 20;
-  // Called by workers with each answered picture. `image` is empty unless keep_pixels.
+  // Called by workers for each answered picture. `image` is empty unless keep_pixels.
   std::function<void(const Record&, const Image&)> prepare;
   bool keep_pixels = false;
-  // Pictures for which this is true are not asked about. Called by one thread, in their order.
+  // Pictures for which this returns true are skipped. Called by one thread, in order.
   std::function<bool(const Record&)> skip;
-  // If set, regions of other classes are left out of answers, where labels are classes.
+  // If set, regions of other classes are dropped from answers whose labels are classes.
   std::shared_ptr<const ClassIndex> classes;
 };
 
-// Pictures in, records out, in the same order. A reader thread fetches files ahead for a scheduler,
-// which decodes, encodes and answers them all at the same time; what is under way stays bounded.
+// Pictures in, records out, in the same order. A reader thread reads ahead for a scheduler, which
+// decodes, encodes and answers pictures concurrently. The work in progress is bounded.
 class Pipeline {
  public:
-  // `source` stands before the picture `first`; `namer` knows those before it.
+  // `source` is positioned before picture `first`; `namer` has seen those before it.
   Pipeline(std::shared_ptr<const Engine> engine, PipelineOptions options,
            std::unique_ptr<Source> source, size_t first, PictureNamer namer);
   ~Pipeline();
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
 
-  // The next record, or nothing if there is none yet after `patience` or none will come: ended().
-  // Throws whatever stops the whole job, such as a full disk.
+  // The next record, or nothing if there is none after `patience` or none will come (see ended()).
+  // Throws errors that stop the whole job, such as a full disk.
   std::optional<Record> Next(std::chrono::milliseconds patience);
   bool ended() const;
 
-  // Files of folders that were no pictures, once it has ended.
+  // Files in folders that are not pictures; valid once it has ended.
   LeftOut left_out() const;
 
-  // What is being worked on is finished; records end before the first picture that was not begun.
+  // Finishes the pictures in progress; records end before the first picture that was not started.
   void Stop();
 
  private:
   void Read();
-  // A picture's bytes, and how they are given back to the budget of those that wait.
+  // A picture's bytes, which are returned to the budget of waiting bytes.
   struct RawBytes;
   void Submit(std::shared_ptr<Record> record, std::string bytes);
   void Take(const std::shared_ptr<Record>& record, Asked asked);
@@ -80,15 +80,15 @@ class Pipeline {
   const PipelineOptions options_;
   std::unique_ptr<Source> source_;  // the reader's
   PictureNamer namer_;              // the reader's
-  const size_t window_;             // pictures under way at most
+  const size_t window_;             // maximum pictures in progress
 
   mutable std::mutex mutex_;
   std::condition_variable room_;  // for the reader
   std::condition_variable done_;  // for Next
   std::map<size_t, Scheduler::WorkPtr> working_;
   std::map<size_t, std::shared_ptr<Record>> finished_;
-  size_t next_;  // index of the record that Next gives
-  size_t read_;  // index of the picture that is read next; once that is none, where records end
+  size_t next_;  // index of the next record to return
+  size_t read_;  // index of the next picture to read; at the end, the number of records
   size_t raw_bytes_ = 0;
   LeftOut left_out_;
   bool source_ended_ = false, stopped_ = false, aborted_ = false;

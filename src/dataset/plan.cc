@@ -18,7 +18,7 @@ WorkPlan PlanWork(std::optional<size_t> pictures, int threads, int workers) {
 size_t DefaultBatch(const EngineInfo& model, const GenerationOptions& generation, int workers) {
   constexpr size_t kBytes = size_t{1} << 30;
   constexpr size_t kMost = 8;
-  // Of usual prompts and answers.
+  // Typical lengths of prompts and answers.
   constexpr size_t kPromptTokens = 50, kAnswerTokens = 100, kBeams = 3;
   const size_t beams = static_cast<size_t>(generation.num_beams.value_or(kBeams));
   const size_t positions =

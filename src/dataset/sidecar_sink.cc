@@ -9,7 +9,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A text as it is; regions as their labels, "dog, ball", each once.
+// Text unchanged; regions as their distinct labels, "dog, ball".
 std::string AnswerLine(const Answer& answer) {
   if (answer.shape == AnswerShape::kText) return answer.text;
   std::vector<std::string> labels;
@@ -39,7 +39,7 @@ class SidecarSink : public Sink {
 
   std::vector<fs::path> FilesOf(const Record& record) const override {
     fs::path path = options_.folder.empty() ? record.sidecar : options_.folder / record.output_name;
-    // What could not be listed has no file either, and its error comes anyway.
+    // Something that could not be listed has no file, and its error is reported anyway.
     if (path.empty() && record.picture.error) return {};
     if (path.empty()) {
       throw Error(ErrorCode::kInvalidArgument,
@@ -71,7 +71,7 @@ class SidecarSink : public Sink {
   }
 
  protected:
-  // What people who caption training sets expect.
+  // The behaviour that tools for captioning training sets have.
   Existing usual_existing() const override { return Existing::kKeep; }
 
  private:
@@ -81,7 +81,7 @@ class SidecarSink : public Sink {
       job_files().Write(path, text);
       return;
     }
-    // Ours already: a run that was killed has come so far.
+    // Already ours: written by a run that was killed.
     if (job_files().Owns(path)) return;
     std::string before = ReadFile(path, kMaxSidecar);
     if (existing() == Existing::kAppend) {

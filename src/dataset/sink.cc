@@ -46,7 +46,7 @@ void Sink::WritePictureFile(const fs::path& path, std::string_view bytes) const 
   if (job_files_->IsOthers(path)) {
     if (Keeps()) return CountKept();
     if (existing_ == Existing::kOverwrite) over = IdentityOf(path);
-    // As after a power cut, which may have lost the record of what was written last.
+    // Possible after a power cut, which may lose the record of the last written files.
     if (HasContent(path, bytes)) return;
   }
   job_files_->Write(path, bytes, over);

@@ -17,71 +17,70 @@
 
 namespace uffizi::dataset {
 
-// A form in which answers are kept. The job calls Use and Begin, then Prepare and Add for every
-// picture, then Finish. It may be killed at any instant and go on later: files() are then cut back
-// to their lengths at the last checkpoint, and the pictures since then come again; so files of
-// single pictures are written whole, and the same picture gives the same file. What exists and was
-// not made by the job stays unless `existing` says otherwise. Errors are thrown as Error(kIo), and
-// kInvalidArgument if something stands in the way.
+// An output format for answers. The job calls Use() and Begin(), then Prepare() and Add() for every
+// picture, then Finish(). It may be killed at any time and resumed later. Then files() are
+// truncated to their lengths at the last checkpoint, and later pictures are added again. So
+// per-picture files are written completely, and the same picture gives the same file. Files that
+// exist and were not made by the job are kept unless `existing` says otherwise. Errors are thrown
+// as Error(kIo), and kInvalidArgument if something is in the way.
 class Sink {
  public:
   virtual ~Sink() = default;
 
-  // "coco /data/out.json": tells one job from another.
+  // Identifies the output of a job: "coco /data/out.json".
   virtual std::string description() const = 0;
 
-  // Before anything else: the job's files, and what to do about others'. May be called again.
+  // Called first, with the job's files and what to do with other existing files. May be called
+  // again.
   virtual void Use(JobFiles& files, std::optional<Existing> existing) {
     job_files_ = &files;
     existing_ = existing.value_or(usual_existing());
   }
 
-  // The files that grow with the job. Opened by the job, before Begin.
+  // The files that grow with the job, which opens them before Begin().
   virtual std::vector<AppendFile*> files() { return {}; }
 
-  // What stands in the way of the whole job: outputs that exist, were not made by it, and may not
-  // be replaced.
+  // Outputs that prevent the whole job: they exist, were not made by it, and may not be replaced.
   virtual std::vector<std::filesystem::path> InTheWay();
 
-  // The files that are made for this picture alone, as far as they are known before it is asked
-  // about.
+  // The per-picture files for this record, as far as they are known in advance.
   virtual std::vector<std::filesystem::path> FilesOf(const Record&) const { return {}; }
 
-  // Those of them that exist, were not made by the job, and may neither stay nor be replaced.
+  // Those of them that exist, were not made by the job, and may be neither kept nor replaced.
   virtual std::vector<std::filesystem::path> InTheWayOf(const Record& record) const;
 
-  // Whether an answer for this picture is there already, which another has made.
+  // Whether an answer for this picture that this job did not make already exists.
   virtual bool Has(const Record& record) const;
 
-  // Whether answers that are there stay as they are.
+  // Whether existing answers are kept unchanged.
   virtual bool Keeps() const { return existing_ == Existing::kKeep; }
 
-  // Before the first picture. The files hold what earlier runs of this job wrote.
+  // Called before the first picture. The files contain the output of earlier runs of this job.
   virtual void Begin() {}
 
-  // Work that needs no order, on any thread and for several pictures at a time. `image` is empty
-  // unless wants_pixels().
+  // Work that is independent of the order, on any thread and for several pictures at once. `image`
+  // is empty unless wants_pixels().
   virtual void Prepare(const Record&, const Image&) const {}
   virtual bool wants_pixels() const { return false; }
 
-  // The next picture. One thread at a time, in the order of the collection.
+  // Adds the next picture. Called by one thread at a time, in the order of the collection.
   virtual void Add(const Record&) {}
 
-  // Now and then, before the journal notes how far the job is.
+  // Called now and then, before the journal records the progress.
   virtual void Checkpoint() {}
 
-  // After the last picture. May be called again, if the job was killed meanwhile, with the files
-  // cut back to what they were before.
+  // Called after the last picture. If the job is killed meanwhile, it is called again, with the
+  // files truncated to their previous lengths.
   virtual void Finish() {}
 
   Existing existing() const { return existing_; }
-  size_t kept() const { return kept_; }         // files that stayed as they were, in this run
-  virtual size_t outside() const { return 0; }  // regions left out by this sink, in this run
+  size_t kept() const { return kept_; }         // files that were kept, in this run
+  virtual size_t outside() const { return 0; }  // regions dropped by this sink, in this run
 
  protected:
   virtual Existing usual_existing() const { return Existing::kRefuse; }
 
-  // Writes a file for a single picture, unless it is another's that stays.
+  // Writes a per-picture file, unless an existing file is kept.
   void WritePictureFile(const std::filesystem::path& path, std::string_view bytes) const;
   JobFiles& job_files() const { return *job_files_; }
   void CountKept() const { ++kept_; }
@@ -92,7 +91,7 @@ class Sink {
   mutable std::atomic<size_t> kept_ = 0;
 };
 
-// The sinks. Paths may be empty for standard output where a single file is written.
+// The sinks. For sinks with a single file, an empty path is standard output.
 
 enum class JsonLayout { kLines, kList };
 std::unique_ptr<Sink> MakeJsonSink(const std::filesystem::path& path, JsonLayout layout);
@@ -100,20 +99,21 @@ std::unique_ptr<Sink> MakeJsonSink(const std::filesystem::path& path, JsonLayout
 // A row for each region, or for each answer without regions. See docs/collections.md.
 std::unique_ptr<Sink> MakeCsvSink(const std::filesystem::path& path);
 
-// COCO detection and segmentation. `work_folder` holds what must wait until the pictures' list is
-// complete.
+// COCO detection and segmentation. `work_folder` is for data that must wait until the list of
+// pictures is complete.
 std::unique_ptr<Sink> MakeCocoSink(const std::filesystem::path& path,
                                    const std::filesystem::path& work_folder,
                                    const ClassNames& classes = {});
 
-// folder/labels/NAME.txt, folder/images/NAME.EXT (links), classes.txt and data.yaml. Pictures that
-// lie in folder/images stay what they are.
+// folder/labels/NAME.txt, folder/images/NAME.EXT (links), classes.txt and data.yaml. Pictures in
+// folder/images are not changed.
 std::unique_ptr<Sink> MakeYoloSink(const std::filesystem::path& folder,
                                    const std::filesystem::path& work_folder,
                                    const ClassNames& classes = {});
 
-// Tasks with predictions, as Label Studio imports them. With a prefix, data.image is that and the
-// picture's path, escaped as addresses are: "/data/local-files/?d=" or "https://host/folder/".
+// Tasks with predictions, ready to import into Label Studio. With a prefix, data.image is the
+// prefix followed by the picture's URL-escaped path: "/data/local-files/?d=" or
+// "https://host/folder/".
 std::unique_ptr<Sink> MakeLabelStudioSink(const std::filesystem::path& path,
                                           const std::string& prefix);
 
@@ -131,7 +131,7 @@ struct SidecarOptions {
 std::unique_ptr<Sink> MakeSidecarSink(const SidecarOptions& options);
 
 // Annotated pictures, folder/NAME.TASK.png or .jpg.
-// `tasks` are those that will be asked, to know the names beforehand.
+// `tasks` are the tasks that will be asked, from which the file names follow.
 std::unique_ptr<Sink> MakeDrawingSink(const std::filesystem::path& folder,
                                       const std::vector<std::optional<Task>>& tasks);
 

@@ -40,7 +40,7 @@ bool IsTable(const fs::path& path) {
   return extension == ".csv" || extension == ".tsv";
 }
 
-// The matches of a pattern in the order of their bytes.
+// The matches of a pattern, sorted bytewise.
 std::vector<std::string> ExpandGlob(const std::string& pattern) {
   glob_t found = {};
   const int status = glob(pattern.c_str(), GLOB_NOSORT | GLOB_TILDE, nullptr, &found);
@@ -63,7 +63,7 @@ std::vector<std::string> ReadLines(std::istream& in) {
   return lines;
 }
 
-// The pictures of one input after another's.
+// The pictures of all inputs, one input after the other.
 class Chain : public Source {
  public:
   Chain(const std::vector<CollectionInput>& inputs, const CollectionOptions& options)
@@ -123,7 +123,7 @@ class Chain : public Source {
   const CollectionOptions& options_;
   size_t next_ = 0;
   std::unique_ptr<Source> current_;
-  LeftOut left_out_;  // of the inputs before
+  LeftOut left_out_;  // of previous inputs
   fs::path file_;
   std::string url_;
 };
@@ -160,7 +160,7 @@ std::string ReadPictureAt(const std::string& url, const FetchOptions& fetch, siz
 }
 
 std::string ReadPictureFile(const fs::path& path, size_t max_bytes) {
-  std::error_code ignored;  // whatever is wrong with the path, ReadFile says it better
+  std::error_code ignored;  // ReadFile() reports what is wrong with the path
   const uintmax_t size = fs::file_size(path, ignored);
   if (!ignored && size > max_bytes) {
     throw Error(ErrorCode::kImageTooLarge, path.string() + ": " + std::to_string(size) +
@@ -200,7 +200,7 @@ std::unique_ptr<Source> Collection::Open() const {
 bool Collection::IsListed() const {
   return std::none_of(inputs_.begin(), inputs_.end(), [this](const CollectionInput& input) {
     if (IsCompressedTar(input.path)) return true;
-    // Counting pages means reading every file: not twice for many.
+    // Counting pages means reading every file, which is not done twice for many files.
     return !options_.pages.first_only() &&
            (inputs_.size() > kMostReadTwice || IsFolder(input.path) || IsTar(input.path) ||
             IsTable(input.path) || IsVideo(input.path));

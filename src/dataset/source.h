@@ -15,8 +15,7 @@
 
 namespace uffizi::dataset {
 
-// Files of folders that were not taken for pictures: how many of each extension (".txt", or ""
-// without one).
+// Files in folders that are not pictures: how many with each extension (".txt", or "" without one).
 using LeftOut = std::map<std::string, size_t>;
 
 // Pictures one after another, always in the same order.
@@ -27,24 +26,24 @@ class Source {
   // Steps to the next picture. False at the end.
   virtual bool Next(PictureRef& picture) = 0;
 
-  // The bytes of the picture that Next gave last. Throws Error: kNotFound, kIo, kImageTooLarge if
-  // there are over `max_bytes`.
+  // The bytes of the current picture. Throws Error: kNotFound, kIo, kImageTooLarge if there are
+  // over `max_bytes`.
   virtual std::string Read(size_t max_bytes) = 0;
 
-  // Of the folders entered so far.
+  // From the folders visited so far.
   virtual LeftOut left_out() const { return {}; }
 };
 
 struct CollectionOptions {
-  std::string csv_column;  // "": the first that is called path, image, file, ...
-  // Folders in which outputs are written: what they hold is no input.
+  std::string csv_column;  // "": the first one called path, image, file, ...
+  // Folders to which outputs are written: their files are not inputs.
   std::vector<std::filesystem::path> skipped_folders;
   PageSelection pages = {};
-  DecodeOptions decode = {};  // limits of the files whose pages are counted
+  DecodeOptions decode = {};  // limits for files whose pages are counted
   FetchOptions fetch = {};    // of pictures by address
 };
 
-// What a collection was given. From a list: outputs keep the folders of its path.
+// An input of a collection. For one from a list, outputs keep the folders of its path.
 struct CollectionInput {
   std::string path;
   bool from_list = false;
@@ -56,14 +55,14 @@ struct CollectionInput {
 class Collection {
  public:
   // Reads standard input if "-" is among the inputs. Throws Error: kNotFound for a glob without
-  // match, kUnsupported for a kind of file that holds pictures but that we do not read.
+  // match, kUnsupported for a kind of file that contains pictures but is not supported.
   Collection(const std::vector<std::string>& inputs, CollectionOptions options);
 
   // From the first picture.
   std::unique_ptr<Source> Open() const;
 
-  // Whether the names of the pictures are known without reading everything, as they are not for a
-  // compressed archive.
+  // Whether the names of the pictures are known without reading everything, which is not the case
+  // for a compressed archive.
   bool IsListed() const;
 
   // Nothing if they are not listed.
@@ -74,7 +73,7 @@ class Collection {
   CollectionOptions options_;
 };
 
-// `path` without extension, root, "." and "..": something that may safely follow a folder's name.
+// `path` without extension, root, "." and "..", so that it can safely be appended to a folder.
 std::filesystem::path SafeStem(const std::filesystem::path& path);
 
 // The sources that a Collection is made of.
@@ -89,10 +88,10 @@ std::unique_ptr<Source> OpenCsv(const std::filesystem::path& path, const std::st
 // The picture behind an address, before it is fetched: "https://host/a/b.jpg" has the stem
 // host/a/b.
 PictureRef PictureAt(const std::string& url);
-// Fetches it. Throws as Source::Read.
+// Fetches it. Throws like Source::Read().
 std::string ReadPictureAt(const std::string& url, const FetchOptions& fetch, size_t max_bytes);
 
-// A picture's file. Throws as Source::Read.
+// Reads a picture's file. Throws like Source::Read().
 std::string ReadPictureFile(const std::filesystem::path& path, size_t max_bytes);
 
 bool IsTar(const std::filesystem::path& path);

@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Which file a path leads to, whatever its names.
+// Identifies the file that a path refers to, independent of its names.
 using FileKey = std::pair<dev_t, ino_t>;
 
 std::optional<FileKey> KeyOf(const fs::path& path) {
@@ -41,7 +41,7 @@ void CheckShared(const NamedOutput& a, const NamedOutput& b) {
   const fs::path first = Canonical(a.path), second = Canonical(b.path);
   const auto key = KeyOf(first);
   const bool same = first == second || (key && key == KeyOf(second));
-  // The journal's folder is its own alone.
+  // Nothing else may be in the journal's folder.
   if (a.option == "--job" && !same && IsBelow(second, first)) {
     Refuse(b.path.string() + ": lies in " + a.path.string() +
            ", the folder of the job's journal, which can hold nothing else; choose another with "
@@ -52,7 +52,7 @@ void CheckShared(const NamedOutput& a, const NamedOutput& b) {
   }
 }
 
-// Counts what stands in the way, and tells of it all at once.
+// Counts existing outputs that prevent the job, to report them all at once.
 class Obstacles {
  public:
   void Add(const std::vector<fs::path>& paths, Existing existing) {
@@ -121,7 +121,7 @@ std::optional<size_t> Survey(Job& job, const std::vector<NamedOutput>& outputs) 
   JobFiles none;
   JobFiles& files = job.journal != nullptr ? job.journal->files() : none;
   Obstacles obstacles;
-  std::map<FileKey, std::string> replaced;  // what would go, and by which option
+  std::map<FileKey, std::string> replaced;  // what would be replaced, and by which option
   for (const NamedOutput& output : outputs) {
     const auto key = output.is_folder ? std::nullopt : KeyOf(output.path);
     if (key && !IsStream(output.path)) replaced[*key] = output.option;

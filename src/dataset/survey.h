@@ -10,23 +10,25 @@
 
 namespace uffizi::dataset {
 
-// An output as it was asked for.
+// An output and the option that requested it.
 struct NamedOutput {
   std::string option;  // "--coco"
   std::filesystem::path path;
   bool is_folder = false;
 };
 
-// What is read, beside the pictures: archives, tables, lists, models. Folders with all in them.
+// Other inputs than the pictures: archives, tables, lists, models. A folder includes everything in
+// it.
 using OtherInputs = std::vector<std::filesystem::path>;
 
-// Refuses outputs that are inputs, or that two options share, before anything is opened. Throws
+// Rejects outputs that are also inputs or that two options share, before anything is opened. Throws
 // Error(kInvalidArgument).
 void CheckOutputs(const std::vector<NamedOutput>& outputs, const OtherInputs& inputs);
 
-// Looks at everything that a job will make, before it begins: how many pictures there are (nothing
-// if only reading all of an archive tells). Throws Error(kInvalidArgument) if outputs exist that
-// are not the job's and that nothing was said about, or that are pictures of the job.
+// Checks everything that a job will make, before it starts. Returns the number of pictures, or
+// nothing if this would require reading a whole archive. Throws Error(kInvalidArgument) if an
+// output exists that is not the job's and for which no option says what to do, or that is one of
+// the job's pictures.
 std::optional<size_t> Survey(Job& job, const std::vector<NamedOutput>& outputs);
 
 }  // namespace uffizi::dataset

@@ -17,9 +17,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The bytes of an archive. Skipping never goes beyond the end of the file, as libarchive's own
-// reader does: a cut archive then ends in the same error whether its last picture is read or
-// passed.
+// The bytes of an archive. Skipping never goes beyond the end of the file, unlike in libarchive's
+// own reader. So a truncated archive gives the same error whether its last picture is read or
+// skipped.
 class TarFile {
  public:
   explicit TarFile(const fs::path& path) : file_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
@@ -51,7 +51,7 @@ class TarFile {
   static la_int64_t Skip(archive*, void* self, la_int64_t request) {
     auto* file = static_cast<TarFile*>(self);
     const off_t at = lseek(file->file_, 0, SEEK_CUR);
-    if (at < 0) return 0;  // a pipe: libarchive reads over it
+    if (at < 0) return 0;  // a pipe: libarchive reads and discards instead
     const off_t step = std::min<off_t>(request, std::max<off_t>(0, file->size_ - at));
     return lseek(file->file_, step, SEEK_CUR) < 0 ? 0 : step;
   }
@@ -62,11 +62,11 @@ class TarFile {
   char buffer_[1 << 16];
 };
 
-// The pictures of a tar in the order in which they lie there.
+// The pictures of a tar in archive order.
 class Tar : public Source {
  public:
   explicit Tar(const fs::path& path) : path_(path), file_(path), reader_(archive_read_new()) {
-    // Those that IsCompressedTar knows. Others would run programs over what the archive holds.
+    // The formats that IsCompressedTar() knows. Others would run external programs on the data.
     archive_read_support_filter_gzip(reader_);
     archive_read_support_filter_bzip2(reader_);
     archive_read_support_filter_xz(reader_);
@@ -100,7 +100,7 @@ class Tar : public Source {
       }
     }
     if (ended_) return false;
-    ended_ = true;  // one record says that the rest is missing
+    ended_ = true;  // one record reports that the rest is missing
     picture = {path_.string(), path_, ArchiveStem(),
                Error(ErrorCode::kIo, path_.string() + ": the archive cannot be read: " + broken_)};
     return true;

@@ -1,4 +1,4 @@
-// Frames of videos. Decoding them is left to the ffmpeg command, which people who have videos have.
+// Frames of videos, decoded by the ffmpeg command.
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/mman.h>
@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A running ffmpeg whose standard output we read; it ends with this object.
+// A running ffmpeg process whose standard output we read; it is ended with this object.
 class Ffmpeg {
  public:
   explicit Ffmpeg(const std::vector<std::string>& arguments) {
@@ -74,7 +74,7 @@ class Ffmpeg {
     return done;
   }
 
-  // After the last byte: what went wrong, or "".
+  // Call this after the last byte: returns what went wrong, or "".
   std::string Conclude() {
     const int status = Wait();
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return "";
@@ -143,7 +143,7 @@ class Video : public Source {
 
  private:
   std::vector<std::string> Arguments() const {
-    // A file that names other files or addresses inside gets none of them.
+    // Prevents a file from making ffmpeg open other files or addresses.
     std::vector<std::string> arguments = {"ffmpeg",
                                           "-nostdin",
                                           "-v",

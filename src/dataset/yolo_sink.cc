@@ -19,14 +19,14 @@ void AppendShare(float value, int whole, std::string& out) {
   AppendJsonNumber(value / static_cast<float>(whole), out);
 }
 
-// classes.txt and data.yaml of a data set, which are added to when there are new classes, if they
-// are ours or the user has said so.
+// classes.txt and data.yaml of a data set. New classes are added to them if they are ours or the
+// user allows it.
 class ClassFiles {
  public:
   explicit ClassFiles(const fs::path& folder)
       : list_{folder / "classes.txt", {}, {}}, yaml_{folder / "data.yaml", {}, {}} {}
 
-  // Reads what is there.
+  // Reads the existing files.
   void Look(const JobFiles& files, Existing existing) {
     const bool own = files.Owns(list_.path) || files.Owns(yaml_.path);
     found_ = ReadDataSetClasses(list_.path.parent_path(), own);
@@ -38,7 +38,7 @@ class ClassFiles {
     }
   }
 
-  // The classes to begin with: those given, if they fit what is there, else what is there.
+  // The initial classes: the given ones if they match the existing ones, else the existing ones.
   ClassNames Start(const ClassNames& given, Existing existing) const {
     if (!found_.found) return given;
     if (!given.fixed) return {found_.names, !writable_};
@@ -92,8 +92,8 @@ class ClassFiles {
   bool writable_ = true;
 };
 
-// As Ultralytics reads them: a line for each box, "class x y width height" around its centre, or
-// for each polygon, "class x y x y ...", as shares of the picture's size.
+// Labels in Ultralytics' format: a line for each box, "class x y width height" with its centre, or
+// for each polygon, "class x y x y ...", as fractions of the picture's size.
 class YoloSink : public Sink {
  public:
   YoloSink(const fs::path& folder, const fs::path& work_folder, ClassNames classes)
@@ -114,7 +114,7 @@ class YoloSink : public Sink {
   void Begin() override { classes_->Begin(); }
   size_t outside() const override { return classes_->outside(); }
 
-  // With append, classes may come behind, and pictures that have labels keep them.
+  // With append, classes may be added, and pictures that have labels keep them.
   bool Keeps() const override {
     return existing() == Existing::kKeep || existing() == Existing::kAppend;
   }
@@ -171,8 +171,8 @@ class YoloSink : public Sink {
     return path += ".txt";
   }
 
-  // The training programs want the pictures in a folder beside the labels. Those in archives have
-  // no file to link to, and those that lie there already need no link.
+  // Training programs expect the pictures in a folder beside the labels. Those in archives have no
+  // file to link to, and those that are already there need no link.
   fs::path LinkPath(const Record& record) const {
     if (record.picture.file.empty() || record.in_data_set) return {};
     fs::path path = folder_ / "images" / record.yolo_name;
