@@ -35,12 +35,12 @@ std::string Json(const HttpExchange& exchange) {
                                  {"seconds", std::round(exchange.seconds * 1e6) / 1e6},
                                  {"bytes_in", exchange.bytes_in},
                                  {"bytes_out", exchange.bytes_out}};
-  if (!exchange.whole) line["cut"] = true;  // the client left, or did not read its answer
+  if (!exchange.whole) line["cut"] = true;  // the client disconnected or did not read its answer
   if (!exchange.cause.empty()) line["cause"] = exchange.cause.substr(0, kMaxText);
   return line.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
 }
 
-// Control characters would make several lines of one, or work on a terminal.
+// Control characters could split a line or affect a terminal.
 std::string OneLine(std::string text) {
   for (char& c : text) {
     if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = '?';
@@ -62,7 +62,7 @@ void AccessLog::Write(const HttpExchange& exchange) noexcept {
                   " " + exchange.path.substr(0, kMaxText) + ": " +
                   exchange.cause.substr(0, kMaxText)));
     }
-  } catch (const std::exception&) {  // out of memory: one line less
+  } catch (const std::exception&) {  // out of memory: the line is lost
   }
 }
 

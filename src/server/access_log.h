@@ -9,16 +9,16 @@
 
 namespace uffizi::server {
 
-// What the server tells of its requests: a JSON line for each, if a file for them is named, and on
-// standard error a line with the cause of each answer that was no client's fault. Any thread may
-// use it; nothing here waits or fails.
+// The server's log: a JSON line for each request, if a log file is named, and a line on standard
+// error with the cause of each error that is not the client's. Thread-safe; nothing here waits or
+// fails.
 class AccessLog {
  public:
   // `path`: of the file, "-" for standard output, "" for none. Throws Error(kIo).
   explicit AccessLog(const std::string& path);
 
   void Write(const HttpExchange& exchange) noexcept;
-  // A line on standard error.
+  // Writes a line to standard error.
   void Say(std::string text) noexcept { errors_.Add("uffizi: " + std::move(text)); }
   void Reopen();
 

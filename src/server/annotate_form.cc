@@ -10,7 +10,7 @@ namespace {
 // Parts of a form: a question has at most a task and its input.
 constexpr size_t kFieldsPerQuestion = 2, kOtherFields = 8;
 
-// Form fields of one kind (text, region), handed out in order; a single one serves all tasks.
+// Form fields of one kind (text, region), assigned in order; a single one is used for all tasks.
 class Inputs {
  public:
   void Add(std::string value) { values_.push_back(std::move(value)); }
@@ -118,7 +118,7 @@ AnnotateRequest ReadAnnotateForm(HttpRequest& http, const RequestLimits& limits,
   FormReader reader(http, pictures);
   for (FormField& field : *form) reader.Take(field, body);
   AnnotateRequest request = reader.Finish();
-  // Tasks and prompts may each be few enough.
+  // Tasks and prompts may each be within the limit, but not together.
   if (request.questions.size() > limits.max_questions) {
     RefuseTogether(TooManyQuestions(limits, request.questions.size()));
   }

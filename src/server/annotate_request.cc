@@ -143,7 +143,7 @@ void ApplyLimits(const RequestLimits& limits, AnnotateRequest& request, size_t p
     RefuseRequest("max_length must be at most " + std::to_string(limits.max_tokens + 1));
   }
   if (request.max_tokens) {
-    // Clients ask for as much as other models can.
+    // Clients may ask for the limit of other models.
     const int most = std::min(limits.max_tokens, limits.model_tokens);
     // One more for the start token.
     generation.max_length = static_cast<int>(std::min<int64_t>(*request.max_tokens, most)) + 1;
@@ -151,7 +151,7 @@ void ApplyLimits(const RequestLimits& limits, AnnotateRequest& request, size_t p
   CheckCost(limits, request, pictures);
   request.decode.max_pixels = limits.max_pixels;
   request.tiles.max_tiles = limits.max_tiles;
-  // What is wrong with a question whatever the picture is: say so before any work.
+  // Errors in a question that do not depend on the picture are reported before any work.
   for (const Question& question : request.questions) {
     if (question.input.size() > limits.max_prompt) {
       RefuseRequest("a prompt, text or region must have at most " +

@@ -19,9 +19,9 @@
 
 namespace uffizi::server {
 
-// What may be asked of the server; more is refused.
+// Limits of a request; anything beyond is refused.
 struct RequestLimits {
-  size_t max_body = 32u << 20;  // bytes, which HttpOptions holds it to
+  size_t max_body = 32u << 20;  // bytes, enforced by HttpOptions
   size_t max_pixels = 64'000'000;
   size_t max_questions = 16;
   int max_tokens = 1024;  // of an answer
@@ -30,12 +30,12 @@ struct RequestLimits {
   size_t max_tiles = 64;       // of a picture
   size_t max_name = 255;       // bytes
   size_t max_prompt = 32'768;  // bytes of a question's text
-  // Of the model, where a request says nothing.
+  // The model's defaults, if a request does not give them.
   int usual_beams = 1, usual_tokens = 1;
   int model_tokens = 1024;  // of an answer, at most
 };
 
-// A picture and what is asked about it.
+// A picture and questions about it.
 struct AnnotateRequest {
   std::string model = {};  // by its name; "": the first
   ImageFile image;
@@ -44,17 +44,17 @@ struct AnnotateRequest {
   TileOptions tiles;
   std::vector<Question> questions;
   GenerationOptions generation;
-  std::optional<int64_t> max_tokens = {};  // cut to the limits, unlike generation.max_length
+  std::optional<int64_t> max_tokens = {};  // capped at the limits, unlike generation.max_length
   RegionFilter filter = {};
   std::function<void(const Image&, const std::function<bool()>&)> look = {};  // see Ask
   bool stream = false;
   bool keep_pixels = false;  // the answer is drawn
-  // From here on the time that a request may take is counted: also that of its pictures' coming.
+  // Start of the request's time limit, which includes fetching its pictures.
   std::chrono::steady_clock::time_point arrived = std::chrono::steady_clock::now();
 };
 
-// Reads the body of POST /v1/annotate, JSON or a form, and takes it out of `request`;
-// docs/server.md has both. Throws Problem and Error, whose messages name the field.
+// Reads the body of POST /v1/annotate, JSON or a form (docs/server.md), and moves it out of
+// `request`. Throws Problem and Error, whose messages name the field.
 AnnotateRequest ReadAnnotateRequest(HttpRequest& request, const RequestLimits& limits,
                                     PictureReader& pictures);
 
@@ -62,30 +62,30 @@ AnnotateRequest ReadAnnotateRequest(HttpRequest& request, const RequestLimits& l
 AnnotateRequest ReadAnnotateForm(HttpRequest& request, const RequestLimits& limits,
                                  PictureReader& pictures);
 
-// Parses a JSON body and lets go of its text, whose memory is wanted for what it holds. Throws
-// Problem(415) for another media type.
+// Parses a JSON body and frees its text, to save memory. Throws Problem(415) for another media
+// type.
 nlohmann::json TakeJsonBody(HttpRequest& request);
 
 // The task of this name. Throws Problem(400).
 Task TaskNamed(const std::string& name);
 
-// The search options of a request, without the picture's. Throws Problem.
+// Reads the search options of a request, without those for the picture. Throws Problem.
 GenerationOptions ReadGenerationOptions(const nlohmann::json& options);
 
-// "options": of the search, the picture and the regions. Throws Problem.
+// Reads "options": for the search, the picture and the regions. Throws Problem.
 void ReadOptions(const nlohmann::json& object, AnnotateRequest& request);
 
-// The options of how a picture is read: drop_alpha, no_exif, page, truncated. Throws Problem.
+// Reads the options for decoding a picture: drop_alpha, no_exif, page, truncated. Throws Problem.
 DecodeOptions ReadDecodeOptions(JsonFields& fields);
 
-// Throws Problem if a picture is called too long a name.
+// Throws Problem if a picture's name is too long.
 void CheckImageName(const RequestLimits& limits, const std::string& name);
 
-// What a 400 says where there are more questions than the limit.
+// The message of a 400 for too many questions.
 std::string TooManyQuestions(const RequestLimits& limits, size_t count);
 
-// Sets the limits of a request, which is one of `pictures` that are asked together, and checks that
-// it keeps them. Throws Problem.
+// Applies the limits to a request, which is one of `pictures` asked together, and checks it against
+// them. Throws Problem.
 void ApplyLimits(const RequestLimits& limits, AnnotateRequest& request, size_t pictures = 1);
 
 }  // namespace uffizi::server

@@ -21,7 +21,7 @@ std::string TextEvent(const Job::Text& news) {
   return ServerSentEvent("text", data + "}");
 }
 
-// The events that tell how the job ended.
+// The events that report how the job ended.
 std::string EndEvents(const std::string& model, WaitingJob& waiting) {
   std::string events;
   try {
@@ -49,7 +49,7 @@ std::string NewsEvents(const Job::News& news, const std::string& model, WaitingJ
   if (news.stage) events += StageEvent(*news.stage);
   for (const Job::Text& text : news.texts) events += TextEvent(text);
   if (news.ended) events += EndEvents(model, waiting);
-  // A comment: shows that we live, and finds out whether the client does.
+  // A comment, which keeps the connection alive and detects a disconnected client.
   return events.empty() ? ": waiting\n\n" : events;
 }
 
@@ -88,7 +88,7 @@ HttpResponse StreamEvents(std::shared_ptr<WaitingJob> waiting,
   HttpResponse response;
   response.content_type = "text/event-stream";
   response.headers.emplace_back("Cache-Control", "no-store");
-  response.headers.emplace_back("X-Accel-Buffering", "no");  // nginx passes events on at once
+  response.headers.emplace_back("X-Accel-Buffering", "no");  // makes nginx forward events at once
   response.stream = [waiting = std::move(waiting), write = std::move(write),
                      next = std::optional(std::move(first)), stages,
                      ended = false]() mutable -> std::optional<std::string> {

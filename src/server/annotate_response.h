@@ -12,7 +12,7 @@
 
 namespace uffizi::server {
 
-// {"model", "queue_seconds", "results": [a record as the command line writes it, ...]}
+// {"model", "queue_seconds", "results": [a record as written by the command line, ...]}
 std::string AnnotationToJson(std::string_view model, std::string_view image,
                              const Answered& answered);
 
@@ -21,13 +21,13 @@ std::string AnnotationToJson(std::string_view model, std::string_view image,
 // {"model", "queue_seconds"} or "error" with a problem. Throws what StreamEvents throws.
 HttpResponse StreamAnnotation(std::string model, std::shared_ptr<WaitingJob> waiting);
 
-// An answer of server-sent events, which `write` makes of each piece of news until the last; with
-// `stages`, those are news, but for the first second. Throws what went wrong if that is known
-// before the answer begins: it then has a status of its own.
+// A response of server-sent events, which `write` makes from each piece of news. With `stages`,
+// changes of the stage are news too, after the first second. Throws errors that occur before the
+// response begins, so that they get an HTTP status of their own.
 HttpResponse StreamEvents(std::shared_ptr<WaitingJob> waiting,
                           std::function<std::string(const Job::News&)> write, bool stages = false);
 
-// One server-sent event; without a name if that is empty. `data` has no line break.
+// One server-sent event, without a name if `name` is empty. `data` must not contain line breaks.
 std::string ServerSentEvent(std::string_view name, std::string_view data);
 
 }  // namespace uffizi::server

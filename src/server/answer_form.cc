@@ -18,7 +18,7 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr int kMaxDepth = 8;  // of a schema that refers to itself
+constexpr int kMaxDepth = 8;  // for schemas that refer to themselves
 
 std::string Dump(const ordered_json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -28,8 +28,8 @@ bool IsOneOf(std::string_view name, std::initializer_list<std::string_view> name
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// Fills a schema with one answer. What cannot be filled has no value; where it is required, that
-// is a Problem.
+// Fills a schema with one answer. Properties that cannot be filled are left out; if they are
+// required, that is a Problem.
 class Filler {
  public:
   Filler(const json& root, const Result& result, const std::string& field)
@@ -47,7 +47,7 @@ class Filler {
                   name + " cannot be filled with what the model answers here (docs/doors.md)");
   }
 
-  // Through references and the ways that schemas say "or null".
+  // Resolves references and the ways in which schemas express "or null".
   const json& Resolve(const json& schema, int depth) const {
     if (!schema.is_object() || depth > kMaxDepth) return schema;
     if (const auto ref = schema.find("$ref"); ref != schema.end() && ref->is_string()) {
@@ -67,7 +67,7 @@ class Filler {
     return schema;
   }
 
-  // What a list holds.
+  // The schema of a list's items.
   const json& ItemsOf(const json& schema) const {
     static const json nothing = json::object();
     const auto items = schema.find("items");
@@ -88,11 +88,11 @@ class Filler {
 
   static ordered_json Number(double value, const std::string& type) {
     if (type == "integer") return static_cast<int64_t>(std::llround(value));
-    // As few digits as a float needs.
+    // Uses as few digits as a float needs.
     return ordered_json::parse(json(static_cast<float>(value)).dump());
   }
 
-  // Each property by `fill(name, schema, path, depth)`.
+  // Fills each property with `fill(name, schema, path, depth)`.
   template <typename Fill>
   std::optional<ordered_json> FillObject(const json& schema, const std::string& path, int depth,
                                          const Fill& fill) {
@@ -137,7 +137,7 @@ class Filler {
     return std::nullopt;
   }
 
-  // The answer, or what was found.
+  // The text answer, or the labels that were found.
   std::string Text() const {
     if (answer_.shape == AnswerShape::kText) return answer_.text;
     std::string text;
@@ -150,7 +150,7 @@ class Filler {
   std::optional<ordered_json> FillList(const std::string& name, const json& schema,
                                        const std::string& path, int depth) {
     if (answer_.shape == AnswerShape::kText) return std::nullopt;
-    // Lists of the answer's own: bboxes, labels, scores, ...
+    // Lists of the answer itself: bboxes, labels, scores, ...
     const json own = json::parse(AnswerToJson(answer_));
     if (own.contains(name)) return ordered_json(own.at(name));
     const json& items = ItemsOf(schema);
@@ -162,7 +162,7 @@ class Filler {
       if (item && fits_) list.push_back(*std::move(item));
       fits_ = true;
     }
-    // What an empty list would hold must be fillable all the same.
+    // The items of an empty list must be fillable, too.
     if (answer_.regions.empty()) FillRegionValue("", items, path + "[]", depth + 1, {});
     fits_ = true;
     return list;
@@ -188,7 +188,7 @@ class Filler {
     return Number(*value, type);
   }
 
-  // A label that the schema does not list leaves the region out.
+  // A region whose label the schema does not list is dropped.
   std::optional<ordered_json> Label(const json& schema, const Region& region) {
     const json known = schema.value("enum", json::array());
     if (!known.empty() && !known.is_null()) {

@@ -9,14 +9,15 @@
 
 namespace uffizi::server {
 
-// The form that a client's JSON schema gives to an answer: its properties are filled with what the
-// model tells, by their names and types; docs/doors.md has the table. The model itself writes no
-// JSON.
+// The JSON schema that a client requests for an answer. Its properties are filled from the model's
+// answer according to their names and types; docs/doors.md has the table. The model itself does not
+// write JSON.
 class AnswerForm {
  public:
   // Any JSON: the regions as AnswerToJson() writes them, or {"text": ...}.
   AnswerForm() = default;
-  // `field` names the schema in messages. Throws Problem(422) if it requires what no answer holds.
+  // `field` names the schema in messages. Throws Problem(422) if it requires something that no
+  // answer contains.
   AnswerForm(nlohmann::json schema, std::string field);
 
   // Throws Problem(422) if answers of this shape do not fit.

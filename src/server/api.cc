@@ -17,7 +17,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// Without telling by its time how much of a guess was right.
+// Constant-time comparison, which does not reveal how much of a guess was right.
 bool SameSecret(std::string_view a, std::string_view b) {
   size_t difference = a.size() ^ b.size();
   for (size_t i = 0; i < a.size(); ++i) {
@@ -27,7 +27,7 @@ bool SameSecret(std::string_view a, std::string_view b) {
   return difference == 0;
 }
 
-// Whether a path answers questions, and so asks for the key.
+// Whether a path needs the API key.
 bool TakesKey(std::string_view path) { return path.starts_with("/v1/"); }
 
 HttpResponse Tasks() {
@@ -107,8 +107,8 @@ const Route* Api::FindRoute(const std::string& method, const std::string& path) 
   return nullptr;
 }
 
-// "Bearer KEY", or for programs that know only names and passwords "Basic ..." with the key for a
-// password.
+// "Bearer KEY", or "Basic ..." with the key as the password, for programs that support only names
+// and passwords.
 bool Api::HasKey(const HttpRequest& request) const {
   constexpr std::string_view kBearer = "Bearer ", kBasic = "Basic ";
   const std::string_view header = request.Header("Authorization").value_or("");
@@ -138,7 +138,7 @@ bool Api::Vital(const HttpRequest& request) const {
 }
 
 size_t Api::BytesHeld(const HttpRequest& request) const {
-  // The text, what is parsed of it, and the parser's buffer, which grows by doubling.
+  // Includes the text, the parsed values, and the parser's buffer, which grows by doubling.
   return request.MediaType() == "application/json" ? kBytesOfJson : 1;
 }
 
@@ -162,7 +162,7 @@ HttpResponse Api::WrongPath(const HttpRequest& request) const {
 std::optional<HttpResponse> Api::RefuseUnasked(const HttpRequest& request) const {
   if (FindRoute(request.method, request.path) == nullptr) return WrongPath(request);
   if (!TakesKey(request.path)) return std::nullopt;
-  // What was begun before the shutdown is answered; a connection that stays open begins no more.
+  // Requests that began before the shutdown are answered; open connections accept no new ones.
   if (shutting_down_) {
     return ProblemResponse(Problem(503, "shutting_down", "the server is shutting down"),
                            request.path);
@@ -176,7 +176,7 @@ std::optional<HttpResponse> Api::RefuseUnasked(const HttpRequest& request) const
 }
 
 std::optional<HttpResponse> Api::Refuse(const HttpRequest& request) {
-  // A browser asks before it sends a key.
+  // A browser sends a preflight request without the key.
   if (auto preflight = cors_.AnswerPreflight(request)) return preflight;
   std::optional<HttpResponse> refused = RefuseUnasked(request);
   if (refused) cors_.Allow(request, *refused);

@@ -15,15 +15,15 @@ namespace uffizi::server {
 
 struct ApiOptions {
   PictureAccess access = {};
-  std::vector<std::string> api_keys = {};  // any of which questions ask for; empty: none
-  std::vector<std::string> cors = {};      // origins whose pages may ask: see Cors
-  std::string log = {};                    // where a line for each request goes: see AccessLog
+  std::vector<std::string> api_keys = {};  // any of which is accepted; empty: no key needed
+  std::vector<std::string> cors = {};      // origins whose pages may send requests: see Cors
+  std::string log = {};                    // file for a line per request: see AccessLog
 };
 
-// Memory that a byte of a JSON body takes at most while it is parsed.
+// Maximum memory per byte of a JSON body while it is parsed.
 inline constexpr size_t kBytesOfJson = 4;
 
-// What the server answers to each path; docs/server.md and /openapi.json describe it.
+// Answers requests by path; docs/server.md and /openapi.json describe them.
 class Api : public HttpHandler {
  public:
   Api(ApiOptions options, Models& models, Metrics& metrics, AccessLog& log);
@@ -39,9 +39,9 @@ class Api : public HttpHandler {
 
   // Requests that are being read or answered.
   size_t active() const { return active_; }
-  // Tells of `server`'s connections in /metrics, from now on; null: no more.
+  // Reports `server`'s connections in /metrics from now on; null to stop.
   void Watch(const HttpServer* server) { server_ = server; }
-  // From here on /healthz says that the server is going away.
+  // From here on /healthz reports that the server is shutting down.
   void SetShuttingDown() { shutting_down_ = true; }
 
  private:

@@ -12,7 +12,7 @@
 namespace uffizi::server {
 
 struct BatcherOptions {
-  size_t max_waiting = 64;   // requests whose picture nobody has begun to encode
+  size_t max_waiting = 64;   // requests whose picture is waiting to be encoded
   size_t max_batch = 8;      // questions that a worker answers together
   int workers = 1;           // of the scheduler
   int threads = 1;           // of all workers together
@@ -20,21 +20,21 @@ struct BatcherOptions {
   double max_seconds = 120;  // of a request, from its arrival
 };
 
-// What requests go through on their way to the scheduler and back.
+// Passes requests to the scheduler, and answers back.
 class Batcher {
  public:
   Batcher(std::shared_ptr<const Engine> engine, const BatcherOptions& options, Metrics& metrics);
   ~Batcher();
 
-  // Hands a request on. Throws Problem(503) if too many wait, or after Close.
+  // Submits a request. Throws Problem(503) if too many wait, or after Close().
   std::shared_ptr<Job> Submit(AnnotateRequest request);
-  // Nobody waits for this job any more: it leaves the queue, or its answer is broken off.
+  // Cancels a job that nobody waits for: it leaves the queue, or its answer is aborted.
   void Cancel(const std::shared_ptr<Job>& job);
-  // Where a job is that has not ended.
+  // The stage of a job that has not ended.
   Job::Stage StageOf(const Job& job) const;
-  // Takes no more requests; those that are here are answered.
+  // Accepts no more requests; existing ones are answered.
   void Close();
-  // Closes, and breaks off what is here.
+  // Closes, and aborts existing requests.
   void Stop();
 
   Scheduler::Load load() const { return scheduler_.load(); }

@@ -10,7 +10,7 @@ namespace uffizi::server {
 
 class ByteLease;
 
-// Bytes that all requests together may hold. Any thread may take some.
+// A budget of bytes that all requests share. Thread-safe.
 class ByteBudget {
  public:
   explicit ByteBudget(size_t limit) : limit_(limit) {}
@@ -48,14 +48,14 @@ class ByteLease {
   }
 
   size_t bytes() const { return bytes_; }
-  // To at least so many bytes. Returns false, and takes nothing, if there are not so many left.
+  // Grows to at least this many bytes. Returns false, and takes nothing, if not enough are left.
   bool Grow(size_t bytes) {
     if (bytes <= bytes_) return true;
     if (budget_ == nullptr || !budget_->Take(bytes - bytes_)) return false;
     bytes_ = bytes;
     return true;
   }
-  // A lease of up to so many bytes of this one, which has them no more.
+  // Moves up to this many bytes of this lease to a new one.
   ByteLease Split(size_t bytes) {
     ByteLease part;
     part.budget_ = budget_;
@@ -63,7 +63,7 @@ class ByteLease {
     bytes_ -= part.bytes_;
     return part;
   }
-  // To at most so many bytes.
+  // Shrinks to at most this many bytes.
   void Shrink(size_t bytes) {
     if (bytes >= bytes_) return;
     budget_->GiveBack(bytes_ - bytes);

@@ -10,17 +10,17 @@
 
 namespace uffizi::server {
 
-// Which pages of other origins may ask the server from a browser, as the Fetch standard has it.
-// Without origins, none may, and nothing is said of it.
+// The pages of other origins that may send requests from a browser (CORS, as in the Fetch
+// standard). Without origins, none may, and no CORS headers are sent.
 class Cors {
  public:
   // "https://photos.example", or "*" for every origin.
   explicit Cors(std::vector<std::string> origins) : origins_(std::move(origins)) {}
 
   bool Allows(std::string_view origin) const;
-  // The answer to a browser's question of whether it may ask: nothing if `request` is none.
+  // The response to a preflight request; nothing if `request` is not one.
   std::optional<HttpResponse> AnswerPreflight(const HttpRequest& request) const;
-  // Lets the page that sent `request` read `response`, if it may.
+  // Adds headers that let the page that sent `request` read `response`, if it is allowed.
   void Allow(const HttpRequest& request, HttpResponse& response) const;
 
  private:

@@ -11,7 +11,7 @@
 
 namespace uffizi::server {
 
-// What every protocol of the server answers from.
+// What all protocols of the server share.
 struct Door {
   Models& models;
   const PictureAccess& access;
@@ -20,14 +20,14 @@ struct Door {
   const RequestLimits& limits() const { return models.limits(); }
 };
 
-// What is answered at a path.
+// The handler of a path.
 struct Route {
   std::string method, path;
   std::function<HttpResponse(HttpRequest&)> answer;
   bool quick = true;  // see HttpHandler::Quick
 };
 
-// The paths of each protocol; docs/doors.md tells what is taken of each.
+// The paths of each protocol; docs/doors.md describes what is supported.
 std::vector<Route> OpenAiRoutes(const Door& door);
 
 }  // namespace uffizi::server

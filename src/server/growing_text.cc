@@ -22,7 +22,7 @@ std::string GrowingText::Take(const Job::News& news) {
 }
 
 std::string GrowingText::Grow(std::string_view content, bool whole) {
-  // A character whose bytes have not all come is a replacement until then.
+  // A character whose bytes are incomplete is a replacement character for now.
   while (!whole && content.ends_with(kReplacement)) content.remove_suffix(kReplacement.size());
   if (!content.starts_with(sent_)) return "";
   std::string grown(content.substr(sent_.size()));

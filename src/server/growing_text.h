@@ -9,14 +9,15 @@
 
 namespace uffizi::server {
 
-// The answer to a job's only question as streams send it: piece after piece. Text that can only
-// grow goes out as it comes; what a search may still change, and what is no text, when it is done.
+// The answer to a job's only question, as sent by streams in pieces. Text that can only grow is
+// sent as it is generated. Text that a search may still change, and anything that is not text, is
+// sent when it is complete.
 class GrowingText {
  public:
-  // `whole_only`: nothing goes out before the end.
+  // `whole_only`: nothing is sent before the end.
   GrowingText(const Question& question, bool whole_only);
 
-  // What can be sent of the news, and was not.
+  // The part of the news that can be sent and has not been.
   std::string Take(const Job::News& news);
   // The rest of the whole answer.
   std::string TakeRest(std::string_view content) { return Grow(content, /*whole=*/true); }

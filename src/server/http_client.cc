@@ -57,7 +57,7 @@ struct HttpClient::Connection {
   Stream stream{io};
   beast::flat_buffer buffer;
 
-  // Runs what was started, whose timeout the stream keeps; only asynchronous calls have one.
+  // Runs the started operation with the stream's timeout, which only asynchronous calls have.
   void Finish() {
     io.restart();
     io.run();
@@ -112,7 +112,8 @@ ClientResponse HttpClient::Send(const char* method, const std::string& path,
       if (error && !failed) failed = error;
     };
     connection_->stream.expires_after(timeout_);
-    // Both at once: a server may refuse a request before it has come whole.
+    // Sends and receives concurrently: a server may refuse a request before it has received all of
+    // it.
     http::async_write(connection_->stream, request,
                       [](const boost::system::error_code&, size_t) {});
     http::async_read(connection_->stream, connection_->buffer, parser, keep);

@@ -7,7 +7,7 @@
 
 namespace uffizi::server {
 
-// Where a server is: "http://HOST[:PORT]" or "unix:PATH".
+// A server's address: "http://HOST[:PORT]" or "unix:PATH".
 struct ServerAddress {
   std::string host, port;   // of http
   std::string unix_socket;  // "" if it is not one
@@ -21,14 +21,14 @@ struct ClientResponse {
   std::string body;
 };
 
-// One connection to a server, made at the first request and again when it has been closed. For
-// what the program asks of its like; used by one thread at a time.
+// A connection to a server, opened at the first request and reopened when it has been closed. Used
+// by `uffizi health` and `uffizi bench`. Not thread-safe.
 class HttpClient {
  public:
   HttpClient(ServerAddress address, std::chrono::seconds timeout, std::string api_key = "");
   ~HttpClient();
 
-  // Throws Error(kIo) if there is no whole answer.
+  // Throws Error(kIo) if there is no complete response.
   ClientResponse Get(const std::string& path);
   ClientResponse Post(const std::string& path, const std::string& content_type,
                       const std::string& body);

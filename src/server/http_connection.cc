@@ -23,9 +23,9 @@ namespace http = boost::beast::http;
 
 constexpr size_t kMaxHead = 16u << 10;         // bytes of a request's line and headers
 constexpr size_t kReadBytes = 64u << 10;       // at once
-constexpr std::chrono::seconds kVitalHead{2};  // for a request on a connection of the reserve
+constexpr std::chrono::seconds kVitalHead{2};  // for a request on a reserved connection
 constexpr std::chrono::seconds kMostDrain{30};
-// Of a body's memory that is asked for at once, as its bytes come.
+// The step in which memory for a body is reserved as it arrives.
 constexpr size_t kLeaseStep = 256u << 10;
 
 std::chrono::steady_clock::duration Seconds(double seconds) {
@@ -41,7 +41,7 @@ Problem TooLarge() {
   return Problem(413, "body_too_large", "the request's body is over the server's limit");
 }
 
-// As RFC 9110 has it: "Sun, 06 Nov 1994 08:49:37 GMT".
+// In the format of RFC 9110: "Sun, 06 Nov 1994 08:49:37 GMT".
 std::string HttpDate() {
   const std::time_t now = std::time(nullptr);
   std::tm parts = {};
@@ -55,7 +55,7 @@ std::string Hex(size_t number) {
   return {text, std::to_chars(text, text + sizeof text, number, 16).ptr};
 }
 
-// An LF without its CR, at `from` or behind it.
+// Whether there is an LF without CR at or after `from`.
 bool HasBareLf(std::string_view text, size_t from) {
   for (size_t at = text.find('\n', from); at != text.npos; at = text.find('\n', at + 1)) {
     if (at == 0 || text[at - 1] != '\r') return true;
@@ -74,7 +74,7 @@ std::string WriteHead(const HttpResponse& response, bool keep_alive, bool chunke
   if (!response.content_type.empty()) add("Content-Type", response.content_type);
   for (const auto& [name, value] : response.headers) add(name, value);
   if (response.status == 204 || response.status == 304) {
-    // It has no body, and may not say so.
+    // This status has no body, and must not have a Content-Length.
   } else if (!response.stream) {
     add("Content-Length", std::to_string(response.body.size()));
   } else if (chunked) {
@@ -95,7 +95,7 @@ HttpConnection::HttpConnection(HttpShared& shared, Stream::socket_type socket, s
       buffer_(kReadBytes) {}
 
 void HttpConnection::Close() {
-  // Not close(): a handler may be looking at the socket.
+  // Not close(): a handler may be using the socket.
   shutdown(stream_.socket().native_handle(), SHUT_RDWR);
 }
 
@@ -105,13 +105,14 @@ asio::awaitable<void> HttpConnection::Run() {
       bool goes_on = false;
       try {
         goes_on = co_await Serve();
-      } catch (const std::exception&) {  // the client is gone, or too slow; or out of memory
+      } catch (
+          const std::exception&) {  // the client has disconnected or is too slow, or out of memory
       }
       Finish();
       if (!goes_on) break;
     }
     if (body_unread_) co_await Drain();
-  } catch (const std::exception&) {  // likewise, or out of memory: costs this connection
+  } catch (const std::exception&) {  // the same, or out of memory: closes this connection
   }
 }
 
@@ -133,7 +134,7 @@ asio::awaitable<bool> HttpConnection::WaitForRequest() {
   co_return true;
 }
 
-// Reads what has come, so that the buffer holds at most `limit` bytes.
+// Reads available bytes, up to `limit` bytes in the buffer.
 asio::awaitable<void> HttpConnection::Fill(size_t limit) {
   const size_t room = std::min(limit, kReadBytes) - std::min(limit, buffer_.size());
   const size_t got = co_await stream_.async_read_some(buffer_.prepare(room), asio::use_awaitable);
@@ -146,7 +147,7 @@ asio::awaitable<std::string> HttpConnection::ReadHeadText() {
   size_t looked_at = 0;
   for (;;) {
     const std::string_view text(static_cast<const char*>(buffer_.data().data()), buffer_.size());
-    // Clients of old send an empty line after a body, which belongs to no request.
+    // Old clients send an empty line after a body, which belongs to no request.
     if (looked_at == 0 && text.starts_with("\r\n")) {
       buffer_.consume(2);
       continue;
@@ -161,7 +162,7 @@ asio::awaitable<std::string> HttpConnection::ReadHeadText() {
       body_unread_ = true;
       throw Problem(431, "headers_too_large", "the request's headers are too long");
     }
-    // What ends its lines otherwise would never end.
+    // With other line ends, the end of the headers would never be found.
     if (HasBareLf(text, looked_at) || text.find('\0', looked_at) != text.npos) {
       body_unread_ = true;
       throw Problem(400, "bad_request", "no valid HTTP request: an LF without its CR, or a NUL");
@@ -174,12 +175,12 @@ asio::awaitable<std::string> HttpConnection::ReadHeadText() {
 asio::awaitable<bool> HttpConnection::Serve() {
   parser_.emplace();
   parser_->header_limit(kMaxHead);
-  parser_->body_limit(boost::none);  // ours tells more
+  parser_->body_limit(boost::none);  // our own error is more informative
   HttpHead head;
   std::optional<HttpResponse> failed;
   try {
     const std::string text = co_await ReadHeadText();
-    body_unread_ = true;  // whatever follows, until we know where it ends
+    body_unread_ = true;  // until we know where the body ends
     head = ReadHead(text, *parser_);
     body_unread_ = head.has_body();
     head.request.client = client_;
@@ -193,7 +194,7 @@ asio::awaitable<bool> HttpConnection::Serve() {
   co_return co_await ServeRead(head);
 }
 
-// What is wrong with a request whose body has not come.
+// Checks a request before its body is read.
 std::optional<HttpResponse> HttpConnection::RefuseEarly(const HttpHead& head) {
   HttpHandler& handler = shared_.handler;
   const HttpRequest& request = head.request;
@@ -240,7 +241,7 @@ asio::awaitable<bool> HttpConnection::ServeRead(HttpHead& head) {
   co_return co_await Send(*std::move(response), keep_alive);
 }
 
-// Takes what the body may need of the memory for all, if that is known already.
+// Reserves memory for the body from the shared budget, if its length is known.
 void HttpConnection::Reserve(HttpHead& head) {
   head.request.body_bytes = ByteLease(shared_.held);
   const size_t wanted = head.content_length.value_or(0) * shared_.handler.BytesHeld(head.request);
@@ -290,7 +291,7 @@ asio::awaitable<void> HttpConnection::ReadBody(HttpHead& head) {
 }
 
 asio::awaitable<HttpResponse> HttpConnection::Answer(HttpRequest& request) {
-  // While we compute, silence is ours and not the client's.
+  // No timeout while the server computes.
   stream_.expires_never();
   const auto answer = [&]() -> HttpResponse {
     try {
@@ -327,7 +328,7 @@ asio::awaitable<bool> HttpConnection::Send(HttpResponse response, bool keep_aliv
       failure = std::current_exception();
     }
     --shared_.busy;
-    // Its end may wait for a lock: not on the thread of all connections.
+    // Its destructor may wait for a lock, so it must not run on the I/O thread.
     asio::post(shared_.pool, [stream = std::move(response.stream)] {});
     if (failure) std::rethrow_exception(failure);
   }
@@ -358,8 +359,8 @@ asio::awaitable<void> HttpConnection::SendPieces(const HttpResponse& response, b
   }
 }
 
-// A client that is still sending would lose an answer with its connection: hears it out for a
-// while.
+// A client that is still sending would lose the response if the connection were closed, so its data
+// is read for a while.
 asio::awaitable<void> HttpConnection::Drain() {
   boost::system::error_code ignored;
   stream_.socket().shutdown(asio::socket_base::shutdown_send, ignored);

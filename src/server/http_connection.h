@@ -16,8 +16,8 @@
 
 namespace uffizi::server {
 
-// What all connections of a server share. Used by the server's one thread for input and output;
-// handlers run on the pool.
+// State shared by all connections of a server. Used by the server's I/O thread; handlers run on the
+// pool.
 struct HttpShared {
   HttpShared(const HttpOptions& wanted, HttpHandler& answers)
       : options(wanted), handler(answers), held(wanted.max_held_bytes), pool(wanted.max_busy) {}
@@ -26,8 +26,8 @@ struct HttpShared {
   HttpHandler& handler;
   ByteBudget held;
   boost::asio::thread_pool pool;
-  size_t busy = 0;       // requests that have a thread of the pool
-  bool closing = false;  // every answer is its connection's last
+  size_t busy = 0;       // requests that occupy a thread of the pool
+  bool closing = false;  // each response is its connection's last
 };
 
 // One connection, from its first byte to its last.
@@ -35,11 +35,11 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
   using Stream = boost::beast::basic_stream<boost::asio::generic::stream_protocol>;
   using Clock = std::chrono::steady_clock;
-  // Why a connection may ask for less than others.
+  // Whether, and why, a connection is restricted.
   enum class Admission {
     kFull,       // as any
-    kVitalOnly,  // no more connections are taken
-    kTooMany,    // of this address
+    kVitalOnly,  // too many connections: only vital requests
+    kTooMany,    // too many from this address
   };
 
   HttpConnection(HttpShared& shared, Stream::socket_type socket, std::string client,
@@ -50,10 +50,10 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
   const std::string& client() const { return client_; }
   Admission admission() const { return admission_; }
-  // Between two requests: it costs nobody anything to close it.
+  // Between two requests, when closing it does no harm.
   bool idle() const { return idle_; }
-  Clock::time_point since() const { return since_; }  // when it became what it is now
-  // Ends it as soon as what it waits for has come.
+  Clock::time_point since() const { return since_; }  // start of its current state
+  // Closes it as soon as the pending operation completes.
   void Close();
 
  private:
@@ -83,7 +83,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   HttpExchange exchange_;
   Clock::time_point since_ = Clock::now();
   bool idle_ = true;
-  bool body_unread_ = false;  // bytes of it may still come
+  bool body_unread_ = false;  // bytes of it may still arrive
 };
 
 }  // namespace uffizi::server

@@ -25,7 +25,7 @@ bool SameName(std::string_view a, std::string_view b) {
                     [](char x, char y) { return Lower(x) == Lower(y); });
 }
 
-// What a lenient parser would pass over.
+// Rejects bytes that a lenient parser would accept.
 void CheckBytes(std::string_view text) {
   for (size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<unsigned char>(text[i]);

@@ -14,7 +14,7 @@ namespace uffizi::server {
 
 using HttpParser = boost::beast::http::request_parser<boost::beast::http::string_body>;
 
-// What a request's line and headers say.
+// The parsed request line and headers.
 struct HttpHead {
   HttpRequest request;
   std::optional<uint64_t> content_length;
@@ -24,11 +24,11 @@ struct HttpHead {
   bool has_body() const { return chunked || content_length.value_or(0) > 0; }
 };
 
-// Reads a request's line and headers, with the empty line that ends them, into `parser`, which goes
-// on with the body. Two programs that read a message differently can be played against each other,
-// so that whatever RFC 9112 lets a server refuse is refused: bare CR or LF, folded lines, control
-// characters, spaces before a colon, more than one length, any transfer coding but chunked, a
-// missing or second Host. Throws Problem(400), (413), (417), (431), (501) or (505).
+// Reads a request's line and headers, with the empty line that ends them, into `parser`, which
+// continues with the body. To prevent request smuggling between programs that parse a message
+// differently, everything that RFC 9112 lets a server refuse is refused: bare CR or LF, folded
+// lines, control characters, spaces before a colon, more than one length, any transfer coding but
+// chunked, a missing or second Host. Throws Problem(400), (413), (417), (431), (501) or (505).
 HttpHead ReadHead(std::string_view text, HttpParser& parser);
 
 }  // namespace uffizi::server

@@ -81,7 +81,7 @@ class HttpServer::Impl {
   using Socket = asio::generic::stream_protocol::socket;
   using Acceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol>;
 
-  // Runs `action` on the thread of all connections, and waits for its end.
+  // Runs `action` on the I/O thread and waits for it to finish.
   template <typename Action>
   void Call(const Action& action) {
     std::promise<void> done;
@@ -127,8 +127,8 @@ class HttpServer::Impl {
     port_ = bound.port();
   }
 
-  // A socket that a server left when it was killed is replaced; one that answers is not, nor is a
-  // file of another kind.
+  // Replaces a socket left behind by a killed server, but not one that answers or another kind of
+  // file.
   void ListenOnFile(const std::string& path) {
     if (path.size() >= sizeof(sockaddr_un::sun_path)) {
       throw Error(ErrorCode::kInvalidArgument, path + ": too long for a socket's name");
@@ -161,14 +161,14 @@ class HttpServer::Impl {
       Socket socket(io_);
       co_await acceptor_.async_accept(socket, asio::redirect_error(asio::use_awaitable, error));
       if (!acceptor_.is_open()) break;
-      if (error) {  // no more descriptors, most likely: some will be given back
+      if (error) {  // probably out of descriptors; some will become free
         retry_.expires_after(std::chrono::milliseconds(50));
         co_await retry_.async_wait(asio::redirect_error(asio::use_awaitable, error));
         continue;
       }
       try {
         Take(std::move(socket));
-      } catch (const std::exception&) {  // out of memory: costs this connection
+      } catch (const std::exception&) {  // out of memory: closes this connection
       }
     }
   }
@@ -189,7 +189,7 @@ class HttpServer::Impl {
     const auto known = by_client_.find(client);
     if (!client.empty() && options.max_per_address > 0 && known != by_client_.end() &&
         known->second >= options.max_per_address) {
-      // What is idle makes way for what may not be.
+      // An idle connection makes way for a new one.
       if (!CloseOldest(
               [&](const HttpConnection& one) { return one.idle() && one.client() == client; })) {
         return Reserve(HttpConnection::Admission::kTooMany);
@@ -202,7 +202,7 @@ class HttpServer::Impl {
     return HttpConnection::Admission::kFull;
   }
 
-  // Who comes now gets the place of whoever has had one of the reserve for longest.
+  // A new connection replaces the oldest reserved one.
   HttpConnection::Admission Reserve(HttpConnection::Admission kind) {
     if (reserved_ >= shared_.options.reserve) {
       CloseOldest([](const HttpConnection& one) {
@@ -263,9 +263,9 @@ class HttpServer::Impl {
   std::string socket_file_;
   int port_ = 0;
   std::set<std::shared_ptr<HttpConnection>> connections_;
-  std::set<const HttpConnection*> closed_;  // of those, that are about to end
+  std::set<const HttpConnection*> closed_;  // of those, being closed
   std::map<std::string, int> by_client_;    // connections that are admitted in full
-  int reserved_ = 0;                        // those that are not
+  int reserved_ = 0;                        // others
   std::atomic<size_t> count_ = 0;
   std::thread thread_;
 };

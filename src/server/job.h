@@ -23,14 +23,14 @@ struct Answered {
   Image image;                    // with keep_pixels
 };
 
-// One request between the connection that waits for it and the scheduler that answers it.
+// A request shared by the connection that waits for it and the scheduler that answers it.
 class Job {
   ImageFile image_;
 
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Takes the request but for its picture, which TakeImage gives.
+  // Stores the request; TakeImage() returns its picture.
   Job(AnnotateRequest asked, Clock::time_point must_end)
       : image_(std::move(asked.image)),
         request(std::move(asked)),
@@ -43,8 +43,8 @@ class Job {
 
   ImageFile TakeImage() { return std::move(image_); }
 
-  // For the scheduler. Update tells the answer so far to a question, and whether it can only grow;
-  // Finish and Fail end the job.
+  // For the scheduler. Update() sets the answer so far to a question, and whether it can only grow;
+  // Finish() and Fail() end the job.
   void Update(size_t question, const std::string& text, bool only_grows);
   void Finish(Answered answered);
   void Fail(std::exception_ptr error);
@@ -52,9 +52,9 @@ class Job {
   struct Text {
     size_t question;
     std::string text;  // the raw answer so far
-    bool only_grows;   // a search with beams may change its mind
+    bool only_grows;   // with beam search, the text may change again
   };
-  // Before the first text: the picture waits for `ahead` others, or is looked at.
+  // Before the first text: the picture waits for `ahead` others, or is being processed.
   struct Stage {
     bool waiting;
     size_t ahead;
@@ -66,10 +66,10 @@ class Job {
     std::optional<Stage> stage = {};
     bool ended = false;
   };
-  // Waits until there is news, but no longer than `limit`.
+  // Waits for news, at most for `limit`.
   News Wait(std::chrono::milliseconds limit);
 
-  // Once ended: the answers, or an exception.
+  // Once the job has ended: returns the answers or throws.
   Answered Take();
   void ThrowIfFailed();
 

@@ -16,7 +16,8 @@ void RefuseTogether(const std::string& message) { throw Problem(422, "invalid_re
 
 namespace {
 
-// A text of N bytes can hold N values of many bytes each; no request has more than a few hundred.
+// A text of N bytes can contain N values that take many bytes each; no request needs more than a
+// few hundred.
 void CheckSize(std::string_view text) {
   constexpr int kMaxDepth = 16;
   constexpr size_t kMaxValues = 10'000;
@@ -77,7 +78,7 @@ std::optional<int64_t> JsonFields::Integer(const char* key, int64_t low, int64_t
   if (value.is_null()) return std::nullopt;
   std::optional<int64_t> integer;
   if (value.is_number_unsigned()) {
-    // May be beyond int64.
+    // May exceed int64.
     if (value.get<uint64_t>() <= static_cast<uint64_t>(std::max<int64_t>(high, 0))) {
       integer = value.get<int64_t>();
     }

@@ -11,16 +11,15 @@
 
 namespace uffizi::server {
 
-// Parses a client's JSON. Throws Problem(400) if it is none, if it is nested deeper than any
-// request needs to be, or if it has so many values that they would take far more memory than the
-// text.
+// Parses a client's JSON. Throws Problem(400) if it is invalid, nested deeper than any request
+// needs, or has so many values that they would take far more memory than the text.
 nlohmann::json ParseClientJson(std::string_view text);
 
-// An object of a client's JSON: takes the fields out by name and type, with messages that name
-// them, and refuses those that nobody took. Null counts as missing.
+// Reads an object of a client's JSON: fields by name and type, with messages that name them.
+// Refuses fields that were not read. Null counts as missing.
 class JsonFields {
  public:
-  // `name` is how messages call it: "options". Throws Problem(400) if it is no object.
+  // `name` is used in messages: "options". Throws Problem(400) if it is not an object.
   JsonFields(const nlohmann::json& json, std::string name);
 
   // The value of `key`, of any type; null if it is missing.
@@ -35,7 +34,7 @@ class JsonFields {
   std::optional<std::vector<std::string>> Strings(const char* key);
   std::optional<double> Number(const char* key, double low, double high);
 
-  // Throws Problem(400) if there are fields that nobody asked for.
+  // Throws Problem(400) if there are fields that were not read.
   void ExpectNoMore() const;
   // "options.seed"
   std::string NameOf(const std::string& key) const;
@@ -48,7 +47,7 @@ class JsonFields {
 
 // Throws Problem(400) with `message`: the request is not what the OpenAPI document allows.
 [[noreturn]] void RefuseRequest(const std::string& message);
-// Throws Problem(422) with `message`: each part is allowed, but not all of them together.
+// Throws Problem(422) with `message`: each part is allowed, but not the combination.
 [[noreturn]] void RefuseTogether(const std::string& message);
 
 }  // namespace uffizi::server

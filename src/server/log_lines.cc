@@ -17,7 +17,7 @@ namespace uffizi::server {
 namespace {
 
 constexpr size_t kMaxWaiting = 10'000;  // lines
-constexpr size_t kMaxLine = 4000;       // bytes, so that a pipe takes a line whole
+constexpr size_t kMaxLine = 4000;       // bytes, so that a line is written to a pipe atomically
 constexpr int kPatienceMs = 1000;       // for a pipe that is full
 
 }  // namespace
@@ -58,7 +58,7 @@ void LogLines::Add(std::string line) noexcept {
     line.resize(std::min(line.size(), kMaxLine));
     line += '\n';
     lines_.push_back(std::move(line));
-  } catch (const std::exception&) {  // out of memory: one line less
+  } catch (const std::exception&) {  // out of memory: the line is lost
     return;
   }
   news_.notify_one();
@@ -81,7 +81,7 @@ void LogLines::Work() {
     const bool reopen = std::exchange(reopen_, false), last = stopping_;
     lock.unlock();
     for (const std::string& line : lines) {
-      if (!Write(line) && stopping_) break;  // nobody reads them: the others neither
+      if (!Write(line) && stopping_) break;  // nobody reads the pipe, so drop the others too
     }
     if (dropped > 0) Write("{\"dropped_lines\": " + std::to_string(dropped) + "}\n");
     if (reopen) Open();

@@ -10,22 +10,22 @@
 
 namespace uffizi::server {
 
-// Lines for a file or a pipe, written by a thread of their own: whoever logs never waits and never
-// fails. What cannot be written in time is dropped, and counted.
+// Writes lines to a file or a pipe on a separate thread, so that logging never waits and never
+// fails. Lines that cannot be written in time are dropped and counted.
 class LogLines {
  public:
-  // Appends to the file at `path`, made if it is not there; "-" is standard output. Throws
+  // Appends to the file at `path`, which is created if necessary; "-" is standard output. Throws
   // Error(kIo).
   explicit LogLines(const std::string& path);
   // Writes to an open descriptor.
   explicit LogLines(int descriptor);
-  // Writes what waits, but does not wait long for a pipe that nobody reads.
+  // Writes the remaining lines, but does not wait long for a pipe that nobody reads.
   ~LogLines();
   LogLines(const LogLines&) = delete;
   LogLines& operator=(const LogLines&) = delete;
 
   void Add(std::string line) noexcept;
-  // Opens the file by its name again, after somebody has moved it away.
+  // Reopens the file by name, for log rotation.
   void Reopen();
 
  private:
@@ -34,7 +34,7 @@ class LogLines {
   bool Write(const std::string& line);
 
   const std::string path_;
-  int descriptor_ = -1;  // the writer's, once it runs
+  int descriptor_ = -1;  // owned by the writer thread once it runs
   std::mutex mutex_;
   std::condition_variable news_;
   std::deque<std::string> lines_;

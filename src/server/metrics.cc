@@ -22,7 +22,7 @@ void WriteOne(const std::string& name, const char* type, const std::string& help
   out += name + " " + value + "\n";
 }
 
-// Of this process, in bytes; 0 if the system does not tell.
+// Resident memory of this process in bytes; 0 if unknown.
 uint64_t ResidentBytes() {
   std::ifstream statm("/proc/self/statm");
   uint64_t size = 0, resident = 0;

@@ -15,17 +15,17 @@
 
 namespace uffizi::server {
 
-// What GET /metrics tells, in Prometheus's text format. Any thread may count.
+// The metrics of GET /metrics, in Prometheus's text format. Thread-safe.
 class Metrics {
  public:
   Metrics();
 
-  // `path` is one of the server's own, never a client's invention: the series stay few.
+  // `path` must be one of the server's own paths, so that the number of series stays small.
   void CountRequest(const std::string& path, int status, double seconds);
   void CountClientGone();
   void CountResult(const Result& result);
 
-  // Values that are read when they are asked for: what waits, what is open.
+  // Values that are read on request, such as waiting requests and open connections.
   struct Gauges {
     Scheduler::Load load;
     size_t waiting_limit = 0;

@@ -7,7 +7,7 @@
 namespace uffizi::server {
 namespace {
 
-// The search of a question that says nothing about it.
+// Sets the cost of a question that gives no search options.
 RequestLimits WithUsualCost(RequestLimits limits, const Engine& engine) {
   const Query query = engine.MakeQuery({}, MakePrompt(Task::kCaption, "", 1, 1));
   limits.usual_beams = query.num_beams();
@@ -75,11 +75,11 @@ std::shared_ptr<ServedModel> Models::Open(std::string_view name) {
   return model;
 }
 
-// Requests that a model is answering hold it until they are done.
+// Requests being answered keep their model until they are done.
 void Models::MakeRoom(const Entry& wanted) {
   if (options_.max_bytes == 0) return;
   for (;;) {
-    std::shared_ptr<ServedModel> unloaded;  // ends without the lock
+    std::shared_ptr<ServedModel> unloaded;  // destroyed without the lock
     const std::lock_guard lock(mutex_);
     size_t bytes = 0;
     Entry* oldest = nullptr;

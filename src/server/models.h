@@ -15,50 +15,50 @@
 
 namespace uffizi::server {
 
-// A model that is loaded, and the way of questions to it.
+// A loaded model with its batcher.
 struct ServedModel {
   ServedModel(std::string called, std::shared_ptr<const Engine> engine, RequestLimits most,
               const BatcherOptions& options, Metrics& metrics);
 
   const std::string name;
   const EngineInfo info;
-  const RequestLimits limits;  // with what a request costs that says nothing
+  const RequestLimits limits;  // with the cost of a request without search options
   Batcher batcher;
 };
 
-// A model by the name that requests give it.
+// A model and its name in requests.
 struct ModelSource {
   std::string name;
   std::function<std::shared_ptr<const Engine>()> load;
 };
 
-// The models of a server: loaded when they are first asked for, the first at once, and unloaded,
-// the least recently used one first, when they take more memory than they may.
+// The models of a server. The first is loaded at start, the others when they are first requested.
+// When they exceed the memory limit, the least recently used one is unloaded.
 class Models {
  public:
   struct Options {
     RequestLimits limits;
     BatcherOptions batcher;
-    bool any_name = false;  // where there is one model, every name is its own
-    size_t max_bytes = 0;   // of all weights; 0: as many as there are
+    bool any_name = false;  // a single model accepts every name
+    size_t max_bytes = 0;   // of all weights; 0: no limit
   };
 
-  // Loads the first; throws what that throws.
+  // Loads the first model, and throws what that throws.
   Models(std::vector<ModelSource> sources, const Options& options, Metrics& metrics);
 
-  // The model of this name, which may have to be loaded; the first for "". What a request asks of
-  // it must be asked while the pointer is held. Throws Problem(404).
+  // The model with this name, loaded if necessary; the first for "". The pointer must be held while
+  // the model is in use. Throws Problem(404).
   std::shared_ptr<ServedModel> Open(std::string_view name);
-  // The name that answers give to the model that Open() would return. Throws Problem(404).
+  // The name, in answers, of the model that Open() would return. Throws Problem(404).
   const std::string& NameOf(std::string_view name) const;
   std::vector<std::string> names() const;
-  // Of those that are loaded, the first of all included.
+  // All loaded models, including the first.
   std::vector<std::shared_ptr<ServedModel>> loaded() const;
 
   Scheduler::Load load() const;
   const RequestLimits& limits() const { return options_.limits; }
   const Options& options() const { return options_; }
-  // Takes no more requests, and breaks off what is here.
+  // Accepts no more requests, and aborts existing ones.
   void Stop();
 
  private:

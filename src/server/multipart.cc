@@ -22,8 +22,8 @@ std::string_view Trim(std::string_view text) {
   return text;
 }
 
-// The next `; name=value` of a header's value, taken off its front. A quoted value may hold \" for
-// a quote; a backslash before anything else is itself, as in the Windows paths of old browsers.
+// Removes the next `; name=value` from the front of a header's value. A quoted value may contain \"
+// for a quote; any other backslash is literal, as in the Windows paths of old browsers.
 std::optional<std::pair<std::string, std::string>> TakeParameter(std::string_view& rest) {
   rest = Trim(rest);
   if (rest.empty() || rest.front() != ';') return std::nullopt;
@@ -95,7 +95,7 @@ std::optional<std::vector<FormField>> ParseMultipart(std::string_view content_ty
   if (boundary.empty() || boundary.size() > kMaxBoundary) return std::nullopt;
   const std::string delimiter = "\r\n--" + boundary;
   std::string_view rest = body;
-  // The first delimiter may stand at the very beginning, without the line break before it.
+  // The first delimiter may be at the very beginning, without a preceding line break.
   if (rest.starts_with(std::string_view(delimiter).substr(2))) {
     rest.remove_prefix(delimiter.size() - 2);
   } else {

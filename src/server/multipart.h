@@ -15,9 +15,8 @@ struct FormField {
   std::string_view data;  // within the body
 };
 
-// The fields of a multipart/form-data body (RFC 7578) in their order; nothing if it is not a whole
-// one, or has more than `max_fields`. `content_type` is the header's value, whose boundary it
-// takes.
+// The fields of a multipart/form-data body (RFC 7578) in order; nothing if it is incomplete or has
+// more than `max_fields`. `content_type` is the header's value, which contains the boundary.
 std::optional<std::vector<FormField>> ParseMultipart(std::string_view content_type,
                                                      std::string_view body, size_t max_fields);
 

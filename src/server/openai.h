@@ -13,18 +13,19 @@
 #include "server/json_fields.h"
 #include "server/waiting_job.h"
 
-// What OpenAI's clients ask: the last user message asks, about the last picture of the
-// conversation. docs/doors.md says what is taken of the protocol; the rest is refused.
+// OpenAI's protocols: the last user message is the question, about the last picture of the
+// conversation. docs/doors.md describes what is supported; the rest is refused.
 namespace uffizi::server {
 
-// A question of OpenAI's, whichever way it came.
+// A question in either of OpenAI's protocols.
 struct OpenAiRequest {
   std::string model;
   std::string prompt;
-  std::vector<ImageFile> images;  // of the last message with any: one, or more where each is asked
+  std::vector<ImageFile>
+      images;  // of the last message with pictures: one, or several with each_picture
   GenerationOptions generation;
   std::optional<int64_t> max_tokens;
-  std::optional<AnswerForm> form;  // none: text as it is, regions as JSON
+  std::optional<AnswerForm> form;  // none: plain text, regions as JSON
   bool stream = false;
   bool include_usage = false;  // at the end of a stream
 };
@@ -34,21 +35,21 @@ struct OpenAiRequest {
 OpenAiRequest ReadChatRequest(HttpRequest& request, const Door& door);
 OpenAiRequest ReadResponsesRequest(HttpRequest& request, const Door& door);
 
-// The parts of both that are alike.
+// What both protocols have in common.
 
-// What a conversation asks: the latest of each.
+// Collects the question of a conversation: the latest text and picture.
 class Conversation {
  public:
   Conversation(PictureReader& pictures, bool each_picture)
       : pictures_(pictures), each_picture_(each_picture) {}
 
-  // The next user message's content: text, or a list of parts of the types that are named here.
+  // Adds the next user message's content: text, or a list of parts of the types named here.
   struct PartTypes {
     const char* text;
     const char* image;
   };
   void Read(const nlohmann::json& content, const std::string& name, const PartTypes& types);
-  // Reads the pictures. Throws Problem if there is nothing to ask, or nothing to ask about.
+  // Reads the pictures. Throws Problem if there is no question or no picture.
   void Finish(OpenAiRequest& request);
 
  private:
@@ -63,9 +64,10 @@ class Conversation {
   std::vector<Picture> images_;
 };
 
-// "model", which must be known. Throws Problem.
+// Reads "model", which must exist. Throws Problem.
 std::string ReadModel(JsonFields& fields, const Models& models);
-// "temperature", "top_p", "seed" and "options"; returns the first of `limit_names` that is there.
+// Reads "temperature", "top_p", "seed" and "options"; returns the first of `limit_names` that
+// exists.
 std::optional<int64_t> ReadSearch(JsonFields& fields,
                                   std::initializer_list<const char*> limit_names,
                                   GenerationOptions& generation);
@@ -73,18 +75,19 @@ std::optional<int64_t> ReadSearch(JsonFields& fields,
 // `schema_in` of it if that is not empty.
 std::optional<AnswerForm> ReadFormat(const nlohmann::json& format, const std::string& field,
                                      const char* schema_in);
-// What would change the answer, and cannot be had here, must have the value that changes nothing.
+// Refuses unsupported fields that would change the answer, unless they have the value that changes
+// nothing.
 void RefuseUnsupported(JsonFields& fields,
                        const std::vector<std::pair<const char*, nlohmann::json>>& neutral);
 
-// The one question of a request about one of its pictures.
+// Makes the request about one of its pictures.
 AnnotateRequest ToAnnotate(const OpenAiRequest& request, ImageFile image);
-// What the assistant says: text, or the regions as JSON, in the form that was asked for.
+// The assistant's message: text, or the regions as JSON, in the requested form.
 std::string ContentOf(const OpenAiRequest& request, const Result& result);
-// "chatcmpl-..." with hexadecimal digits at random.
+// "chatcmpl-..." with random hexadecimal digits.
 std::string NewId(const char* prefix);
 
-// The whole answers.
+// Answer requests.
 HttpResponse AnswerChat(const Door& door, HttpRequest& http);
 HttpResponse AnswerResponses(const Door& door, HttpRequest& http);
 

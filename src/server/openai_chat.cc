@@ -10,7 +10,7 @@
 namespace uffizi::server {
 namespace {
 
-// What all pieces of one answer say of it.
+// The fields that all pieces of one answer share.
 struct Identity {
   std::string id;
   int64_t created;

@@ -11,12 +11,12 @@ namespace {
 
 using nlohmann::json;
 
-// "image_url" of chat completions is an object, that of responses a text.
+// "image_url" is an object in chat completions and a string in responses.
 std::string_view ReadUrlField(const json& value, const std::string& name) {
   if (value.is_string()) return value.get_ref<const std::string&>();
   JsonFields url(value, name);
   const auto data = url.Text("url");
-  url.String("detail");  // the model has one size of picture
+  url.String("detail");  // ignored: the model has one picture size
   url.ExpectNoMore();
   if (!data) RefuseRequest(url.NameOf("url") + " is missing: the picture as a data URI");
   return *data;
@@ -94,7 +94,7 @@ std::optional<int64_t> ReadSearch(JsonFields& fields,
   const auto top_p = fields.Number("top_p", 0, 1);
   const auto seed = fields.Integer("seed", std::numeric_limits<int64_t>::min(),
                                    std::numeric_limits<int64_t>::max());
-  if (temperature) {  // 0 is OpenAI's word for no sampling
+  if (temperature) {  // 0 means no sampling in OpenAI's API
     generation.do_sample = *temperature > 0;
     if (*temperature > 0) generation.temperature = std::max(*temperature, 0.01);
   }

@@ -16,7 +16,7 @@ std::string Dump(const ordered_json& value) {
   return value.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
-// One response of the API, as it stands in every event of a stream.
+// A response object, as included in every event of a stream.
 class Response {
  public:
   explicit Response(const WaitingJob& waiting) : model_(waiting.model().name) {}
@@ -103,7 +103,7 @@ class EventWriter {
     return ServerSentEvent(type, Dump(event));
   }
 
-  // Where in the output an event belongs.
+  // The position of an event in the output.
   ordered_json At(const ordered_json& more) const {
     ordered_json place = {
         {"item_id", response_.message_id()}, {"output_index", 0}, {"content_index", 0}};
@@ -204,7 +204,7 @@ OpenAiRequest ReadResponsesRequest(HttpRequest& http, const Door& door) {
                              {"prompt", nullptr},
                              {"include", json::array()},
                              {"top_logprobs", 0}});
-  // What the model has no use for, or does anyway.
+  // Fields that are ignored because they do not apply to this model.
   for (const char* ignored :
        {"instructions", "metadata", "store", "user", "service_tier", "safety_identifier",
         "prompt_cache_key", "parallel_tool_calls", "tool_choice", "truncation", "reasoning",

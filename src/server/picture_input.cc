@@ -102,7 +102,7 @@ ImageFile PictureReader::ReadUrl(const std::string& url, const std::string& fiel
                       "itself, as base64");
   }
   if (url.size() > kMaxUrl) RefuseRequest(field + " is too long for an address");
-  // What it may bring is taken from the memory for all before it comes.
+  // Its maximum size is reserved from the shared memory before it is fetched.
   ByteLease lease = Reserve(access_.fetch.max_bytes);
   FetchOptions options = access_.fetch;
   options.cancelled = [this] { return request_.ClientGone(); };
@@ -128,7 +128,7 @@ ImageFile PictureReader::ReadLabelStudioFile(std::string_view path, const std::s
   std::error_code error;
   const fs::path folder = fs::canonical(access_.label_studio_folder, error);
   const fs::path named = DecodeEscapes(path.substr(kStart.size()));
-  // Links are followed before it is asked where the file lies.
+  // Links are resolved before checking where the file is.
   const fs::path file = error ? fs::path() : fs::canonical(folder / named.relative_path(), error);
   if (error || !IsBelow(file, folder)) {
     throw InvalidImage(field + ": there is no file " + named.string() +

@@ -11,36 +11,36 @@
 
 namespace uffizi::server {
 
-// A picture file's bytes, where they came: in a form's body, decoded from base64, or fetched.
+// A picture file's bytes: in a form's body, decoded from base64, or fetched.
 struct ImageFile {
   std::shared_ptr<const std::string> holder;
   std::string_view bytes;  // within the holder
-  ByteLease lease;         // of what they take
+  ByteLease lease;         // for their memory
 
   void Release() { *this = {}; }
 };
 
-// Where pictures may come from beside the request itself.
+// Other sources of pictures than the request itself.
 struct PictureAccess {
-  bool urls = false;  // http(s) addresses are fetched, as `fetch` says
+  bool urls = false;  // http(s) addresses are fetched according to `fetch`
   FetchOptions fetch = {};
-  bool files = false;  // paths of this machine: where whoever asks owns it
-  // What Label Studio calls /data/local-files/?d=PATH lies below this folder; "": nowhere.
+  bool files = false;  // local paths, if the client owns this machine
+  // The folder for Label Studio's /data/local-files/?d=PATH; "" for none.
   std::filesystem::path label_studio_folder = {};
 };
 
-// Reads the pictures of one request, whose memory is counted.
+// Reads the pictures of one request and accounts for their memory.
 class PictureReader {
  public:
   PictureReader(const PictureAccess& access, HttpRequest& request)
       : access_(access), request_(request) {}
 
-  // A picture given as base64, alone or in a data URI, or by what `access` allows: an address, a
-  // path. Throws Problem; `field` names the text there.
+  // Reads a picture given as base64, alone or in a data URI, or as an address or path if `access`
+  // allows it. Throws Problem; `field` names the text in it.
   ImageFile Read(std::string_view text, const std::string& field);
-  // An http(s) address, and nothing else.
+  // Reads only http(s) addresses.
   ImageFile ReadUrl(const std::string& url, const std::string& field);
-  // A path that Label Studio serves: /data/local-files/?d=...
+  // Reads a path in Label Studio's form: /data/local-files/?d=...
   ImageFile ReadLabelStudioFile(std::string_view path, const std::string& field);
 
  private:
@@ -52,7 +52,7 @@ class PictureReader {
   HttpRequest& request_;
 };
 
-// "photo.jpg" of "https://host/folder/photo.jpg?size=2": what records call such a picture.
+// The name of a picture in records: "photo.jpg" for "https://host/folder/photo.jpg?size=2".
 std::string NameOfUrl(std::string_view url);
 
 }  // namespace uffizi::server

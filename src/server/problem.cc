@@ -105,7 +105,7 @@ HttpResponse ProblemResponse(const Problem& problem, std::string_view path) {
   HttpResponse response;
   response.status = problem.status();
   response.cause = problem.what();
-  // Whatever OpenAI has at a path, its clients may ask for.
+  // Unknown paths may belong to OpenAI's API, so they get its format.
   const bool ours = path == "/v1/annotate" || path == "/v1/limits" || path == "/v1/tasks" ||
                     path == "/v1/thumbnail";
   if (path.starts_with("/v1/") && !ours) {
@@ -114,7 +114,7 @@ HttpResponse ProblemResponse(const Problem& problem, std::string_view path) {
     response.content_type = "application/problem+json";
     response.body = ProblemToJson(problem);
   }
-  // Long enough for some of a queue to pass, short enough for a person.
+  // Long enough for the queue to advance, short enough for a person.
   if (problem.status() == 503 || problem.status() == 429)
     response.headers.emplace_back("Retry-After", "2");
   if (problem.status() == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");

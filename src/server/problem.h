@@ -9,7 +9,7 @@
 
 namespace uffizi::server {
 
-// A request that gets an error for its answer. `code` is one of ErrorCode's names, or a word of the
+// A request that is answered with an error. `code` is one of ErrorCode's names or one of the
 // server's own; docs/server.md lists them.
 class Problem : public std::runtime_error {
  public:
@@ -23,21 +23,22 @@ class Problem : public std::runtime_error {
   std::string code_;
 };
 
-// The server is about to end; the request took too long; whoever sent it is gone.
+// The server is shutting down; the request timed out; the client disconnected.
 Problem ShuttingDown();
 Problem TimedOut();
 Problem ClientGone();
 
-// What `error` is for a client: a Problem as it is, an Error by its code, anything else a 500.
+// Converts an exception for a client: a Problem stays as it is, an Error is mapped by its code,
+// anything else becomes a 500.
 Problem ToProblem(const std::exception& error);
 
 // {"type", "title", "status", "detail", "code"} of RFC 9457.
 std::string ProblemToJson(const Problem& problem);
 
-// {"error": {"message", "type", "param", "code"}}, as OpenAI's clients read it.
+// {"error": {"message", "type", "param", "code"}}, the format of OpenAI's clients.
 std::string ProblemToOpenAiJson(const Problem& problem);
 
-// The answer to a request of `path`, in the shape that its clients know.
+// The error response for `path`, in the format of its clients.
 HttpResponse ProblemResponse(const Problem& problem, std::string_view path);
 
 }  // namespace uffizi::server

@@ -29,7 +29,7 @@ void Server::Shutdown(double grace_seconds) {
   http_->StopListening();
   WaitUntilIdle(std::chrono::duration<double>(grace_seconds));
   models_.Stop();
-  // Whoever was given up is told so before the connections are closed.
+  // Aborted requests get their response before the connections are closed.
   WaitUntilIdle(std::chrono::seconds(2));
   api_.Watch(nullptr);
   http_.reset();

@@ -18,7 +18,7 @@ struct ServerOptions {
   Models::Options models;
 };
 
-// The HTTP API over one model, or several. Listens from its construction to its shutdown.
+// The HTTP API for one or several models. Listens from construction until shutdown.
 class Server {
  public:
   // Loads the first model. Throws what that throws, and HttpServer's constructor.
@@ -26,9 +26,10 @@ class Server {
   ~Server();
 
   int port() const { return http_->port(); }
-  // Opens the access log by its name again.
+  // Reopens the access log by name.
   void ReopenLog() { log_.Reopen(); }
-  // Refuses what is new, answers what is here for at most so many seconds, and ends. Call it once.
+  // Refuses new requests, answers existing ones for at most this many seconds, and stops. Call it
+  // once.
   void Shutdown(double grace_seconds);
 
  private:

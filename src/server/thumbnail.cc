@@ -34,7 +34,7 @@ Image Shrink(const Image& image, int side) {
     return std::max(1, static_cast<int>(std::lround(pixels * scale)));
   };
   Image small;
-  // The other threads are the workers'.
+  // One thread only: the others belong to the workers.
   oneapi::tbb::task_arena(1).execute([&] {
     small =
         Resize(image.view(), scaled(image.width), scaled(image.height), ResampleFilter::kBilinear);

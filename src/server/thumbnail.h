@@ -10,19 +10,19 @@
 
 namespace uffizi::server {
 
-// A picture as any browser can show it.
+// A picture in a format that every browser can show.
 struct Thumbnail {
   std::string jpeg;
   int width = 0, height = 0;  // of the picture itself
   size_t pages = 1;           // of its file
 };
 
-// Reads the form of POST /v1/thumbnail and takes it out of `request`. The request that it gives
-// asks nothing, and fills the thumbnail once it is answered. Throws Problem.
+// Reads the form of POST /v1/thumbnail and moves it out of `request`. The returned request has no
+// questions, and fills the thumbnail when it is answered. Throws Problem.
 std::pair<AnnotateRequest, std::shared_ptr<const Thumbnail>> ReadThumbnailRequest(
     HttpRequest& request, const RequestLimits& limits);
 
-// The JPEG; what else there is to know of the picture stands in the headers.
+// The response with the JPEG; the headers describe the original picture.
 HttpResponse ThumbnailResponse(const Thumbnail& thumbnail);
 
 }  // namespace uffizi::server

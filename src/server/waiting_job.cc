@@ -11,7 +11,7 @@ WaitingJob::~WaitingJob() {
 }
 
 Job::News WaitingJob::Wait(std::chrono::milliseconds limit, bool stages) {
-  // How soon a client's going is noticed.
+  // How quickly a disconnected client is noticed.
   constexpr std::chrono::milliseconds kGlance{50};
   const auto end = Job::Clock::now() + limit;
   for (;;) {
@@ -24,7 +24,7 @@ Job::News WaitingJob::Wait(std::chrono::milliseconds limit, bool stages) {
       news.stage = stage_ = stage;
       return news;
     }
-    // The scheduler looks between two steps, which may be far apart.
+    // The scheduler checks only between two steps, which may be far apart.
     if (Job::Clock::now() > job_->deadline + kGlance) throw TimedOut();
     if (request_.ClientGone()) throw ClientGone();
   }
@@ -38,7 +38,7 @@ Answered WaitingJob::WaitForEnd() {
 
 std::shared_ptr<WaitingJob> Submit(Models& models, HttpRequest& request, AnnotateRequest asked,
                                    size_t pictures) {
-  request.body_bytes.Shrink(0);  // of what was parsed: its pictures have leases of their own
+  request.body_bytes.Shrink(0);  // the parsed body is freed; its pictures have leases of their own
   std::shared_ptr<ServedModel> model = models.Open(asked.model);
   ApplyLimits(model->limits, asked, pictures);
   return std::make_shared<WaitingJob>(std::move(model), request, std::move(asked));

@@ -10,11 +10,11 @@
 
 namespace uffizi::server {
 
-// A connection's hold on its job: gives it up when the client goes away, or when it is destroyed
-// before the job has ended.
+// A connection's handle of its job: cancels it when the client disconnects, or when the handle is
+// destroyed before the job has ended.
 class WaitingJob {
  public:
-  // Submits the request; throws what Batcher::Submit throws.
+  // Submits the request; throws what Batcher::Submit() throws.
   WaitingJob(std::shared_ptr<ServedModel> model, const HttpRequest& request, AnnotateRequest asked)
       : model_(std::move(model)),
         request_(request),
@@ -23,10 +23,10 @@ class WaitingJob {
   WaitingJob(const WaitingJob&) = delete;
   WaitingJob& operator=(const WaitingJob&) = delete;
 
-  // Waits for news, but no longer than `limit`; with `stages`, those are news, too. Throws
-  // Problem(499) if the client is gone.
+  // Waits for news, at most for `limit`; with `stages`, changes of the stage are news too. Throws
+  // Problem(499) if the client has disconnected.
   Job::News Wait(std::chrono::milliseconds limit, bool stages = false);
-  // Waits for the answers; throws what became of them instead.
+  // Waits for the answers; throws if there are none.
   Answered WaitForEnd();
 
   Job& job() { return *job_; }
@@ -36,12 +36,12 @@ class WaitingJob {
   const std::shared_ptr<ServedModel> model_;
   const HttpRequest& request_;
   const std::shared_ptr<Job> job_;
-  std::optional<Job::Stage> stage_;  // that was told last
+  std::optional<Job::Stage> stage_;  // that was reported last
   bool ended_ = false;
 };
 
-// Hands a request to the model that it names, within that one's limits, as one of `pictures` that
-// are asked about together. Throws Problem and Error.
+// Submits a request to the model that it names, within that model's limits, as one of `pictures`
+// asked together. Throws Problem and Error.
 std::shared_ptr<WaitingJob> Submit(Models& models, HttpRequest& request, AnnotateRequest asked,
                                    size_t pictures = 1);
 
