@@ -145,7 +145,7 @@ int Conclude(const dataset::JobSummary& summary, std::optional<size_t> total, bo
   return progress.failed > 0 ? kSomeFailed : kOk;
 }
 
-// Everything that is read beside the pictures.
+// All other inputs than the pictures.
 dataset::OtherInputs OtherInputs(const AnnotateOptions& options) {
   dataset::OtherInputs inputs;
   for (const std::string& picture : options.pictures) {
@@ -192,7 +192,7 @@ int RunAnnotate(const CLI::App& command, AnnotateOptions& options) {
   options.collection.fetch.attempts = kFetchAttempts;
   const dataset::Collection collection(options.pictures, options.collection);
   std::optional<dataset::Journal> journal;
-  std::optional<ScratchFolder> scratch;  // for what sinks keep aside, without a journal
+  std::optional<ScratchFolder> scratch;  // temporary data of sinks, if there is no journal
   if (!job_folder.empty()) {
     journal.emplace(job_folder, options.output.job.empty());
   } else {

@@ -40,7 +40,7 @@ struct Stage {
   }
 };
 
-// Keeps nothing of the answers but how long they took.
+// Records only the timings of answers.
 class TimingSink : public dataset::Sink {
  public:
   explicit TimingSink(std::vector<Stage>& stages) : stages_(stages) {}
@@ -77,7 +77,7 @@ double PeakMegabytes() {
 struct Report {
   size_t pictures = 0, failed = 0;
   double seconds = 0, load_seconds = 0;
-  double cores_busy = 0;  // share of all threads' time
+  double cores_busy = 0;  // fraction of all threads' time
   int threads = 0, workers = 0, session_threads = 0;
   size_t batch = 0;
   EngineInfo model;

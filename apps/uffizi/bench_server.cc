@@ -28,7 +28,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kTimeout{300};
 constexpr const char* kBoundary = "uffizi-bench-7d1c2f0a9b";
 
-// A request, ready to be sent, and what its answer should be.
+// A request, ready to be sent, with its expected answer.
 struct Prepared {
   std::string body;
   std::vector<json> expected;  // empty: anything
@@ -73,7 +73,7 @@ std::string FormOf(const std::string& bytes, const std::vector<Question>& questi
   return body + fmt::format("--{}--\r\n", kBoundary);
 }
 
-// A record without what differs from time to time.
+// A record without the fields that differ from run to run.
 json Timeless(json record) {
   record.erase("timings");
   record.erase("image");
@@ -126,7 +126,7 @@ struct Tally {
   std::vector<double> seconds;     // of each answer with status 200
   std::map<int, size_t> statuses;  // 0: no answer
   size_t wrong = 0;
-  std::string complaint;  // of the first that went wrong
+  std::string complaint;  // the first error
 
   void Add(const Tally& other) {
     seconds.insert(seconds.end(), other.seconds.begin(), other.seconds.end());
@@ -145,7 +145,7 @@ struct Tally {
   }
 };
 
-// The load: requests in turn over all pictures, on some connections.
+// Generates the load: requests for all pictures in turn, over several connections.
 class Load {
  public:
   Load(const BenchServerOptions& options, std::vector<Prepared> prepared)
@@ -156,7 +156,7 @@ class Load {
       key_ = ReadFile(options.api_key_file);
       key_.resize(std::min(key_.size(), key_.find_first_of("\r\n")));
     }
-    // Arrivals that know nothing of each other.
+    // Independent arrivals (a Poisson process).
     std::mt19937_64 random(1);
     std::exponential_distribution<double> gap(options.rate > 0 ? options.rate : 1);
     double at = 0;
@@ -193,7 +193,8 @@ class Load {
       Clock::time_point begin = Clock::now();
       if (options_.rate > 0) {
         if (index >= arrivals_.size()) break;
-        // From when it should have been sent: a server that is late delays those behind it, too.
+        // Measured from when it should have been sent, so that a slow server's delays of later
+        // requests are included.
         begin = start_ + std::chrono::duration_cast<Clock::duration>(
                              std::chrono::duration<double>(arrivals_[index]));
         std::this_thread::sleep_until(begin);

@@ -12,12 +12,12 @@
 
 namespace uffizi::cli {
 
-// The files among the names, and the pictures in the folders among them.
+// Expands names to pictures: files themselves, and the pictures in folders.
 std::vector<std::filesystem::path> FindPictures(const std::vector<std::string>& names);
 
-// What pictures put into a model's layers, by the weights' names (engine/calibrate.h). `names` are
-// of files and folders. Pictures that cannot be read are told on standard error and counted in
-// `failed`; `say` is told how many were seen.
+// Collects statistics of the layers' inputs on pictures (engine/calibrate.h). `names` are files and
+// folders. Pictures that cannot be read are reported on standard error and counted in `failed`;
+// `say` gets the progress.
 std::unique_ptr<Calibration> CalibrateWith(const std::filesystem::path& model,
                                            const std::vector<LoraSource>& lora,
                                            const std::vector<std::string>& names, size_t& failed,

@@ -23,7 +23,7 @@ struct CheckOptions {
 
 constexpr double kMega = 1e6;
 
-// Asks a model in float32, and forgets it.
+// Asks a model in float32 and then frees it.
 FidelityReference AskReference(const CheckOptions& options, std::span<const fs::path> pictures,
                                StatusLine& line, size_t& failed, EngineInfo& info) {
   EngineOptions exact = options.engine;
@@ -83,7 +83,7 @@ int RunCheck(CheckOptions options) {
     StatusLine line(StatusLine::StyleFor(options.quiet));
     const FidelityReference reference = AskReference(options, pictures, line, failed, truth);
     truth_seconds = reference.seconds();
-    if (options.against != options.model) options.engine.lora.clear();  // merged in it already
+    if (options.against != options.model) options.engine.lora.clear();  // already merged into it
     const auto engine = LoadEngine(options.model, options.engine);
     info = engine->info();
     size_t done = 0;

@@ -10,18 +10,18 @@
 
 namespace uffizi::cli {
 
-// What the process returns. Documented in docs/command-line.md.
+// The exit codes of the process, documented in docs/command-line.md.
 enum ExitCode {
   kOk = 0,
-  kSomeFailed = 1,     // the job is done, but some pictures or lines have error records
-  kUsage = 2,          // an option, task or prompt that makes no sense
+  kSomeFailed = 1,     // finished, but some pictures or lines have error records
+  kUsage = 2,          // an invalid option, task or prompt
   kBadModel = 3,       // the model cannot be loaded
   kBadOutput = 4,      // results cannot be written
-  kInternal = 5,       // a defect of ours
+  kInternal = 5,       // a bug in Uffizi
   kInterrupted = 130,  // stopped by Ctrl-C
 };
 
-// Each adds a subcommand to `app`. The returned function runs it, once parsed, and gives the exit
+// Each adds a subcommand to `app`. The returned function runs it after parsing and returns the exit
 // code; it may throw uffizi::Error.
 using Command = std::function<int()>;
 Command AddAnnotate(CLI::App& app);
@@ -36,18 +36,17 @@ Command AddHealth(CLI::App& app);
 Command AddImport(CLI::App& app);
 Command AddPull(CLI::App& app);
 
-// --lora, which fills `lora` when the command line is parsed.
+// Adds --lora, which fills `lora` when the command line is parsed.
 void AddLoraOption(CLI::App& command, std::vector<LoraSource>& lora);
 
-// The adapters with their folders, downloaded like models. Throws as ResolveModel does.
+// Resolves adapters to their folders, downloading them like models. Throws like ResolveModel().
 std::vector<LoraSource> FindAdapters(std::vector<LoraSource> lora);
 
-// The folder of the model to use if none is named: $UFFIZI_MODEL, else the one that came with the
-// program. Throws Error(kNotFound).
+// The folder of the default model: $UFFIZI_MODEL, else the included one. Throws Error(kNotFound).
 std::filesystem::path DefaultModel();
 
-// The folder of the model that `named` means, downloaded or imported if need be, with a bar that
-// tells how far that is; the default model for "". `bits`: see ResolveModel, which throws likewise.
+// The folder of the model called `named`, downloaded or imported if necessary, with a progress bar;
+// the default model for "". `bits`: see ResolveModel(), which throws the same errors.
 std::filesystem::path FindModel(const std::string& named, int bits = 4);
 
 }  // namespace uffizi::cli

@@ -13,7 +13,7 @@ std::filesystem::path DefaultModel() {
   }
   std::error_code ignored;
   const fs::path program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
-  // Installed beside the program, or in the source tree whose build/PRESET/bin holds it.
+  // Installed with the program, or in the source tree of build/PRESET/bin.
   for (const char* place : {"../share/uffizi/models/uffizi-tiny", "../../../models/uffizi-tiny"}) {
     const fs::path folder = program / place;
     if (fs::exists(folder / "config.json", ignored)) return fs::weakly_canonical(folder, ignored);

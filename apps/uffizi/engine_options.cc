@@ -34,7 +34,7 @@ std::shared_ptr<const Engine> LoadEngine(const std::string& model, EngineOptions
     const bool exact = options.compute == Compute::kF32 || !options.lora.empty();
     return Engine::Load(FindModel(model, exact ? 16 : 4), options);
   }
-  // The artifact itself: what it is imported to has no graphs.
+  // Uses the artifact itself: its imported folder has no graphs.
   return Engine::Load(model.empty() ? DefaultModel() : std::filesystem::path(model), options);
 }
 

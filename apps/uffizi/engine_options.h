@@ -10,7 +10,7 @@
 
 namespace uffizi::cli {
 
-// Takes the names of an enum's values.
+// An option transformer for the names of an enum's values.
 template <typename Enum>
 CLI::CheckedTransformer OneOf() {
   std::map<std::string, Enum> values;
@@ -20,7 +20,7 @@ CLI::CheckedTransformer OneOf() {
   return transformer;
 }
 
-// --lora, --compute, --threads, --engine and --device.
+// Adds --lora, --compute, --threads, --engine and --device.
 void AddEngineOptions(CLI::App& command, EngineOptions& engine);
 
 // The engine for `model`: a folder, artifact or name; the default model for "".

@@ -9,20 +9,20 @@
 
 namespace uffizi::cli {
 
-// Tasks by the names that the command line gives; those of FidelityOptions if it names none.
-// Throws Error(kInvalidArgument).
+// The tasks named on the command line; the defaults of FidelityOptions if there are none. Throws
+// Error(kInvalidArgument).
 FidelityOptions MakeFidelityOptions(const std::vector<std::string>& tasks);
 
-// One line on each task, on next tokens, and on the loss, without the last end of line.
+// One line for each task, for next tokens, and for the loss, without line breaks.
 std::vector<std::string> FidelityLines(const Fidelity& fidelity);
 
 nlohmann::ordered_json FidelityJson(const Fidelity& fidelity);
 
-// "98.2", what is said of a task in a table: AP50 or edits for each 100 characters; "-" for
-// nothing.
+// A task's figure in a table, such as "98.2": AP50 or edits per 100 characters; "-" if there is
+// none.
 std::string FidelityFigure(const TaskFidelity& task);
 
-// "AP50 of od", "edits of caption": what the figure is.
+// The name of that figure: "AP50 of od", "edits of caption".
 std::string FidelityTitle(const TaskFidelity& task);
 
 }  // namespace uffizi::cli

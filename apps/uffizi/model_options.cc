@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A flag's name: "--" and the field's, hyphens for underscores, if it has no other.
+// A flag's name: by default "--" and the field's name with hyphens for underscores.
 template <typename F>
 std::string FlagOf(const F& field) {
   std::string flag = std::string("--") + (*field.flag != '\0' ? field.flag : field.name);
@@ -46,7 +46,8 @@ void AddSearchOptions(CLI::App& command, GenerationOptions& generation) {
   });
 }
 
-// Hands out the inputs of one kind (--text, --region) in order; a single one serves all tasks.
+// Assigns the inputs of one kind (--text, --region) to tasks in order; a single one is used for all
+// tasks.
 class Inputs {
  public:
   explicit Inputs(std::vector<std::string> values) : values_(std::move(values)) {}
@@ -70,7 +71,7 @@ Task TaskNamed(const std::string& name) {
       "no task is called " + name + "; `uffizi info` lists them, and --prompt takes any text");
 }
 
-// Gives tasks their inputs, and says in the end which were for nobody.
+// Assigns inputs to tasks, and reports unused ones at the end.
 class QuestionMaker {
  public:
   explicit QuestionMaker(const ModelOptions& options)
@@ -99,7 +100,7 @@ class QuestionMaker {
     };
     if (!options_.texts.empty() && !takes_text_ && !takes_region_) refuse("--text");
     if (!options_.regions.empty() && !takes_region_) refuse("--region");
-    // A prompt may be any task's.
+    // A prompt may be that of any task.
     const bool any = takes_classes_ || !options_.prompts.empty();
     if (!options_.classes.empty() && !any) refuse("--class");
   }
@@ -126,7 +127,7 @@ std::string DescribeOne(const dataset::Question& question) {
 void AddModelOptions(CLI::App& command, ModelOptions& options) {
   std::string tasks = "Task to ask; may be repeated:";
   for (const TaskInfo& task : AllTasks()) tasks += fmt::format("\n  {}: {}", task.name, task.help);
-  // One value each, so that a picture may follow.
+  // Each takes one value, so that a picture may follow.
   const auto add_list = [&](const char* name, std::vector<std::string>& values,
                             const std::string& help) {
     return command.add_option(name, values, help)->allow_extra_args(false);
@@ -214,7 +215,7 @@ std::vector<dataset::Question> MakeQuestions(const CLI::App& command, const Mode
   if (questions.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "say what to ask: --task od, or --prompt \"...\"");
   }
-  // Whatever is wrong with a question is wrong for every picture: say so before any work.
+  // An invalid question is invalid for every picture, so it is reported before any work.
   dataset::CheckQuestions(questions);
   return questions;
 }

@@ -15,11 +15,11 @@
 
 namespace uffizi::cli {
 
-// What `annotate` and `bench` have in common: questions, the model, and how the machine is used.
+// Options that `annotate` and `bench` share: questions, the model, and the use of the machine.
 struct ModelOptions {
   std::vector<std::string> tasks, thens, prompts;
   std::vector<std::string> texts, regions, classes, answer_as;
-  std::string classes_file;  // that holds `classes`
+  std::string classes_file;  // to read `classes` from
   RegionFilter filter;
   std::string model;
   EngineOptions engine;  // threads: of all workers together

@@ -21,7 +21,7 @@ const std::map<std::string, Existing>& ExistingNames() {
   return names;
 }
 
-// --format, else what the output's name says: a table only for people.
+// --format, else by the output's extension; a table only on standard output.
 Format OutputFormat(const OutputOptions& options) {
   if (options.format) return *options.format;
   if (options.output.empty()) return Format::kTable;
@@ -153,10 +153,10 @@ void CheckOutputOptions(const OutputOptions& options,
     if (text->find('\n') != std::string::npos)
       refuse("--prefix and --suffix must be a single line");
   }
-  // Sinks of regions alone would stay empty without a task that finds some.
+  // Sinks for regions only would stay empty without a task that finds some.
   const bool regions =
       std::any_of(questions.begin(), questions.end(), [](const dataset::Question& question) {
-        // A raw prompt may hold a task.
+        // A raw prompt may contain a task.
         return !question.task || GetTaskInfo(*question.task).shape != AnswerShape::kText;
       });
   if (regions) return;

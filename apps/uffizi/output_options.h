@@ -16,7 +16,7 @@ namespace uffizi::cli {
 
 enum class Format { kTable, kJson, kJsonl, kCsv };
 
-// What `annotate` makes, and where.
+// The outputs of `annotate`.
 struct OutputOptions {
   std::optional<Format> format;
   std::string output, csv, coco, yolo, label_studio, sidecar_folder, draw, masks;
@@ -31,21 +31,21 @@ struct OutputOptions {
 
 void AddOutputOptions(CLI::App& command, OutputOptions& options);
 
-// Throws Error(kInvalidArgument) for options that do not fit each other or the questions.
+// Throws Error(kInvalidArgument) for options that do not match each other or the questions.
 void CheckOutputOptions(const OutputOptions& options,
                         const std::vector<dataset::Question>& questions);
 
-// Whether answers go to standard output: not if files were asked for instead.
+// Whether answers go to standard output: not if files were requested instead.
 bool UsesStandardOutput(const OutputOptions& options);
 
-// The folder of the journal: beside the first output that can be gone on with; empty if none can.
+// The folder of the journal: beside the first output that can be resumed; empty if none can.
 std::filesystem::path JobFolder(const OutputOptions& options);
 
-// All of them, the journal's folder too.
+// All outputs, including the journal's folder.
 std::vector<dataset::NamedOutput> NamedOutputs(const OutputOptions& options,
                                                const std::filesystem::path& job_folder);
 
-// Folders in which outputs are written, where no pictures are looked for.
+// Folders of outputs, which are not searched for pictures.
 std::vector<std::filesystem::path> SkippedFolders(const OutputOptions& options);
 
 std::vector<std::unique_ptr<dataset::Sink>> MakeSinks(

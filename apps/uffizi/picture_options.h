@@ -22,7 +22,7 @@ void AddPictureOptions(CLI::App& command, PictureOptions& options);
 DecodeOptions MakeDecodeOptions(const PictureOptions& options);
 dataset::PageSelection MakePageSelection(const PictureOptions& options);
 
-// All of them, to tell one job from another.
+// All options as text, to identify a job.
 std::string Describe(const PictureOptions& options);
 
 }  // namespace uffizi::cli

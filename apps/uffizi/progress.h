@@ -9,11 +9,11 @@
 
 namespace uffizi::cli {
 
-// How far something is, on standard error: a bar on a terminal, a line every ten seconds in a log.
+// Progress on standard error: a bar on a terminal, or a line every ten seconds in a log.
 class StatusLine {
  public:
   enum class Style { kNone, kBar, kLines };
-  // Of a command that writes its report only in the end.
+  // The style for a command that prints its report only at the end.
   static Style StyleFor(bool quiet);
 
   explicit StatusLine(Style style) : style_(style) {}
@@ -23,9 +23,9 @@ class StatusLine {
 
   // Whether it is time to show something again.
   bool Due() const;
-  // share: of the bar that is full, 0..1, if that is known
+  // share: the filled fraction of the bar, 0..1, if known
   void Show(std::string text, std::optional<double> share);
-  // Takes the bar off the terminal.
+  // Removes the bar from the terminal.
   void Clear();
 
  private:
@@ -34,7 +34,7 @@ class StatusLine {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-// How far a job is.
+// Shows the progress of a job.
 class ProgressDisplay {
  public:
   using Style = StatusLine::Style;

@@ -11,8 +11,8 @@
 
 namespace uffizi::cli {
 
-// fmt::print to standard error, but what cannot be written there is no error: a job goes on, and
-// ends with its own exit code, whatever has become of who watched it.
+// Like fmt::print to standard error, but failures are ignored: a job continues and ends with its
+// own exit code, even if nobody reads its messages any more.
 template <typename... Args>
 void Say(fmt::format_string<Args...> format, Args&&... args) noexcept {
   try {

@@ -22,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMostThreads = 1024;
-constexpr size_t kSpareThreads = 16;  // for requests that are being read or just answered
+constexpr size_t kSpareThreads = 16;  // for requests being read or answered
 
 struct ServeOptions {
   std::string model;
@@ -36,8 +36,8 @@ struct ServeOptions {
   int workers = 0;
 };
 
-// The keys of which clients must show one: each line of a file but empty ones and comments, else
-// $UFFIZI_API_KEY, else none.
+// The API keys: the lines of a file except empty ones and comments, else $UFFIZI_API_KEY, else
+// none.
 std::vector<std::string> ReadApiKeys(const std::string& file) {
   std::vector<std::string> keys;
   if (file.empty()) {
@@ -54,8 +54,8 @@ std::vector<std::string> ReadApiKeys(const std::string& file) {
   return keys;
 }
 
-// What requests took goes back to the system: without this, the C library keeps an arena for each
-// thread, and in them whatever once was needed.
+// Returns the memory of requests to the system: otherwise the C library keeps an arena for each
+// thread, with the peak memory of each.
 void ReturnMemory() {
 #ifdef __GLIBC__
   constexpr int kArenas = 4, kLarge = 256 << 10;
@@ -76,7 +76,7 @@ std::string AddressOf(const server::HttpOptions& http, int port) {
   return fmt::format("http://{}:{}/", bare ? http.host : "[" + http.host + "]", port);
 }
 
-// Addresses are fetched of `hosts` only, as large as bodies may be.
+// Allows addresses on `hosts` only, with pictures up to the size of bodies.
 void SetUrlAccess(const std::vector<std::string>& hosts, server::ServerOptions& server) {
   server::PictureAccess& access = server.api.access;
   access.urls = !hosts.empty();
@@ -106,7 +106,7 @@ int RunServe(ServeOptions options) {
                 "--max-memory must be at least four times --max-body, which a request in JSON "
                 "needs");
   }
-  // Each worker has one thread when all have something to do, and all threads when it is alone.
+  // Each worker has one thread when all are busy, and all threads when it is the only one.
   wanted.models.batcher.threads =
       options.engine.threads > 0 ? options.engine.threads : MaxThreads();
   wanted.models.batcher.workers =

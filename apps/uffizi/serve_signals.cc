@@ -8,9 +8,9 @@
 namespace uffizi::cli {
 namespace {
 
-// Sent by ourselves, to end the thread that waits for the others.
+// Sent by this process to end the thread that waits for signals.
 constexpr int kDone = SIGUSR2;
-constexpr int kExitOfSignal = 128;  // as shells count
+constexpr int kExitOfSignal = 128;  // as in shells
 
 sigset_t Handled() {
   sigset_t signals;

@@ -8,10 +8,9 @@
 
 namespace uffizi::cli {
 
-// How a server takes signals, also as the first process of a container, for which the system does
-// nothing by itself: SIGINT and SIGTERM ask it to end, a second one ends it at once; SIGHUP opens
-// logs again; SIGUSR1 and SIGUSR2 mean nothing; SIGPIPE is no reason to end. Make it before any
-// other thread.
+// Signal handling of a server, also as the first process of a container, which has no default
+// handlers. SIGINT and SIGTERM shut it down, a second one stops it at once; SIGHUP reopens logs;
+// SIGUSR1, SIGUSR2 and SIGPIPE are ignored. Create it before any other thread.
 class ServeSignals {
  public:
   ServeSignals();
@@ -19,10 +18,10 @@ class ServeSignals {
   ServeSignals(const ServeSignals&) = delete;
   ServeSignals& operator=(const ServeSignals&) = delete;
 
-  // From here on the first signal is one to end in good order; before, it ends the process.
-  // `hang_up` is called at each SIGHUP, until WaitForEnd has returned.
+  // From here on the first signal starts an orderly shutdown; before, it ends the process.
+  // `hang_up` is called for each SIGHUP, until WaitForEnd() returns.
   void Started(std::function<void()> hang_up);
-  // Waits for the signal to end.
+  // Waits for the signal to shut down.
   void WaitForEnd();
 
  private:

@@ -63,7 +63,7 @@ class TableSink : public dataset::Sink {
       text += fmt::format("  error {}: {}\n", Name(error.code()), error.what());
     }
     file_.Append(text);
-    if (file_.path().empty()) file_.Flush(false);  // somebody may be watching
+    if (file_.path().empty()) file_.Flush(false);  // so that the user sees it at once
   }
 
  private:

@@ -8,7 +8,7 @@
 
 namespace uffizi::cli {
 
-// Answers as a table for people. An empty path is standard output.
+// Answers as a readable table. An empty path is standard output.
 std::unique_ptr<dataset::Sink> MakeTableSink(const std::filesystem::path& path);
 
 }  // namespace uffizi::cli

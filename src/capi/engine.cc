@@ -10,7 +10,7 @@
 namespace uffizi::capi {
 namespace {
 
-// Checks one question and makes it a query of `engine`.
+// Checks a question and makes a query of `engine` from it.
 Query MakeQuery(const Engine& engine, const uffizi_question& question,
                 const QuestionOptions& options) {
   Require(question.picture, "picture");
@@ -31,7 +31,7 @@ Query MakeQuery(const Engine& engine, const uffizi_question& question,
   return query;
 }
 
-// Runs `body`; if it fails, `result` tells why.
+// Runs `body`; if it fails, stores the error in `result`.
 template <typename Body>
 void Attempt(uffizi_result& result, const Body& body) {
   try {
@@ -41,7 +41,7 @@ void Attempt(uffizi_result& result, const Body& body) {
   }
 }
 
-// One batch of questions on its way to answers.
+// A batch of questions in progress.
 class Batch {
  public:
   Batch(Session& session, std::span<const uffizi_question> questions, uffizi_progress progress,

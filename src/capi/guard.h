@@ -13,13 +13,13 @@ uffizi_status StatusOf(ErrorCode code);
 // The status of the exception being handled; `message` receives its text.
 uffizi_status DescribeException(std::string& message) noexcept;
 
-// What uffizi_last_error() tells from now on in this thread.
+// Sets what uffizi_last_error() returns in this thread.
 void SetLastError(const std::string& message) noexcept;
 
 // Throws Error(kInvalidArgument) if `pointer` is null.
 void Require(const void* pointer, const char* name);
 
-// Runs the body of a function of the C interface: no exception passes.
+// Runs the body of a function of the C interface and catches all exceptions.
 template <typename Body>
 uffizi_status Guard(const Body& body) noexcept {
   try {

@@ -9,7 +9,7 @@
 #include "uffizi/image.h"
 #include "uffizi/uffizi.h"
 
-// What the opaque types of uffizi.h are.
+// The definitions of the opaque types in uffizi.h.
 
 struct uffizi_image {
   uffizi::Image image;
@@ -29,7 +29,7 @@ struct uffizi_session {
 };
 
 struct uffizi_encoded {
-  // Which engine the picture was encoded for, so that a question to another one is refused.
+  // The engine for which the picture was encoded, so that questions to another one are refused.
   std::shared_ptr<const uffizi::Engine> engine;
   uffizi::EncodedImage picture;
 };

@@ -40,7 +40,7 @@ uint8_t OverWhite(int value, int alpha) {
   return static_cast<uint8_t>((value * alpha + 255 * (255 - alpha) + 127) / 255);
 }
 
-// Throws unless `size` bytes hold the picture; gives the distance of its rows.
+// Throws unless the picture fits in `size` bytes; returns the stride.
 size_t CheckedStride(size_t size, int width, int height, size_t stride, int channels) {
   if (width < 1 || height < 1) {
     throw Error(ErrorCode::kInvalidImage, "the picture is empty: " + std::to_string(width) + " x " +
@@ -88,7 +88,7 @@ void Scale(Polygon& points, float x, float y) {
   for (size_t i = 0; i < points.size(); ++i) points[i] *= i % 2 == 0 ? x : y;
 }
 
-// The answer as it would be about a picture x times as wide and y times as high.
+// Scales an answer's coordinates by x horizontally and y vertically.
 Answer Scaled(Answer answer, float x, float y) {
   for (Region& region : answer.regions) {
     region.box = {region.box.x1 * x, region.box.y1 * y, region.box.x2 * x, region.box.y2 * y};
@@ -104,10 +104,10 @@ Image DrawWithin(const Image& image, const Answer& answer, size_t max_pixels) {
   if (pixels <= static_cast<double>(max_pixels)) return DrawAnswer(image.view(), answer);
   const double shrink = std::sqrt(static_cast<double>(max_pixels) / pixels);
   const int width = std::max(1, static_cast<int>(image.width * shrink));
-  // A picture that is a thousand times as wide as high keeps a row.
+  // A picture a thousand times as wide as high keeps at least one row.
   const int height = std::clamp(static_cast<int>(image.height * shrink), 1,
                                 std::max(1, static_cast<int>(max_pixels) / width));
-  // The caller's thread does it alone: only sessions have threads to give.
+  // Runs on the caller's thread alone: only sessions have threads.
   oneapi::tbb::task_arena arena(1);
   const Image small =
       arena.execute([&] { return Resize(image.view(), width, height, ResampleFilter::kBox); });

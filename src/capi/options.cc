@@ -42,7 +42,7 @@ void Read(const std::string& name, const std::string& value, std::vector<int>& o
   }
 }
 
-// A line each: paths may hold any other character.
+// One a line, since paths may contain any other character.
 void Read(const std::string&, const std::string& value, std::vector<LoraSource>& out) {
   out.clear();
   size_t begin = 0;
@@ -66,7 +66,7 @@ void Read(const std::string& name, const std::string& value, std::optional<T>& o
   Read(name, value, out.emplace());
 }
 
-// The options that one function knows, by name.
+// The options of one function, by name.
 class Table {
  public:
   template <typename T>

@@ -15,7 +15,7 @@
 namespace uffizi {
 namespace {
 
-// The device, without number and list: "GPU" of "GPU.1", "HETERO" of "HETERO:GPU,CPU".
+// The kind of a device: "GPU" for "GPU.1", "HETERO" for "HETERO:GPU,CPU".
 std::string_view DeviceKind(std::string_view device) {
   return device.substr(0, device.find_first_of(".:("));
 }
@@ -41,7 +41,7 @@ ov::AnyMap Properties(const OpenVinoOptions& options) {
     properties.insert(ov::hint::kv_cache_precision(ov::element::f32));
     properties.insert(ov::hint::dynamic_quantization_group_size(0));
   }
-  // A stream, which computes one inference at a time, for each session that fits on the machine.
+  // One stream, which runs one inference at a time, for each session that fits on the machine.
   const int all = MaxThreads();
   const int threads = options.threads > 0 ? std::min(options.threads, all) : all;
   const int streams = all / threads;
@@ -65,7 +65,7 @@ std::shared_ptr<ov::Model> TakePicture(std::shared_ptr<ov::Model> model, int hei
   return adapter.build();
 }
 
-// The artifact's graphs but the merger's, whose work is done here.
+// The artifact's graphs, except the merger, which is implemented here.
 struct Stages {
   Stages(const std::filesystem::path& graphs, const PreprocessConfig& picture,
          OpenVinoTarget& target)
@@ -77,7 +77,8 @@ struct Stages {
         encoder(target, graphs / "encoder.xml"),
         decoder(target, graphs / "decoder.xml") {}
 
-  // What the graphs' outputs tell: [1, image tokens, d_model], and logits [rows, 1, vocabulary].
+  // The sizes given by the graphs' outputs: [1, image tokens, d_model], and logits [rows, 1,
+  // vocabulary].
   GraphSizes Sizes() const {
     const int image_tokens = Extent(image_embedding, 1), d_model = Extent(image_embedding, 2);
     return {Extent(decoder, 2), d_model, image_tokens};
@@ -141,7 +142,7 @@ struct OpenVinoNetwork : Network {
     try {
       info.compute =
           stages.decoder.compiled().get_property(ov::hint::inference_precision).to_string();
-    } catch (const ov::Exception&) {  // a device made of several tells none
+    } catch (const ov::Exception&) {  // a virtual device has no such property
     }
     const std::string build = ov::get_openvino_version().buildNumber;
     info.kernels = "OpenVINO " + build.substr(0, build.find('-')) + " on " + device;

@@ -10,14 +10,14 @@
 namespace uffizi {
 
 struct OpenVinoOptions {
-  std::string device;  // by OpenVINO's names
+  std::string device;  // as named by OpenVINO
   int threads = 0;     // of one session; 0 = all that this process may use. Of the CPU only
-  bool exact = false;  // float32 throughout, else what the device does by itself
+  bool exact = false;  // float32 throughout, else the device's default
 };
 
-// The network of an artifact's graphs (OpenLocalGraphs), computed by OpenVINO on one of its
-// devices. `settings` has everything but the graphs. Throws Error: kInvalidArgument for a device
-// that is not there, with those that are; kInvalidModel naming the graph.
+// Loads the network of an artifact's graphs (OpenLocalGraphs()), computed by OpenVINO on one of its
+// devices. `settings` has everything but the graphs. Throws Error: kInvalidArgument for an unknown
+// device, with a list of the available ones; kInvalidModel naming the graph.
 std::shared_ptr<const Network> LoadOpenVinoNetwork(const std::filesystem::path& graphs,
                                                    const std::filesystem::path& settings,
                                                    const OpenVinoOptions& options);

@@ -11,7 +11,7 @@ size_t OpenVinoRun::Add(const float* states, size_t tokens, size_t rows, size_t)
   return sequences_.size() - 1;
 }
 
-// Encoder states of different lengths become one tensor, with a mask over what is not there.
+// Encoder states of different lengths are padded into one tensor, with a mask.
 void OpenVinoRun::Start() {
   size_t most = 0;
   for (const Sequence& one : sequences_) most = std::max(most, one.states.size() / d_model_);

@@ -10,10 +10,9 @@
 
 namespace uffizi {
 
-// The artifact's decoder, which keeps its caches to itself and takes one token a row. Its rows are
-// there from the first step to the last, since it lets the keys and values of cross-attention
-// neither move nor leave: a sequence has one for each beam, and those that have nothing to do
-// repeat a token that nobody reads.
+// The artifact's decoder, which has internal caches and takes one token per row. Its rows exist
+// from the first step to the last, because the keys and values of cross-attention can be neither
+// moved nor removed. A sequence has one row per beam; idle rows repeat a token that is ignored.
 class OpenVinoRun : public DecoderRun {
  public:
   OpenVinoRun(const Stage& decoder, size_t d_model, size_t vocab)

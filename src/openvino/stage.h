@@ -14,29 +14,29 @@
 
 namespace uffizi {
 
-// What every stage is compiled for.
+// The target for which every stage is compiled.
 struct OpenVinoTarget {
   ov::Core core;
   std::string device;
   ov::AnyMap properties;
 };
 
-// One graph of the artifact, compiled. Shared by all sessions: each call works on a request of its
-// own, and hands it on to the next.
+// A compiled graph of the artifact. Shared by all sessions: each call uses an inference request of
+// its own, which is then reused.
 class Stage {
  public:
   class Call;
 
   // Throws Error(kInvalidModel) naming the file.
   Stage(OpenVinoTarget& target, const std::filesystem::path& file);
-  // Likewise, of the graph as `adapt` changes it.
+  // The same, with the graph modified by `adapt`.
   Stage(OpenVinoTarget& target, const std::filesystem::path& file,
         const std::function<std::shared_ptr<ov::Model>(std::shared_ptr<ov::Model>)>& adapt);
 
   const std::string& name() const { return name_; }  // its file, for messages
   const ov::CompiledModel& compiled() const { return compiled_; }
 
-  // What the graph holds, but for sizes and factors.
+  // The graph's weights, without sizes and factors.
   struct Weights {
     size_t bytes = 0, elements = 0;  // bytes on disk
     std::set<std::string> precisions;
@@ -51,8 +51,9 @@ class Stage {
   mutable std::vector<ov::InferRequest> idle_;
 };
 
-// Inputs in, one inference or many, the output out. Throws Error(kInvalidModel) naming the graph if
-// it has no such input, or takes or gives something else, and Error(kInternal) if OpenVINO fails.
+// Sets inputs, runs one or more inferences, and returns the output. Throws Error(kInvalidModel)
+// naming the graph if it has no such input or other types or shapes, and Error(kInternal) if
+// OpenVINO fails.
 class Stage::Call {
  public:
   explicit Call(const Stage& stage);
@@ -60,13 +61,13 @@ class Stage::Call {
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
-  // Values that must live until the last Run().
+  // The values must live until the last Run().
   void Set(const std::string& input, const float* values, const ov::Shape& shape);
-  // Whole numbers, in the type that the graph wants; taken over at once.
+  // Integers, converted to the graph's type and copied at once.
   void Set(const std::string& input, std::span<const int64_t> values, const ov::Shape& shape);
-  // The graph's only, or first, output, [size] f32; valid until the next Run().
+  // Returns the graph's only, or first, output, [size] f32; valid until the next Run().
   const float* Run(size_t size);
-  // Forgets what the graph remembers from run to run.
+  // Resets the state that the graph keeps from run to run.
   void Reset();
 
  private:
