@@ -1,10 +1,10 @@
-"""The exceptions of the package, by what went wrong."""
+"""The exceptions of the package."""
 
 from __future__ import annotations
 
 
 class Error(Exception):
-    """Anything that Uffizi refuses or fails at. `code` is the name that result records use."""
+    """Base class of all errors. `code` is the name used in result records."""
 
     code: str = "internal"
 
@@ -18,31 +18,31 @@ class Error(Exception):
 
 
 class ModelError(Error):
-    """A model folder that is broken or of another kind."""
+    """A damaged model folder, or another kind of model."""
 
     code = "invalid_model"
 
 
 class ImageError(Error):
-    """A picture that cannot be decoded, or is over the limit of pixels."""
+    """A picture that cannot be decoded or has too many pixels."""
 
     code = "invalid_image"
 
 
 class PromptError(Error, ValueError):
-    """A prompt that the task does not take, or that is too long for the model."""
+    """A prompt that does not fit the task or is too long for the model."""
 
     code = "invalid_prompt"
 
 
 class ArgumentError(Error, ValueError):
-    """An option or value that makes no sense."""
+    """An invalid option or value."""
 
     code = "invalid_argument"
 
 
 class NotFoundError(Error, FileNotFoundError):
-    """A file, folder or name that is not there."""
+    """A file, folder or name that does not exist."""
 
     code = "not_found"
 
@@ -60,7 +60,7 @@ class ReadError(Error, OSError):
 
 
 class UnsupportedError(Error):
-    """Something valid that this build or process cannot do."""
+    """Something valid that this build or process does not support."""
 
     code = "unsupported"
 
@@ -79,5 +79,5 @@ _KINDS: dict[str, type[Error]] = {
 
 
 def make_error(code: str, message: str) -> Error:
-    """The exception for an error of the library."""
+    """Makes the exception for an error of the library."""
     return _KINDS.get(code, Error)(message, code)

@@ -1,4 +1,4 @@
-"""Search options by the names of transformers' GenerationConfig."""
+"""Search options, with the names of transformers' GenerationConfig."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 class Generation(TypedDict, total=False):
-    """What may be said about the search for an answer. What is not said comes from the model's
-    generation_config.json; None means the same."""
+    """Search options for an answer. Missing ones and None mean the default of the model's
+    generation_config.json."""
 
     num_beams: int | None
     early_stopping: bool | Literal["never"] | None
@@ -41,7 +41,7 @@ _EARLY_STOPPING = {True: "on", False: "off", "never": "never"}
 
 
 def make_options(given: dict[str, Any], max_positions: int) -> _native.GenerationOptions:
-    """The options as the engine takes them. `max_positions` is the model's limit of an answer."""
+    """Converts options for the engine. `max_positions` is the model's limit for an answer."""
     options = _native.GenerationOptions()
     for name, value in given.items():
         if name not in _NAMES:
@@ -61,8 +61,8 @@ def make_options(given: dict[str, Any], max_positions: int) -> _native.Generatio
                 raise ArgumentError("give max_length or max_new_tokens, not both")
             if value < 1:
                 raise ArgumentError(f"max_new_tokens must be at least 1, not {value}")
-            # The start token counts in max_length. People write 1024 or 4096 to mean "enough":
-            # the answer ends at the model's own limit at the latest.
+            # max_length includes the start token. People write 1024 or 4096 to mean "enough", so
+            # larger values mean the model's own limit.
             name, value = "max_length", min(value, max_positions) + 1
         try:
             setattr(options, name, value)

@@ -1,4 +1,4 @@
-"""Loads the native part, or says in one line why that is not possible and what to do."""
+"""Loads the native module, or says in one line why that is not possible and what to do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import sys
 
 
 def explain(reason: str) -> str:
-    """In one line: what is missing, on what system, and what to do. `reason`: Python's or the linker's words."""
+    """Explains in one line what is missing on this system and what to do. `reason` is Python's or
+    the linker's message."""
     reason = " ".join(reason.split())
     system = (
         f"{platform.system()} {platform.release()}, {platform.machine()}, "

@@ -1,4 +1,4 @@
-"""Answers as they are written."""
+"""Streaming answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Token:
 
     text: str  #: the answer so far, special tokens included
     token_ids: list[int]  #: the answer so far
-    delta: str  #: what this step added; with several beams the text may change its mind, then ""
+    delta: str  #: what this step added; "" if beam search changed earlier text
 
 
 class Stream:
@@ -34,7 +34,8 @@ class Stream:
         self._stopped = threading.Event()
         self._result: Result | None = None
         self._error: BaseException | None = None
-        # The thread knows the queue and the flag, not the stream: a dropped stream ends it.
+        # The thread refers to the queue and the flag, not the stream, so dropping the stream ends
+        # it.
         self._thread = threading.Thread(
             target=_work, args=(run, self._events, self._stopped), name="uffizi-stream"
         )
@@ -59,7 +60,7 @@ class Stream:
 
     @property
     def result(self) -> Result:
-        """The whole answer. Waits for it; of a closed stream, what there was until then."""
+        """The complete answer, for which this waits; for a closed stream, the answer so far."""
         for _ in self:
             pass
         if self._result is None:

@@ -1,4 +1,4 @@
-"""What Florence-2 can be asked."""
+"""The tasks of Florence-2."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class TaskInfo:
     """One task."""
 
     token: str  #: "<OD>"
-    name: str  #: "od", as the command line takes it
+    name: str  #: "od", as on the command line
     input: str  #: "none", "text" or "region"
     shape: str  #: of the answer: "text", "boxes", "quads", "polygons" or "open_vocabulary"
     prompt: str  #: the sentence given to the model; "{input}" stands for the input

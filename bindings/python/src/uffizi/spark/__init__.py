@@ -5,7 +5,7 @@
 >>> pipeline = Pipeline(stages=[ImageAssembler(), Florence2Transformer.pretrained()])
 >>> pipeline.fit(images).transform(images).select("answer.result").show(truncate=False)
 
-The stages are those of the jar, which is found by itself: see `jar`.
+The stages are those of the jar, which is located automatically: see `jar`.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ follow_contexts()
 
 
 def start(**settings: Any) -> SparkSession:
-    """A Spark session that has the jar from its start; `settings` like master="local[2]", or
-    remote="sc://host" for Spark Connect, whose server must have the jar (`--jars`).
+    """Starts a Spark session with the jar; `settings` like master="local[2]", or remote="sc://host"
+    for Spark Connect, whose server must have the jar (`--jars`).
 
-    Any other session in this process will do as well: it gets the jar with the import of this module.
+    Any other session in this process works as well: importing this module adds the jar to it.
     """
     from . import show  # noqa: F401 - pages end in `.show(False)`
 
@@ -221,7 +221,8 @@ class ImageAssembler(_Stage):
 
 @_with_accessors
 class Florence2Transformer(_Stage):
-    """Asks a Florence-2 model about pictures; made by `pretrained`, `load` or `loadSavedModel`."""
+    """Annotates pictures with a Florence-2 model; created by `pretrained`, `load` or
+    `loadSavedModel`."""
 
     model = _param(
         "model",
@@ -400,11 +401,11 @@ class Florence2Transformer(_Stage):
         self._make("Florence2Transformer", {})
 
     def getRandomSeed(self) -> int | None:
-        """Gives `randomSeed`, None unless it is set."""
+        """Returns `randomSeed`, or None if it is not set."""
         return self.getOrDefault(self.randomSeed) if self.isDefined(self.randomSeed) else None
 
     def getEngine(self) -> str:
-        """What computes."""
+        """The name of the engine."""
         return "uffizi"
 
     def setInputCols(self, *columns: Any) -> Florence2Transformer:
@@ -420,7 +421,7 @@ class Florence2Transformer(_Stage):
         system) or by the command line. Without a name it is what the environment variable
         UFFIZI_MODEL says, else florence_2_base_ft_int4.
 
-        Over Spark Connect the server looks for it, when pictures are annotated.
+        Over Spark Connect, the server looks for it when pictures are annotated.
         """
         if _is_remote():
             if lang != "en":
@@ -437,7 +438,7 @@ class Florence2Transformer(_Stage):
     def loadSavedModel(
         folder: str, spark_session: SparkSession, use_openvino: bool = False
     ) -> Florence2Transformer:
-        """The model in a folder, as Hugging Face has it."""
+        """Loads the model in a Hugging Face folder or artifact."""
         if _is_remote():
             return Florence2Transformer().setModel(folder)
         java = _jvm().uffizi.spark.Florence2Transformer
@@ -446,7 +447,7 @@ class Florence2Transformer(_Stage):
 
     @staticmethod
     def unload() -> int:
-        """Frees the engines that are idle, here and on all executors. Gives how many they were."""
+        """Frees the idle engines, on the driver and on all executors. Returns their number."""
         if _is_remote():
             raise NotImplementedError(
                 "engines are freed by the server: see spark.uffizi.maxEngines"
@@ -456,7 +457,8 @@ class Florence2Transformer(_Stage):
 
 @_with_accessors
 class Finisher(_Stage):
-    """Makes plain columns of annotations: the results as an array of strings, or as one string."""
+    """Converts annotations to plain columns: the results as an array of strings, or as one
+    string."""
 
     inputCols = _param("inputCols", "columns of annotations", TypeConverters.toListString)
     outputCols = _param(

@@ -1,4 +1,4 @@
-"""The stages' columns without the jar: for clusters that take Python packages only."""
+"""Produces the stages' columns without the jar, for clusters that allow only Python packages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SEARCH = {
     "stopTokenIds": "eos_token_id",
     "randomSeed": "seed",
 }
-#: What a stage searches with if nothing is said.
+#: Default search parameters of a stage.
 _DEFAULTS = {"num_beams": 1, "max_length": 200, "no_repeat_ngram_size": 3, "eos_token_id": [2]}
 _SPECIAL_TOKENS = ("<s>", "</s>", "<pad>")
 
@@ -61,17 +61,18 @@ def annotate(
     lora: Any = (),
     **search: Any,
 ) -> DataFrame:
-    """Asks about the pictures of a frame: its columns and `outputCol`, as from Florence2Transformer.
+    """Annotates the pictures of a data frame: returns its columns and `outputCol`, as from
+    Florence2Transformer.
 
-    It needs no jar, on Spark Connect or anywhere, but the packages uffizi and uffizi-spark on all
+    It needs no jar, with or without Spark Connect, but the packages uffizi and uffizi-spark on all
     workers, each of which loads the model once. `inputCol` holds the bytes of picture files, as
-    `spark.read.format("binaryFile")` reads them. What is asked is in the column `textCol` (a text or
-    an array of texts), or `task` where the frame has no such column. `model` is a folder that
+    `spark.read.format("binaryFile")` reads them. What is asked is in the column `textCol` (a text
+    or an array of texts), or `task` where the frame has no such column. `model` is a folder that
     workers reach, or a name as for `uffizi.Florence2.from_pretrained`. `search` takes the stage's
     parameters: beamSize, maxOutputLength, ...
 
-    Spark sends workers 10,000 rows at once unless the setting
-    spark.sql.execution.arrow.maxRecordsPerBatch says less: for pictures, say 64.
+    Spark sends workers 10,000 rows at once unless spark.sql.execution.arrow.maxRecordsPerBatch is
+    lower; for pictures, set it to about 64.
     """
     from pyspark.sql.types import ArrayType, StringType, StructField, StructType
 
@@ -332,7 +333,7 @@ def _split(text: str) -> Any:
 
 
 def _shortest(value: Any) -> Any:
-    """Numbers by the fewest digits that tell them from others of 32 bits, as the stage writes them."""
+    """Formats numbers with the fewest digits that identify a 32-bit float, like the stage."""
     if isinstance(value, dict):
         return {key: _shortest(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""Where the jar is, and how Spark gets it."""
+"""Locates the jar and adds it to Spark."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def _installed() -> tuple[str, str]:
 
 
 def jar() -> str:
-    """The path of Uffizi's jar for the Spark that runs here, or that would.
+    """The path of Uffizi's jar for the running or installed Spark.
 
-    It is what the environment variable UFFIZI_SPARK_JAR names, else the one that came with the
-    package, else the one that `./run jar` built in the source tree.
+    It is the one that the environment variable UFFIZI_SPARK_JAR names, else the one in the package,
+    else the one that `./run jar` built in the source tree.
     """
     named = os.environ.get(JAR_VARIABLE)
     if named:
@@ -75,7 +75,7 @@ def jar() -> str:
 
 
 def ensure_jar(context: Any) -> None:
-    """Makes the stages known to a running Spark, unless it was started with the jar."""
+    """Adds the stages to a running Spark, unless it was started with the jar."""
     jvm = context._jvm
     loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
     try:
@@ -89,7 +89,7 @@ def ensure_jar(context: Any) -> None:
 
 
 def check_jar(context: Any) -> None:
-    """Throws RuntimeError that names the right jar if this one is for another Spark or Scala."""
+    """Raises RuntimeError that names the right jar if this one is for another Spark or Scala."""
     from py4j.protocol import Py4JJavaError
 
     try:
@@ -99,8 +99,8 @@ def check_jar(context: Any) -> None:
 
 
 def follow_contexts() -> None:
-    """Gives the jar to the Spark that runs, and to each that is started later in this process, so
-    that saved pipelines load in any order of imports and sessions."""
+    """Adds the jar to the running Spark, and to each that is started later in this process, so that
+    saved pipelines load in any order of imports and sessions."""
     context = _active_context()
     if context is not None:
         with contextlib.suppress(FileNotFoundError):  # told when a stage is made

@@ -70,7 +70,7 @@ class Annotation:
 
 
 class AnnotationImage:
-    """An element of ImageAssembler's column. `result` are pixels, or the bytes of a file, of which
+    """An element of ImageAssembler's column. `result` is pixels, or the bytes of a file; then
     height and width are -1."""
 
     def __init__(
@@ -150,7 +150,7 @@ class LightPipeline:
         self._java = _jvm().uffizi.spark.LightPipeline(pipelineModel._to_java())
 
     def setIgnoreUnsupported(self, value: bool) -> None:
-        """Whether stages that are not about pictures are left out rather than refused."""
+        """Sets whether stages that are not about pictures are skipped instead of refused."""
         self._java.setIgnoreUnsupported(value)
 
     def getIgnoreUnsupported(self) -> bool:
@@ -163,8 +163,8 @@ class LightPipeline:
     def fullAnnotateImage(
         self, path_to_image: str | list[str], text: str | list[str] | None = None
     ) -> list[dict[str, list[Any]]]:
-        """What the stages' columns hold for picture files: a dict of each, with a list of
-        annotations for each column. `text` is what to ask about each file."""
+        """Annotates picture files: returns a dict for each, with a list of annotations per column.
+        `text` is the prompt for each file."""
         if not isinstance(path_to_image, (str, list)):
             raise TypeError("path_to_image is a path or a list of paths")
         if text is None:
@@ -188,7 +188,7 @@ class LightPipeline:
     def annotate(
         self, target: str | list[str], optional_target: str | list[str] | None = None
     ) -> Any:
-        """The results alone: a dict of one file, a list of dicts of several; "" for pictures."""
+        """Only the results: a dict for one file, a list of dicts for several; "" for pictures."""
         rows = [
             {
                 name: [a.result if isinstance(a, Annotation) else "" for a in annotations]
@@ -200,8 +200,9 @@ class LightPipeline:
 
 
 def convert(path: str, out: str) -> None:
-    """Writes a pipeline (or a Florence2Transformer) that Spark NLP saved anew, with these stages in the
-    place of Spark NLP's. Both paths are on any Hadoop file system; `out` must not exist."""
+    """Converts a pipeline (or a Florence2Transformer) that Spark NLP saved: writes it with these
+    stages instead of Spark NLP's. Both paths are on any Hadoop file system; `out` must not
+    exist."""
     from . import _is_remote, _jvm
 
     if _is_remote():

@@ -1,7 +1,7 @@
-"""Importing this lets `show(False)` mean `show(truncate=False)`, as it does in Scala.
+"""Importing this makes `show(False)` mean `show(truncate=False)`, as in Scala.
 
-Pages written for Scala and Python alike, the seed's among them, have it so, but PySpark takes the
-first argument for the number of rows and refuses a truth value. Nothing else imports this module.
+Spark NLP's documentation writes it this way for Python too, but PySpark takes the first argument as
+the number of rows and refuses a boolean. Nothing else imports this module.
 """
 
 from __future__ import annotations
