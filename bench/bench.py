@@ -1,4 +1,4 @@
-"""Measures Uffizi beside OpenVINO and ONNX Runtime on Florence-2-large's sizes with random weights,
+"""Compares Uffizi with OpenVINO and ONNX Runtime on Florence-2-large's sizes with random weights,
 all in turn, several times, on the same cores. `./run bench` prepares what it needs.
 
     python bench.py --build BUILD --work FOLDER [--openvino-build BUILD] [--threads N] [--rounds N]
@@ -231,7 +231,7 @@ def main() -> None:
     parser.add_argument(
         "--openvino-build",
         type=pathlib.Path,
-        help="a build with --engine openvino, to measure that engine, too",
+        help="a build with the OpenVINO engine, to measure it as well",
     )
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=3)
@@ -239,7 +239,7 @@ def main() -> None:
     parser.add_argument(
         "--isa",
         choices=PEER_ISA,
-        help="hold Uffizi and OpenVINO (from Python) to this on a machine that has more",
+        help="restrict Uffizi and OpenVINO (from Python) to this instruction set",
     )
     parser.add_argument("--avx2", action="store_const", const="avx2", dest="isa", help="--isa avx2")
     args = parser.parse_args()

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# How speed grows with threads, on a machine with many cores that may have nothing of ours installed.
+# Measures how speed scales with threads, on a machine with many cores that needs nothing installed.
 #
 #   bench/scaling.sh pack OUT.tar.gz    here: program, its libraries, the sizes of Florence-2-large, a picture
 #   bench/scaling.sh run [THREADS...]   there, from the unpacked archive (or here, from the build): under 4 minutes

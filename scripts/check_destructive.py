@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks that one part of the program alone makes, replaces, cuts, links and removes files.
+"""Checks that only one part of the program creates, replaces, truncates, links and removes files.
 
 src/core/owned_files.cc and owned_folders.cc never take a name at which a person's file stands, and
 remove nothing that they did not make. Everything else in src/, apps/ and bindings/ calls them. Java

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks that the folders of src/ stand on each other as their CMakeLists.txt say.
+"""Checks that the folders of src/ depend on each other only as their CMakeLists.txt declare.
 
 - A layer stands only on layers that src/CMakeLists.txt adds before it.
 - A file includes headers of its own layer, and public headers (HEADERS) of the layers that its own
@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LAYER = re.compile(r"uffizi_layer\(\s*(\w+)(.*?)\)", re.S)
 INCLUDE = re.compile(r'^#include "(\w+)/([\w./-]+)"', re.M)
-# What stands on top of the layers, and may include any public header.
+# Code above the layers, which may include any public header.
 DOORS = ("apps/", "bindings/")
 
 
@@ -37,7 +37,7 @@ def read_layers() -> dict[str, dict[str, list[str]]]:
                 keyword = word
             else:
                 parts[keyword].append(word)
-        # A layer that is there only in some builds is linked by itself.
+        # A layer that exists only in some builds is linked separately.
         parts["DEPS"] += re.findall(r"uffizi_%s PRIVATE uffizi_(\w+)" % name, text)
         layers[name] = parts
     return layers

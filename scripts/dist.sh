@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes everything that is given to people, into dist/, for each processor: wheels, a tarball, a Debian
-# package, an OCI image; the jars with the native parts of all; checksums, bill of materials, licences.
-#   dist.sh [--arch ARCH]... [--no-jars] [--no-wheels]     x86_64 and aarch64 if none is named
+# Builds the release packages in dist/. For each architecture: wheels, a tarball, a Debian package, an OCI
+# image. For all: the jars with the native libraries, checksums, bill of materials, licences.
+#   dist.sh [--arch ARCH]... [--no-jars] [--no-wheels]     default: x86_64 and aarch64
 # It runs on Debian 12 and cross-compiles; the result runs on any Linux with glibc 2.28 or later.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

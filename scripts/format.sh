@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# format.sh [--check]: clang-format and ruff over everything that git knows; ruff's lint, too.
+# format.sh [--check]: runs clang-format and ruff, including ruff's linter, on all tracked files.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/python_env.sh build/format-env - <<<'ruff==0.14.*'

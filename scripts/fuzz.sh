@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes the targets of tests/fuzz, all or those named, one after another:
 #   fuzz.sh [TARGET...] [--seconds N]
-# The corpus grows in build/fuzz/corpus/TARGET; what is found lies in build/fuzz/findings/TARGET-*.
+# The corpus grows in build/fuzz/corpus/TARGET; findings are in build/fuzz/findings/TARGET-*.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 seconds=60
@@ -20,7 +20,7 @@ cmake --build build/fuzz -j "$(nproc)" --target "${targets[@]/#/fuzz_}"
 
 work=build/fuzz
 mkdir -p $work/findings
-# Inputs go through files: in memory, if there is such a place.
+# Inputs go through files, in memory if possible.
 if [ -d /dev/shm ] && [ -w /dev/shm ]; then export TMPDIR=/dev/shm; fi
 failed=()
 for target in "${targets[@]}"; do

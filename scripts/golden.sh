@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the tests' goldens again from what they are compared with: PyTorch, transformers, tokenizers
-# and Pillow, in an environment of their own under build/.
+# Regenerates the tests' goldens with the reference implementations, PyTorch, transformers, tokenizers
+# and Pillow, in a Python environment under build/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/python_env.sh build/golden-env tests/golden/requirements.txt

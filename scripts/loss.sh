@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What 4 bits cost, against float32: on the model in the repo with the sample pictures, and on random
-# weights of the large model's sizes (some 6 GB of memory and 2 GB of disk; --small leaves them out).
+# Compares 4-bit weights with float32: on the included model with the sample pictures, and on random
+# weights of the large model's sizes (about 6 GB of memory and 2 GB of disk; --small skips these).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bin=build/release/bin

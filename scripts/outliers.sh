@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# How answers hold when channels become outliers: models of the same function as the one in the repo
-# (tests/support/outliers.py), each asked about held-out scenes in float32 and in 4 bits.
+# Measures how outlier channels affect answers, with models that compute the same function as the included
+# one (tests/support/outliers.py), on held-out scenes in float32 and in 4 bits.
 # scripts/outliers.sh [SCENES] [FACTOR...]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

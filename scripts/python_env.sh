@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The one way to make a Python environment of this project:
+# Makes a Python environment; all scripts of this project use it:
 #   python_env.sh FOLDER REQUIREMENTS    REQUIREMENTS is a file, or - for standard input
-# Installs what REQUIREMENTS lists into FOLDER, made if it is not there. Nothing is done while the
-# list is the one that FOLDER was made from.
+# Installs REQUIREMENTS into FOLDER, which is created if necessary. Does nothing if FOLDER was made
+# from the same list.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 folder=$1

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Makes what drawing scenes needs: build/eval-env, a Python environment with
 # training/requirements-scenes.txt, and build/training, with the drawings and fonts of the npm
-# packages in training/package-lock.json. What is there already stays as it is.
+# packages in training/package-lock.json. Existing files are kept.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# missing WHAT: ends the script with what could not be had and what would help.
+# missing WHAT: ends the script with a message about what is missing and what would help.
 missing() {
   echo "$1 is missing and could not be installed; it needs a network, once." >&2
   exit 1

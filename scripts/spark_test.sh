@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The tests of the jar, after CMake made its native part.
+# Runs the tests of the jar. CMake must have built its native library.
 #   spark_test.sh BUILD_DIR jar       build the jar for Spark 4 and run Maven's tests (Java, Scala)
 #   spark_test.sh BUILD_DIR python    the tests of PySpark with that jar, without the slow ones
 #   spark_test.sh BUILD_DIR slow      those: a cluster, what needs the wheel, the package
 #   spark_test.sh BUILD_DIR full      both, with the long tests, and the same for Spark 3.5
-#   spark_test.sh BUILD_DIR measure   what the stage costs beside a hand-written job
+#   spark_test.sh BUILD_DIR measure   the overhead of the stage compared with a hand-written job
 set -euo pipefail
 build_dir=$(realpath "$1")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what `./run dist` made on other Linuxes and asks it about a picture there: each must give the
-# answer of build/release/bin/uffizi (or of this machine's own tarball, if there is no such build).
+# Installs the packages of `./run dist` on other Linux distributions and annotates a picture there. Each must
+# give the answer of build/release/bin/uffizi (or of this machine's own tarball, if there is no such build).
 #   tryout.sh [--quick] [LINUX...]
 # LINUX: bullseye (glibc 2.31, Python 3.9, Java 11 and 17), trixie (Debian 13), jammy and noble (Ubuntu, where its mirror
 # can be reached), image (the OCI image's own files), arm64 (ARM under qemu; slow), source (README's two

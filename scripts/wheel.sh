@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the Python wheel of this machine into build/wheel. What it needs of this system's libraries is put inside
+# Builds the Python wheel for this machine in build/wheel. The system's libraries that it needs are bundled
 # (auditwheel), so that it runs on any Linux with the same or a later glibc.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

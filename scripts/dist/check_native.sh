@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks what was built for people: it must want nothing of the system but the C library 2.28, show no
-# symbols but its own, and stay small.
+# Checks the release binaries: they must need nothing of the system except glibc 2.28, export only their
+# own symbols, and stay small.
 #   check_native.sh BUILD_DIR
 set -euo pipefail
 build=$1

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Gathers the static libraries that the distributed program stands on: from Debian 12's packages where those
-# hold one that stands on nothing else, else built from Debian's sources with only what we use turned on.
-#   dependencies.sh ARCH [LIBRARY...]    x86_64 or aarch64; into build/dist/ARCH; all if none is named
-# A library is built again only if its version or its recipe here changes.
+# Collects the static libraries of the release builds: from Debian 12's packages if these contain one without
+# further dependencies, else built from Debian's sources with only the features that we use.
+#   dependencies.sh ARCH [LIBRARY...]    x86_64 or aarch64; into build/dist/ARCH; default: all
+# A library is rebuilt only if its version or its recipe here changes.
 #
 # The compiler is Debian 12's, as for everybody who builds from source, so that what people are given is as fast.
 # The linker is that of the PyPI package ziglang, which knows the C library 2.28's symbols; compat.c has the few that

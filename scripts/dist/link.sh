@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Links what is given to people: our objects, the static libraries of build/dist/ARCH and the compiler's own, for
-# glibc 2.28. Nothing else is wanted of a system.
-#   link.sh ARCH BUILD_DIR OUTPUT "SYMBOL..." OBJECT...    a shared library that shows only these symbols
+# Links release binaries from our objects, the static libraries of build/dist/ARCH and the compiler's own, for
+# glibc 2.28, without further dependencies.
+#   link.sh ARCH BUILD_DIR OUTPUT "SYMBOL..." OBJECT...    a shared library that exports only these symbols
 #   link.sh ARCH BUILD_DIR OUTPUT "" OBJECT...             a program
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

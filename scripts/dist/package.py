@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Packs what scripts/dist.sh has compiled in build/dist: the last step of `./run dist`.
+"""Packages what scripts/dist.sh has compiled in build/dist: the last step of `./run dist`.
 
 package.py licences --out FOLDER            LICENSE and THIRD-PARTY-LICENCES.txt
 package.py all --arch ARCH... [--wheels]    everything but the jars, into dist/
