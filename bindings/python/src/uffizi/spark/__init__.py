@@ -171,7 +171,7 @@ class ImageAssembler(_Stage):
     outputCol = _param("outputCol", "output column", TypeConverters.toString, "image_assembler")
     textCol = _param(
         "textCol",
-        "column of what to ask: a string or an array of strings; it may be missing",
+        "column of prompts: a string or an array of strings; it may be missing",
         TypeConverters.toString,
         "text",
     )
@@ -226,7 +226,7 @@ class Florence2Transformer(_Stage):
 
     model = _param(
         "model",
-        "the model: its folder, on any Hadoop file system, or its name",
+        "the model: a folder on any Hadoop file system, or a name",
         TypeConverters.toString,
     )
     inputCols = _param(
@@ -244,109 +244,109 @@ class Florence2Transformer(_Stage):
     )
     annotatedImage = _param(
         "annotatedImage",
-        "picture with the answer drawn on it, in the metadata: png, jpeg or none",
+        "format of the annotated picture in the metadata: png, jpeg or none",
         TypeConverters.toString,
         "png",
     )
     annotatedImagePixels = _param(
         "annotatedImagePixels",
-        "pixels that this picture has at most; larger ones are made smaller",
+        "maximum pixels of the annotated picture; larger ones are scaled down",
         TypeConverters.toInt,
         8000000,
     )
     maxPixels = _param(
         "maxPixels",
-        "pixels that a picture may have; a larger one is an error of its row",
+        "maximum pixels of a picture; a larger one is an error in its row",
         TypeConverters.toInt,
         200000000,
     )
     compute = _param(
         "compute",
-        "arithmetic: auto (as the model is stored), f32 or int4",
+        "precision: auto (as the model is stored), f32 or int4",
         TypeConverters.toString,
         "auto",
     )
     lora = _param(
         "lora",
-        "LoRA adapters merged into the model: folders or names, =WEIGHT after one to have it count so much",
+        "LoRA adapters merged into the model: folders or names, optionally with =WEIGHT",
         TypeConverters.toListString,
         [],
     )
     task = _param(
-        "task", "asked where a row has no text; <OD> if empty", TypeConverters.toString, ""
+        "task", "task for rows without a text; <OD> if empty", TypeConverters.toString, ""
     )
     thenTasks = _param(
         "thenTasks",
-        "tasks asked after each answer, one after the other, with what it found as their input",
+        "follow-up tasks for each answer, one after the other, with the answer as their input",
         TypeConverters.toListString,
         [],
     )
     minScore = _param(
         "minScore",
-        "regions whose score is known and lower are left out",
+        "regions whose score is known and lower are dropped",
         TypeConverters.toFloat,
         0.0,
     )
     compatibility = _param(
         "compatibility",
-        "forms of the parsed answers: none, or spark-nlp for those of Spark NLP",
+        "format of the parsed answers: none, or spark-nlp for Spark NLP's",
         TypeConverters.toString,
     )
     batchSize = _param("batchSize", "rows answered together", TypeConverters.toInt, 1)
-    beamSize = _param("beamSize", "beams of the search; 1 is greedy", TypeConverters.toInt, 1)
+    beamSize = _param("beamSize", "number of beams; 1 is greedy search", TypeConverters.toInt, 1)
     minOutputLength = _param(
         "minOutputLength",
-        "tokens that an answer has at least, the start token included; enforced only where it is set",
+        "minimum tokens of an answer, including the start token; enforced only if set",
         TypeConverters.toInt,
         10,
     )
     maxOutputLength = _param(
         "maxOutputLength",
-        "tokens that an answer has at most, the start token included",
+        "maximum tokens of an answer, including the start token",
         TypeConverters.toInt,
         200,
     )
     maxInputLength = _param(
         "maxInputLength",
-        "tokens that a prompt may have; longer ones are refused",
+        "maximum tokens of a prompt; longer ones are refused",
         TypeConverters.toInt,
         1024,
     )
     doSample = _param(
         "doSample",
-        "draw tokens at random rather than search the likeliest",
+        "sample tokens at random",
         TypeConverters.toBoolean,
         False,
     )
     temperature = _param(
         "temperature",
-        "flattens (> 1) or sharpens (< 1) what is drawn from",
+        "flattens (> 1) or sharpens (< 1) the distribution for sampling",
         TypeConverters.toFloat,
         1.0,
     )
     topK = _param(
-        "topK", "draw from that many of the likeliest tokens; 0 is all", TypeConverters.toInt, 50
+        "topK", "sample from this many most likely tokens; 0 for all", TypeConverters.toInt, 50
     )
     topP = _param(
         "topP",
-        "draw from the likeliest tokens that have this probability together",
+        "sample from the most likely tokens with this total probability",
         TypeConverters.toFloat,
         1.0,
     )
     repetitionPenalty = _param(
         "repetitionPenalty",
-        "makes tokens that came before less likely (> 1)",
+        "makes repeated tokens less likely (> 1)",
         TypeConverters.toFloat,
         1.0,
     )
     lengthPenalty = _param(
         "lengthPenalty",
-        "beams are ranked by their sum of logarithms divided by length to this power; 1 if not set",
+        "beams are ranked by log-probability divided by length to this power; default: the model's",
         TypeConverters.toFloat,
     )
     noRepeatNgramSize = _param(
         "noRepeatNgramSize",
-        "no group of that many tokens comes twice; 0 is off",
+        "no n-gram of this size is repeated; 0 is off",
         TypeConverters.toInt,
         3,
     )
@@ -356,7 +356,7 @@ class Florence2Transformer(_Stage):
     stopTokenIds = _param(
         "stopTokenIds", "tokens that end an answer", TypeConverters.toListInt, [2]
     )
-    randomSeed = _param("randomSeed", "of the draws", TypeConverters.toInt)
+    randomSeed = _param("randomSeed", "seed for sampling", TypeConverters.toInt)
     size = _param("size", "side of the model's input, pixels", TypeConverters.toInt)
     imageMean = _param(
         "imageMean", "subtracted from red, green and blue", TypeConverters.toListFloat
@@ -366,7 +366,7 @@ class Florence2Transformer(_Stage):
     )
     resample = _param(
         "resample",
-        "how pictures are resized: Pillow's number of the filter; 3 is bicubic",
+        "filter for resizing, by Pillow's number; 3 is bicubic",
         TypeConverters.toInt,
     )
 
@@ -381,15 +381,15 @@ class Florence2Transformer(_Stage):
     )
     featureExtractorType = _param(
         "featureExtractorType",
-        "without effect; there for Spark NLP's sake",
+        "no effect; exists for compatibility with Spark NLP",
         TypeConverters.toString,
         "FlorenceFeatureExtractor",
     )
     nReturnSequences = _param(
-        "nReturnSequences", "answers to a question; there is one", TypeConverters.toInt, 1
+        "nReturnSequences", "answers per question, always 1", TypeConverters.toInt, 1
     )
     lazyAnnotator = _param(
-        "lazyAnnotator", "leave the stage out in a LightPipeline", TypeConverters.toBoolean, False
+        "lazyAnnotator", "skip the stage in a LightPipeline", TypeConverters.toBoolean, False
     )
 
     name = "Florence2Transformer"
@@ -463,18 +463,18 @@ class Finisher(_Stage):
     inputCols = _param("inputCols", "columns of annotations", TypeConverters.toListString)
     outputCols = _param(
         "outputCols",
-        "columns of results; finished_ before each name if not set",
+        "columns of results; by default each name prefixed with finished_",
         TypeConverters.toListString,
     )
     valueSplitSymbol = _param(
         "valueSplitSymbol",
-        "stands between the parts of an annotation with its metadata",
+        "separator between the parts of an annotation with its metadata",
         TypeConverters.toString,
         "#",
     )
     annotationSplitSymbol = _param(
         "annotationSplitSymbol",
-        "stands between annotations in a string",
+        "separator between annotations in a string",
         TypeConverters.toString,
         "@",
     )
@@ -483,19 +483,19 @@ class Finisher(_Stage):
     )
     includeMetadata = _param(
         "includeMetadata",
-        "with outputAsArray a column of metadata beside each, else metadata within the string",
+        "include metadata: in a column of its own with outputAsArray, else within the string",
         TypeConverters.toBoolean,
         False,
     )
     outputAsArray = _param(
         "outputAsArray",
-        "results as an array of strings and not as one string",
+        "results as an array of strings instead of one string",
         TypeConverters.toBoolean,
         True,
     )
     parseEmbeddingsVectors = _param(
         "parseEmbeddingsVectors",
-        "without effect: there are no embeddings here",
+        "no effect: there are no embeddings",
         TypeConverters.toBoolean,
         False,
     )

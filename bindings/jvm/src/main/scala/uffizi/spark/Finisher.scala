@@ -17,19 +17,19 @@ class Finisher(override val uid: String) extends SparkStage with DefaultParamsWr
   final val inputCols: StringArrayParam =
     new StringArrayParam(this, "inputCols", "columns of annotations")
   final val outputCols: StringArrayParam =
-    new StringArrayParam(this, "outputCols", "columns of results; finished_ before each name if not set")
+    new StringArrayParam(this, "outputCols", "columns of results; by default each name prefixed with finished_")
   final val valueSplitSymbol: Param[String] = new Param[String](this, "valueSplitSymbol",
-    "stands between the parts of an annotation with its metadata")
+    "separator between the parts of an annotation with its metadata")
   final val annotationSplitSymbol: Param[String] = new Param[String](this, "annotationSplitSymbol",
-    "stands between annotations in a string")
+    "separator between annotations in a string")
   final val cleanAnnotations: BooleanParam =
     new BooleanParam(this, "cleanAnnotations", "drop the columns of annotations")
   final val includeMetadata: BooleanParam = new BooleanParam(this, "includeMetadata",
-    "with outputAsArray a column of metadata beside each, else metadata within the string")
+    "include metadata: in a column of its own with outputAsArray, else within the string")
   final val outputAsArray: BooleanParam =
-    new BooleanParam(this, "outputAsArray", "results as an array of strings and not as one string")
+    new BooleanParam(this, "outputAsArray", "results as an array of strings instead of one string")
   final val parseEmbeddingsVectors: BooleanParam =
-    new BooleanParam(this, "parseEmbeddingsVectors", "without effect: there are no embeddings here")
+    new BooleanParam(this, "parseEmbeddingsVectors", "no effect: there are no embeddings")
   setDefault(cleanAnnotations -> true, includeMetadata -> false, outputAsArray -> true,
     parseEmbeddingsVectors -> false, valueSplitSymbol -> "#", annotationSplitSymbol -> "@")
 

@@ -5,7 +5,7 @@ import org.apache.spark.ml.param._
 /** The parameters of Spark NLP's stage with its defaults, and a few of ours. */
 trait Florence2Params extends Params {
   final val model: Param[String] = new Param[String](this, "model",
-    "the model: its folder, on any Hadoop file system, or its name")
+    "the model: a folder on any Hadoop file system, or a name")
   final val inputCols: StringArrayParam =
     new StringArrayParam(this, "inputCols", "column of pictures, made by ImageAssembler",
       (cols: Array[String]) => cols.length == 1)
@@ -13,63 +13,63 @@ trait Florence2Params extends Params {
   final val structCol: Param[String] = new Param[String](this, "structCol",
     "column for the answers as numbers (boxes, labels, scores, polygons); none if empty")
   final val annotatedImage: Param[String] = new Param[String](this, "annotatedImage",
-    "picture with the answer drawn on it, in the metadata: png, jpeg or none",
+    "format of the annotated picture in the metadata: png, jpeg or none",
     ParamValidators.inArray(Array("png", "jpeg", "none")))
 
   final val annotatedImagePixels: LongParam = new LongParam(this, "annotatedImagePixels",
-    "pixels that this picture has at most; larger ones are made smaller", ParamValidators.gt(0L))
+    "maximum pixels of the annotated picture; larger ones are scaled down", ParamValidators.gt(0L))
   final val maxPixels: LongParam = new LongParam(this, "maxPixels",
-    "pixels that a picture may have; a larger one is an error of its row", ParamValidators.gt(0L))
+    "maximum pixels of a picture; a larger one is an error in its row", ParamValidators.gt(0L))
 
   final val compute: Param[String] = new Param[String](this, "compute",
-    "arithmetic: auto (as the model is stored), f32 or int4",
+    "precision: auto (as the model is stored), f32 or int4",
     ParamValidators.inArray(Array("auto", "f32", "int4")))
 
   final val lora: StringArrayParam = new StringArrayParam(this, "lora",
-    "LoRA adapters merged into the model: folders or names, =WEIGHT after one to have it count so much")
+    "LoRA adapters merged into the model: folders or names, optionally with =WEIGHT")
   final val task: Param[String] =
-    new Param[String](this, "task", "asked where a row has no text; <OD> if empty")
+    new Param[String](this, "task", "task for rows without a text; <OD> if empty")
   final val thenTasks: StringArrayParam = new StringArrayParam(this, "thenTasks",
-    "tasks asked after each answer, one after the other, with what it found as their input",
+    "follow-up tasks for each answer, one after the other, with the answer as their input",
     (tasks: Array[String]) => tasks.forall(Cascade.takesInput))
   final val minScore: DoubleParam = new DoubleParam(this, "minScore",
-    "regions whose score is known and lower are left out", ParamValidators.inRange(0, 1))
+    "regions whose score is known and lower are dropped", ParamValidators.inRange(0, 1))
   final val compatibility: Param[String] = new Param[String](this, "compatibility",
-    "forms of the parsed answers: none, or spark-nlp for those of Spark NLP",
+    "format of the parsed answers: none, or spark-nlp for Spark NLP's",
     ParamValidators.inArray(Array("none", "spark-nlp")))
 
   final val batchSize: IntParam =
     new IntParam(this, "batchSize", "rows answered together", ParamValidators.gt(0))
   final val beamSize: IntParam =
-    new IntParam(this, "beamSize", "beams of the search; 1 is greedy", ParamValidators.gt(0))
+    new IntParam(this, "beamSize", "number of beams; 1 is greedy search", ParamValidators.gt(0))
   final val minOutputLength: IntParam = new IntParam(this, "minOutputLength",
-    "tokens that an answer has at least, the start token included; enforced only where it is set",
+    "minimum tokens of an answer, including the start token; enforced only if set",
     ParamValidators.gtEq(0))
   final val maxOutputLength: IntParam = new IntParam(this, "maxOutputLength",
-    "tokens that an answer has at most, the start token included", ParamValidators.gt(1))
+    "maximum tokens of an answer, including the start token", ParamValidators.gt(1))
   final val maxInputLength: IntParam = new IntParam(this, "maxInputLength",
-    "tokens that a prompt may have; longer ones are refused", ParamValidators.gt(0))
+    "maximum tokens of a prompt; longer ones are refused", ParamValidators.gt(0))
   final val doSample: BooleanParam =
-    new BooleanParam(this, "doSample", "draw tokens at random rather than search the likeliest")
+    new BooleanParam(this, "doSample", "sample tokens at random")
   final val temperature: DoubleParam = new DoubleParam(this, "temperature",
-    "flattens (> 1) or sharpens (< 1) what is drawn from", ParamValidators.gt(0))
+    "flattens (> 1) or sharpens (< 1) the distribution for sampling", ParamValidators.gt(0))
   final val topK: IntParam = new IntParam(this, "topK",
-    "draw from that many of the likeliest tokens; 0 is all", ParamValidators.gtEq(0))
+    "sample from this many most likely tokens; 0 for all", ParamValidators.gtEq(0))
   final val topP: DoubleParam = new DoubleParam(this, "topP",
-    "draw from the likeliest tokens that have this probability together",
+    "sample from the most likely tokens with this total probability",
     ParamValidators.inRange(0, 1, lowerInclusive = false, upperInclusive = true))
   final val repetitionPenalty: DoubleParam = new DoubleParam(this, "repetitionPenalty",
-    "makes tokens that came before less likely (> 1)", ParamValidators.gt(0))
+    "makes repeated tokens less likely (> 1)", ParamValidators.gt(0))
   final val lengthPenalty: DoubleParam = new DoubleParam(this, "lengthPenalty",
-    "beams are ranked by their sum of logarithms divided by length to this power; 1 if not set")
+    "beams are ranked by log-probability divided by length to this power; default: the model's")
   final val noRepeatNgramSize: IntParam = new IntParam(this, "noRepeatNgramSize",
-    "no group of that many tokens comes twice; 0 is off", ParamValidators.gtEq(0))
+    "no n-gram of this size is repeated; 0 is off", ParamValidators.gtEq(0))
   final val ignoreTokenIds: IntArrayParam =
     new IntArrayParam(this, "ignoreTokenIds", "tokens that are never generated")
   final val stopTokenIds: IntArrayParam = new IntArrayParam(this, "stopTokenIds",
     "tokens that end an answer", (ids: Array[Int]) => ids.nonEmpty)
   final val randomSeed: LongParam =
-    new LongParam(this, "randomSeed", "of the draws", ParamValidators.gtEq(0L))
+    new LongParam(this, "randomSeed", "seed for sampling", ParamValidators.gtEq(0L))
 
   final val size: IntParam =
     new IntParam(this, "size", "side of the model's input, pixels", ParamValidators.gt(0))
@@ -78,7 +78,7 @@ trait Florence2Params extends Params {
   final val imageStd: DoubleArrayParam = new DoubleArrayParam(this, "imageStd",
     "red, green and blue are divided by it", (v: Array[Double]) => v.length == 3)
   final val resample: IntParam = new IntParam(this, "resample",
-    "how pictures are resized: Pillow's number of the filter; 3 is bicubic",
+    "filter for resizing, by Pillow's number; 3 is bicubic",
     ParamValidators.inRange(0, 5))
 
   final val doNormalize: BooleanParam =
@@ -86,11 +86,11 @@ trait Florence2Params extends Params {
   final val doResize: BooleanParam = new BooleanParam(this, "doResize",
     "pictures are always resized: the model takes one size")
   final val featureExtractorType: Param[String] = new Param[String](this, "featureExtractorType",
-    "without effect; there for Spark NLP's sake")
+    "no effect; exists for compatibility with Spark NLP")
   final val nReturnSequences: IntParam = new IntParam(this, "nReturnSequences",
-    "answers to a question; there is one", (value: Int) => value == 1)
+    "answers per question, always 1", (value: Int) => value == 1)
   final val lazyAnnotator: BooleanParam =
-    new BooleanParam(this, "lazyAnnotator", "leave the stage out in a LightPipeline")
+    new BooleanParam(this, "lazyAnnotator", "skip the stage in a LightPipeline")
 
   // Of size, imageMean, imageStd and resample the model's own files give the defaults.
   setDefault(

@@ -21,7 +21,7 @@ class ImageAssembler(override val uid: String) extends SparkStage with DefaultPa
     this, "inputCol", "column of pictures: an image struct, or the bytes of picture files")
   final val outputCol: Param[String] = new Param[String](this, "outputCol", "output column")
   final val textCol: Param[String] = new Param[String](
-    this, "textCol", "column of what to ask: a string or an array of strings; it may be missing")
+    this, "textCol", "column of prompts: a string or an array of strings; it may be missing")
   setDefault(inputCol -> "image", outputCol -> "image_assembler", textCol -> "text")
 
   def setInputCol(value: String): this.type = set(inputCol, value)
