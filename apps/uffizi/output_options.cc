@@ -45,50 +45,117 @@ std::unique_ptr<dataset::Sink> MakeOutputSink(const OutputOptions& options) {
   return dataset::MakeJsonSink(options.output, dataset::JsonLayout::kLines);
 }
 
+// What the sinks are made for.
+struct SinkContext {
+  const OutputOptions& options;
+  const fs::path& work_folder;
+  const dataset::ClassNames& classes;
+  const std::vector<dataset::Question>& questions;
+};
+
+std::unique_ptr<dataset::Sink> MakeDrawings(const SinkContext& context) {
+  std::vector<std::optional<Task>> tasks;
+  for (const dataset::Question& question : context.questions) tasks.push_back(question.task);
+  return dataset::MakeDrawingSink(context.options.draw, tasks);
+}
+
+std::unique_ptr<dataset::Sink> MakeMasks(const SinkContext& context) {
+  std::vector<Task> tasks;
+  for (const dataset::Question& question : context.questions) {
+    tasks.push_back(question.task.value_or(Task::kRaw));
+  }
+  return dataset::MakeMaskSink(context.options.masks, context.options.mask_layout, tasks);
+}
+
+std::unique_ptr<dataset::Sink> MakeSidecars(const SinkContext& context, const fs::path& folder) {
+  return dataset::MakeSidecarSink({folder, context.options.prefix, context.options.suffix});
+}
+
+// An output that has a place of its own.
+struct Output {
+  const char* option;
+  std::string OutputOptions::*place;
+  bool is_folder;
+  bool has_answers;   // nothing goes to standard output then
+  bool has_pictures;  // which are not taken for input
+  bool only_regions;  // stays empty for other tasks
+  const char* help;
+  std::unique_ptr<dataset::Sink> (*make)(const SinkContext& context);
+};
+
+constexpr Output kOutputs[] = {
+    {"--output", &OutputOptions::output, false, true, false, false,
+     "File for the answers (default: standard output)",
+     [](const SinkContext& context) { return MakeOutputSink(context.options); }},
+    {"--csv", &OutputOptions::csv, false, true, false, false, "CSV with a row per region or text answer",
+     [](const SinkContext& context) { return dataset::MakeCsvSink(context.options.csv); }},
+    {"--coco", &OutputOptions::coco, false, true, false, true,
+     "COCO annotations; masks as run lengths",
+     [](const SinkContext& context) {
+       return dataset::MakeCocoSink(context.options.coco, context.work_folder, context.classes);
+     }},
+    {"--yolo", &OutputOptions::yolo, true, true, true, true,
+     "YOLO data set: labels, links to the pictures (none for those in DIR/images), data.yaml",
+     [](const SinkContext& context) {
+       return dataset::MakeYoloSink(context.options.yolo, context.work_folder, context.classes);
+     }},
+    {"--label-studio", &OutputOptions::label_studio, false, true, false, false,
+     "Tasks with predictions for Label Studio",
+     [](const SinkContext& context) {
+       return dataset::MakeLabelStudioSink(context.options.label_studio,
+                                           context.options.label_studio_prefix);
+     }},
+    {"--sidecar-folder", &OutputOptions::sidecar_folder, true, true, false, false,
+     "A .txt with the answers for each picture, in this folder",
+     [](const SinkContext& context) {
+       return MakeSidecars(context, context.options.sidecar_folder);
+     }},
+    {"--draw", &OutputOptions::draw, true, false, true, false, "Folder for annotated pictures", MakeDrawings},
+    {"--masks", &OutputOptions::masks, true, false, true, true,
+     "Folder for masks of the regions, as PNG files, white on black", MakeMasks},
+};
+
+// Those that were asked for.
+std::vector<const Output*> Chosen(const OutputOptions& options) {
+  std::vector<const Output*> chosen;
+  for (const Output& output : kOutputs) {
+    if (!(options.*output.place).empty()) chosen.push_back(&output);
+  }
+  return chosen;
+}
+
 }  // namespace
 
 bool UsesStandardOutput(const OutputOptions& options) {
   if (!options.output.empty()) return false;
-  const bool files = !options.csv.empty() || !options.coco.empty() || !options.yolo.empty() ||
-                     !options.label_studio.empty() || options.sidecar ||
-                     !options.sidecar_folder.empty();
-  return options.format || !files;
+  if (options.format) return true;
+  const std::vector<const Output*> chosen = Chosen(options);
+  return !options.sidecar && std::none_of(chosen.begin(), chosen.end(), [](const Output* output) {
+    return output->has_answers;
+  });
 }
 
 std::vector<dataset::NamedOutput> NamedOutputs(const OutputOptions& options,
                                                const fs::path& job_folder) {
   std::vector<dataset::NamedOutput> outputs;
-  const auto add = [&](const char* option, const fs::path& path, bool is_folder) {
-    if (!path.empty()) outputs.push_back({option, path, is_folder});
-  };
-  add("--output", options.output, false);
-  add("--csv", options.csv, false);
-  add("--coco", options.coco, false);
-  add("--label-studio", options.label_studio, false);
-  add("--yolo", options.yolo, true);
+  for (const Output* output : Chosen(options)) {
+    outputs.push_back({output->option, options.*output->place, output->is_folder});
+  }
   if (!options.yolo.empty()) {
     for (const char* name : {"classes.txt", "data.yaml"}) {
-      add("--yolo", fs::path(options.yolo) / name, false);
+      outputs.push_back({"--yolo", fs::path(options.yolo) / name, false});
     }
   }
-  add("--sidecar-folder", options.sidecar_folder, true);
-  add("--draw", options.draw, true);
-  add("--masks", options.masks, true);
-  add("--job", job_folder, true);
+  if (!job_folder.empty()) outputs.push_back({"--job", job_folder, true});
   return outputs;
 }
 
 fs::path JobFolder(const OutputOptions& options) {
   if (!options.job.empty()) return options.job;
-  for (const std::string* output :
-       {&options.output, &options.csv, &options.coco, &options.yolo, &options.label_studio,
-        &options.sidecar_folder, &options.draw, &options.masks}) {
-    if (output->empty()) continue;
-    fs::path path = *output;
+  for (const Output* output : Chosen(options)) {
+    fs::path path = options.*output->place;
     if (!path.has_filename()) path = path.parent_path();  // "drawn/"
-    const bool is_file = output != &options.yolo && output != &options.sidecar_folder &&
-                         output != &options.draw && output != &options.masks;
-    if (is_file && dataset::IsStream(path)) continue;
+    if (!output->is_folder && dataset::IsStream(path)) continue;
     return path += ".job";
   }
   return options.sidecar ? "uffizi-sidecars.job" : "";
@@ -96,8 +163,8 @@ fs::path JobFolder(const OutputOptions& options) {
 
 std::vector<fs::path> SkippedFolders(const OutputOptions& options) {
   std::vector<fs::path> folders;
-  for (const std::string* folder : {&options.draw, &options.yolo, &options.masks}) {
-    if (!folder->empty()) folders.emplace_back(*folder);
+  for (const Output* output : Chosen(options)) {
+    if (output->has_pictures) folders.emplace_back(options.*output->place);
   }
   return folders;
 }
@@ -105,38 +172,11 @@ std::vector<fs::path> SkippedFolders(const OutputOptions& options) {
 std::vector<std::unique_ptr<dataset::Sink>> MakeSinks(
     const OutputOptions& options, const fs::path& work_folder, const dataset::ClassNames& classes,
     const std::vector<dataset::Question>& questions) {
+  const SinkContext context = {options, work_folder, classes, questions};
   std::vector<std::unique_ptr<dataset::Sink>> sinks;
-  if (!options.output.empty() || UsesStandardOutput(options)) {
-    sinks.push_back(MakeOutputSink(options));
-  }
-  if (!options.csv.empty()) sinks.push_back(dataset::MakeCsvSink(options.csv));
-  if (!options.coco.empty()) {
-    sinks.push_back(dataset::MakeCocoSink(options.coco, work_folder, classes));
-  }
-  if (!options.yolo.empty()) {
-    sinks.push_back(dataset::MakeYoloSink(options.yolo, work_folder, classes));
-  }
-  if (!options.label_studio.empty())
-    sinks.push_back(
-        dataset::MakeLabelStudioSink(options.label_studio, options.label_studio_prefix));
-  if (options.sidecar)
-    sinks.push_back(dataset::MakeSidecarSink({"", options.prefix, options.suffix}));
-  if (!options.sidecar_folder.empty()) {
-    sinks.push_back(
-        dataset::MakeSidecarSink({options.sidecar_folder, options.prefix, options.suffix}));
-  }
-  if (!options.draw.empty()) {
-    std::vector<std::optional<Task>> tasks;
-    for (const dataset::Question& question : questions) tasks.push_back(question.task);
-    sinks.push_back(dataset::MakeDrawingSink(options.draw, tasks));
-  }
-  if (!options.masks.empty()) {
-    std::vector<Task> tasks;
-    for (const dataset::Question& question : questions) {
-      tasks.push_back(question.task.value_or(Task::kRaw));
-    }
-    sinks.push_back(dataset::MakeMaskSink(options.masks, options.mask_layout, tasks));
-  }
+  if (UsesStandardOutput(options)) sinks.push_back(MakeOutputSink(options));
+  if (options.sidecar) sinks.push_back(MakeSidecars(context, ""));
+  for (const Output* output : Chosen(options)) sinks.push_back(output->make(context));
   return sinks;
 }
 
@@ -150,8 +190,9 @@ void CheckOutputOptions(const OutputOptions& options,
     refuse("--prefix and --suffix need .txt sidecars: --sidecar or --sidecar-folder DIR");
   }
   for (const std::string* text : {&options.prefix, &options.suffix}) {
-    if (text->find('\n') != std::string::npos)
+    if (text->find('\n') != std::string::npos) {
       refuse("--prefix and --suffix must be a single line");
+    }
   }
   // Sinks for regions only would stay empty without a task that finds some.
   const bool regions =
@@ -160,12 +201,10 @@ void CheckOutputOptions(const OutputOptions& options,
         return !question.task || GetTaskInfo(*question.task).shape != AnswerShape::kText;
       });
   if (regions) return;
-  for (const auto& [name, value] : {std::pair{"--coco", &options.coco},
-                                    {"--yolo", &options.yolo},
-                                    {"--masks", &options.masks}}) {
-    if (!value->empty()) {
-      refuse(fmt::format("{} needs a task that finds regions, such as --task od", name));
-    }
+  for (const Output* output : Chosen(options)) {
+    if (!output->only_regions) continue;
+    refuse(fmt::format("{} needs a task that finds regions, such as --task od",
+                       output->option));
   }
 }
 
@@ -185,27 +224,16 @@ void AddOutputOptions(CLI::App& command, OutputOptions& options) {
       ->transform(CLI::CheckedTransformer(formats).description(""))
       ->type_name("FORMAT")
       ->group(group);
-  add("--output", options.output, "FILE", "File for the answers (default: standard output)");
-  add("--csv", options.csv, "FILE", "CSV with a row per region or text answer");
-  add("--coco", options.coco, "FILE", "COCO annotations; masks as run lengths");
-  add("--yolo", options.yolo, "DIR",
-      "YOLO data set: labels, links to the pictures (none for those in DIR/images), data.yaml");
-  add("--label-studio", options.label_studio, "FILE", "Tasks with predictions for Label Studio");
-  command
-      .add_flag("--sidecar", options.sidecar,
-                "Write a .txt with the answers beside each "
-                "picture")
+  for (const Output& output : kOutputs) {
+    add(output.option, options.*output.place, output.is_folder ? "DIR" : "FILE", output.help);
+  }
+  command.add_flag("--sidecar", options.sidecar, "Write a .txt with the answers beside each picture")
       ->group(group);
-  add("--sidecar-folder", options.sidecar_folder, "DIR", "Write these .txt files into DIR instead");
   add("--prefix", options.prefix, "TEXT",
       "Text to put before each line of a .txt, such as a trigger word: \"ohwx, \"");
   add("--suffix", options.suffix, "TEXT", "Text to put after each line of a .txt");
   add("--label-studio-prefix", options.label_studio_prefix, "TEXT",
       "Prefix of data.image, such as /data/local-files/?d= or an address");
-  add("--draw", options.draw, "DIR", "Folder for annotated pictures");
-  add("--masks", options.masks, "DIR",
-      "Folder for masks of the regions, as PNG files, white on "
-      "black");
   command
       .add_option("--mask-layout", options.mask_layout,
                   "Layout of --masks: a file for each region (regions), or one file of region "

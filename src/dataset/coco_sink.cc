@@ -81,12 +81,10 @@ class CocoSink : public Sink {
     if (record.width == 0) return;
     if (Has(record)) return CountKept();
     const int64_t image_id = first_image_ + static_cast<int64_t>(record.index);
-    std::string image = file_->length() == head_.size() ? "\n" : ",\n";
-    image += "{\"id\": " + std::to_string(image_id) + ", \"file_name\": ";
-    AppendJsonString(record.picture.name, image);
-    image += ", \"width\": " + std::to_string(record.width) +
-             ", \"height\": " + std::to_string(record.height) + "}";
-    file_->Append(image);
+    JsonWriter image;
+    image.Object().Member("id", image_id).Member("file_name", record.picture.name);
+    image.Member("width", record.width).Member("height", record.height).End();
+    file_->Append((file_->length() == head_.size() ? "\n" : ",\n") + image.Take());
     for (const Result& result : record.results) {
       for (const Region& region : result.answer.regions) {
         AddAnnotation(region, image_id, result.width, result.height);
@@ -112,9 +110,9 @@ class CocoSink : public Sink {
         categories += before_->categories[i];
         continue;
       }
-      categories += "{\"id\": " + std::to_string(CategoryId(i)) + ", \"name\": ";
-      AppendJsonString(categories_->names()[i], categories);
-      categories += ", \"supercategory\": \"\"}";
+      JsonWriter category;
+      category.Object().Member("id", CategoryId(i)).Member("name", categories_->names()[i]);
+      categories += category.Member("supercategory", "").End().Take();
     }
     file_->Append(categories + "\n]}\n");
     if (!before_) return;
@@ -151,26 +149,21 @@ class CocoSink : public Sink {
     if (!category) return;
     const Box box = BoundingBox(region, width, height);
     const float box_width = box.x2 - box.x1, box_height = box.y2 - box.y1;
-    std::string json = annotations_.length() == 0 ? "\n" : ",\n";
-    json += "{\"id\": " + std::to_string(next_annotation_) +
-            ", \"image_id\": " + std::to_string(image_id) +
-            ", \"category_id\": " + std::to_string(CategoryId(*category)) + ", \"bbox\": ";
-    AppendJsonNumbers(std::vector<float>{box.x1, box.y1, box_width, box_height}, json);
+    JsonWriter json;
+    json.Object().Member("id", next_annotation_).Member("image_id", image_id);
+    json.Member("category_id", CategoryId(*category)).Key("bbox");
+    json.Values(std::vector<float>{box.x1, box.y1, box_width, box_height});
     const std::vector<Polygon> outlines = Outlines(region);
     if (outlines.empty()) {
-      json += ", \"area\": ";
-      AppendJsonNumber(box_width * box_height, json);
-      json += ", \"segmentation\": []";
+      json.Member("area", box_width * box_height).Key("segmentation").List().End();
     } else {
       const RunLengths mask = EncodeMask(outlines, width, height);
-      json += ", \"area\": " + std::to_string(mask.area) + ", \"segmentation\": {\"size\": [" +
-              std::to_string(height) + ", " + std::to_string(width) + "], \"counts\": ";
-      AppendJsonString(CompressRunLengths(mask.counts), json);
-      json += "}";
+      json.Member("area", mask.area).Key("segmentation").Object();
+      json.Key("size").List().Value(height).Value(width).End();
+      json.Member("counts", CompressRunLengths(mask.counts)).End();
     }
-    json += ", \"iscrowd\": 0, \"score\": ";
-    AppendJsonNumber(region.score, json);
-    annotations_.Append(json + "}");
+    json.Member("iscrowd", 0).Member("score", region.score).End();
+    annotations_.Append((annotations_.length() == 0 ? "\n" : ",\n") + json.Take());
     ++next_annotation_;
   }
 
