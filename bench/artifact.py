@@ -64,6 +64,33 @@ class Bart(torch.nn.Module):
     def finish(self, layer, x):
         return layer.final_layer_norm(x + layer.fc2(torch.nn.functional.gelu(layer.fc1(x))))
 
+    def encode(self, embeds, mask=None):
+        x = self.begin(embeds, 0)
+        for layer in self.stack.layers:
+            own = layer.self_attn
+            mixed = self.attend(own, x, self.split(own.k_proj(x)), self.split(own.v_proj(x)), mask)
+            x = self.finish(layer, layer.self_attn_layer_norm(x + mixed))
+        return x
+
+    def decode(self, x, past, cross, mask=None):
+        """One token through all layers; past and cross: keys and values of each layer. Returns states and what past
+        becomes."""
+        present = []
+        for layer, (keys, values), others in zip(self.stack.layers, past, cross):
+            own = layer.self_attn
+            keys = torch.cat([keys, self.split(own.k_proj(x))], 2)
+            values = torch.cat([values, self.split(own.v_proj(x))], 2)
+            present.append((keys, values))
+            x = layer.self_attn_layer_norm(x + self.attend(own, x, keys, values))
+            mixed = self.attend(layer.encoder_attn, x, *others, mask)
+            x = self.finish(layer, layer.encoder_attn_layer_norm(x + mixed))
+        return x, present
+
+    def cross(self, layer, states):
+        """Keys and values of the encoder's states."""
+        other = layer.encoder_attn
+        return self.split(other.k_proj(states)), self.split(other.v_proj(states))
+
     def mask(self, kept):
         """kept [n, tokens], 1 or 0, as what is added to scores, [n, 1, 1, tokens]."""
         return (1 - kept[:, None, None].float()) * torch.finfo(torch.float32).min
@@ -73,13 +100,7 @@ class Encoder(Bart):
     """inputs_embeds [n, tokens, d_model] and attention_mask [n, tokens] to states of the embeddings' shape."""
 
     def forward(self, inputs_embeds, attention_mask):
-        mask = self.mask(attention_mask)
-        x = self.begin(inputs_embeds, 0)
-        for layer in self.stack.layers:
-            own = layer.self_attn
-            mixed = self.attend(own, x, self.split(own.k_proj(x)), self.split(own.v_proj(x)), mask)
-            x = self.finish(layer, layer.self_attn_layer_norm(x + mixed))
-        return x
+        return self.encode(inputs_embeds, self.mask(attention_mask))
 
 
 class Decoder(Bart):
@@ -95,22 +116,17 @@ class Decoder(Bart):
     def forward(
         self, decoder_input_ids, encoder_hidden_states, encoder_attention_mask, beam_idx, *caches
     ):
-        mask = self.mask(encoder_attention_mask)
         x = self.begin(self.stack.embed_tokens(decoder_input_ids), caches[0].shape[2])
-        present = []
-        for i, layer in enumerate(self.stack.layers):
-            past_keys, past_values, cross_keys, cross_values = caches[4 * i : 4 * i + 4]
-            own, other = layer.self_attn, layer.encoder_attn
-            keys = torch.cat([past_keys.index_select(0, beam_idx), self.split(own.k_proj(x))], 2)
-            values = torch.cat(
-                [past_values.index_select(0, beam_idx), self.split(own.v_proj(x))], 2
-            )
-            x = layer.self_attn_layer_norm(x + self.attend(own, x, keys, values))
-            mixed = self.attend(other, x, cross_keys, cross_values, mask)
-            x = self.finish(layer, layer.encoder_attn_layer_norm(x + mixed))
-            cross = (other.k_proj(encoder_hidden_states), other.v_proj(encoder_hidden_states))
-            present += [keys, values, *map(self.split, cross)]
-        return (self.lm_head(x), *present)
+        past = [
+            [cache.index_select(0, beam_idx) for cache in caches[i : i + 2]]
+            for i in range(0, len(caches), 4)
+        ]
+        cross = [caches[i + 2 : i + 4] for i in range(0, len(caches), 4)]
+        x, present = self.decode(x, past, cross, self.mask(encoder_attention_mask))
+        caches = []
+        for layer, kept in zip(self.stack.layers, present):
+            caches += [*kept, *self.cross(layer, encoder_hidden_states)]
+        return (self.lm_head(x), *caches)
 
 
 def remember_caches(decoder: ov.Model, heads: int, width: int) -> None:

@@ -31,6 +31,7 @@ def export(model_folder: pathlib.Path, out: pathlib.Path, int8: bool = False) ->
     import nncf
     import openvino as ov
     import torch
+    from artifact import Bart, ImageEmbedding
     from openvino._offline_transformations import apply_make_stateful_transformation
     from transformers import Florence2ForConditionalGeneration
 
@@ -41,61 +42,32 @@ def export(model_folder: pathlib.Path, out: pathlib.Path, int8: bool = False) ->
     config = model.config.text_config
     heads = config.decoder_attention_heads
     width = config.d_model // heads
-    attention = torch.nn.functional.scaled_dot_product_attention
 
-    def split(x):
-        return x.unflatten(-1, (heads, width)).transpose(1, 2)
-
-    def join(x):
-        return x.transpose(1, 2).flatten(2)
-
-    class Vision(torch.nn.Module):
-        def forward(self, pixels):
-            return model.model.get_image_features(pixels).pooler_output
-
-    class Encoder(torch.nn.Module):
+    class Encoder(Bart):
         def forward(self, image, ids):
-            states = torch.cat([image, text.encoder.embed_tokens(ids)], 1)
-            encoder = text.encoder
-            states = encoder.layernorm_embedding(states + encoder.embed_positions(states))
-            for layer in encoder.layers:
-                own = layer.self_attn
-                mixed = attention(*(split(p(states)) for p in (own.q_proj, own.k_proj, own.v_proj)))
-                states = layer.self_attn_layer_norm(states + own.out_proj(join(mixed)))
-                hidden = torch.nn.functional.gelu(layer.fc1(states))
-                states = layer.final_layer_norm(states + layer.fc2(hidden))
-            return states
+            return self.encode(torch.cat([image, self.stack.embed_tokens(ids)], 1))
 
-    class Cross(torch.nn.Module):
+    class Cross(Bart):
         def forward(self, states):
             return tuple(
-                split(projection(states))
-                for layer in text.decoder.layers
-                for projection in (layer.encoder_attn.k_proj, layer.encoder_attn.v_proj)
+                cache for layer in self.stack.layers for cache in self.cross(layer, states)
             )
 
-    class Decoder(torch.nn.Module):
+    class Decoder(Bart):
         """One token: ids [1, 1], position [1], then per layer cross K, cross V, past K, past V."""
 
         def forward(self, ids, position, *caches):
-            decoder = text.decoder
-            x = decoder.embed_tokens(ids)
-            x = x + torch.nn.functional.embedding(position + 2, decoder.embed_positions.weight)
-            x = decoder.layernorm_embedding(x)
-            present = []
-            for i, layer in enumerate(decoder.layers):
-                cross_k, cross_v, past_k, past_v = caches[4 * i : 4 * i + 4]
-                own, other = layer.self_attn, layer.encoder_attn
-                keys = torch.cat([past_k, split(own.k_proj(x))], 2)
-                values = torch.cat([past_v, split(own.v_proj(x))], 2)
-                present += [keys, values]
-                mixed = attention(split(own.q_proj(x)), keys, values)
-                x = layer.self_attn_layer_norm(x + own.out_proj(join(mixed)))
-                mixed = attention(split(other.q_proj(x)), cross_k, cross_v)
-                x = layer.encoder_attn_layer_norm(x + other.out_proj(join(mixed)))
-                x = layer.final_layer_norm(x + layer.fc2(torch.nn.functional.gelu(layer.fc1(x))))
-            return (model.lm_head(x), *present)
+            x = self.begin(self.stack.embed_tokens(ids), position)
+            layers = range(0, len(caches), 4)
+            past = [caches[i + 2 : i + 4] for i in layers]
+            cross = [caches[i : i + 2] for i in layers]
+            x, present = self.decode(x, past, cross)
+            return (model.lm_head(x), *(cache for pair in present for cache in pair))
 
+    vision = ImageEmbedding(model)
+    encoder = Encoder(text.encoder, config.encoder_attention_heads)
+    cross_caches = Cross(text.decoder, heads)
+    token = Decoder(text.decoder, heads)
     out.mkdir(parents=True, exist_ok=True)
 
     def save(name, converted, *example):
@@ -117,21 +89,21 @@ def export(model_folder: pathlib.Path, out: pathlib.Path, int8: bool = False) ->
 
     side = 768
     pixels = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
-    image = Vision()(pixels)
+    image = vision(pixels)
     save(
-        "vision", ov.convert_model(Vision(), example_input=pixels, input=[1, 3, side, side]), pixels
+        "vision", ov.convert_model(vision, example_input=pixels, input=[1, 3, side, side]), pixels
     )
     ids = torch.arange(4, 18)[None]
-    save("encoder", ov.convert_model(Encoder(), example_input=(image, ids)), image, ids)
-    states = Encoder()(image, ids)
-    save("cross", ov.convert_model(Cross(), example_input=states), states)
-    cross = Cross()(states)
+    save("encoder", ov.convert_model(encoder, example_input=(image, ids)), image, ids)
+    states = encoder(image, ids)
+    save("cross", ov.convert_model(cross_caches, example_input=states), states)
+    cross = cross_caches(states)
     past = torch.zeros(1, heads, 3, width)
     caches = [
         t for i in range(len(text.decoder.layers)) for t in (*cross[2 * i : 2 * i + 2], past, past)
     ]
     decoder = ov.convert_model(
-        Decoder(), example_input=(torch.tensor([[2]]), torch.tensor([0]), *caches)
+        token, example_input=(torch.tensor([[2]]), torch.tensor([0]), *caches)
     )
     state_names = {}
     for i, port in enumerate(decoder.inputs):
