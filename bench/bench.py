@@ -20,7 +20,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 TOKENS = 50
 GEMM = "INT4 GEMM 2304 x 4096 x 1024"
-GOALS = {  # of DESIGN: times faster than the peer; GB and seconds at most
+GOALS = {  # times faster than the peer; GB and seconds at most
     "avx2": {
         "vision encoder": 3.0,
         "text encoder": 3.0,

@@ -90,9 +90,7 @@ def export(model_folder: pathlib.Path, out: pathlib.Path, int8: bool = False) ->
     side = 768
     pixels = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     image = vision(pixels)
-    save(
-        "vision", ov.convert_model(vision, example_input=pixels, input=[1, 3, side, side]), pixels
-    )
+    save("vision", ov.convert_model(vision, example_input=pixels, input=[1, 3, side, side]), pixels)
     ids = torch.arange(4, 18)[None]
     save("encoder", ov.convert_model(encoder, example_input=(image, ids)), image, ids)
     states = encoder(image, ids)

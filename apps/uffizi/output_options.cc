@@ -130,9 +130,8 @@ bool UsesStandardOutput(const OutputOptions& options) {
   if (!options.output.empty()) return false;
   if (options.format) return true;
   const std::vector<const Output*> chosen = Chosen(options);
-  return !options.sidecar && std::none_of(chosen.begin(), chosen.end(), [](const Output* output) {
-    return output->has_answers;
-  });
+  return !options.sidecar && std::none_of(chosen.begin(), chosen.end(),
+                                          [](const Output* output) { return output->has_answers; });
 }
 
 std::vector<dataset::NamedOutput> NamedOutputs(const OutputOptions& options,

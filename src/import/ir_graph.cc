@@ -81,6 +81,87 @@ std::string ReadExporter(const pugi::xml_node& net) {
   return std::string(version.substr(0, kMaxVersion));
 }
 
+// Nodes and the edges between them, whose layers and ports have numbers of the exporter's.
+class NodeReader {
+ public:
+  explicit NodeReader(const IrGraph& graph) : graph_(graph) {}
+
+  void AddLayer(const pugi::xml_node& layer) {
+    if (nodes_.size() == kMaxLayers) graph_.Fail("has too many layers");
+    IrNode& node = nodes_.emplace_back();
+    node.type = layer.attribute("type").value();
+    node.name = layer.attribute("name").value();
+    const auto id = ToInteger(layer.attribute("id").value());
+    if (!id || !by_id_.emplace(*id, static_cast<int>(nodes_.size()) - 1).second) {
+      graph_.Fail("layer " + node.name + ": has no number of its own");
+    }
+    for (const pugi::xml_attribute& attribute : layer.child("data").attributes()) {
+      node.data.emplace(attribute.name(), attribute.value());
+    }
+    input_ports_.push_back(
+        ReadPorts(layer.child("input"), [&](const auto&) { node.inputs.emplace_back(); }));
+    output_ports_.push_back(ReadPorts(layer.child("output"), [&](const pugi::xml_node& port) {
+      node.outputs.push_back(ReadPort(port));
+    }));
+  }
+
+  void AddEdge(const pugi::xml_node& edge) {
+    const auto from = FindLayer(edge, "from-layer"), to = FindLayer(edge, "to-layer");
+    const size_t out = FindPort(output_ports_[from], edge, "from-port");
+    const size_t in = FindPort(input_ports_[to], edge, "to-port");
+    IrNode::Input& input = nodes_[to].inputs[in];
+    if (input.node >= 0) {
+      graph_.Fail("layer " + nodes_[to].name + ": a port has two edges");
+    }
+    input = {static_cast<int>(from), out};
+  }
+
+  // Every input has its edge now.
+  std::vector<IrNode> Take() {
+    for (const IrNode& node : nodes_) {
+      for (const IrNode::Input& input : node.inputs) {
+        if (input.node < 0) graph_.Fail("layer " + node.name + ": an input is not connected");
+      }
+    }
+    return std::move(nodes_);
+  }
+
+ private:
+  using Ports = std::unordered_map<int64_t, size_t>;  // number to index
+
+  template <typename Visit>
+  Ports ReadPorts(const pugi::xml_node& ports, const Visit& visit) const {
+    Ports index;
+    for (const pugi::xml_node& port : ports.children("port")) {
+      const auto id = ToInteger(port.attribute("id").value());
+      if (!id || index.size() == kMaxPorts || !index.emplace(*id, index.size()).second) {
+        graph_.Fail("layer " + nodes_.back().name + ": has a port without a number of its own");
+      }
+      visit(port);
+    }
+    return index;
+  }
+
+  size_t FindLayer(const pugi::xml_node& edge, const char* key) const {
+    const auto id = ToInteger(edge.attribute(key).value());
+    const auto found = id ? by_id_.find(*id) : by_id_.end();
+    if (found == by_id_.end()) graph_.Fail("an edge names a layer that does not exist");
+    return static_cast<size_t>(found->second);
+  }
+
+  size_t FindPort(const Ports& ports, const pugi::xml_node& edge, const char* key) const {
+    const auto id = ToInteger(edge.attribute(key).value());
+    const auto found = id ? ports.find(*id) : ports.end();
+    if (found == ports.end()) graph_.Fail("an edge names a port that does not exist");
+    return found->second;
+  }
+
+  const IrGraph& graph_;
+  std::vector<IrNode> nodes_;
+  std::unordered_map<int64_t, int> by_id_;
+  std::vector<Ports> input_ports_, output_ports_;
+};
+
 }  // namespace
 
 const char* IrTypeName(IrType type) {
@@ -123,66 +204,12 @@ void IrGraph::Parse(const std::string& xml) {
   if (!net || !net.child("layers")) Fail("is not an OpenVINO IR: has no <net> with <layers>");
   exporter_ = ReadExporter(net);
 
-  std::vector<IrNode> nodes;
-  // Layer and port numbers are the exporter's; (layer, port) to indices.
-  std::unordered_map<int64_t, int> by_id;
-  std::vector<std::unordered_map<int64_t, size_t>> input_ports, output_ports;
-  const auto read_ports = [&](const pugi::xml_node& ports, const auto& visit) {
-    std::unordered_map<int64_t, size_t> index;
-    for (const pugi::xml_node& port : ports.children("port")) {
-      const auto id = ToInteger(port.attribute("id").value());
-      if (!id || index.size() == kMaxPorts || !index.emplace(*id, index.size()).second) {
-        Fail("layer " + nodes.back().name + ": has a port without a number of its own");
-      }
-      visit(port);
-    }
-    return index;
-  };
+  NodeReader reader(*this);
   for (const pugi::xml_node& layer : net.child("layers").children("layer")) {
-    if (nodes.size() == kMaxLayers) Fail("has too many layers");
-    IrNode& node = nodes.emplace_back();
-    node.type = layer.attribute("type").value();
-    node.name = layer.attribute("name").value();
-    const auto id = ToInteger(layer.attribute("id").value());
-    if (!id || !by_id.emplace(*id, static_cast<int>(nodes.size()) - 1).second) {
-      Fail("layer " + node.name + ": has no number of its own");
-    }
-    for (const pugi::xml_attribute& attribute : layer.child("data").attributes()) {
-      node.data.emplace(attribute.name(), attribute.value());
-    }
-    input_ports.push_back(
-        read_ports(layer.child("input"), [&](const auto&) { node.inputs.emplace_back(); }));
-    output_ports.push_back(read_ports(layer.child("output"), [&](const pugi::xml_node& port) {
-      node.outputs.push_back(ReadPort(port));
-    }));
+    reader.AddLayer(layer);
   }
-  for (const pugi::xml_node& edge : net.child("edges").children("edge")) {
-    const auto find_layer = [&](const char* key) {
-      const auto id = ToInteger(edge.attribute(key).value());
-      const auto found = id ? by_id.find(*id) : by_id.end();
-      if (found == by_id.end()) Fail("an edge names a layer that does not exist");
-      return found->second;
-    };
-    const auto find_port = [&](const auto& ports, const char* key) {
-      const auto id = ToInteger(edge.attribute(key).value());
-      const auto found = id ? ports.find(*id) : ports.end();
-      if (found == ports.end()) Fail("an edge names a port that does not exist");
-      return found->second;
-    };
-    const int from = find_layer("from-layer"), to = find_layer("to-layer");
-    const size_t out = find_port(output_ports[static_cast<size_t>(from)], "from-port");
-    const size_t in = find_port(input_ports[static_cast<size_t>(to)], "to-port");
-    IrNode::Input& input = nodes[static_cast<size_t>(to)].inputs[in];
-    if (input.node >= 0)
-      Fail("layer " + nodes[static_cast<size_t>(to)].name + ": a port has two edges");
-    input = {from, out};
-  }
-  for (const IrNode& node : nodes) {
-    for (const IrNode::Input& input : node.inputs) {
-      if (input.node < 0) Fail("layer " + node.name + ": an input is not connected");
-    }
-  }
-  Sort(std::move(nodes));
+  for (const pugi::xml_node& edge : net.child("edges").children("edge")) reader.AddEdge(edge);
+  Sort(reader.Take());
 }
 
 // Orders the nodes after their inputs and, where that leaves a choice, as in the file.

@@ -88,9 +88,8 @@ json AddedTokenJson(int id, const std::string& token) {
           {"special", true}};
 }
 
-json ReadTokenizer(const fs::path& folder) {
-  std::map<std::string, int> vocabulary = ReadIds(folder / "fields/vocabulary");
-  const std::map<std::string, int> added = ReadIds(folder / "fields/addedTokens");
+// Pairs of pieces, the first to be merged first.
+json ReadMerges(const fs::path& folder) {
   std::map<int, std::pair<std::string, std::string>> merges;  // by rank
   ForEachElement(folder / "fields/merges", [&](const fs::path& part, const JavaValue& element) {
     const auto [pair, rank] = Pair(part, element);
@@ -99,6 +98,15 @@ json ReadTokenizer(const fs::path& folder) {
       Fail(part, "has two merges of one rank");
     }
   });
+  json list = json::array();
+  for (const auto& [rank, pair] : merges) list.push_back({pair.first, pair.second});
+  return list;
+}
+
+json ReadTokenizer(const fs::path& folder) {
+  std::map<std::string, int> vocabulary = ReadIds(folder / "fields/vocabulary");
+  const std::map<std::string, int> added = ReadIds(folder / "fields/addedTokens");
+  const json merges = ReadMerges(folder);
   // What makes a byte-level tokenizer's pieces, and RoBERTa's five tokens, are the vocabulary; the
   // rest was added after it.
   std::set<std::string> special = {"<s>", "<pad>", "</s>", "<unk>", "<mask>"};
@@ -111,9 +119,8 @@ json ReadTokenizer(const fs::path& folder) {
     const auto found = vocabulary.find(token);
     if (found != vocabulary.end()) tokens[found->second] = token;
   }
-  json added_tokens = json::array(), merge_list = json::array();
+  json added_tokens = json::array();
   for (const auto& [id, token] : tokens) added_tokens.push_back(AddedTokenJson(id, token));
-  for (const auto& [rank, pair] : merges) merge_list.push_back({pair.first, pair.second});
   const auto id_of = [&](const std::string& token) {
     const auto found = vocabulary.find(token);
     if (found == vocabulary.end()) Fail(folder / "fields/vocabulary", "has no " + token);
@@ -150,7 +157,7 @@ json ReadTokenizer(const fs::path& folder) {
             {"byte_fallback", false},
             {"ignore_merges", false},
             {"vocab", vocabulary},
-            {"merges", merge_list}}}};
+            {"merges", merges}}}};
 }
 
 // The stage's parameters, where those that were set stand over the defaults.

@@ -183,35 +183,71 @@ void BindOptions(nb::module_& module) {
   });
 }
 
-}  // namespace
+using Tokens = nb::ndarray<nb::numpy, const float, nb::shape<-1, -1>>;
+using Planes = nb::ndarray<nb::numpy, float, nb::shape<-1, -1, 3>>;
 
-void BindEngine(nb::module_& module) {
-  BindOptions(module);
+// [tokens, d_model]. The array shares the encoding, which lives as long as any copy of the image.
+Tokens ImageTokens(const EncodedImage& image, size_t d_model) {
+  auto owned = std::make_unique<EncodedImage>(image);
+  const std::span<const float> tokens = owned->tokens();
+  return OwnedArray<Tokens>(std::move(owned), tokens.data(), {tokens.size() / d_model, d_model});
+}
+
+EncodedImage Encode(Model& model, const Pixels& pixels, const std::string& tiles) {
+  const ImageView view = ViewPixels(pixels);
+  const TileOptions options = TileOptions::Parse(tiles);
+  const nb::gil_scoped_release release;
+  return model.WithSession([&](Session& session) { return session.Encode(view, options); });
+}
+
+// [height, width, 3] of the model's size, normalized.
+Planes Preprocess(Model& model, const Pixels& pixels) {
+  const ImageView view = ViewPixels(pixels);
+  std::unique_ptr<std::vector<float>> owned;
+  {
+    const nb::gil_scoped_release release;
+    owned = model.WithSession([&](Session& session) {
+      return std::make_unique<std::vector<float>>(session.Preprocess(view));
+    });
+  }
+  const EngineInfo info = model.engine().info();
+  float* data = owned->data();
+  return OwnedArray<Planes>(
+      std::move(owned), data,
+      {static_cast<size_t>(info.image_height), static_cast<size_t>(info.image_width), 3});
+}
+
+EncodedImage EncodePreprocessed(Model& model, const Preprocessed& pixels, int width, int height) {
+  const std::span<const float> view(pixels.data(), pixels.size());
+  const nb::gil_scoped_release release;
+  return model.WithSession(
+      [&](Session& session) { return session.EncodePreprocessed(view, width, height); });
+}
+
+void BindEncodedImage(nb::module_& module) {
   nb::class_<EncodedImage>(module, "EncodedImage")
       .def_prop_ro("width", &EncodedImage::width)
       .def_prop_ro("height", &EncodedImage::height)
       .def_prop_ro("tile_count", &EncodedImage::tile_count)
       .def_prop_ro("preprocess_seconds", &EncodedImage::preprocess_seconds)
       .def_prop_ro("encode_seconds", &EncodedImage::encode_seconds)
-      .def(
-          "tokens",
-          [](const EncodedImage& image, size_t d_model) {
-            // The array shares the encoding, which lives as long as any copy of the image.
-            auto owned = std::make_unique<EncodedImage>(image);
-            const std::span<const float> tokens = owned->tokens();
-            nb::capsule owner(owned.get(),
-                              [](void* held) noexcept { delete static_cast<EncodedImage*>(held); });
-            owned.release();
-            return nb::ndarray<nb::numpy, const float, nb::shape<-1, -1>>(
-                tokens.data(), {tokens.size() / d_model, d_model}, owner);
-          },
-          nb::arg("d_model"));
+      .def("tokens", &ImageTokens, nb::arg("d_model"));
+}
+
+void BindQuery(nb::module_& module) {
   nb::class_<Query>(module, "Query")
       .def_prop_ro("prompt", [](const Query& query) { return query.prompt().text; })
       .def_prop_ro("input_ids", [](const Query& query) {
         return std::vector<int>(query.input_ids().begin(), query.input_ids().end());
       });
+}
 
+}  // namespace
+
+void BindEngine(nb::module_& module) {
+  BindOptions(module);
+  BindEncodedImage(module);
+  BindQuery(module);
   nb::class_<Model>(module, "Engine", nb::is_weak_referenceable())
       .def(
           nb::init<const std::filesystem::path&, const std::string&, int, const Model::Adapters&>(),
@@ -233,47 +269,10 @@ void BindEngine(nb::module_& module) {
             return model.engine().Detokenize(ids, skip_special_tokens);
           },
           nb::arg("ids"), nb::arg("skip_special_tokens"))
-      .def(
-          "encode",
-          [](Model& model, const Pixels& pixels, const std::string& tiles) {
-            const ImageView view = ViewPixels(pixels);
-            const TileOptions options = TileOptions::Parse(tiles);
-            const nb::gil_scoped_release release;
-            return model.WithSession(
-                [&](Session& session) { return session.Encode(view, options); });
-          },
-          nb::arg("pixels").noconvert(), nb::arg("tiles") = "")
-      .def(
-          "preprocess",
-          [](Model& model, const Pixels& pixels) {
-            const ImageView view = ViewPixels(pixels);
-            std::unique_ptr<std::vector<float>> owned;
-            {
-              const nb::gil_scoped_release release;
-              owned = model.WithSession([&](Session& session) {
-                return std::make_unique<std::vector<float>>(session.Preprocess(view));
-              });
-            }
-            const EngineInfo info = model.engine().info();
-            const size_t shape[] = {static_cast<size_t>(info.image_height),
-                                    static_cast<size_t>(info.image_width), 3};
-            float* data = owned->data();
-            nb::capsule owner(owned.get(), [](void* held) noexcept {
-              delete static_cast<std::vector<float>*>(held);
-            });
-            owned.release();
-            return nb::ndarray<nb::numpy, float, nb::shape<-1, -1, 3>>(data, 3, shape, owner);
-          },
-          nb::arg("pixels").noconvert())
-      .def(
-          "encode_preprocessed",
-          [](Model& model, const Preprocessed& pixels, int width, int height) {
-            const std::span<const float> view(pixels.data(), pixels.size());
-            const nb::gil_scoped_release release;
-            return model.WithSession(
-                [&](Session& session) { return session.EncodePreprocessed(view, width, height); });
-          },
-          nb::arg("pixels"), nb::arg("width"), nb::arg("height"))
+      .def("encode", &Encode, nb::arg("pixels").noconvert(), nb::arg("tiles") = "")
+      .def("preprocess", &Preprocess, nb::arg("pixels").noconvert())
+      .def("encode_preprocessed", &EncodePreprocessed, nb::arg("pixels"), nb::arg("width"),
+           nb::arg("height"))
       .def(
           "make_query",
           [](const Model& model, const EncodedImage& image, const Prompt& prompt,

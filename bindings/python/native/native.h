@@ -4,6 +4,9 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include <initializer_list>
+#include <memory>
+
 #include "uffizi/types.h"
 
 // The module uffizi._native: the C++ API as it is, for the Python files beside it. What people use
@@ -18,6 +21,14 @@ void BindPictures(nb::module_& module);
 void BindModels(nb::module_& module);
 void BindEngine(nb::module_& module);
 void BindFiles(nb::module_& module);
+
+// An array of `owner`'s data, which lives as long as the array.
+template <typename Array, typename Owner, typename Value>
+Array OwnedArray(std::unique_ptr<Owner> owner, Value* data, std::initializer_list<size_t> shape) {
+  nb::capsule capsule(owner.get(), [](void* held) noexcept { delete static_cast<Owner*>(held); });
+  owner.release();
+  return Array(data, shape, capsule);
+}
 
 // [height, width, 3] u8, rows any distance apart, pixels packed. Never a copy of what was given.
 using Pixels = nb::ndarray<const uint8_t, nb::shape<-1, -1, 3>, nb::device::cpu>;

@@ -20,15 +20,15 @@ using Array = nb::ndarray<nb::numpy, uint8_t, nb::shape<-1, -1, 3>>;
 // The pixels as an array that owns them.
 Array ToArray(Image image) {
   auto owned = std::make_unique<Image>(std::move(image));
-  const size_t shape[] = {static_cast<size_t>(owned->height), static_cast<size_t>(owned->width), 3};
+  const auto height = static_cast<size_t>(owned->height), width = static_cast<size_t>(owned->width);
   uint8_t* data = owned->pixels.data();
-  nb::capsule owner(owned.get(), [](void* held) noexcept { delete static_cast<Image*>(held); });
-  owned.release();
-  return Array(data, 3, shape, owner);
+  return OwnedArray<Array>(std::move(owned), data, {height, width, 3});
 }
 
+using Grey = nb::ndarray<nb::numpy, uint8_t, nb::shape<-1, -1>>;
+
 // Grey samples of any kind as [height, width] u8, as files of such samples are read.
-nb::ndarray<nb::numpy, uint8_t, nb::shape<-1, -1>> ScaleSamples(
+Grey ScaleSamples(
     const nb::ndarray<nb::numpy, const float, nb::shape<-1, -1>, nb::c_contig>& samples,
     bool whole_numbers) {
   const std::span<const float> values(samples.data(), samples.size());
@@ -37,12 +37,42 @@ nb::ndarray<nb::numpy, uint8_t, nb::shape<-1, -1>> ScaleSamples(
     const nb::gil_scoped_release release;
     ScaleToBytes(values, whole_numbers, owned->data());
   }
-  const size_t shape[] = {samples.shape(0), samples.shape(1)};
   uint8_t* data = owned->data();
-  nb::capsule owner(owned.get(),
-                    [](void* held) noexcept { delete static_cast<std::vector<uint8_t>*>(held); });
-  owned.release();
-  return {data, 2, shape, owner};
+  return OwnedArray<Grey>(std::move(owned), data, {samples.shape(0), samples.shape(1)});
+}
+
+void BindDecodeOptions(nb::module_& module) {
+  nb::class_<DecodeOptions>(module, "DecodeOptions")
+      .def(
+          "__init__",
+          [](DecodeOptions* self, bool exif, bool drop_alpha, size_t max_pixels, size_t page,
+             bool fill_truncated, double pdf_dpi) {
+            new (self) DecodeOptions();
+            self->apply_exif_orientation = exif;
+            self->alpha = drop_alpha ? AlphaMode::kDrop : AlphaMode::kWhite;
+            self->max_pixels = max_pixels;
+            if (page < 1) throw Error(ErrorCode::kInvalidArgument, "pages are counted from 1");
+            self->page = page - 1;
+            self->truncated = fill_truncated ? TruncatedMode::kFill : TruncatedMode::kRefuse;
+            self->pdf_dpi = pdf_dpi;
+          },
+          nb::arg("exif"), nb::arg("drop_alpha"), nb::arg("max_pixels"), nb::arg("page"),
+          nb::arg("fill_truncated"), nb::arg("pdf_dpi"));
+}
+
+// The picture that `make` gives; other Python threads run meanwhile.
+template <typename Make>
+Array MakeUnlocked(const Make& make) {
+  Image image;
+  {
+    const nb::gil_scoped_release release;
+    image = make();
+  }
+  return ToArray(std::move(image));
+}
+
+std::span<const uint8_t> ViewBytes(const nb::bytes& bytes) {
+  return {static_cast<const uint8_t*>(bytes.data()), bytes.size()};
 }
 
 }  // namespace
@@ -73,31 +103,11 @@ void BindPictures(nb::module_& module) {
         return extensions;
       },
       "The endings of files that are taken for pictures: \".jpg\", ...");
-  nb::class_<DecodeOptions>(module, "DecodeOptions")
-      .def(
-          "__init__",
-          [](DecodeOptions* self, bool exif, bool drop_alpha, size_t max_pixels, size_t page,
-             bool fill_truncated, double pdf_dpi) {
-            new (self) DecodeOptions();
-            self->apply_exif_orientation = exif;
-            self->alpha = drop_alpha ? AlphaMode::kDrop : AlphaMode::kWhite;
-            self->max_pixels = max_pixels;
-            if (page < 1) throw Error(ErrorCode::kInvalidArgument, "pages are counted from 1");
-            self->page = page - 1;
-            self->truncated = fill_truncated ? TruncatedMode::kFill : TruncatedMode::kRefuse;
-            self->pdf_dpi = pdf_dpi;
-          },
-          nb::arg("exif"), nb::arg("drop_alpha"), nb::arg("max_pixels"), nb::arg("page"),
-          nb::arg("fill_truncated"), nb::arg("pdf_dpi"));
+  BindDecodeOptions(module);
   module.def(
       "read_image",
       [](const std::filesystem::path& path, const DecodeOptions& options) {
-        Image image;
-        {
-          const nb::gil_scoped_release release;
-          image = ReadImage(path, options);
-        }
-        return ToArray(std::move(image));
+        return MakeUnlocked([&] { return ReadImage(path, options); });
       },
       nb::arg("path"), nb::arg("options"),
       nb::sig("def read_image(path: str | os.PathLike[str], options: DecodeOptions) -> "
@@ -105,24 +115,17 @@ void BindPictures(nb::module_& module) {
   module.def(
       "decode_image",
       [](const nb::bytes& bytes, const std::string& name, const DecodeOptions& options) {
-        const auto* data = static_cast<const uint8_t*>(bytes.data());
-        const size_t size = bytes.size();
-        Image image;
-        {
-          const nb::gil_scoped_release release;
-          image = DecodeImage({data, size}, name, options);
-        }
-        return ToArray(std::move(image));
+        const std::span<const uint8_t> file = ViewBytes(bytes);
+        return MakeUnlocked([&] { return DecodeImage(file, name, options); });
       },
       nb::arg("data"), nb::arg("name"), nb::arg("options"));
   // How many pages there are, and when each frame of an animation begins.
   module.def(
       "inspect_pages",
       [](const nb::bytes& bytes, const std::string& name, const DecodeOptions& options) {
-        const auto* data = static_cast<const uint8_t*>(bytes.data());
-        const size_t size = bytes.size();
+        const std::span<const uint8_t> file = ViewBytes(bytes);
         const nb::gil_scoped_release release;
-        PageInfo pages = InspectPages({data, size}, name, options);
+        PageInfo pages = InspectPages(file, name, options);
         return std::pair(pages.count, std::move(pages.seconds));
       },
       nb::arg("data"), nb::arg("name"), nb::arg("options"));
@@ -133,12 +136,7 @@ void BindPictures(nb::module_& module) {
       "draw_answer",
       [](const Pixels& pixels, const Answer& answer) {
         const ImageView view = ViewPixels(pixels);
-        Image drawn;
-        {
-          const nb::gil_scoped_release release;
-          drawn = DrawAnswer(view, answer);
-        }
-        return ToArray(std::move(drawn));
+        return MakeUnlocked([&] { return DrawAnswer(view, answer); });
       },
       nb::arg("pixels").noconvert(), nb::arg("answer"));
 }
