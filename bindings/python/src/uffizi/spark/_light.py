@@ -140,14 +140,14 @@ class LightPipeline:
     """
 
     def __init__(self, pipelineModel: Any, parse_embeddings: bool = False) -> None:
-        from . import _is_remote, _jvm
+        from ._stage import is_remote_session, jvm
 
-        if _is_remote():
+        if is_remote_session():
             raise NotImplementedError(
                 "a LightPipeline runs in the driver: there is none with Spark Connect"
             )
         self.pipeline_model = pipelineModel
-        self._java = _jvm().uffizi.spark.LightPipeline(pipelineModel._to_java())
+        self._java = jvm().uffizi.spark.LightPipeline(pipelineModel._to_java())
 
     def setIgnoreUnsupported(self, value: bool) -> None:
         """Sets whether stages that are not about pictures are skipped instead of refused."""
@@ -203,8 +203,8 @@ def convert(path: str, out: str) -> None:
     """Converts a pipeline (or a Florence2Transformer) that Spark NLP saved: writes it with these
     stages instead of Spark NLP's. Both paths are on any Hadoop file system; `out` must not
     exist."""
-    from . import _is_remote, _jvm
+    from ._stage import is_remote_session, jvm
 
-    if _is_remote():
+    if is_remote_session():
         raise NotImplementedError("convert() runs in the driver: there is none with Spark Connect")
-    _jvm().uffizi.spark.SparkNlp.convert(path, out)
+    jvm().uffizi.spark.SparkNlp.convert(path, out)
