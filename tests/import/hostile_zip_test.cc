@@ -9,10 +9,10 @@
 #include <string>
 #include <utility>
 
+#include "import/artifact.h"
 #include "import/hostile.h"
 #include "import/zip_archive.h"
 #include "support/files.h"
-#include "import/artifact.h"
 #include "uffizi/models.h"
 
 namespace uffizi {

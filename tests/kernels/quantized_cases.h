@@ -26,7 +26,8 @@ inline std::vector<float> RandomValues(size_t count, uint32_t seed) {
 }
 
 // Codes over their whole range, so that every extreme occurs.
-inline QuantizedMatrix RandomMatrix(size_t rows, size_t columns, int bits, size_t group, bool symmetric) {
+inline QuantizedMatrix RandomMatrix(size_t rows, size_t columns, int bits, size_t group,
+                                    bool symmetric) {
   std::mt19937 random(static_cast<uint32_t>(rows * 31 + columns));
   QuantizedMatrix matrix;
   matrix.rows = rows;
@@ -83,7 +84,7 @@ class Quantized {
 };
 
 inline void ExpectNear(const std::vector<float>& actual, const std::vector<float>& expected,
-                double tolerance) {
+                       double tolerance) {
   ASSERT_EQ(actual.size(), expected.size());
   for (size_t i = 0; i < actual.size(); ++i) {
     ASSERT_TRUE(std::abs(actual[i] - expected[i]) <= tolerance)
@@ -103,7 +104,7 @@ struct Shape {
 
 // Usual groups, whole rows, groups that fill no block, groups that start inside a byte.
 inline constexpr Shape kShapes[] = {{128, 32}, {640, 64}, {256, 128}, {512, 512}, {147, 147},
-                             {27, 27},  {24, 24},  {60, 12},   {30, 6},    {15, 5}};
+                                    {27, 27},  {24, 24},  {60, 12},   {30, 6},    {15, 5}};
 
 }  // namespace uffizi::testing
 
