@@ -87,7 +87,8 @@ constexpr Output kOutputs[] = {
     {"--output", &OutputOptions::output, false, true, false, false,
      "File for the answers (default: standard output)",
      [](const SinkContext& context) { return MakeOutputSink(context.options); }},
-    {"--csv", &OutputOptions::csv, false, true, false, false, "CSV with a row per region or text answer",
+    {"--csv", &OutputOptions::csv, false, true, false, false,
+     "CSV with a row per region or text answer",
      [](const SinkContext& context) { return dataset::MakeCsvSink(context.options.csv); }},
     {"--coco", &OutputOptions::coco, false, true, false, true,
      "COCO annotations; masks as run lengths",
@@ -110,7 +111,8 @@ constexpr Output kOutputs[] = {
      [](const SinkContext& context) {
        return MakeSidecars(context, context.options.sidecar_folder);
      }},
-    {"--draw", &OutputOptions::draw, true, false, true, false, "Folder for annotated pictures", MakeDrawings},
+    {"--draw", &OutputOptions::draw, true, false, true, false, "Folder for annotated pictures",
+     MakeDrawings},
     {"--masks", &OutputOptions::masks, true, false, true, true,
      "Folder for masks of the regions, as PNG files, white on black", MakeMasks},
 };
@@ -202,8 +204,7 @@ void CheckOutputOptions(const OutputOptions& options,
   if (regions) return;
   for (const Output* output : Chosen(options)) {
     if (!output->only_regions) continue;
-    refuse(fmt::format("{} needs a task that finds regions, such as --task od",
-                       output->option));
+    refuse(fmt::format("{} needs a task that finds regions, such as --task od", output->option));
   }
 }
 
@@ -226,7 +227,8 @@ void AddOutputOptions(CLI::App& command, OutputOptions& options) {
   for (const Output& output : kOutputs) {
     add(output.option, options.*output.place, output.is_folder ? "DIR" : "FILE", output.help);
   }
-  command.add_flag("--sidecar", options.sidecar, "Write a .txt with the answers beside each picture")
+  command
+      .add_flag("--sidecar", options.sidecar, "Write a .txt with the answers beside each picture")
       ->group(group);
   add("--prefix", options.prefix, "TEXT",
       "Text to put before each line of a .txt, such as a trigger word: \"ohwx, \"");
