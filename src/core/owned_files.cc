@@ -243,7 +243,9 @@ NamelessFile::NamelessFile(const fs::path& place) : place_(place) {
 NamelessFile::~NamelessFile() { std::fclose(file_); }
 
 void NamelessFile::Write(std::string_view bytes) {
-  if (std::fwrite(bytes.data(), 1, bytes.size(), file_) != bytes.size()) FailWriting(place_, errno);
+  if (!bytes.empty() && std::fwrite(bytes.data(), 1, bytes.size(), file_) != bytes.size()) {
+    FailWriting(place_, errno);
+  }
   size_ += bytes.size();
 }
 

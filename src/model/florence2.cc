@@ -17,6 +17,7 @@ std::shared_ptr<const Florence2> Florence2::Load(const std::filesystem::path& fo
                                                  Arithmetic arithmetic,
                                                  const LoraAdapters* adapters,
                                                  InputStatistics* statistics) {
+  LoadModelConfig(folder);  // before the weights: it tells what lies there instead of a model
   return Load(Checkpoint::Open(folder), arithmetic, adapters, statistics);
 }
 
