@@ -39,7 +39,7 @@ std::unique_ptr<Calibration> CalibrateWith(const fs::path& model,
       ++failed;
       Say("uffizi: {}\n", error->what());
     }
-    say(fmt::format("{} of {} pictures seen", ++done, pictures.size()));
+    say(fmt::format("{} of {} calibration pictures", ++done, pictures.size()));
   });
 }
 

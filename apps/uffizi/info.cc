@@ -54,14 +54,15 @@ void PrintOutliers(const std::vector<std::pair<std::string, double>>& outliers, 
   fmt::print(
       "warning       {} layer{} take{} activations that peak over {:.0f} times their rms, {}:\n",
       outliers.size(), outliers.size() == 1 ? "" : "s", outliers.size() == 1 ? "s" : "",
-      kPeakToWarnOf, measured ? "on these pictures" : "as weights and norms tell");
+      kPeakToWarnOf, measured ? "on these pictures" : "estimated from weights and norms");
   for (size_t i = 0; i < std::min(kShown, outliers.size()); ++i) {
     fmt::print("              {} {:.0f}\n", outliers[i].first, outliers[i].second);
   }
   if (outliers.size() > kShown) {
     fmt::print("              and {} more\n", outliers.size() - kShown);
   }
-  fmt::print("              4 bits smooth such layers; `uffizi check` tells what is lost\n");
+  fmt::print(
+      "              such layers are smoothed in 4 bits; `uffizi check` measures the loss\n");
 }
 
 int RunInfo(const InfoOptions& options) {

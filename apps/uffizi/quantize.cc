@@ -59,7 +59,7 @@ class Quantize {
     }
     if (options_.gptq) {
       folder_.products = [&](std::span<const std::string> weights) {
-        line_.Show(fmt::format("looking at what enters {} layers", weights.size()), {});
+        line_.Show(fmt::format("collecting the inputs of {} layers", weights.size()), {});
         return calibration_->Products(weights);
       };
     }
@@ -103,7 +103,8 @@ class Quantize {
       PrintWithinReport(report, title_);
     }
     if (foreign) {
-      Say("uffizi: {}: was written or changed by somebody, and stays; --replace-card replaces it\n",
+      Say("uffizi: {}: was written or changed by somebody and was kept; --replace-card replaces "
+          "it\n",
           card.string());
     }
     return failed_ > 0 || !report.holds ? kSomeFailed : kOk;
@@ -120,7 +121,8 @@ class Quantize {
     size_t done = 0;
     return std::make_unique<FidelityReference>(engine, pictures, fidelity_, [&](const Error*) {
       ++done;
-      Show("asking in f32", static_cast<double>(done) / static_cast<double>(pictures.size()));
+      Show("computing the f32 answers",
+           static_cast<double>(done) / static_cast<double>(pictures.size()));
     });
   }
 
@@ -144,22 +146,22 @@ void AddWithinOptions(CLI::App& command, QuantizeCommandOptions& options) {
   CLI::Option* max_loss =
       command
           .add_option("--max-loss", options.max_loss,
-                      "Points that answers about the pictures may lose against f32's own (AP50 of "
-                      "boxes, edits for each 100 characters of text; see `uffizi check`): layers "
-                      "are widened to 8 bits, the worst first, until that holds, and OUT gets a "
-                      "README.md with the figures")
+                      "Maximum loss of answers about the pictures compared with f32, in points "
+                      "(AP50 of boxes, edits for each 100 characters of text; see `uffizi "
+                      "check`). Layers are widened to 8 bits, the worst first, until it is met, "
+                      "and OUT gets a README.md with the figures")
           ->check(CLI::Range(0.0, 100.0).description(""))
           ->type_name("POINTS")
           ->needs(calibrate);
   command
       .add_option("--task", options.tasks,
-                  "Of --max-loss, may be repeated: what to ask (default: od, caption, ocr)")
+                  "For --max-loss: task to measure; may be repeated (default: od, caption, ocr)")
       ->allow_extra_args(false)
       ->type_name("NAME")
       ->needs(max_loss);
   command
       .add_flag("--replace-card", options.replace_card,
-                "Of --max-loss: replace OUT's README.md even if somebody wrote or changed it")
+                "For --max-loss: replace OUT's README.md even if somebody wrote or changed it")
       ->needs(max_loss);
 }
 
@@ -169,33 +171,35 @@ Command AddQuantize(CLI::App& app) {
   auto options = std::make_shared<QuantizeCommandOptions>();
   CLI::App* command = app.add_subcommand("quantize", "Write a model folder in 4 or 8 bits");
   command->add_option("MODEL", options->model, "Model folder in full precision")->required();
-  command->add_option("OUT", options->out, "Folder to make")->required();
+  command->add_option("OUT", options->out, "Folder to write")->required();
   AddLoraOption(*command, options->lora);
-  command->add_option("--bits", options->bits, "Of a weight: 4 or 8")
+  command->add_option("--bits", options->bits, "Bits per weight: 4 or 8")
       ->check(CLI::IsMember({4, 8}))
       ->capture_default_str();
   command->add_option("--group-size", options->group_size, "Weights that share a scale")
       ->check(CLI::IsMember({32, 64, 128}))
       ->capture_default_str();
   command->add_flag("--asymmetric", options->asymmetric,
-                    "Zero points: a little less error, a little larger and slower");
+                    "Use zero points: slightly less error, slightly larger and slower");
   command->add_option("--calibrate", options->calibrate,
-                      "Pictures, or folders of them: errors count by what these put into a layer");
+                      "Pictures or folders of pictures, on which layer inputs are measured to "
+                      "weight the errors");
   command
       ->add_flag(
           "--gptq", options->gptq,
-          "With --calibrate: weights are rounded one after another, each making up for those "
-          "before it (GPTQ); slower, and less is lost")
+          "With --calibrate: round by GPTQ, where each weight compensates for the rounding of "
+          "previous ones; slower, with less loss")
       ->needs(command->get_option("--calibrate"));
   AddWithinOptions(*command, *options);
   command->add_flag("--no-smoothing", options->plain,
-                    "Leave norms and columns as they are; answers are lost where channels differ");
-  command->add_flag("--force", options->force,
-                    "Replace the model in OUT, if it is a model folder; all else in it stays");
-  command->add_flag("--json", options->json, "The report as one JSON object");
-  command->add_flag("--quiet", options->quiet, "No progress on standard error");
+                    "Do not smooth channels; this loses accuracy if some are outliers");
+  command->add_flag(
+      "--force", options->force,
+      "Replace the model in OUT, if it is a model folder; other files in it are kept");
+  command->add_flag("--json", options->json, "Print the report as one JSON object");
+  command->add_flag("--quiet", options->quiet, "Do not show progress on standard error");
   command->footer(
-      "The folder is in compressed-tensors' pack-quantized form, which transformers opens too.\n"
+      "The folder has compressed-tensors' pack-quantized format, which transformers can open.\n"
       "Examples:\n"
       "  uffizi quantize Florence-2-large Florence-2-large-int4\n"
       "  uffizi quantize Florence-2-base out --group-size 32 --calibrate photos/\n"

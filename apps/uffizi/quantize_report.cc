@@ -51,9 +51,8 @@ std::string Verdict(const WithinReport& report) {
     return fmt::format("The loss is {:.1f} points, within {:.1f}.", report.written.fidelity.Loss(),
                        report.max_loss);
   }
-  return fmt::format(
-      "The loss is {:.1f} points: {:.1f} is not reached even with all layers in 8 bits.",
-      report.written.fidelity.Loss(), report.max_loss);
+  return fmt::format("The loss is {:.1f} points: {:.1f} is not met even with all layers in 8 bits.",
+                     report.written.fidelity.Loss(), report.max_loss);
 }
 
 // A row of the card's table.
@@ -110,10 +109,10 @@ void PrintQuantizeReport(const FolderReport& report, const QuantizeTitle& title)
   const double mean = quantized == 0 ? 0 : std::sqrt(squares / static_cast<double>(quantized));
   fmt::print("{} of {} matrices in {} bits, error {:.2f} %, at most {:.2f} %{}\n", quantized,
              report.layers.size(), title.weights.bits, 100 * mean, 100 * worst,
-             title.calibrated ? ", weighted by what the pictures put in"
+             title.calibrated ? ", weighted by the inputs measured on the pictures"
              : title.plain    ? ""
-                              : ", weighted by what is estimated to enter");
-  fmt::print("kept matrices are computed with in 8 bits; docs/quantization.md says why\n");
+                              : ", weighted by the estimated inputs");
+  fmt::print("kept matrices are computed in 8 bits; docs/quantization.md explains why\n");
   fmt::print("{:.1f} MB before, {:.1f} MB after: {}\n", Megabytes(report.bytes_before),
              Megabytes(report.bytes_after), title.out);
 }
@@ -164,19 +163,28 @@ std::string MakeCardSection(const WithinReport& report, const QuantizeTitle& tit
   if (!title.plain) how += ", smoothed";
   if (title.gptq) how += ", rounded by GPTQ";
   std::string card = fmt::format(
-      "# {}\n\nMade from {} by `uffizi quantize`: linear layers in {}. transformers opens it, and "
-      "so does Uffizi.\n\nWhat that changes in answers about {} pictures, which the model was also "
-      "calibrated on, against float32's own answers. AP50 and same next token: the more the "
-      "better. Edits (for each 100 characters), KL divergence (nats) and loss (the largest of "
-      "100 - AP50 and of edits): the less the better. Seconds are of the machine where it was "
-      "made. `uffizi check` measures the same on other pictures.\n\n",
+      "# {}\n"
+      "\n"
+      "Made from {} by `uffizi quantize`: linear layers in {}. transformers and Uffizi can open "
+      "it.\n"
+      "\n"
+      "The table compares answers about {} pictures, on which the model was also calibrated, with "
+      "the float32 answers. AP50 and same next token: higher is better. Edits (for each 100 "
+      "characters), KL divergence (nats) and loss (the largest of 100 - AP50 and of edits): lower "
+      "is better. Seconds are for the machine on which it was made. `uffizi check` measures the "
+      "same on other pictures.\n"
+      "\n",
       FolderName(title.out), title.model, how, report.written.fidelity.pictures);
   card += fmt::format("{}\n{}\n", Table(report, title), Verdict(report));
   if (report.units.empty()) return card;
   card += fmt::format(
-      "\n{}. Layers in 8 bits are stored in 16, since transformers opens only folders whose packed "
-      "layers are alike. In the order in which they were widened, with what each alone took from "
-      "the divergence:\n\n| layer | divergence |\n|---|---|\n",
+      "\n"
+      "{}. Layers in 8 bits are stored in 16, since transformers can open only folders whose "
+      "packed layers all have the same scheme. In the order in which they were widened, with the "
+      "change of the divergence when only that layer is widened:\n"
+      "\n"
+      "| layer | divergence |\n"
+      "|---|---|\n",
       Cost(report));
   for (const WithinReport::Unit& unit : report.units) {
     if (unit.widened) card += fmt::format("| {} | {:+.5f} |\n", unit.name, -unit.gain);

@@ -48,7 +48,7 @@ std::string MakeModelCard(const fs::path& source, const std::string& section) {
   }
   while (text.starts_with("\n")) text.erase(0, 1);
   std::string card = front + section;
-  if (!text.empty()) card += "\n---\n\nThe card of the model that it was made from:\n\n" + text;
+  if (!text.empty()) card += "\n---\n\nThe model card of the original model:\n\n" + text;
   return card + MarkOf(card);
 }
 

@@ -29,7 +29,7 @@ void CheckQuantizeTarget(const fs::path& to, bool overwrite) {
   };
   if (!IdentityOf(to)) return;
   if (!overwrite) refuse("exists; --force replaces the model in it");
-  if (!fs::exists(to / "config.json")) refuse("is no model folder, and stays");
+  if (!fs::exists(to / "config.json")) refuse("is not a model folder and was kept");
 }
 
 void CopyModelFiles(const fs::path& from, const fs::path& to) {

@@ -213,7 +213,7 @@ void CheckQuantizeSource(const fs::path& from) {
   LoadModelConfig(from);
   const json config = JsonReader::Open(from / "config.json").value();
   if (config.contains("quantization_config") || config.contains("compression_config")) {
-    Refuse(from, "is quantized already");
+    Refuse(from, "is already quantized");
   }
 }
 

@@ -204,7 +204,7 @@ def test_refusals(tmp_path):
     out.mkdir()
     (out / "mine.txt").write_text("keep")
     assert b"exists" in run("quantize", MODEL, out, code=2).stderr
-    assert b"no model folder" in run("quantize", MODEL, out, "--force", code=2).stderr
+    assert b"not a model folder" in run("quantize", MODEL, out, "--force", code=2).stderr
     assert (out / "mine.txt").read_text() == "keep"
     assert b"no such model" in run("quantize", tmp_path / "gone", tmp_path / "x", code=2).stderr
     run("quantize", MODEL, tmp_path / "x", "--bits", "5", code=2)
@@ -216,7 +216,7 @@ def test_refusals(tmp_path):
     quantize(tmp_path / "x")
     quantize(tmp_path / "x", "--force")
     message = run("quantize", tmp_path / "x", tmp_path / "y", code=2).stderr
-    assert b"quantized already" in message
+    assert b"already quantized" in message
     assert b"itself" in run("quantize", MODEL, MODEL, "--force", code=2).stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["nothing.png", "out", "x"]
 
