@@ -11,7 +11,7 @@
 
 namespace uffizi {
 
-// Big-endian numbers one after another, never past the end.
+// Reads big-endian numbers one after another, never past the end.
 class ByteReader {
  public:
   ByteReader(std::string name, std::span<const uint8_t> bytes)

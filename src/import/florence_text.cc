@@ -1,4 +1,4 @@
-// BART's encoder and decoder, and the table of tokens.
+// Reads BART's encoder and decoder, and the token embedding.
 
 #include <algorithm>
 #include <cmath>
@@ -17,7 +17,7 @@ constexpr size_t kMaxLayers = 1000;
 constexpr const char* kPromptTable = "model.language_model.shared.weight";
 constexpr const char* kDecoderTable = "model.language_model.decoder.embed_tokens.weight";
 
-// Sizes that stand for any: one sequence of `tokens`, with a mask over `states`.
+// Example sizes: one sequence of `tokens`, with a mask over `states`.
 IrValues::Sizes SomeTokens(int64_t tokens, int64_t states, int64_t d_model) {
   return [=](const IrNode& parameter) -> std::vector<int64_t> {
     const size_t rank = parameter.outputs[0].shape.size();
@@ -27,7 +27,7 @@ IrValues::Sizes SomeTokens(int64_t tokens, int64_t states, int64_t d_model) {
   };
 }
 
-// Reads BART's encoder or decoder, whose layers are alike.
+// Reads BART's encoder or decoder, whose layers are similar.
 class BartReader {
  public:
   BartReader(ImportedGraph& graph, ImportedModel& model, bool decoder)
@@ -58,7 +58,7 @@ class BartReader {
   }
 
  private:
-  // A block of attention or of a feed-forward network, with the norm behind it.
+  // An attention or feed-forward block, with the norm after it.
   struct AttentionBlock {
     LayerMatcher::Attention attention;
     const PlainOp *out, *norm;
@@ -68,7 +68,7 @@ class BartReader {
     const PlainOp *fc1, *fc2, *norm;
   };
 
-  // The first norm's input is a sum with positions, all others' a sum with what a layer gives.
+  // The first norm's input is a sum with positions, that of others a sum with a layer's output.
   bool IsEmbedding(const PlainValue& states) const {
     const PlainOp& norm = match_.Expect(states, Kind::kNorm, "of a layer's states");
     const PlainOp& sum =
@@ -140,7 +140,7 @@ class BartReader {
   void ReadEmbedding(const PlainValue& states) {
     const PlainOp& norm = match_.Expect(states, Kind::kNorm, "layernorm_embedding");
     const PlainOp& sum = match_.Expect(match_.Input(norm), Kind::kAdd, "of tokens and positions");
-    // Positions follow from sizes alone, tokens do not.
+    // Positions depend only on sizes, tokens do not.
     const bool first = IsPositions(sum.inputs[0]);
     const PlainValue &tokens = sum.inputs[first ? 1 : 0], &rows = sum.inputs[first ? 0 : 1];
     const PlainOp& positions = match_.Expect(rows, Kind::kLookup, "of positions");
@@ -216,7 +216,7 @@ class BartReader {
   std::string prefix_;
 };
 
-// Whether two tables hold the same, perhaps one of them rounded more than the other.
+// Whether two tables have the same content, possibly with different rounding.
 bool IsSameTable(const ImportedTensor& a, const ImportedTensor& b) {
   return a.Weight() == b.Weight();
 }
@@ -240,7 +240,7 @@ void ReadEncoderGraph(ImportedGraph& graph, ImportedModel& model) {
 
 void ReadDecoderGraph(ImportedGraph& graph, ImportedModel& model) {
   BartReader(graph, model, /*decoder=*/true).Read();
-  // The artifact has a table of its own for the prompt; nearly always it holds the same.
+  // The artifact has a separate table for the prompt, almost always with the same content.
   const ImportedTensor& prompt = model.tensors.at(kPromptTable);
   const ImportedTensor& decoder = model.tensors.at(kDecoderTable);
   if (prompt.shape != decoder.shape) {

@@ -7,21 +7,21 @@
 
 namespace uffizi {
 
-// The folder that the engine opens for `source`: itself if it is a Hugging Face folder, else the
-// folder that the artifact was imported to, in the cache; imported now if need be. Throws as
-// ImportModel does.
+// The folder that the engine opens for `source`: `source` itself if it is a Hugging Face folder,
+// else the folder in the cache to which the artifact is imported, if it has not been yet. Throws
+// like ImportModel().
 std::filesystem::path LocalModelFolder(const std::filesystem::path& source,
                                        const ImportOptions& options);
 
-// An artifact as an engine takes it that runs graphs as they are, whatever weights they hold.
+// An artifact for an engine that runs graphs unchanged, with any type of weights.
 struct LocalGraphs {
   std::filesystem::path graphs;  // of image_embedding, text_embedding, encoder, decoder: .xml, .bin
   std::filesystem::path settings;  // tokenizer, preprocessor_config.json, generation_config.json,
                                    // and config.json if the artifact has one
 };
 
-// Unpacks what has to be unpacked into the cache. Throws as ImportModel does, and
-// Error(kInvalidModel) if `source` is no artifact.
+// Unpacks the graphs into the cache if necessary. Throws like ImportModel(), and
+// Error(kInvalidModel) if `source` is not an artifact.
 LocalGraphs OpenLocalGraphs(const std::filesystem::path& source);
 
 }  // namespace uffizi

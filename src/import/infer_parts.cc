@@ -37,7 +37,7 @@ Region WholeOf(const Extents& shape) {
   return region;
 }
 
-// The pieces of a tensor that is cut along an axis.
+// The pieces of a tensor that is split along an axis.
 Outputs Cut(const IrValue& data, size_t axis, const Extents& lengths) {
   Outputs outputs;
   Region region = WholeOf(*data.shape);
@@ -51,7 +51,7 @@ Outputs Cut(const IrValue& data, size_t axis, const Extents& lengths) {
   return outputs;
 }
 
-// A part of one axis: begin and length, or nothing if it is not a forward one.
+// A part of one axis: begin and length, or nothing if it runs backwards.
 std::optional<std::pair<int64_t, int64_t>> Part(int64_t begin, int64_t end, int64_t step,
                                                 int64_t extent) {
   if (step != 1) return std::nullopt;

@@ -13,9 +13,9 @@ namespace {
 
 using Extents = std::vector<int64_t>;
 
-constexpr int kMaxDepth = 64;  // layers between a weight's use and its constant; usual are 6
+constexpr int kMaxDepth = 64;  // layers between a weight's use and its constant; typically 6
 
-// A 4-bit constant becomes eight times as many bytes of float32, and may be used a few times over.
+// A 4-bit constant takes eight times as many bytes in float32, and may be used several times.
 constexpr size_t kElementsPerBinByte = 16;
 constexpr size_t kSpareElements = size_t{1} << 22;
 
@@ -32,7 +32,7 @@ size_t Product(const Extents& shape) {
   return product;
 }
 
-// Strides that repeat a tensor of shape `small` over `shape`; empty if it does not fit.
+// Strides that broadcast a tensor of shape `small` to `shape`; empty if the shapes do not match.
 std::vector<size_t> BroadcastStrides(const Extents& small, const Extents& shape) {
   if (small.size() > shape.size()) return {};
   std::vector<size_t> strides(shape.size());
@@ -63,7 +63,7 @@ void ForEachStrided(const Extents& shape, const std::vector<size_t>& strides, co
   }
 }
 
-// Where elements come from when axes change their order.
+// Source strides when axes are permuted.
 std::vector<size_t> MovedStrides(const Extents& shape, const std::vector<size_t>& order) {
   std::vector<size_t> strides(shape.size(), 1), moved;
   for (size_t d = shape.size(); d-- > 1;) {
@@ -195,7 +195,7 @@ std::optional<QuantizedMatrix> IrWeight::Quantized() const {
   matrix.rows = static_cast<size_t>(shape_[0]);
   matrix.columns = static_cast<size_t>(shape_[1]);
   if (matrix.bits == 4 && matrix.columns % 2 != 0) return std::nullopt;
-  // A group is what the trailing axes hold over which neither scale nor zero point changes.
+  // A group is formed by the trailing axes over which neither scale nor zero point changes.
   const std::vector<size_t> scale_strides = BroadcastStrides(scale_.shape, stored_shape_);
   std::vector<size_t> zero_strides(stored_shape_.size());
   if (!zero_.empty()) zero_strides = BroadcastStrides(zero_.shape, stored_shape_);
@@ -295,14 +295,14 @@ IrWeight ConstantFolder::ReadConstant(int node) {
   return weight;
 }
 
-// left - right, left * right or left + right, where one has the shape of the result.
+// left - right, left * right or left + right, where one operand has the shape of the result.
 IrWeight ConstantFolder::Combine(int node, IrWeight left, IrWeight right) {
   const std::string& type = graph_.node(node).type;
   if (type != "Subtract" && left.elements() < right.elements()) std::swap(left, right);
   if (BroadcastStrides(right.shape(), left.shape()).size() != left.shape().size()) {
     graph_.Fail(node, "its constants' shapes do not fit");
   }
-  // Scales and zero points stay by themselves as long as they are fewer than the codes.
+  // Scales and zero points are kept separate as long as they are fewer than the codes.
   const bool codes = left.computed_.empty() && IsCode(left.type_) && left.scale_.empty() &&
                      left.shape_ == left.stored_shape_;
   if (codes && type == "Subtract" && left.zero_.empty()) {

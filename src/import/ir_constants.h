@@ -12,7 +12,7 @@
 
 namespace uffizi {
 
-// A factor or offset of a weight: few values, repeated over the weight by numpy's rules.
+// A factor or offset of a weight: few values, broadcast over the weight by numpy's rules.
 struct IrBroadcast {
   std::vector<int64_t> shape;
   std::vector<float> values;
@@ -20,23 +20,23 @@ struct IrBroadcast {
   bool operator==(const IrBroadcast&) const = default;
 };
 
-// A weight as a graph's constants make it: values as the file stores them, or
-// scale * (code - zero) where it stores integers of up to 8 bits. Stored bytes stay in the file.
+// A weight computed from a graph's constants: the stored values, or scale * (code - zero) for
+// stored integers of up to 8 bits. Stored bytes are not copied from the file.
 class IrWeight {
  public:
   const std::vector<int64_t>& shape() const { return shape_; }
   size_t elements() const { return elements_; }
-  // What the elements are stored as; of computed ones f32.
+  // The stored type of the elements; f32 for computed ones.
   IrType type() const { return type_; }
   bool in_codes() const;
   size_t stored_bytes() const { return bytes_.size(); }  // in the file, without scales
 
   std::vector<float> Floats() const;
-  // The stored bytes, if they are the values and nothing else.
+  // The stored bytes, if they are exactly the values.
   std::optional<std::span<const uint8_t>> Plain() const;
-  // The weight as [rows, columns] in codes, exactly, with the largest groups that hold. Nothing if
-  // it is not in codes, not of two dimensions, of an odd number of 4-bit columns, or if its scales
-  // follow no groups of columns or its zero points lie between codes.
+  // The exact weight [rows, columns] in codes, with the largest possible groups. Nothing if it has
+  // no codes, is not two-dimensional, has an odd number of 4-bit columns, scales that do not form
+  // groups of columns, or fractional zero points.
   std::optional<QuantizedMatrix> Quantized() const;
 
   bool operator==(const IrWeight& other) const;
@@ -44,31 +44,31 @@ class IrWeight {
  private:
   friend class ConstantFolder;
 
-  // Element i of what is stored, as a number, without scale and zero point.
+  // Stored element i as a number, without scale and zero point.
   float Stored(size_t index) const;
   void MakeFloats();
   void Transpose(const std::vector<size_t>& order);
 
   IrType type_ = IrType::kF32;
   std::vector<int64_t> shape_;         // of the weight
-  std::vector<int64_t> stored_shape_;  // before it was reshaped; what scale and zero refer to
+  std::vector<int64_t> stored_shape_;  // before reshaping; the shape that scale and zero refer to
   size_t elements_ = 0;
   std::span<const uint8_t> bytes_;  // in the file
-  std::vector<uint8_t> moved_;      // instead, if the elements had to change places
+  std::vector<uint8_t> moved_;      // used instead if elements had to be permuted
   std::vector<float> computed_;     // instead of both
   IrBroadcast scale_, zero_;        // empty: 1 and 0
 };
 
-// Computes weights from the constant parts of a graph. Layers it cannot compute are named in the
-// error.
+// Computes weights from the constant parts of a graph (constant folding). Errors name layers that
+// it cannot compute.
 class ConstantFolder {
  public:
   explicit ConstantFolder(const IrGraph& graph);
 
-  // Whether a layer is a constant, or computed from constants only by layers that are known here.
+  // Whether a layer is a constant, or is computed from constants only, by supported layers.
   bool IsWeight(int node) const { return is_weight_[static_cast<size_t>(node)]; }
 
-  // The value of a weight. `transposed` exchanges the rows and columns of a matrix. Throws
+  // The value of a weight. `transposed` swaps the rows and columns of a matrix. Throws
   // Error(kInvalidModel).
   IrWeight Fold(int node, bool transposed = false);
 
@@ -82,7 +82,7 @@ class ConstantFolder {
 
   const IrGraph& graph_;
   std::vector<bool> is_weight_;
-  size_t budget_;  // elements that may still be made: constants cannot multiply without end
+  size_t budget_;  // elements that may still be computed, which bounds the work
 };
 
 }  // namespace uffizi

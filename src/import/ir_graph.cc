@@ -193,7 +193,7 @@ IrGraph IrGraph::Open(const std::filesystem::path& xml, const std::string& shown
 
 void IrGraph::Parse(const std::string& xml) {
   pugi::xml_document document;
-  // DTDs and processing instructions are skipped, so entities cannot multiply.
+  // DTDs and processing instructions are skipped, so entities cannot expand exponentially.
   const pugi::xml_parse_result parsed =
       document.load_buffer(xml.data(), xml.size(), pugi::parse_minimal | pugi::parse_escapes);
   if (!parsed) {
@@ -212,7 +212,7 @@ void IrGraph::Parse(const std::string& xml) {
   Sort(reader.Take());
 }
 
-// Orders the nodes after their inputs and, where that leaves a choice, as in the file.
+// Topological sort, otherwise in file order.
 void IrGraph::Sort(std::vector<IrNode> unsorted) {
   std::vector<std::vector<int>> consumers(unsorted.size());
   std::vector<size_t> waiting(unsorted.size());  // inputs that are not placed yet

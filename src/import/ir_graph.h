@@ -14,7 +14,7 @@ namespace uffizi {
 
 enum class IrType { kF64, kF32, kF16, kBF16, kI64, kI32, kI8, kU8, kI4, kU4, kBool };
 
-const char* IrTypeName(IrType type);  // "f32", as the IR spells it
+const char* IrTypeName(IrType type);  // "f32", as in the IR
 
 // A layer of an OpenVINO IR graph.
 struct IrNode {
@@ -24,7 +24,7 @@ struct IrNode {
   };
   struct Output {
     std::vector<int64_t> shape;  // -1 where not fixed
-    bool integral = false;       // of a type of whole numbers
+    bool integral = false;       // has an integer type
   };
   std::string type, name;
   std::map<std::string, std::string> data;  // attributes
@@ -43,23 +43,23 @@ struct IrConstant {
   size_t elements;
 };
 
-// An OpenVINO IR model, X.xml and X.bin, read as a graph. Nothing in the files is trusted: edges
-// must join layers that exist, the graph must have no cycle, constants must lie inside the .bin and
-// have the size that their shape says.
+// An OpenVINO IR model, X.xml and X.bin, read as a graph. The files are not trusted: edges must
+// connect existing layers, the graph must be acyclic, and constants must be inside the .bin file
+// and have the size that their shape implies.
 class IrGraph {
  public:
-  // Throws Error(kInvalidModel) or Error(kNotFound), naming the file, as `shown` if that is not
-  // empty, and the layer.
+  // Throws Error(kInvalidModel) or Error(kNotFound), naming the layer and the file (`shown` if that
+  // is not empty).
   static IrGraph Open(const std::filesystem::path& xml, const std::string& shown = "");
 
   // Sorted so that every node comes after its inputs.
   const std::vector<IrNode>& nodes() const { return nodes_; }
   const IrNode& node(int index) const { return nodes_[static_cast<size_t>(index)]; }
   size_t bin_bytes() const { return bin_.bytes().size(); }
-  // What wrote the file, as it says itself: "2025.1.0". Empty if it does not.
+  // The version that wrote the file, according to the file: "2025.1.0". Empty if unknown.
   const std::string& exporter() const { return exporter_; }
 
-  // Throws Error(kInvalidModel) if the node is no Const or its bytes are not in the .bin.
+  // Throws Error(kInvalidModel) if the node is not a Const or its bytes are outside the .bin file.
   IrConstant Constant(int index) const;
   // Throws Error(kInvalidModel): "FILE: layer NAME (TYPE): reason".
   [[noreturn]] void Fail(int index, const std::string& reason) const;

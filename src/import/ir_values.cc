@@ -108,7 +108,7 @@ IrValues::IrValues(const IrGraph& graph, const Sizes& sizes) : values_(graph.nod
     for (size_t port = 0; port < node.outputs.size(); ++port) {
       if (node.type != "Const") outputs[port].integral = node.outputs[port].integral;
       if (outputs[port].shape && !CountElements(*outputs[port].shape)) outputs[port] = {};
-      // What is not understood may still be told by the graph.
+      // For unsupported layers, the shape in the graph is used if it has one.
       const std::vector<int64_t>& told = node.outputs[port].shape;
       if (!outputs[port].shape && IsFixed(told) && CountElements(told)) outputs[port].shape = told;
     }

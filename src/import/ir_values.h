@@ -10,10 +10,10 @@
 
 namespace uffizi {
 
-// What is known of one output of a layer once the graph's inputs have their sizes.
+// What is known about a layer's output when the sizes of the graph's inputs are given.
 struct IrValue {
   std::optional<std::vector<int64_t>> shape;
-  // Its elements, where they are few and follow from constants and sizes alone.
+  // Its elements, if there are few and they depend only on constants and sizes.
   std::optional<std::vector<double>> values;
   bool integral = false;
 
@@ -24,11 +24,11 @@ struct IrValue {
   }
 };
 
-// Computes shapes, and the arithmetic with them that exporters leave in graphs: reshape targets,
+// Computes shapes, and the shape arithmetic that exporters leave in graphs: reshape targets,
 // paddings, scales. Nothing is computed from data, and no value is larger than a list of sizes.
 class IrValues {
  public:
-  // sizes(parameter): the extents of an input, taken where the graph leaves them open
+  // sizes(parameter): the extents of an input, used if the graph leaves them dynamic
   using Sizes = std::function<std::vector<int64_t>(const IrNode& parameter)>;
   IrValues(const IrGraph& graph, const Sizes& sizes);
 
@@ -39,7 +39,7 @@ class IrValues {
   std::vector<std::vector<IrValue>> values_;  // [nodes][outputs]
 };
 
-// What one layer gives for these inputs; fewer entries than outputs where nothing is known
+// Infers a layer's outputs from its inputs; fewer entries than outputs if nothing is known
 // (shape_inference.h).
 std::vector<IrValue> InferLayer(const IrNode& node, const std::vector<const IrValue*>& inputs);
 

@@ -8,7 +8,7 @@
 namespace uffizi {
 namespace {
 
-constexpr int kMaxDepth = 64;            // objects within objects
+constexpr int kMaxDepth = 64;            // nesting of objects
 constexpr size_t kMaxObjects = 1 << 20;  // of one stream
 constexpr uint32_t kFirstHandle = 0x7e0000;
 
@@ -174,7 +174,7 @@ class JavaStream {
     }
   }
 
-  // References can chain objects deeper than the text is nested; destroying them takes stack, too.
+  // References can chain objects deeper than the text is nested, and destroying them takes stack.
   void Raise(JavaObject& parent, const JavaValue& child) const {
     if (child.object() == nullptr) return;
     parent.height = std::max(parent.height, child.object()->height + 1);
@@ -219,7 +219,7 @@ class JavaStream {
         const size_t handle = NewHandle();
         auto object = std::make_shared<JavaObject>();
         object->class_name = type->name;
-        // References to the object from within itself read as null: they would be a cycle.
+        // References from an object to itself are read as null, to avoid cycles.
         ParseFields(*type, *object, depth + 1);
         return std::get<JavaValue>(handles_[handle] =
                                        JavaValue{std::shared_ptr<const JavaObject>(object)});
@@ -330,7 +330,7 @@ void ReadSequenceFile(const std::string& name, std::span<const uint8_t> bytes,
   const std::span<const uint8_t> sync = in.Take(kSyncBytes);
   while (!in.AtEnd()) {
     const int32_t length = in.Int();
-    if (length == -1) {  // a sync mark, so that readers can begin in the middle
+    if (length == -1) {  // a sync mark, so that readers can start in the middle
       const std::span<const uint8_t> mark = in.Take(kSyncBytes);
       if (!std::equal(mark.begin(), mark.end(), sync.begin())) in.Fail("has a wrong sync mark");
       continue;

@@ -16,8 +16,8 @@ namespace uffizi {
 
 struct JavaObject;
 
-// What an object stream holds, as far as Spark's tables need it. Nothing is ever executed: objects
-// are only their class's name and their fields.
+// The contents of an object stream, as far as Spark's tables need them. Nothing is executed: an
+// object is only its class's name and its fields.
 struct JavaValue {
   // Strings and objects are shared by all references to them.
   std::variant<std::monostate, int64_t, double, std::shared_ptr<const std::string>,
@@ -42,12 +42,12 @@ struct JavaObject {
 };
 
 // Parses one serialized object (Java Object Serialization Specification, version 5) of plain
-// serializable classes. Throws Error(kInvalidModel), its message beginning with `name`.
+// serializable classes. Throws Error(kInvalidModel), whose message begins with `name`.
 JavaValue ParseJavaStream(const std::string& name, std::span<const uint8_t> bytes);
 
 // Calls visit(record) with the value of each record of a Hadoop sequence file of BytesWritable, as
-// Spark's saveAsObjectFile writes it: a serialized object each. Throws Error(kInvalidModel) if the
-// file is cut off or otherwise broken, Error(kUnsupported) if it is compressed.
+// written by Spark's saveAsObjectFile: each is a serialized object. Throws Error(kInvalidModel) if
+// the file is truncated or damaged, Error(kUnsupported) if it is compressed.
 void ReadSequenceFile(const std::string& name, std::span<const uint8_t> bytes,
                       const std::function<void(std::span<const uint8_t>)>& visit);
 

@@ -7,7 +7,7 @@ namespace uffizi {
 namespace {
 
 constexpr int64_t kMaxExtent = 1 << 24;   // of a weight; keeps products within 64 bits, and int
-constexpr double kScaleTolerance = 2e-3;  // of factors that the exporter rounded to half precision
+constexpr double kScaleTolerance = 2e-3;  // for factors that the exporter rounded to half precision
 
 }  // namespace
 
@@ -71,7 +71,7 @@ LayerMatcher::Attention LayerMatcher::ExpectAttention(const PlainValue& value,
 double LayerMatcher::QueryFactor(const PlainOp& attention) const {
   const double factor = attention.scale * std::sqrt(static_cast<double>(attention.width));
   if (std::abs(factor - 1) <= kScaleTolerance) return 1;
-  // An exporter may have folded the scale into the queries' weights: then it is missing here.
+  // An exporter may have folded the scale into the queries' weights, so it is missing here.
   if (!(std::isfinite(factor) && factor != 0)) Fail(attention, "has an impossible scale");
   return factor;
 }

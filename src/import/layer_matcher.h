@@ -10,8 +10,8 @@
 
 namespace uffizi {
 
-// Florence-2's layers, found in a plain graph from its result back to its inputs, and their weights
-// taken under the layers' names. Whatever does not fit is an error that names the graph's layer and
+// Matches Florence-2's layers in a plain graph, from its result back to its inputs, and stores
+// their weights under the layers' names. A mismatch is an error that names the graph's layer and
 // what was expected.
 class LayerMatcher {
  public:
@@ -23,21 +23,21 @@ class LayerMatcher {
 
   const PlainGraph& plain() const { return plain_; }
   ImportedModel& model() { return model_; }
-  // What the graph gives; it must give one thing only.
+  // The graph's result; it must have exactly one.
   const PlainValue& Result() const;
 
-  // Whether a value is what such an op gives.
+  // Whether a value is the output of such an op.
   bool Is(const PlainValue& value, Kind kind) const {
     return value.op >= 0 && plain_.op(value).kind == kind;
   }
-  // The op of a value, which must be of this kind and not scaled; `what` is for the message.
+  // The op of a value, which must be of this kind and not scaled; `what` is used in the message.
   const PlainOp& Expect(const PlainValue& value, Kind kind, const std::string& what) const;
-  // The same, scaled or not.
+  // Like Expect(), but the value may be scaled.
   const PlainOp& ExpectScaled(const PlainValue& value, Kind kind, const std::string& what) const;
-  // The one value that an op computes from.
+  // The only input of an op.
   const PlainValue& Input(const PlainOp& op) const { return op.inputs[0]; }
 
-  // A sum of what a branch gives, whose last op is of this kind, and of what goes past it.
+  // A residual sum: a branch, whose last op is of this kind, plus its input.
   struct Residual {
     PlainValue past;
     const PlainOp* branch;
@@ -47,20 +47,20 @@ class LayerMatcher {
   void ExpectSame(const PlainValue& value, const PlainValue& expected,
                   const std::string& what) const;
 
-  // Queries, keys and values that attention takes from linear layers.
+  // Queries, keys and values of an attention, which come from linear layers.
   struct Attention {
     const PlainOp* op;
     const PlainOp *query, *key, *value;
   };
   Attention ExpectAttention(const PlainValue& value, const std::string& what) const;
-  // What the queries must be multiplied with so that the model's own scale, width^-0.5, is right;
-  // 1 if it is, up to half precision.
+  // The factor by which the queries must be multiplied so that the model's own scale, width^-0.5,
+  // is right; 1 if it already is, up to half precision.
   double QueryFactor(const PlainOp& attention) const;
-  // Throws unless a linear layer's output is cut into `heads` before it reaches attention.
+  // Throws unless a linear layer's output is split into `heads` before attention.
   void ExpectHeads(const PlainOp& attention, int64_t heads, int64_t width) const;
 
-  // Each takes weights into the model, under NAME.weight and NAME.bias. A shape that is known (> 0)
-  // is checked; a missing bias is zeros.
+  // Each adds weights to the model, under NAME.weight and NAME.bias. A known shape (> 0) is
+  // checked; a missing bias is zeros.
   struct MatrixShape {
     int out, in;
   };
@@ -69,7 +69,7 @@ class LayerMatcher {
   void TakeNorm(const PlainOp& op, const std::string& name, int dim);
   // [rows, dim]; returns rows
   int TakeTable(const PlainOp& lookup, const std::string& name, int dim);
-  // `shape` is what the folder keeps.
+  // `shape` is that in the folder.
   void TakeConvolution(const PlainOp& op, const std::string& name,
                        const std::vector<int64_t>& shape);
   // NAME itself: `size` values of a constant, or `fill` if there is none.
@@ -79,7 +79,7 @@ class LayerMatcher {
     model_.tensors[name] = std::move(tensor);
   }
 
-  // Notes a size that must be the same wherever it is found.
+  // Records a size, which must be the same everywhere it occurs.
   void Agree(const PlainOp& op, int found, int& known) const;
   [[noreturn]] void Fail(const PlainOp& op, const std::string& reason) const {
     source_.graph.Fail(op.node, reason);
@@ -96,7 +96,7 @@ class LayerMatcher {
 
 // image_embedding: pixels to image tokens.
 void ReadVisionGraph(ImportedGraph& graph, ImportedModel& model);
-// text_embedding: ids to vectors. The others need its sizes.
+// text_embedding: ids to vectors. The other graphs need its sizes.
 void ReadTextEmbeddingGraph(ImportedGraph& graph, ImportedModel& model);
 // encoder: vectors to states.
 void ReadEncoderGraph(ImportedGraph& graph, ImportedModel& model);

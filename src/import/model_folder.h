@@ -9,11 +9,11 @@
 
 namespace uffizi {
 
-// The files of a model folder beside its weights; null where the artifact has none.
+// The files of a model folder except its weights; null if the artifact has none.
 struct FolderFiles {
-  nlohmann::json config;      // sizes in it give way to those found in the graphs
+  nlohmann::json config;      // sizes found in the graphs override those in it
   nlohmann::json preprocess;  // preprocessor_config.json
-  nlohmann::json generation;  // generation_config.json, over the released models' own
+  nlohmann::json generation;  // generation_config.json, which overrides the released models' own
 };
 
 // Writes preprocessor_config.json and generation_config.json into an existing folder. The picture's

@@ -1,4 +1,4 @@
-// Products of two values, which are attention however the exporter took it apart.
+// Recognizes attention in products of two values, however the exporter decomposed it.
 
 #include <cmath>
 #include <string>
@@ -27,7 +27,7 @@ void PlainGraph::ReadMatMul(int index) {
   if (left.op >= 0 || right.op >= 0) ReadSelf(index, PlainOp::Kind::kOther);
 }
 
-// Queries times keys, or the Softmax of that times values.
+// Reads queries times keys, or the Softmax of that times values.
 void PlainGraph::ReadProduct(int index, const PlainValue& left, const PlainValue& right) {
   const IrNode& node = graph_.node(index);
   const std::vector<int64_t>&a = Shape(left), &b = Shape(right);

@@ -12,8 +12,8 @@ namespace {
 
 using Kind = PlainOp::Kind;
 
-constexpr size_t kMaxMoves = 64;       // layers between two ops; usual are 12
-constexpr double kNormEpsilon = 1e-5;  // what the engine computes with
+constexpr size_t kMaxMoves = 64;       // layers between two ops; typically 12
+constexpr double kNormEpsilon = 1e-5;  // the engine's value
 
 bool OneOf(std::string_view text, std::initializer_list<std::string_view> list) {
   return std::find(list.begin(), list.end(), text) != list.end();
@@ -74,7 +74,7 @@ PlainValue PlainGraph::Read(const IrNode::Input& input) const {
   return of_node_[static_cast<size_t>(input.node)][input.port];
 }
 
-// What an input carries; a constant becomes an op.
+// The value of an input; a constant becomes an op.
 PlainValue PlainGraph::Operand(const IrNode::Input& input) {
   const PlainValue value = Read(input);
   if (value.op >= 0 || !constants_.IsWeight(input.node)) return value;
@@ -107,7 +107,7 @@ std::vector<IrNode::Input> PlainGraph::Moves(const PlainValue& value) const {
   while (at.node != end) {
     if (moves.size() == kMaxMoves) graph_.Fail(value.node, "is moved around without end");
     moves.push_back(at);
-    // A Concat's cache stands before what is new; a bias may stand on either side.
+    // In a Concat, the cache comes before the new part; a bias may be on either side.
     const IrNode& node = graph_.node(at.node);
     const auto from =
         std::find_if(node.inputs.begin(), node.inputs.end(),
@@ -118,7 +118,7 @@ std::vector<IrNode::Input> PlainGraph::Moves(const PlainValue& value) const {
   return moves;
 }
 
-// Whether nothing between the op and `value` is used by anybody else.
+// Whether nothing between the op and `value` has other uses.
 bool PlainGraph::IsOnlyUse(const PlainValue& value) const {
   std::vector<IrNode::Input> way = Moves(value);
   way.push_back({op(value).node, 0});
@@ -129,7 +129,7 @@ bool PlainGraph::IsOnlyUse(const PlainValue& value) const {
   });
 }
 
-// Layers that give an op's data in another order, or a part of it, or more than once.
+// Layers that permute, slice or repeat an op's data.
 bool PlainGraph::ReadMove(int index) {
   const IrNode& node = graph_.node(index);
   if (node.inputs.empty()) return false;
@@ -181,7 +181,7 @@ void PlainGraph::ReadSum(int index) {
   PlainValue sides[] = {Read(node.inputs[0]), Read(node.inputs[1])};
   if (sides[0].op < 0 && sides[1].op < 0) return;
   for (size_t i = 0; i < 2; ++i) {
-    // A mask leaves scores what they are.
+    // A mask does not change the meaning of scores.
     if (sides[i].op >= 0 && op(sides[i]).kind == Kind::kProduct &&
         (sides[1 - i].op < 0 || op(sides[1 - i]).kind != Kind::kProduct)) {
       Set(index, sides[i]);
@@ -266,7 +266,7 @@ void PlainGraph::ReadConcat(int index) {
     if (this->op(value).kind != Kind::kCache) op.inputs.push_back(value);
   }
   if (op.inputs.size() == 1 && graph_.node(index).inputs.size() == 2) {
-    Set(index, op.inputs[0]);  // what is new, behind what is remembered
+    Set(index, op.inputs[0]);  // the new part, after the cache
   } else {
     AddOp(index, std::move(op));
   }
@@ -290,7 +290,7 @@ void PlainGraph::ReadTable(int index) {
   AddOp(index, std::move(op));
 }
 
-// A mean over one element, as of one picture's time, changes nothing.
+// A mean over one element, such as a single frame, is the identity.
 void PlainGraph::ReadMean(int index) {
   const IrNode& node = graph_.node(index);
   const PlainValue value = node.inputs.empty() ? PlainValue() : Read(node.inputs[0]);

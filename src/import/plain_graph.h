@@ -10,19 +10,19 @@
 
 namespace uffizi {
 
-// Data of a plain graph: a factor times what an op gives, moved around as the graph likes.
+// A value of a plain graph: a factor times an op's output, possibly rearranged.
 struct PlainValue {
-  int op = -1;       // index into PlainGraph::ops(); -1 if it is no data: shapes, masks, indices
-  int node = -1;     // the layer that gives it, for its shape and for messages
+  int op = -1;       // index into PlainGraph::ops(); -1 if it is not data: shapes, masks, indices
+  int node = -1;     // the layer that outputs it, for its shape and for messages
   size_t port = 0;   // of that layer
-  double scale = 1;  // the product of the constants that it was multiplied with
+  double scale = 1;  // the product of the constants by which it is multiplied
 };
 
 // A step that computes with data.
 struct PlainOp {
   enum class Kind {
     kInput,        // a Parameter
-    kConstant,     // of more than one element, where data is expected
+    kConstant,     // with more than one element, where data is expected
     kLookup,       // rows of a table: inputs {} or {indices}, weight
     kLinear,       // weight, bias
     kConvolution,  // weight, bias
@@ -35,7 +35,7 @@ struct PlainOp {
     kProduct,    // of two values: scores, before a Softmax
     kSoftmax,    // of a kProduct
     kAttention,  // of queries, keys and values
-    kCache,      // what a decoder remembers of earlier tokens, at first nothing
+    kCache,      // a decoder's cache of earlier tokens, initially empty
     kOther,
   };
   Kind kind = Kind::kOther;
@@ -43,20 +43,20 @@ struct PlainOp {
   std::vector<PlainValue> inputs;
   int weight = -1, bias = -1;  // layers of constants, or -1; of a norm, its factors and summands
   bool transposed = false;     // the weight is [in, out], not [out, in]
-  // Of attention, and of a product on its way there:
-  double bias_factor = 1;         // the bias that counts is so many times the constant
-  double scale = 1;               // of scores, all factors taken together
-  int64_t width = 0;              // numbers that a score sums over
+  // For attention, and for a product that is part of one:
+  double bias_factor = 1;         // factor of the constant that gives the bias
+  double scale = 1;               // of scores, all factors combined
+  int64_t width = 0;              // length of the sum of a score
   int64_t queries = 0, keys = 0;  // rows and columns of the scores
 };
 
 const char* KindName(PlainOp::Kind kind);
 
-// A graph as few steps in a model's own terms. Taken off are conversions, paddings by nothing,
-// layers that only move data (reshapes, transposes, slices, splits, repeats, caches), and masks.
-// Constants that multiply data are moved to where they belong: into attention's scale. Attention is
-// one step, however the exporter took it apart. What the plain graph does not understand is an op
-// of its own, kOther: an error only for who needs it.
+// A simplified graph with few ops, in terms of the model. Conversions, empty paddings, layers that
+// only move data (reshapes, transposes, slices, splits, repeats, caches), and masks are removed.
+// Constants that multiply data are moved into attention's scale. Attention is one op, however the
+// exporter decomposed it. Unknown layers become ops of the kind kOther, which are errors only if
+// they are needed.
 class PlainGraph {
  public:
   // sizes: see IrValues
@@ -66,7 +66,7 @@ class PlainGraph {
   const std::vector<PlainOp>& ops() const { return ops_; }
   const PlainOp& op(int index) const { return ops_[static_cast<size_t>(index)]; }
   const PlainOp& op(const PlainValue& value) const { return op(value.op); }
-  // What goes out of the graph.
+  // The graph's results.
   const std::vector<PlainValue>& results() const { return results_; }
 
   ConstantFolder& constants() { return constants_; }
@@ -76,8 +76,7 @@ class PlainGraph {
   // Extents of a layer's output. Throws Error(kInvalidModel) if they are not known.
   const std::vector<int64_t>& Shape(const PlainValue& value) const;
 
-  // The outputs of layers from `value` back to its op, which only move data; the op's own is not
-  // among them.
+  // The outputs of data-moving layers from `value` back to its op, excluding the op's own output.
   std::vector<IrNode::Input> Moves(const PlainValue& value) const;
 
  private:
@@ -99,7 +98,7 @@ class PlainGraph {
   void ReadTable(int node);
   bool IsTable(int node) const;
   void ReadSelf(int node, PlainOp::Kind kind);
-  // Whether the constant may be the bias, or a norm's factors, of what gives `value`.
+  // Whether the constant may be the bias, or a norm's factors, of the op behind `value`.
   bool TakesConstant(const PlainValue& value, int constant) const;
   bool IsOnlyUse(const PlainValue& value) const;
   PlainValue Operand(const IrNode::Input& input);

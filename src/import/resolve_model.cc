@@ -7,7 +7,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// The import of an artifact, told as the last file of a download.
+// Reports the import of an artifact as the last file of a download.
 ImportOptions Importing(const PullCallback& progress, int bits) {
   ImportOptions options;
   options.bits = bits;

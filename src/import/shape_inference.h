@@ -8,8 +8,8 @@
 
 #include "import/ir_values.h"
 
-// What each type of layer makes of the shapes of its inputs, and of small values, from which graphs
-// compute shapes. Nothing is returned where that cannot be told.
+// Shape inference for each type of layer, including small values from which graphs compute shapes.
+// Returns nothing where the result is unknown.
 namespace uffizi::shape_inference {
 
 using Extents = std::vector<int64_t>;
@@ -17,13 +17,13 @@ using Numbers = std::vector<double>;
 using Inputs = std::vector<const IrValue*>;
 using Outputs = std::vector<IrValue>;
 
-inline constexpr size_t kMaxValues = 256;  // elements that are computed
+inline constexpr size_t kMaxValues = 256;  // maximum elements of computed values
 inline constexpr size_t kMaxRank = 16;
 
-// An input, or one of which nothing is known.
+// An input, or an unknown value if it is missing.
 const IrValue& In(const Inputs& inputs, size_t index);
 
-// One output, with its values if there are as many as its shape has elements.
+// A single output, with its values if their number matches its shape.
 Outputs Only(std::optional<Extents> shape, std::optional<Numbers> values = std::nullopt);
 
 std::optional<Extents> Integers(const IrValue& value);

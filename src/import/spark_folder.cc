@@ -107,8 +107,8 @@ json ReadTokenizer(const fs::path& folder) {
   std::map<std::string, int> vocabulary = ReadIds(folder / "fields/vocabulary");
   const std::map<std::string, int> added = ReadIds(folder / "fields/addedTokens");
   const json merges = ReadMerges(folder);
-  // What makes a byte-level tokenizer's pieces, and RoBERTa's five tokens, are the vocabulary; the
-  // rest was added after it.
+  // The byte-level pieces and RoBERTa's five special tokens form the vocabulary; the rest was added
+  // later.
   std::set<std::string> special = {"<s>", "<pad>", "</s>", "<unk>", "<mask>"};
   std::map<int, std::string> tokens;
   for (const auto& [token, id] : added) {
@@ -160,7 +160,7 @@ json ReadTokenizer(const fs::path& folder) {
             {"merges", merges}}}};
 }
 
-// The stage's parameters, where those that were set stand over the defaults.
+// The stage's parameters; explicitly set ones override the defaults.
 json ReadParameters(const fs::path& folder) {
   const fs::path file = Parts(folder / "metadata").front();
   const std::string text = ReadFile(file, size_t{16} << 20);

@@ -6,7 +6,8 @@
 
 namespace uffizi {
 
-// What Spark NLP saves beside the graphs of a Florence2Transformer, as a model folder's files.
+// What Spark NLP saves with the graphs of a Florence2Transformer, converted to a model folder's
+// files.
 struct SparkFolder {
   nlohmann::json tokenizer;   // tokenizer.json, from fields/vocabulary, merges and addedTokens
   nlohmann::json preprocess;  // preprocessor_config.json, from metadata

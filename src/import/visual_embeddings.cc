@@ -9,7 +9,7 @@ namespace {
 
 using Kind = PlainOp::Kind;
 
-constexpr float kSeparable = 1e-4f;  // that a position table may deviate from column plus row
+constexpr float kSeparable = 1e-4f;  // maximum deviation of a position table from column plus row
 
 const std::string kPositions = std::string(kProjector) + "image_position_embed.";
 
@@ -40,7 +40,7 @@ void VisualEmbeddings::TakeTime(const PlainValue* time) {
   match_.TakeVector(table, table.weight, name, {frames, map_.channels}, 0.0f);
 }
 
-// Columns come first where the two are joined.
+// Columns come first in the concatenation.
 int VisualEmbeddings::TakeTables(const PlainOp& joined) {
   if (joined.inputs.size() != 2) match_.Fail(joined, "does not join columns and rows");
   const PlainOp& columns = match_.Expect(joined.inputs[0], Kind::kLookup, "of columns");

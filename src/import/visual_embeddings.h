@@ -11,11 +11,11 @@ namespace uffizi {
 
 inline constexpr const char* kProjector = "model.multi_modal_projector.";
 
-// What the projector adds to image features: embeddings of position and of time. They go into the
-// matcher's model.
+// The position and time embeddings that the projector adds to image features. They are stored in
+// the matcher's model.
 class VisualEmbeddings {
  public:
-  // The features that they are added to.
+  // The features to which they are added.
   struct Map {
     int64_t height, width;
     int channels;
@@ -25,7 +25,7 @@ class VisualEmbeddings {
 
   // Tables of columns and rows, joined or folded into one. Returns how many rows each has.
   int TakePositions(const PlainValue& positions);
-  // A table of frames, or its first row; null where it is folded into the positions.
+  // A table of frames, or its first row; null if it is folded into the positions.
   void TakeTime(const PlainValue* time);
 
  private:

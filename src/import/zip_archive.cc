@@ -21,7 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kBombFloor = uint64_t{64} << 20;  // bytes that may come of nearly nothing
+constexpr uint64_t kBombFloor = uint64_t{64}
+                                << 20;  // unpacked bytes that are allowed at any compression ratio
 constexpr uint64_t kBombRatio = 200;
 constexpr size_t kMaxMembers = 100'000;
 constexpr size_t kMaxName = 1024;
@@ -38,13 +39,13 @@ bool BeginsAsZip(std::string_view bytes) {
 // The members of a zip, one after the other.
 class ZipReader {
  public:
-  // A file, by its directory.
+  // Opens a file and reads its central directory.
   explicit ZipReader(const fs::path& file) : ZipReader(file.string()) {
     archive_read_support_format_zip_seekable(reader_.get());
     Expect(archive_read_open_filename(reader_.get(), file.c_str(), kBufferBytes));
   }
 
-  // Bytes of another zip's member: `begin`, and what follows them. `name` is for messages.
+  // Reads a member of another zip: `begin`, and what follows it. `name` is used in messages.
   ZipReader(ZipReader& outer, std::string_view begin, std::string name)
       : ZipReader(std::move(name)) {
     outer_ = &outer;
@@ -61,7 +62,7 @@ class ZipReader {
   bool Next() {
     const int status = archive_read_next_header(reader_.get(), &entry_);
     if (status == ARCHIVE_EOF) return false;
-    // A name in another encoding than this process's is only a warning.
+    // A name in another encoding than this process's only gives a warning.
     if (status != ARCHIVE_WARN) Expect(status);
     return true;
   }
@@ -141,7 +142,7 @@ class Unzipper {
   }
 
  private:
-  // All names and declared sizes first, so that a bad archive leaves nothing behind.
+  // Checks all names and declared sizes first, so that a bad archive leaves nothing behind.
   void Check() {
     ZipReader reader(zip_);
     Names names;
@@ -156,7 +157,7 @@ class Unzipper {
     }
   }
 
-  // What members may be called, and be.
+  // Checks names and types of members.
   class Names {
    public:
     fs::path Add(const ZipReader& zip) {
@@ -211,7 +212,7 @@ class Unzipper {
       OutFile out(path);
       for (; got > 0; got = zip.Read(buffer)) {
         unpacked_ += got;
-        CheckTotal(unpacked_);  // the declared sizes may lie
+        CheckTotal(unpacked_);  // the declared sizes may be wrong
         out.Write({buffer.data(), got});
       }
       out.Finish();

@@ -9,7 +9,7 @@ namespace {
 
 using Source = SmoothingSite::Source;
 
-// What `mean squares` say about activations: how far their means are from 0 they do not.
+// Converts mean squares to moments of activations, without means, which they do not contain.
 Smoothing::Measured Measured(const Importance& squares) {
   Smoothing::Measured measured;
   for (const auto& [name, columns] : squares) {
@@ -39,7 +39,7 @@ FoldedSmoothing::FoldedSmoothing(const WeightReader& reader, const ModelConfig& 
   for (const SmoothingSite& site : smoothing.sites()) {
     if (!AllQuantized(site, reader, options)) continue;
     const InputSmoothing& input = smoothing.Input(site.readers.front());
-    // Where factors do not fold, what enters stays as it is.
+    // Inputs whose factors cannot be folded are not changed.
     std::vector<float> squares = input.importance;
     for (size_t c = 0; c < squares.size() && !site.folds; ++c) {
       squares[c] /= input.factor.data()[c] * input.factor.data()[c];

@@ -13,14 +13,16 @@
 
 namespace uffizi {
 
-// Smoothing whose factors go into stored weights: a producer's rows are multiplied and its readers'
-// columns divided by them, so that whoever opens the folder computes the same function.
+// Smoothing whose factors are folded into stored weights: the rows of the producing layer are
+// multiplied by them and the columns of its readers divided, so that the folder computes the same
+// function in any program.
 class FoldedSmoothing {
  public:
-  // None: what is measured counts as it is.
+  // No smoothing: measured inputs are used unchanged.
   explicit FoldedSmoothing(Importance measured) : importance_(std::move(measured)) {}
-  // Finds factors for all places where they fold and whose readers are all quantized as the options
-  // say. `measured` may lack layers. The reader is needed only for the call.
+  // Finds factors for all sites where they can be folded and whose readers are all quantized
+  // according to the options. `measured` may lack layers. The reader is needed only during the
+  // call.
   FoldedSmoothing(const WeightReader& reader, const ModelConfig& config,
                   const QuantizeOptions& options, const Importance& measured);
 
@@ -32,24 +34,23 @@ class FoldedSmoothing {
   // values: [rows] or [rows, columns] f32
   FloatTensor Fold(const std::string& name, FloatTensor values) const;
 
-  // What folding does to what enters a layer: [columns], or nothing where it does nothing.
+  // The factors by which folding multiplies a layer's input: [columns], or null for none.
   const FloatTensor* InputFactors(const std::string& weight) const {
     const auto found = columns_.find(weight);
     return found == columns_.end() ? nullptr : &found->second;
   }
 
-  // The part of what enters a layer, after folding, that is always the same, [columns]; empty if
-  // there is none to speak of.
+  // The constant part of a layer's input after folding, [columns]; empty if it is negligible.
   const std::vector<float>& Constant(const std::string& weight) const;
 
-  // Of what enters layers after folding, measured or estimated.
+  // Mean squares of the layers' inputs after folding, measured or estimated.
   const Importance& importance() const { return importance_; }
 
  private:
   void FoldSite(const SmoothingSite& site, const InputSmoothing& input, const WeightReader& reader);
 
-  std::map<std::string, std::vector<float>> rows_;  // what rows are multiplied by
-  std::map<std::string, FloatTensor> columns_;      // what columns are divided by
+  std::map<std::string, std::vector<float>> rows_;  // factors of rows
+  std::map<std::string, FloatTensor> columns_;      // divisors of columns
   std::map<std::string, std::vector<float>> constants_;
   Importance importance_;
 };

@@ -8,7 +8,7 @@
 namespace uffizi {
 namespace {
 
-// values: what the codes stand for
+// values: the dequantized codes
 double RelativeError(const FloatTensor& w, const std::vector<float>& values,
                      const std::vector<float>& importance) {
   double error = 0, power = 0;

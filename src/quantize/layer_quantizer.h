@@ -12,10 +12,10 @@
 
 namespace uffizi {
 
-// Mean squares of what enters a layer, [columns], by the weight's transformers-native name.
+// Mean squares of a layer's inputs, [columns], by the weight's transformers-native name.
 using Importance = std::map<std::string, std::vector<float>>;
 
-// What became of one matrix.
+// How one matrix was quantized.
 struct LayerReport {
   std::string name;  // transformers-native
   std::vector<int64_t> shape;
@@ -27,26 +27,27 @@ struct LayerReport {
 // Whether a tensor of this name is the weight of a linear layer of the vision or text blocks.
 bool IsLinearWeight(const std::string& name);
 
-// Whether the weight of a linear layer can be quantized just as the options say.
+// Whether the weight of a linear layer can be quantized exactly according to the options.
 bool CanQuantize(const std::string& name, const std::vector<int64_t>& shape,
                  const QuantizeOptions& options);
 
 // Quantizes weights of linear layers into a folder.
 class LayerQuantizer {
  public:
-  // `importance` may lack layers, which then count all columns alike. All must outlive the object.
+  // `importance` may lack layers, whose columns are then weighted equally. All arguments must
+  // outlive the object.
   LayerQuantizer(FolderWriter& writer, const QuantizeOptions& options, const Importance& importance)
       : writer_(writer), options_(options), importance_(importance) {}
 
-  // Whether a weight [rows, columns] can be quantized as the options say; if it is a linear layer's
-  // and cannot, the folder notes that.
+  // Whether a weight [rows, columns] can be quantized according to the options. If it belongs to a
+  // linear layer and cannot, this is recorded in the folder.
   bool Takes(const std::string& name, const std::vector<int64_t>& shape);
   // Quantizes and writes it. values: [rows, columns] f32, finite
   LayerReport Put(const std::string& name, const std::vector<int64_t>& shape,
                   const FloatTensor& values);
-  // The same, and what quantizing takes from the layer's output where its input is `constant`,
-  // [columns]: the layer's bias can make up for it. lost: [rows]
-  // products: how inputs vary, [columns, columns], to round by; or empty
+  // Also computes how quantizing changes the layer's output for the input `constant`, [columns],
+  // for which the layer's bias can compensate. lost: [rows]
+  // products: second moments of the inputs, [columns, columns], for GPTQ; or empty
   LayerReport Put(const std::string& name, const std::vector<int64_t>& shape,
                   const FloatTensor& values, const std::vector<float>& constant,
                   std::vector<float>& lost, const std::vector<float>& products = {});

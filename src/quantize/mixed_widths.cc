@@ -16,8 +16,8 @@ using nlohmann::json;
 
 std::string ModuleOf(const std::string& weight) { return weight.substr(0, weight.rfind('.')); }
 
-// The module that stands for all that read what this one reads: queries, keys and values read one
-// input, but the queries of cross-attention another than its keys and values.
+// The module that represents all modules with the same input: queries, keys and values share an
+// input, except that the queries of cross-attention have another than its keys and values.
 std::string UnitOf(const std::string& module) {
   const bool cross = module.find(".encoder_attn.") != std::string::npos;
   for (const char* shared : {".k_proj", ".v_proj"}) {

@@ -10,10 +10,10 @@
 
 namespace uffizi {
 
-// One model twice, both under transformers-native names: quantized, and in 16 bits (keep_wide of
-// QuantizeFolderOptions). Of both a third is made, whose chosen linear layers are in 16 bits: the
-// engine computes with these in 8, and transformers opens such folders, but not those in which
-// layers are packed in two widths.
+// Combines two versions of a model with transformers-native names, quantized and in 16 bits
+// (keep_wide of QuantizeFolderOptions), into one in which selected linear layers are in 16 bits.
+// The engine computes these in 8 bits. transformers can open such folders, but not those whose
+// layers are packed with two widths.
 class MixedWidths {
  public:
   // Weights that read the same activations, and are therefore widened together.
@@ -23,13 +23,13 @@ class MixedWidths {
     size_t elements = 0;
   };
 
-  // Of the two folders. Throws Error as Checkpoint::Open() does.
+  // Opens the two folders. Throws like Checkpoint::Open().
   MixedWidths(const std::filesystem::path& narrow, const std::filesystem::path& wide);
 
-  // All that can be widened, in the order of names.
+  // All units that can be widened, sorted by name.
   const std::vector<Unit>& units() const { return units_; }
 
-  // The model with these weights wide. Belongs to the narrow folder.
+  // The model with these weights wide. Its folder is the quantized one.
   Checkpoint Mix(const std::set<std::string>& weights) const;
 
   // Writes it into a new and empty folder. Throws Error(kIo).

@@ -11,10 +11,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kFence = "---\n";  // before and behind what Hugging Face reads of a card
+constexpr std::string_view kFence = "---\n";  // encloses the metadata of a card
 constexpr std::string_view kMark = "\n<!-- uffizi quantize ";
 
-// The mark of a text: FNV-1a of it (RFC 9923), to tell whether somebody has changed it.
+// The mark of a text, its FNV-1a hash (RFC 9923), by which changes are detected.
 std::string MarkOf(std::string_view text) {
   uint64_t hash = 0xcbf29ce484222325u;
   for (const char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3u;
@@ -25,7 +25,7 @@ std::string MarkOf(std::string_view text) {
   return mark;
 }
 
-// The card without an older mark of ours.
+// Removes an older mark of ours from a card.
 std::string Unmarked(std::string text) {
   const size_t mark = text.rfind(kMark);
   if (mark != std::string::npos && MarkOf(text.substr(0, mark)) == text.substr(mark)) {

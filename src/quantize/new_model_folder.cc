@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What makes a folder a model's, and may be replaced with it; a person's other files stay.
+// Whether a file belongs to a model and may be replaced with it; other files are kept.
 bool IsModelFile(const fs::path& name) {
   static constexpr const char* kNames[] = {
       "config.json",       "model.safetensors",        "generation_config.json",

@@ -8,24 +8,24 @@
 
 namespace uffizi {
 
-// Throws Error(kInvalidArgument) if there is something at `to` that may not be replaced.
+// Throws Error(kInvalidArgument) if `to` exists and may not be replaced.
 void CheckQuantizeTarget(const std::filesystem::path& to, bool overwrite);
 
-// Copies all files of a model folder but its weights and config.json.
+// Copies all files of a model folder except its weights and config.json.
 void CopyModelFiles(const std::filesystem::path& from, const std::filesystem::path& to);
 
-// A model folder that is made under another name and takes its own when it is whole.
+// A model folder that is written under a temporary name and renamed when it is complete.
 class NewModelFolder {
  public:
   explicit NewModelFolder(const std::filesystem::path& path);
 
-  // Where it is made.
+  // Where it is written.
   std::filesystem::path part() const { return scratch_.path() / "model"; }
-  // A folder to work in, which is gone in the end.
+  // Creates a temporary folder, which is removed at the end.
   std::filesystem::path MakeScratch(const std::string& name) const;
 
-  // Over a model that is there, its files are replaced one by one, and all else in the folder
-  // stays. A card that is not our own counts as the model's only with `replace_card`.
+  // If there is a model already, its files are replaced one by one, and other files in the folder
+  // are kept. A card that is not our own is replaced only with `replace_card`.
   void Finish(bool replace_card = false) const;
 
  private:

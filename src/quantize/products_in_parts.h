@@ -14,11 +14,11 @@
 
 namespace uffizi {
 
-// Second moments of what enters the layers with these weights, or some of them.
+// Returns second moments of the inputs of the layers with these weights, or of some of them.
 using ProductsSource =
     std::function<std::map<std::string, InputProducts>(std::span<const std::string> weights)>;
 
-// Gives the moments of one layer after another, and asks for those of as many layers at once as
+// Provides the moments of one layer after another, and computes them for as many layers at once as
 // memory allows: those of all layers of a large model would take gigabytes.
 class ProductsInParts {
  public:
@@ -27,21 +27,21 @@ class ProductsInParts {
     size_t columns;
   };
 
-  // `source` may be empty: nothing is known of any layer. layers: in the order in which Take() will
-  // be called
+  // `source` may be empty if no moments are known. layers: in the order in which Take() will be
+  // called
   ProductsInParts(ProductsSource source, std::vector<Layer> layers)
       : source_(std::move(source)), layers_(std::move(layers)) {}
 
-  // Whether something may be known of this layer.
+  // Whether moments of this layer may be available.
   bool Has(const std::string& weight) const;
 
-  // Nothing if nothing is known.
+  // Nothing if they are not available.
   std::optional<InputProducts> Take(const std::string& weight);
 
  private:
   ProductsSource source_;
   std::vector<Layer> layers_;
-  size_t next_ = 0;  // of the layers that were not asked for yet
+  size_t next_ = 0;  // first layer whose moments have not been computed yet
   std::map<std::string, InputProducts> known_;
 };
 

@@ -30,7 +30,7 @@ constexpr const char* kLogitsBias = "model.language_model.final_logits_bias";
   throw Error(ErrorCode::kInvalidArgument, path.string() + ": " + reason);
 }
 
-// Makes the tensors of the new folder, one after another.
+// Writes the tensors of the new folder, one after another.
 class Quantizer {
  public:
   Quantizer(const Checkpoint& checkpoint, const ModelConfig& model, const fs::path& folder,
@@ -56,7 +56,7 @@ class Quantizer {
     }
   }
 
-  // A head that only an adapter has.
+  // Adds a head that exists only in an adapter.
   void AddOwn() {
     if (!options_.adapters.HasOwn(kHead) || reader_.Find(kHead) != nullptr) return;
     const TensorView* tied = reader_.Find(reader_.Holder(kTokens));
@@ -81,8 +81,8 @@ class Quantizer {
     return bias.substr(0, bias.rfind('.')) + ".weight";
   }
 
-  // A linear layer. Where a part of its input is constant, its bias, which is written with it,
-  // makes up for what quantizing takes from that part.
+  // Writes a linear layer. If a part of its input is constant, its bias, which is written with it,
+  // compensates for the effect of quantizing on that part.
   void PutLayer(const std::string& name, const std::vector<int64_t>& shape) {
     const std::string bias = name.substr(0, name.rfind('.')) + ".bias";
     std::vector<float> lost, constant = smoothing_.Constant(name), products;
@@ -97,8 +97,8 @@ class Quantizer {
     writer_.PutFloats(bias, {shape[0]}, FloatTensor(std::move(values)));
   }
 
-  // Products of what enters a layer as it is written. Where a bias makes up for the mean, which
-  // becomes the constant part of the input, only what varies is left.
+  // Second moments of a layer's input for the weights as written. If a bias compensates for the
+  // mean, which is the constant part of the input, only the variation around it remains.
   std::vector<float> Vary(const std::string& name, InputProducts inputs, bool has_bias,
                           std::vector<float>& constant) const {
     const size_t columns = inputs.mean.size();
@@ -122,7 +122,7 @@ class Quantizer {
     return !smoothing_.Constant(weight).empty() || products_.Has(weight);
   }
 
-  // All that is quantized, in the order of names.
+  // All quantized layers, sorted by name.
   static std::vector<ProductsInParts::Layer> LayersOf(const Checkpoint& checkpoint,
                                                       const QuantizeOptions& options) {
     std::map<std::string, size_t> columns;
@@ -135,7 +135,7 @@ class Quantizer {
     return layers;
   }
 
-  // The same in 16 bits.
+  // Writes a linear layer in 16 bits.
   void PutWideLayer(const std::string& name, const std::vector<int64_t>& shape) {
     writer_.NoteUnpacked(name);
     writer_.PutHalf(name, shape, Floats(name, shape));
@@ -149,12 +149,11 @@ class Quantizer {
     return smoothing_.Fold(name, reader_.Floats(name, shape));
   }
 
-  // Vectors stay what they are, unless they are smoothed; what is larger needs no more than 16
-  // bits.
+  // Vectors are kept unchanged unless they are smoothed; larger tensors are stored in 16 bits.
   void Keep(const std::string& name, const TensorView& tensor) {
     std::vector<int64_t> shape = tensor.shape;
     if (name == kProjection && reader_.StoredName(name) != name) {
-      std::swap(shape[0], shape[1]);  // Microsoft's is the other way around
+      std::swap(shape[0], shape[1]);  // Microsoft's is transposed
       writer_.PutHalf(
           name, shape,
           reader_.ImageProjection(static_cast<int>(shape[0]), static_cast<int>(shape[1])));
@@ -163,7 +162,7 @@ class Quantizer {
       writer_.PutHalf(name, shape, reader_.Floats(name, shape));
     } else if (reader_.Changed(name) || smoothing_.Changes(name)) {
       writer_.PutFloats(name, shape, Floats(name, shape));
-    } else if (name != kLogitsBias || !IsZero(tensor)) {          // transformers knows no such bias
+    } else if (name != kLogitsBias || !IsZero(tensor)) {          // transformers has no such bias
       if (IsFloating(tensor.dtype)) reader_.Floats(name, shape);  // throws if it is damaged
       TensorView kept = tensor;
       kept.shape = shape;

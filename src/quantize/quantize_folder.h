@@ -16,13 +16,13 @@ namespace uffizi {
 
 struct QuantizeFolderOptions {
   QuantizeOptions weights;
-  bool overwrite = false;   // the model in an existing folder; all else in it stays
+  bool overwrite = false;   // replaces the model in an existing folder; other files are kept
   LoraAdapters adapters;    // merged first
   bool smooth = true;       // folds smoothing into the weights
-  Importance importance;    // measured; of layers that are not there it is estimated
+  Importance importance;    // measured; estimated for missing layers
   ProductsSource products;  // if given, codes are chosen by GPTQ
-  bool keep_wide = false;   // keeps all in 16 bits, smoothed as if it were quantized
-  // Called before each tensor with the bytes done and to do.
+  bool keep_wide = false;   // stores all layers in 16 bits, smoothed as for quantizing
+  // Called before each tensor with the bytes done and in total.
   std::function<void(const std::string& name, size_t done, size_t total)> progress;
 };
 
@@ -32,18 +32,18 @@ struct FolderReport {
 };
 
 // Writes the model of `from` as a folder in compressed-tensors' pack-quantized form, under
-// transformers-native names, with all files but the weights copied. Linear layers are quantized as
-// the options say; patch convolutions, embeddings and the head, the projector and layers whose
-// columns the groups do not divide are kept in 16 bits: the engine computes with them in 8 bits,
-// but transformers opens only folders in which all layers are quantized alike. Smoothing is folded
-// into the weights where it folds (folded_smoothing.h). The folder appears whole or not at all.
-// Throws Error: kInvalidArgument, kInvalidModel, kIo.
+// transformers-native names, with all files but the weights copied. Linear layers are quantized
+// according to the options; patch convolutions, embeddings and the head, the projector and layers
+// whose columns the groups do not divide are kept in 16 bits: the engine computes them in 8 bits,
+// but transformers can open only folders in which all layers are quantized with the same scheme.
+// Smoothing is folded into the weights where possible (folded_smoothing.h). The folder appears
+// complete or not at all. Throws Error: kInvalidArgument, kInvalidModel, kIo.
 FolderReport QuantizeFolder(const std::filesystem::path& from, const std::filesystem::path& to,
                             const QuantizeFolderOptions& options);
 
-// Its steps. Throws if `from` is no model that can be quantized.
+// The steps of QuantizeFolder(). Throws if `from` is not a model that can be quantized.
 void CheckQuantizeSource(const std::filesystem::path& from);
-// Writes into a new and empty folder; what `options` say of existing ones does not matter.
+// Writes into a new and empty folder; options for existing folders are ignored.
 FolderReport WriteQuantized(const std::filesystem::path& from, const std::filesystem::path& to,
                             const QuantizeFolderOptions& options);
 
