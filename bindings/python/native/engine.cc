@@ -18,11 +18,11 @@
 namespace uffizi::python {
 namespace {
 
-// [height, width, 3] f32, packed: what Session::Preprocess gives.
+// [height, width, 3] f32, packed: the result of Session::Preprocess().
 using Preprocessed = nb::ndarray<const float, nb::shape<-1, -1, 3>, nb::c_contig, nb::device::cpu>;
 
-// The threads that compute do not come along into a forked child, and their locks may be held
-// there forever. So a process whose parent loaded a model cannot use one.
+// Compute threads do not exist in a forked child, and their locks may be held there forever. So a
+// process whose parent loaded a model cannot use one.
 std::atomic<pid_t> loaded_in{0};
 
 void CheckProcess() {
@@ -34,8 +34,7 @@ void CheckProcess() {
               "children only");
 }
 
-// An engine and the sessions that its callers have used so far, one for each thread that is inside
-// at the same time.
+// An engine and its sessions, one for each concurrent caller.
 class Model {
  public:
   using Adapters = std::vector<std::pair<std::filesystem::path, double>>;
@@ -57,7 +56,7 @@ class Model {
 
   const Engine& engine() const { return *engine_; }
 
-  // Calls `use` with a session that no other thread has meanwhile.
+  // Calls `use` with a session that no other thread is using.
   template <typename Use>
   auto WithSession(const Use& use) {
     CheckProcess();
@@ -89,8 +88,8 @@ class Model {
   std::vector<Session> idle_;
 };
 
-// Looks for Ctrl-C, and tells Python about tokens if somebody asked for them. A Python exception
-// stops all queries and is thrown when they have stopped.
+// Checks for Ctrl-C, and reports tokens to Python if requested. A Python exception stops all
+// queries and is thrown when they have stopped.
 class Watcher {
  public:
   explicit Watcher(nb::object progress) : progress_(std::move(progress)) {}

@@ -3,7 +3,7 @@
 
 namespace uffizi::python {
 
-// uffizi::Error arrives as the exception of its kind, which uffizi/_errors.py declares.
+// Converts uffizi::Error to the matching exception of uffizi/_errors.py.
 void BindErrors(nb::module_&) {
   nb::register_exception_translator([](const std::exception_ptr& exception, void*) {
     try {

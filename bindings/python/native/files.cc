@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 std::string_view ViewBytes(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
 
-// The folder of a job that may be stopped and gone on with, locked while this object lives.
+// The folder of a resumable job, locked while this object lives.
 class JobFolder {
  public:
   JobFolder(fs::path path, std::vector<std::string> names)
@@ -41,8 +41,8 @@ class JobFolder {
   }
   void RemoveAll() { folder_.RemoveAll(); }
 
-  // Writes behind the first `length` bytes of a file, which is made if need be, and cuts off what
-  // came after them. Returns how long it is then, on the disk.
+  // Writes after the first `length` bytes of a file, which is created if necessary, and truncates
+  // the rest. Returns the new length, flushed to disk.
   uint64_t Append(const std::string& name, uint64_t length, const nb::bytes& bytes) {
     const fs::path place = folder_.Place(name);
     close(folder_.OpenToAppend(name));

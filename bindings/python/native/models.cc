@@ -10,8 +10,8 @@
 namespace uffizi::python {
 namespace {
 
-// Looks for Ctrl-C, and tells `progress`, unless that is None, how far a download is. A Python
-// exception stops it and is thrown when it has stopped.
+// Checks for Ctrl-C, and reports the progress of a download to `progress`, unless that is None. A
+// Python exception stops the download and is then thrown.
 std::filesystem::path Resolve(const std::filesystem::path& source, const nb::object& progress,
                               int bits) {
   std::optional<nb::python_error> failure;

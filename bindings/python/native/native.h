@@ -9,8 +9,8 @@
 
 #include "uffizi/types.h"
 
-// The module uffizi._native: the C++ API as it is, for the Python files beside it. What people use
-// is the package uffizi.
+// The module uffizi._native: the C++ API, for use by the Python files beside it. The public
+// interface is the package uffizi.
 namespace uffizi::python {
 
 namespace nb = nanobind;
@@ -30,10 +30,10 @@ Array OwnedArray(std::unique_ptr<Owner> owner, Value* data, std::initializer_lis
   return Array(data, shape, capsule);
 }
 
-// [height, width, 3] u8, rows any distance apart, pixels packed. Never a copy of what was given.
+// [height, width, 3] u8 with any row stride and packed pixels. Never a copy.
 using Pixels = nb::ndarray<const uint8_t, nb::shape<-1, -1, 3>, nb::device::cpu>;
 
-// The picture that the array holds. Throws Error(kInvalidArgument) for other strides.
+// A view of the array as a picture. Throws Error(kInvalidArgument) for other strides.
 ImageView ViewPixels(const Pixels& pixels);
 
 }  // namespace uffizi::python

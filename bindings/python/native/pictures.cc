@@ -17,7 +17,7 @@ namespace {
 
 using Array = nb::ndarray<nb::numpy, uint8_t, nb::shape<-1, -1, 3>>;
 
-// The pixels as an array that owns them.
+// Returns the pixels as an array that owns them.
 Array ToArray(Image image) {
   auto owned = std::make_unique<Image>(std::move(image));
   const auto height = static_cast<size_t>(owned->height), width = static_cast<size_t>(owned->width);
@@ -27,7 +27,7 @@ Array ToArray(Image image) {
 
 using Grey = nb::ndarray<nb::numpy, uint8_t, nb::shape<-1, -1>>;
 
-// Grey samples of any kind as [height, width] u8, as files of such samples are read.
+// Converts grey samples of any type to [height, width] u8, as for files with such samples.
 Grey ScaleSamples(
     const nb::ndarray<nb::numpy, const float, nb::shape<-1, -1>, nb::c_contig>& samples,
     bool whole_numbers) {
@@ -60,7 +60,7 @@ void BindDecodeOptions(nb::module_& module) {
           nb::arg("fill_truncated"), nb::arg("pdf_dpi"));
 }
 
-// The picture that `make` gives; other Python threads run meanwhile.
+// Calls `make` while other Python threads can run.
 template <typename Make>
 Array MakeUnlocked(const Make& make) {
   Image image;
@@ -119,7 +119,7 @@ void BindPictures(nb::module_& module) {
         return MakeUnlocked([&] { return DecodeImage(file, name, options); });
       },
       nb::arg("data"), nb::arg("name"), nb::arg("options"));
-  // How many pages there are, and when each frame of an animation begins.
+  // The number of pages, and the start of each frame of an animation.
   module.def(
       "inspect_pages",
       [](const nb::bytes& bytes, const std::string& name, const DecodeOptions& options) {

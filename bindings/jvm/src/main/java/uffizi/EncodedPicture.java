@@ -1,6 +1,6 @@
 package uffizi;
 
-/** A picture as the model sees it; any number of questions can be asked about it. */
+/** An encoded picture, about which any number of questions can be asked. */
 public final class EncodedPicture extends NativeHandle {
   EncodedPicture(long address) {
     super(address, Native::freeEncoded);

@@ -11,8 +11,7 @@ public final class Engine extends NativeHandle {
   }
 
   /**
-   * The Hugging Face folder behind whatever names a model, as uffizi_model_resolve in uffizi.h finds
-   * it.
+   * The Hugging Face folder of a model, located as by uffizi_model_resolve in uffizi.h.
    */
   public static Path resolve(String source) {
     NativeLibrary.load();
@@ -31,7 +30,7 @@ public final class Engine extends NativeHandle {
     return load(folder, Map.of());
   }
 
-  /** What was loaded, as one JSON object. */
+  /** The loaded model's properties, as one JSON object. */
   public String info() {
     try {
       return new String(Native.engineInfo(address()), java.nio.charset.StandardCharsets.UTF_8);

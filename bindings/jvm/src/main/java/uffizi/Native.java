@@ -4,8 +4,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.Map;
 
 /**
- * The native methods, one for each function of the C interface that is used here. Text goes as UTF-8
- * bytes, options as name, value, name, value, ... All throw UffiziException.
+ * The native methods, one for each function of the C interface that is used here. Text is passed as
+ * UTF-8 bytes, options as name, value, name, value, ... All throw UffiziException.
  */
 final class Native {
   static {

@@ -5,12 +5,12 @@ import java.util.function.LongConsumer;
 
 /**
  * An object of the native library. It is freed by {@link #close}, or when it is no longer reachable.
- * Closing while another thread is using it is a mistake of the caller.
+ * Do not close it while another thread is using it.
  */
 public abstract class NativeHandle implements AutoCloseable {
   private static final Cleaner CLEANER = Cleaner.create();
 
-  /** Knows the handle but not its owner, which otherwise would stay reachable for ever. */
+  /** Refers to the handle but not to its owner, which would otherwise stay reachable forever. */
   private static final class Memory implements Runnable {
     private long address;
     private final LongConsumer free;

@@ -25,15 +25,15 @@ final class NativeLibrary {
   private NativeLibrary() {}
 
   /**
-   * Does nothing after the first time. Throws UnsatisfiedLinkError with the reason, each time anew. What
-   * makes native objects calls it: the class {@link Native} would tell the reason once, and afterwards only
-   * that it could not be initialized.
+   * Does nothing after the first call. If loading fails, every call throws UnsatisfiedLinkError
+   * with the reason. Called before native objects are created: the class {@link Native} would give
+   * the reason only once, and afterwards only report that it could not be initialized.
    */
   static void load() {
     Holder.ensureLoaded();
   }
 
-  /** Class initialization is the JVM's own once-only lock; its failure is kept to be told again. */
+  /** Class initialization runs only once; a failure is stored to be reported again. */
   private static final class Holder {
     private static final String FAILURE = tryLoad();
 
@@ -57,7 +57,9 @@ final class NativeLibrary {
   private static final Pattern NO_LIBRARY =
       Pattern.compile("([^\\s:/]+\\.so[.0-9]*): cannot open shared object file");
 
-  /** In one line: what is missing, on what system, and what to do. {@code reason}: the linker's words. */
+  /** Explains in one line what is missing on this system and what to do. {@code reason}: the
+   * linker's message.
+   */
   static String explain(String reason) {
     String line = reason.replaceAll("\\s+", " ").trim();
     return "Uffizi's native library cannot be loaded on " + system() + ": " + advice(line);
@@ -90,7 +92,7 @@ final class NativeLibrary {
         + System.getProperty("os.arch") + ", Java " + System.getProperty("java.version");
   }
 
-  /** As the folders in the jar are called: "linux-x86_64", "linux-aarch64". */
+  /** The names of the folders in the jar: "linux-x86_64", "linux-aarch64". */
   static String platform() {
     String os = System.getProperty("os.name").toLowerCase(Locale.ROOT).split(" ")[0];
     String arch = System.getProperty("os.arch");
@@ -108,7 +110,7 @@ final class NativeLibrary {
       }
       System.load(folder.resolve(LIBRARY).toString());
     } finally {
-      // What is loaded stays mapped; nothing is left behind even if the JVM is killed later.
+      // The loaded library stays mapped, so no file is left behind even if the JVM is killed later.
       for (String file : files) Files.deleteIfExists(folder.resolve(file));
       Files.deleteIfExists(folder);
     }

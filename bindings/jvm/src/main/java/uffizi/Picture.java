@@ -5,7 +5,7 @@ import java.util.Map;
 
 /** A decoded picture, outside the Java heap. */
 public final class Picture extends NativeHandle {
-  /** How pixels lie in memory, 8 bits a channel. The order is that of uffizi_pixel_format. */
+  /** The memory layout of pixels, 8 bits per channel. The order is that of uffizi_pixel_format. */
   public enum Format {
     RGB,
     BGR,
@@ -53,7 +53,7 @@ public final class Picture extends NativeHandle {
     }
   }
 
-  /** [height, width, 3], blue first, as OpenCV and Spark's image source have it. */
+  /** [height, width, 3], blue first, as in OpenCV and Spark's image source. */
   public byte[] bgr() {
     try {
       return Native.imageBgr(address());

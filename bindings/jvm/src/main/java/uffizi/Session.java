@@ -22,10 +22,10 @@ public final class Session extends NativeHandle {
   }
 
   /**
-   * Answers the questions together, in their order. A question that cannot be asked fails alone: its
-   * answer tells why.
+   * Answers the questions together, in order. An invalid question does not affect the others: its
+   * answer has the reason.
    *
-   * @param options how to search, by the names that uffizi.h lists at uffizi_question
+   * @param options search options, with the names listed at uffizi_question in uffizi.h
    */
   public List<Answer> run(List<Question> questions, Map<String, String> options) {
     long[] pictures = new long[questions.size()];

@@ -2,7 +2,7 @@ package uffizi;
 
 import java.nio.charset.StandardCharsets;
 
-/** What the native library refused, with its message. */
+/** An error of the native library, with its message. */
 public class UffiziException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 

@@ -6,9 +6,9 @@ import java.util.Properties;
 import org.apache.spark.ml.Transformer;
 
 /**
- * What every stage of this jar stands on. It refuses a Spark that the jar was not built for, which
- * otherwise would end in NoSuchMethodError somewhere. In Java, because Scala's own library differs
- * between Scala 2.12 and 2.13.
+ * The base of all stages in this jar. It rejects a Spark version for which the jar was not built,
+ * which would otherwise cause a NoSuchMethodError somewhere. In Java, because Scala's own library
+ * differs between Scala 2.12 and 2.13.
  */
 public abstract class SparkStage extends Transformer {
   private static final String BUILD = "/META-INF/uffizi-spark.properties";

@@ -5,7 +5,7 @@ import scala.collection.Map
 import org.apache.spark.sql.{Dataset, Row}
 import org.apache.spark.sql.types.{ArrayType, StructType}
 
-/** What a stage says about a row: its columns hold lists of them. */
+/** A stage's annotation of a row; its columns contain lists of annotations. */
 trait IAnnotation {
   def annotatorType: String
 }

@@ -3,7 +3,7 @@ package uffizi.spark
 import org.apache.spark.sql.types.{Metadata, MetadataBuilder}
 
 private[spark] object Annotators {
-  /** How a column tells what its annotations are. */
+  /** The metadata with which a column declares the type of its annotations. */
   def metadata(annotatorType: String): Metadata =
     new MetadataBuilder().putString("annotatorType", annotatorType).build()
 }

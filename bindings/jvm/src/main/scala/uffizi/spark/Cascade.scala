@@ -2,8 +2,8 @@ package uffizi.spark
 
 import uffizi.Answer
 
-/** Tasks that follow an answer: a text goes into a task that takes text, each region into one that
-  * takes a region, each label, once, of regions into one that takes text. As the command line's --then.
+/** Follow-up tasks, like the command line's --then: a task that takes text gets the answer's text,
+  * or is asked once for each distinct label; a task that takes a region is asked about each region.
   */
 private[spark] object Cascade {
   private val TakeText = Set("<CAPTION_TO_PHRASE_GROUNDING>", "<REFERRING_EXPRESSION_SEGMENTATION>",

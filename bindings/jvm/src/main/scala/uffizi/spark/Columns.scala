@@ -3,8 +3,8 @@ package uffizi.spark
 import org.apache.spark.sql.types.{StructField, StructType}
 import org.apache.spark.sql.{Column, Dataset, SparkSession}
 
-/** Columns by name, as Spark itself resolves names: `Text` is `text` unless the session says that
-  * case matters.
+/** Finds columns by name with Spark's own rules: `Text` is `text` unless the session says that case
+  * matters.
   */
 private[spark] object Columns {
   private def same(a: String, b: String): Boolean =
@@ -16,7 +16,7 @@ private[spark] object Columns {
   private def all(schema: StructType, name: String): Seq[StructField] =
     schema.fields.toSeq.filter(field => same(field.name, name))
 
-  /** The one column of that name, if there is any. */
+  /** The only column of that name, if there is one. */
   def find(schema: StructType, name: String): Option[StructField] = {
     val found = all(schema, name)
     require(found.size < 2, s"${found.size} columns are called $name: rename all but one")
@@ -30,13 +30,13 @@ private[spark] object Columns {
   def refuse(schema: StructType, name: String): Unit =
     require(all(schema, name).isEmpty, s"column $name exists already")
 
-  /** Where the one column of that name stands. */
+  /** The index of the only column of that name. */
   def index(schema: StructType, name: String): Int = {
     need(schema, name)
     schema.fields.indexWhere(field => same(field.name, name))
   }
 
-  /** A column whose name may hold dots. */
+  /** A column whose name may contain dots. */
   def of(dataset: Dataset[_], name: String): Column =
     dataset.col("`" + name.replace("`", "``") + "`")
 }

@@ -7,8 +7,8 @@ import org.apache.spark.sql.SparkSession
 
 /** Settings of Hadoop's file systems. */
 private[spark] object Configurations {
-  /** As Spark's own readers see them: what the cluster says, and over it what was set in the session,
-    * `spark.conf.set("fs.azure.account.key...", ...)` for one.
+  /** The settings that Spark's own readers use: those of the cluster, overridden by those of the
+    * session, such as `spark.conf.set("fs.azure.account.key...", ...)`.
     */
   def of(spark: SparkSession): Configuration = {
     val conf = new Configuration(spark.sparkContext.hadoopConfiguration)
@@ -33,8 +33,8 @@ private[spark] object Configurations {
     "swebhdfs" -> "hdfs")
   private val General = Seq("fs.", "dfs.", "hadoop.", "io.", "ipc.", "net.", "ha.", "rpc.")
 
-  /** What the file system of that scheme may need, and no other store's secrets. A scheme that is not
-    * known, or that stands for others (viewfs), gets all that is about file systems.
+  /** The settings that the file system of that scheme may need, without secrets of other stores. An
+    * unknown scheme, or one that refers to others (viewfs), gets all settings of file systems.
     */
   def needed(conf: Configuration, scheme: String): Configuration = {
     val family = FamilyOf.get(scheme)
@@ -49,13 +49,13 @@ private[spark] object Configurations {
       val wanted = own.exists(key.startsWith) ||
         (General.exists(key.startsWith) && !foreign.exists(key.startsWith)) ||
         (family.isEmpty && Families.values.flatten.exists(key.startsWith))
-      // As it was written: what it refers to is in the other settings or in the environment.
+      // Unexpanded: what it refers to is in the other settings or in the environment.
       if (wanted) kept.set(key, conf.getRaw(key))
     }
     resolve(conf, kept)
   }
 
-  /** Settings may quote others, `${hadoop.tmp.dir}/s3a`, which may have been left out. */
+  /** Settings may refer to others, `${hadoop.tmp.dir}/s3a`, which may have been left out. */
   private def resolve(conf: Configuration, kept: Configuration): Configuration = {
     val quoted = mutable.Buffer.empty[String]
     val entries = kept.iterator()

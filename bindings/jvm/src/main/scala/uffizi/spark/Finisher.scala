@@ -8,8 +8,8 @@ import org.apache.spark.sql.functions._
 import org.apache.spark.sql.types._
 import org.apache.spark.sql.{Column, DataFrame, Dataset}
 
-/** Makes plain columns of annotations: the results as an array of strings, or as one string. Spark
-  * NLP's stage of that name, with its parameters and defaults.
+/** Converts annotations to plain columns: the results as an array of strings, or as one string.
+  * Spark NLP's stage of that name, with its parameters and defaults.
   */
 class Finisher(override val uid: String) extends SparkStage with DefaultParamsWritable {
   def this() = this(Identifiable.randomUID("finisher"))

@@ -2,7 +2,7 @@ package uffizi.spark
 
 import org.apache.spark.ml.param._
 
-/** The parameters of Spark NLP's stage with its defaults, and a few of ours. */
+/** The parameters of Spark NLP's stage with the same defaults, and a few additional ones. */
 trait Florence2Params extends Params {
   final val model: Param[String] = new Param[String](this, "model",
     "the model: a folder on any Hadoop file system, or a name")
@@ -92,7 +92,7 @@ trait Florence2Params extends Params {
   final val lazyAnnotator: BooleanParam =
     new BooleanParam(this, "lazyAnnotator", "skip the stage in a LightPipeline")
 
-  // Of size, imageMean, imageStd and resample the model's own files give the defaults.
+  // The defaults of size, imageMean, imageStd and resample come from the model's own files.
   setDefault(
     inputCols -> Array("image_assembler"),
     outputCol -> "answer",
@@ -158,14 +158,14 @@ trait Florence2Params extends Params {
   def getFeatureExtractorType: String = $(featureExtractorType)
   def getNReturnSequences: Int = $(nReturnSequences)
   def getLazyAnnotator: Boolean = $(lazyAnnotator)
-  /** What computes: Spark NLP says "openvino" here. */
+  /** The engine's name; Spark NLP returns "openvino" here. */
   def getEngine: String = "uffizi"
   def getSize: Int = $(size)
   def getImageMean: Array[Double] = $(imageMean)
   def getImageStd: Array[Double] = $(imageStd)
   def getResample: Int = $(resample)
 
-  /** How to search, by the names of uffizi.h. */
+  /** Search options, with the names in uffizi.h. */
   private[spark] def generationOptions: Map[String, String] = {
     val always = Map(
       "num_beams" -> $(beamSize).toString,
@@ -178,8 +178,8 @@ trait Florence2Params extends Params {
       "no_repeat_ngram_size" -> $(noRepeatNgramSize).toString,
       "max_input_length" -> $(maxInputLength).toString,
       "eos_token_ids" -> $(stopTokenIds).mkString(","))
-    // The default is shown, but as in Spark NLP without effect: enforcing it would pad every short
-    // answer with words that the model did not see.
+    // As in Spark NLP, the default is shown but has no effect: enforcing it would pad every short
+    // answer with invented words.
     val minimum = if (isSet(minOutputLength)) Some("min_length" -> $(minOutputLength).toString) else None
     val ignored =
       if ($(ignoreTokenIds).nonEmpty) Some("suppress_tokens" -> $(ignoreTokenIds).mkString(","))
@@ -191,7 +191,7 @@ trait Florence2Params extends Params {
     always ++ minimum ++ ignored ++ seed ++ length ++ score
   }
 
-  /** Keys of preprocessor_config.json that are to be other than the model's files have them. */
+  /** Keys of preprocessor_config.json that override those of the model's files. */
   private[spark] def preprocessing: Map[String, String] = {
     def given(param: Param[_], key: String, json: => String) =
       if (isSet(param)) Some(key -> json) else None

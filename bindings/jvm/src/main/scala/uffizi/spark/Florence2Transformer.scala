@@ -26,7 +26,7 @@ class Florence2Transformer(override val uid: String)
   val inputAnnotatorTypes: Array[String] = Array(Schemas.ImageType)
   val outputAnnotatorType: String = Schemas.DocumentType
 
-  /** Takes what `source` names, after a look whether it is whole. */
+  /** Sets the model to `source`, after checking that it is complete. */
   private[spark] def openModel(source: String, spark: SparkSession): this.type = {
     val files = open(source, spark)
     setModelDefaults(files, spark)
@@ -43,7 +43,7 @@ class Florence2Transformer(override val uid: String)
   /** The model's folder, on any Hadoop file system. */
   private[spark] def modelFolder: Option[String] = get(model)
 
-  // Here and not beside the getters, so that chains of them need no casts in Java.
+  // Defined here and not beside the getters, so that chained calls need no casts in Java.
   def setInputCols(cols: Array[String]): this.type = set(inputCols, cols)
   @varargs def setInputCols(first: String, others: String*): this.type =
     set(inputCols, (first +: others).toArray)
@@ -84,7 +84,7 @@ class Florence2Transformer(override val uid: String)
   def setImageStd(value: Array[Double]): this.type = set(imageStd, value)
   def setResample(value: Int): this.type = set(resample, value)
 
-  /** What the model's files say is the default of the parameters that change it. */
+  /** The model's files give the defaults of the parameters that override them. */
   private def setModelDefaults(files: ModelFiles, spark: SparkSession): Unit =
     ModelFiles.read(files.uri, "preprocessor_config.json", Configurations.of(spark)).foreach { text =>
       val json = new ObjectMapper().readTree(text)
@@ -128,7 +128,7 @@ class Florence2Transformer(override val uid: String)
 
   private def setting(name: String, spark: SparkSession): Option[String] = spark.conf.getOption(name)
 
-  /** An adapter of "SOURCE" or "SOURCE=WEIGHT". */
+  /** Parses an adapter, "SOURCE" or "SOURCE=WEIGHT". */
   private def adapter(given: String, spark: SparkSession): (ShippedModel, Double) = {
     val weighted = "(.*)=([-+0-9.eE]+)".r
     val (source, weight) = given match {
@@ -163,14 +163,14 @@ class Florence2Transformer(override val uid: String)
     else byRow(dataset, tasks)
   }
 
-  /** As a function of each row, which Spark may leave out or run after filters. */
+  /** Runs as a function of each row, which Spark may omit or run after filters. */
   private def byRow(dataset: Dataset[_], tasks: AnnotatorPlan): DataFrame = {
     val answers = ArrayType(Schemas.document)
     val returned =
       if (!hasStruct) answers
       else StructType(addedFields.map(field => StructField(field.name, field.dataType, nullable = false)))
     val function = udf(new AnnotateRow(tasks), returned).asNonNullable().withName("florence2")
-    // Draws without a seed give something else each time.
+    // Sampling without a seed is nondeterministic.
     val repeatable = if ($(doSample) && !isSet(randomSeed)) function.asNondeterministic() else function
     val answered = repeatable(Columns.of(dataset, $(inputCols).head))
     if (!hasStruct) withColumn(dataset, answered, addedFields.head)
@@ -186,12 +186,12 @@ class Florence2Transformer(override val uid: String)
   private def withColumn(dataset: Dataset[_], column: Column, field: StructField): DataFrame =
     dataset.withColumn(field.name, column.as(field.name, field.metadata))
 
-  /** As an iteration over each partition, `batchSize` rows at a time. */
+  /** Runs as an iteration over each partition, `batchSize` rows at a time. */
   private def byBatch(dataset: Dataset[_], tasks: AnnotatorPlan): DataFrame = {
     val schema = dataset.schema
     val index = Columns.index(schema, $(inputCols).head)
     val size = $(batchSize)
-    // Under names of their own: columns may be called anything, two of them the same.
+    // With temporary names, because columns may have any name, even duplicates.
     val fields = schema.fields ++ addedFields
     val names = fields.indices.map(i => s"c$i")
     val plain = StructType(fields.zip(names).map { case (field, name) => field.copy(name = name) })
@@ -209,7 +209,9 @@ class Florence2Transformer(override val uid: String)
       answered.col(name).as(field.name, field.metadata) }.toSeq: _*)
   }
 
-  /** The parameters, and beside them the model's files, so that it can be loaded anywhere. */
+  /** Saves the parameters together with the model's files, so that the stage can be loaded
+    * anywhere.
+    */
   override def write: MLWriter =
     new Florence2Transformer.Writer(this, super.write)
 }
@@ -230,9 +232,9 @@ object Florence2Transformer extends MLReadable[Florence2Transformer] {
   private val DefaultMaxEngines = 2
   private val SavedModel = "model"
 
-  /** Whether Spark has all rows at hand. The optimizer would call the model for them, on the driver. */
+  /** Whether Spark has all rows locally. The optimizer would then run the model on the driver. */
   private def isConstant(dataset: Dataset[_]): Boolean = Try {
-    // The method is public, but not of the class that Spark 4 shows.
+    // The method is public, but not in the class that Spark 4 exposes.
     dataset.getClass.getMethod("queryExecution").invoke(dataset).asInstanceOf[QueryExecution]
       .analyzed.collectLeaves().forall(_.isInstanceOf[LocalRelation])
   }.getOrElse(false)
@@ -291,6 +293,6 @@ object Florence2Transformer extends MLReadable[Florence2Transformer] {
     new Florence2Transformer().openModel(Models.find(name, lang, remoteLoc, spark), spark)
   }
 
-  /** Frees the engines that are idle, here and on all executors. Gives how many they were. */
+  /** Frees the idle engines, on the driver and on all executors. Returns their number. */
   def unload(): Int = Unloading(SparkSession.active.sparkContext)
 }

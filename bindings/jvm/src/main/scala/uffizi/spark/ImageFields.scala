@@ -7,9 +7,9 @@ import org.apache.spark.sql.types.{ArrayType, StructType}
 
 import uffizi.{Picture, UffiziException}
 
-/** Reads ImageAssembler's annotations, by the names of their fields. Their `result` holds pixels, as
-  * Spark's image source gives them, or a picture file as it is, which is decoded here, outside the
-  * Java heap.
+/** Reads ImageAssembler's annotations by the names of their fields. `result` contains pixels from
+  * Spark's image source, or an unchanged picture file, which is decoded here, outside the Java
+  * heap.
   */
 private[spark] class ImageFields(schema: StructType, maxPixels: Long) extends Serializable {
   import ImageFields._
@@ -29,7 +29,7 @@ private[spark] class ImageFields(schema: StructType, maxPixels: Long) extends Se
     else if (textIsList) image.getSeq[String](text)
     else Seq(image.getString(text))
 
-  /** Throws UffiziException if there is no picture to look at. */
+  /** Throws UffiziException if there is no picture. */
   def picture(image: Row): Picture = {
     if (image == null) refuse(InvalidImage, "there is no picture")
     if (metadata >= 0 && !image.isNullAt(metadata)) {
@@ -42,7 +42,7 @@ private[spark] class ImageFields(schema: StructType, maxPixels: Long) extends Se
     if (w < 1 || h < 1) file(image, bytes)
     else if (bytes.length.toLong == w.toLong * h * c) pixels(bytes, w, h, c)
     else {
-      // Not pixels of that size: some sources keep a file's bytes beside its size.
+      // Not pixels of that size: some sources store a file's bytes together with its size.
       try file(image, bytes)
       catch {
         case error: UffiziException if error.code != "image_too_large" => pixels(bytes, w, h, c)

@@ -26,7 +26,7 @@ class LightPipeline(val pipelineModel: PipelineModel) {
 
   private type Columns = Map[String, Seq[IAnnotation]]
 
-  /** The columns that the stages make of a picture file, on any Hadoop file system. */
+  /** The stages' columns for a picture file on any Hadoop file system. */
   def fullAnnotateImage(pathToImage: String, text: String = ""): Map[String, Seq[IAnnotation]] =
     fullAnnotateImages(Array(pathToImage), Array(text)).head
 
@@ -47,7 +47,7 @@ class LightPipeline(val pipelineModel: PipelineModel) {
       targets: Array[String], optionalTargets: Array[String]): Array[Map[String, Seq[IAnnotation]]] =
     fullAnnotateImages(targets, optionalTargets)
 
-  /** The results alone; "" for pictures. */
+  /** Only the results; "" for pictures. */
   def annotate(target: String, optionalTarget: String = ""): Map[String, Seq[String]] =
     results(fullAnnotateImage(target, optionalTarget))
 

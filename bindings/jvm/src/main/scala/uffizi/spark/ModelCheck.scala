@@ -10,8 +10,9 @@ import com.fasterxml.jackson.core.JsonProcessingException
 import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}
 import org.apache.hadoop.conf.Configuration
 
-/** Whether a folder holds a whole model, from its small files and the headers of the large ones: told
-  * on the driver, before tasks start. Executors check everything else when they load it.
+/** Checks whether a folder contains a complete model, from its small files and the headers of the
+  * large ones. This runs on the driver, before tasks start. Executors check everything else when
+  * they load the model.
   */
 private[spark] object ModelCheck {
   private val MaxHeader = 100L << 20 // bytes, as in the safetensors library
@@ -26,7 +27,7 @@ private[spark] object ModelCheck {
       checked.add(model.id)
     }
 
-  /** A saved pipeline is no model, though it holds one. */
+  /** A saved pipeline is not a model, although it contains one. */
   def refusePipeline(model: ModelFiles): Unit =
     if (model.names.exists(_.startsWith("stages/")) && model.names.exists(_.startsWith("metadata/"))) {
       throw new IllegalArgumentException(
@@ -69,7 +70,7 @@ private class ModelCheck(model: ModelFiles, conf: Configuration) {
     }
   }
 
-  /** The names in a file's header, each of which must lie within the file. */
+  /** The tensors in a file's header, all of which must be inside the file. */
   private def tensorsOf(file: String): Seq[String] = {
     val size = sizes(file)
     val path = model.path(file)

@@ -27,7 +27,7 @@ private[spark] object ModelFiles {
     val fs = path.getFileSystem(conf)
     val root = fs.makeQualified(path)
     if (!fs.exists(root)) throw new java.io.FileNotFoundException(s"$root: no such model")
-    // listStatus and not listFiles: the latter starts a process for each local file.
+    // listStatus instead of listFiles, which starts a process for each local file.
     def filesBelow(place: Path): Seq[FileStatus] = fs.listStatus(place).toSeq
       .filterNot(_.getPath.getName.startsWith(".")) // Hadoop's checksum files among others
       .flatMap(found => if (found.isDirectory) filesBelow(found.getPath) else Seq(found))
@@ -43,8 +43,8 @@ private[spark] object ModelFiles {
 
   def hex(digest: MessageDigest): String = digest.digest().take(12).map(b => f"$b%02x").mkString
 
-  /** The model folder behind a model's folder or an artifact. The latter is imported here, once: the
-    * executors get the folder that it became.
+  /** The model folder of a model folder or artifact. An artifact is imported here, once; the
+    * executors get the resulting folder.
     */
   def open(source: String, conf: Configuration): ModelFiles = {
     val found = list(source, conf)
@@ -57,7 +57,7 @@ private[spark] object ModelFiles {
     }
   }
 
-  /** A copy of an artifact in the folder of temporary files, which is there the next time. */
+  /** A copy of an artifact in the folder of temporary files, which is reused the next time. */
   private def localCopy(artifact: ModelFiles, conf: Configuration): LocalPath = {
     val place = Paths.get(System.getProperty("java.io.tmpdir"), s"uffizi-${artifact.id}")
     val copied = place.resolve(new Path(artifact.uri).getName)
@@ -70,7 +70,7 @@ private[spark] object ModelFiles {
     copied
   }
 
-  /** In a folder of models: what has that name, else the last of what matches the pattern. */
+  /** In a folder of models: the one with that name, else the last one that matches the pattern. */
   def find(folder: String, name: String, pattern: String, conf: Configuration): Option[String] = {
     val named = new Path(folder, name)
     val fs = named.getFileSystem(conf)
@@ -79,7 +79,7 @@ private[spark] object ModelFiles {
       .flatMap(_.map(_.getPath.toString).sorted.lastOption)
   }
 
-  /** The text of one of a model folder's files, if it is there. */
+  /** The text of a file in a model folder, if it exists. */
   def read(folder: String, name: String, conf: Configuration): Option[String] = {
     val path = new Path(folder, name)
     val fs = path.getFileSystem(conf)
@@ -94,7 +94,7 @@ private[spark] object ModelFiles {
     val from = new Path(model.uri).getFileSystem(conf)
     val to = target.getFileSystem(conf)
     model.names.foreach { name =>
-      // The one file of an artifact that is a file has no name of its own.
+      // An artifact that is a single file has no separate file name.
       val copied = if (name.isEmpty) target else new Path(target, name)
       FileUtil.copy(from, model.path(name), to, copied, false, conf)
     }

@@ -13,17 +13,17 @@ private[spark] object Models {
   /** The model of `pretrained()`, as in Spark NLP. */
   val Default = "florence_2_base_ft_int4"
   val Language = "en"
-  /** Spark NLP's Python and Scala do not agree on the name of their default. */
+  /** Spark NLP's Python and Scala use different names for their default. */
   private val Aliases = Map("florence2_base_ft_int4" -> Default)
   /** Names the model of `pretrained()`, here as for the command line. */
   private val EnvironmentVariable = "UFFIZI_MODEL"
 
-  /** The folder or artifact that is meant if none is named. */
+  /** The default folder or artifact. */
   def findDefault(spark: SparkSession): String =
     find(Option(System.getenv(EnvironmentVariable)).filter(_.nonEmpty).getOrElse(Default), Language,
       null, spark)
 
-  /** Where a model is, by its name or path; see Florence2Transformer.pretrained. */
+  /** Locates a model by its name or path; see Florence2Transformer.pretrained. */
   def find(given: String, lang: String, remoteLoc: String, spark: SparkSession): String = {
     require(lang == Language, s"models know $Language only, not $lang")
     val conf = Configurations.of(spark)
@@ -65,7 +65,7 @@ private[spark] object Models {
   }
 }
 
-/** The small model that comes in the jar, to try the stages with. */
+/** The small model in the jar, to try the stages. */
 private[spark] object BundledModel {
   val Name = "uffizi-tiny"
   private val Place = s"/uffizi/models/$Name"
@@ -73,7 +73,7 @@ private[spark] object BundledModel {
     "generation_config.json", "model.safetensors", "preprocessor_config.json",
     "processor_config.json", "tokenizer.json", "tokenizer_config.json")
 
-  /** A folder of this JVM's with its files, which goes when the JVM does. */
+  /** A temporary folder with its files, which is removed when the JVM exits. */
   lazy val folder: LocalPath = {
     val folder = Files.createTempDirectory(s"$Name-")
     folder.toFile.deleteOnExit()

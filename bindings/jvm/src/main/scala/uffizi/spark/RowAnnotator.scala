@@ -11,7 +11,7 @@ import org.apache.spark.sql.types.StructType
 
 import uffizi._
 
-/** What tasks need to know to answer rows. */
+/** The settings with which tasks answer rows. */
 private[spark] case class AnnotatorPlan(
     model: ShippedModel,
     loras: Seq[(ShippedModel, Double)],
@@ -71,7 +71,7 @@ private[spark] class RowAnnotator(plan: AnnotatorPlan, threads: Int) extends Aut
     Columns(outcomes.map(_.document), if (plan.withStruct) Some(outcomes.map(_.struct)) else None)
   }
 
-  /** Encodes the picture of one annotation; its texts wait to be asked. */
+  /** Encodes the picture of one annotation; its texts are asked later. */
   private def ask(image: Row, opened: mutable.Buffer[AutoCloseable]): Asked = {
     val texts = if (image == null) Seq("") else fields.texts(image)
     try {
@@ -96,7 +96,7 @@ private[spark] class RowAnnotator(plan: AnnotatorPlan, threads: Int) extends Aut
     }
   }
 
-  /** Answers all that have no outcome, together. */
+  /** Answers all pending questions together. */
   private def run(items: Seq[(Asked, Item)], opened: mutable.Buffer[AutoCloseable]): Unit = {
     val open = items.filter(_._2.outcome == null)
     val questions = new JavaList[Question](open.size)
@@ -125,21 +125,21 @@ private[spark] class RowAnnotator(plan: AnnotatorPlan, threads: Int) extends Aut
 }
 
 private[spark] object RowAnnotator {
-  /** Questions that this JVM's models have been asked. */
+  /** Number of questions answered by this JVM's models. */
   val asked = new java.util.concurrent.atomic.LongAdder
   private val JpegQuality = 92
-  /** Asked where the data has no text, as in Spark NLP. */
+  /** Used if the data has no text, as in Spark NLP. */
   private val DefaultText = "<OD>"
   private val NullText = Failure(null, "invalid_prompt", "the text is null")
 
-  /** A question on its way. `text` is what was given, `prompt` what is asked for it. */
+  /** A pending question. `text` is the given text, `prompt` the prompt made from it. */
   private class Item(val text: String, val prompt: String, var outcome: Outcome)
 
-  /** A picture, unless it cannot be looked at, and all that is asked about it. */
+  /** A picture, if it can be decoded, and all questions about it. */
   private class Asked(val picture: Option[(Picture, EncodedPicture)], given: Seq[Item]) {
     val items: mutable.Buffer[Item] = given.toBuffer
 
-    /** What a task asks after answers that were just given about this picture. */
+    /** The follow-up questions for new answers about this picture. */
     def follow(task: String, answered: Seq[(Asked, Item)]): Seq[Item] = {
       val added = for {
         (image, item) <- answered
@@ -159,7 +159,7 @@ private[spark] object RowAnnotator {
     def toSeq: Seq[Any] = documents +: structs.toSeq
   }
 
-  /** One annotator for all that a task asks for, closed at the task's end. */
+  /** One annotator per Spark task, closed at the task's end. */
   def ofTask(plan: AnnotatorPlan): RowAnnotator = {
     val task = TaskContext.get()
     val annotator = new RowAnnotator(plan, task.cpus())
@@ -168,11 +168,11 @@ private[spark] object RowAnnotator {
   }
 }
 
-/** The stage as a function of one row: Spark leaves it out where no answer is wanted, and filters
-  * before it what is filtered after it.
+/** The stage as a function of one row: Spark omits it if no answer is needed, and applies filters
+  * before it where possible.
   *
-  * Spark calls it again for the row in hand where answers are filtered and shown. The row's answer
-  * is kept until the next row's, so that the model runs once.
+  * Spark calls it again for the same row if answers are filtered and shown. The row's answer is
+  * kept until the next row, so that the model runs once.
   */
 private[spark] class AnnotateRow(plan: AnnotatorPlan)
     extends UDF1[scala.collection.Seq[Row], Any] {
@@ -183,7 +183,7 @@ private[spark] class AnnotateRow(plan: AnnotatorPlan)
   override def call(images: scala.collection.Seq[Row]): Any = synchronized {
     val current = TaskContext.get()
     if (current == null) {
-      // The optimizer evaluates what is constant on the driver.
+      // The optimizer evaluates constant expressions on the driver.
       val once = new RowAnnotator(plan, threads = 1)
       try answer(once, images) finally once.close()
     } else {

@@ -14,7 +14,7 @@ import org.apache.spark.SparkFiles
 
 import uffizi.{Engine, Session}
 
-/** What makes one engine differ from another.
+/** The properties that distinguish engines.
   *
   * @param content digest of all the model's files: a model that was saved again is the same model
   * @param loras the same of adapters, and their weights
@@ -24,19 +24,21 @@ private[spark] case class EngineKey(content: String, loras: Seq[(String, Double)
   def contents: Seq[String] = content +: loras.map(_._1)
 }
 
-/** An engine while somebody uses it: it is not freed before `close`. */
+/** An engine in use, which is not freed before `close`. */
 private[spark] trait EngineLease extends AutoCloseable {
   def newSession(): Session
 }
 
-/** The engines of this JVM: one for each model, shared by all tasks, loaded by the first. They stay
-  * loaded, as the next job will want them again; of more than `maxEngines` the one that was idle
-  * longest is freed.
+/** The engines of this JVM: one per model, loaded by the first task and shared by all. They stay
+  * loaded for the next job. If there are more than `maxEngines`, the one that has been idle longest
+  * is freed.
   */
 private[spark] object SharedEngines {
   private val PreprocessorConfig = "preprocessor_config.json"
 
-  /** A model's files on this machine. `owned`: a copy, which goes with the last engine made of it. */
+  /** A model's files on this machine. `owned`: a copy, which is removed with the last engine made
+    * from it.
+    */
   private case class LocalFolder(path: LocalPath, owned: Option[LocalPath])
 
   private class Loaded(val key: EngineKey, val engine: Engine, val scratch: Option[LocalPath]) {
@@ -48,7 +50,7 @@ private[spark] object SharedEngines {
   private val contents = mutable.Map.empty[String, String] // of a ShippedModel's id
   private val folders = mutable.Map.empty[String, LocalFolder] // of a content
 
-  /** The engine of a plan, loaded unless it is. Only one is loaded at a time. */
+  /** The engine of a plan, loaded if necessary. Only one is loaded at a time. */
   def lease(plan: AnnotatorPlan, threads: Int): EngineLease = synchronized {
     val content = contents.getOrElseUpdate(plan.model.id, fetch(plan.model))
     val loras = plan.loras.map { case (adapter, weight) =>
@@ -76,7 +78,7 @@ private[spark] object SharedEngines {
   /** How many engines this JVM holds. */
   def count: Int = synchronized(engines.size)
 
-  /** Frees engines that nobody uses. Gives how many they were. */
+  /** Frees unused engines. Returns their number. */
   def unload(): Int = synchronized {
     val before = engines.size
     free(0, wanted = Nil)
@@ -101,7 +103,9 @@ private[spark] object SharedEngines {
   private def scratchFolder(name: String): LocalPath =
     Files.createTempDirectory(Paths.get(SparkFiles.getRootDirectory()), s"uffizi-$name-")
 
-  /** Brings a model here, and tells what is in it. What is here already is not kept twice. */
+  /** Copies a model to this machine and returns a digest of its content. A model that is already
+    * here is not stored twice.
+    */
   private def fetch(model: ShippedModel): String = {
     val scratch = scratchFolder("model")
     try {
@@ -127,7 +131,7 @@ private[spark] object SharedEngines {
       val sorted =
         try children.toArray.toSeq.map(_.asInstanceOf[LocalPath]).sortBy(_.getFileName.toString)
         finally children.close()
-      // Hidden files are not the model's: Hadoop's checksums among them.
+      // Hidden files, such as Hadoop's checksums, do not belong to the model.
       for (child <- sorted if !child.getFileName.toString.startsWith(".")) {
         val path = s"$name/${child.getFileName}"
         if (Files.isDirectory(child)) add(child, path)

@@ -8,11 +8,12 @@ import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.sql.SparkSession
 import org.apache.spark.util.SerializableConfiguration
 
-/** How executors come by a model. Made on the driver, sent with the tasks. */
+/** How executors get a model. Created on the driver and sent with the tasks. */
 private[spark] sealed trait ShippedModel extends Serializable {
   def id: String
 
-  /** On an executor: a folder with the model. `scratch` is a new folder that may be filled. */
+  /** On an executor: returns a folder with the model. `scratch` is a new folder that may be used.
+    */
   def folder(scratch: LocalPath): LocalPath
 }
 
@@ -21,7 +22,7 @@ private[spark] case class LocalModel(id: String, path: String) extends ShippedMo
   override def folder(scratch: LocalPath): LocalPath = Paths.get(path)
 }
 
-/** A folder of the driver's machine, whose files Spark's own file server gives to executors. */
+/** A folder on the driver's machine, whose files Spark's own file server sends to executors. */
 private[spark] case class ServedModel(id: String, names: Seq[String]) extends ShippedModel {
   override def folder(scratch: LocalPath): LocalPath = {
     names.zipWithIndex.foreach { case (name, i) =>
@@ -33,7 +34,7 @@ private[spark] case class ServedModel(id: String, names: Seq[String]) extends Sh
   }
 }
 
-/** A folder on a file system that executors reach themselves. Its settings go once to each of them,
+/** A folder on a file system that executors can access. Its settings are sent once to each of them,
   * not with each task.
   */
 private[spark] case class HadoopModel(
@@ -47,7 +48,7 @@ private[spark] case class HadoopModel(
 }
 
 private[spark] object ShippedModel {
-  /** SparkFiles knows files by name alone, so each of ours gets a name of its own. */
+  /** SparkFiles identifies files by name only, so each of ours gets a unique name. */
   def servedName(id: String, index: Int): String = s"uffizi-$id-$index"
 
   def apply(model: ModelFiles, spark: SparkSession): ShippedModel = {
@@ -69,7 +70,7 @@ private[spark] object ShippedModel {
   private def serve(model: ModelFiles, folder: LocalPath, spark: SparkSession): Unit = synchronized {
     val sc = spark.sparkContext
     val added = sc.listFiles().map(file => file.substring(file.lastIndexOf('/') + 1)).toSet
-    // Links, because the file server calls a file by its own name. They live as long as Spark's
+    // Links, because the file server uses a file's own name. They exist as long as Spark's
     // temporary files.
     val links = Files.createDirectories(
       Paths.get(SparkFiles.getRootDirectory()).resolve(s"uffizi-links-${model.id}"))

@@ -12,8 +12,8 @@ object SparkNlp {
   private val log = LoggerFactory.getLogger(getClass)
   private val mapper = new ObjectMapper()
 
-  /** Writes a pipeline (or a Florence2Transformer) that Spark NLP saved anew, with these stages in the
-    * place of Spark NLP's. Both paths are on any Hadoop file system; `out` must not exist.
+  /** Converts a pipeline (or a Florence2Transformer) that Spark NLP saved: writes it with these
+    * stages instead of Spark NLP's. Both paths are on any Hadoop file system; `out` must not exist.
     */
   def convert(path: String, out: String): Unit = convert(path, out, SparkSession.active)
 
@@ -51,12 +51,12 @@ object SparkNlp {
     mapper.readTree(text)
   }
 
-  /** The stages' folders, called by number and uid, in their order. */
+  /** The stages' folders, named by number and uid, in order. */
   private def stages(path: Path, spark: SparkSession): Seq[Path] =
     path.getFileSystem(Configurations.of(spark)).listStatus(new Path(path, "stages")).toSeq
       .filter(_.isDirectory).map(_.getPath).sortBy(_.getName.takeWhile(_ != '_').toInt)
 
-  /** Its constructor is Spark's own. */
+  /** Its constructor is private to Spark. */
   private def pipeline(uid: String, stages: Seq[Transformer]): PipelineModel = {
     val list = new java.util.ArrayList[Transformer]()
     stages.foreach(list.add)
@@ -65,7 +65,9 @@ object SparkNlp {
     constructor.newInstance(uid, list)
   }
 
-  /** Sets what was set there, where it is known here and differs from what the model says itself. */
+  /** Copies parameters that were set there, if they exist here and differ from the model's
+    * defaults.
+    */
   private def withParams[T <: Transformer](stage: T, metadata: JsonNode): T = {
     val given = metadata.path("paramMap").fields()
     while (given.hasNext) {

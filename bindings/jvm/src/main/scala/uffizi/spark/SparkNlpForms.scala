@@ -5,17 +5,19 @@ import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
 
 import uffizi.Answer
 
-/** Parsed answers in the forms that Spark NLP gives them. Numbers and labels are ours: Spark NLP
-  * parses some answers wrong.
+/** Parsed answers in Spark NLP's formats. Numbers and labels are ours: Spark NLP parses some
+  * answers incorrectly.
   */
 private[spark] object SparkNlpForms {
-  /** Asked by Spark NLP where a row has no text. It is no task there, so its answer is a text. */
+  /** The prompt that Spark NLP uses for rows without text. It is not a task there, so its answer is
+    * text.
+    */
   val EmptyText = "<s>Locate the objects with category name in the image.</s>"
   val EmptyPrompt = "Locate the objects with category name in the image."
   private val Grounding = "<CAPTION_TO_PHRASE_GROUNDING>"
   private val mapper = new ObjectMapper()
 
-  /** One thing that was found. `parts` are lists of numbers, of which a box or quad has one. */
+  /** A region. `parts` are lists of numbers; a box or quad has one. */
   private case class Instance(label: String, parts: Seq[Array[Float]])
 
   private def regions(answer: Answer): Seq[Instance] = answer.labels.indices.map { i =>
@@ -23,7 +25,7 @@ private[spark] object SparkNlpForms {
     Instance(answer.labels()(i), shapes)
   }
 
-  /** Boxes of one phrase, which follow each other, are one thing in grounding. */
+  /** In grounding, consecutive boxes of one phrase are one item. */
   private def byPhrase(found: Seq[Instance]): Seq[Instance] =
     found.foldLeft(List.empty[Instance]) {
       case (last :: before, next) if last.label == next.label =>
@@ -31,7 +33,9 @@ private[spark] object SparkNlpForms {
       case (all, next) => next :: all
     }.reverse
 
-  /** `florence2_postprocessed_raw`, and `florence2_postprocessed`, which is how Scala shows it. */
+  /** `florence2_postprocessed_raw`, and `florence2_postprocessed`, which is Scala's string form of
+    * it.
+    */
   def apply(answer: Answer, text: String): (String, String) = answer.shape match {
     case Answer.Shape.TEXT => pureText(answer.answerText)
     case Answer.Shape.QUADS => shown("OCR", regions(answer), "quadBox", "text", nested = false)

@@ -12,11 +12,11 @@ private[spark] object Unloading {
     if (sc.isLocal) here else here + onExecutors(sc)
   }
 
-  /** Tasks go where Spark sends them: there are some for each core, each takes its time, and those
+  /** Spark decides where tasks run. So there are several per core, each takes some time, and
     * executors that got none get another chance.
     */
   private def onExecutors(sc: SparkContext): Int = {
-    // The driver is among them.
+    // The driver is included.
     def executors = sc.getExecutorMemoryStatus.size - 1
     val reached = scala.collection.mutable.Set.empty[String]
     var freed = 0
