@@ -186,7 +186,7 @@ def test_expect_continue(server):
 
 
 def test_openai_clients_get_their_errors(server):
-    for path in ("/v1/embeddings", "/v1/responses", "/v1/models/none", "/v1"):
+    for path in ("/v1/embeddings", "/v1/files", "/v1/models/none", "/v1"):
         response = server.client.get(path)
         assert response.status_code == 404
         if path != "/v1":
