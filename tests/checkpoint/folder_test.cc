@@ -1,4 +1,4 @@
-// Model folders, whole and broken: every fault is an Error that names the file and the tensor.
+// Valid and damaged model folders: every fault is an Error that names the file and the tensor.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

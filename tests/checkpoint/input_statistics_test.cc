@@ -1,4 +1,4 @@
-// Sums over what enters layers, against sums by hand.
+// Statistics of layer inputs, compared with sums computed by hand.
 
 #include "checkpoint/input_statistics.h"
 
@@ -20,7 +20,7 @@ std::vector<float> Rows(size_t count) {
   return rows;
 }
 
-// Prompts are few rows, and count as much as the picture's.
+// A prompt has few rows, which count as much in total as the picture's.
 TEST(InputStatistics, WeighsPromptsAgainstPictures) {
   constexpr size_t kPicture = 300, kPrompt = 12, kAll = kPicture + kPrompt;
   const std::vector<float> x = Rows(kAll);

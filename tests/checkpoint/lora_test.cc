@@ -1,5 +1,5 @@
-// Adapters that are damaged, of another model, or of a kind that cannot be merged: each is refused
-// with the file, and the tensor or key. Adapters that are right are in tests/engine/golden_test.cc.
+// Adapters that are damaged, for another model, or of a kind that cannot be merged: each is refused
+// with the file, and the tensor or key. Valid adapters are tested in tests/engine/golden_test.cc.
 
 #include "checkpoint/lora.h"
 
@@ -27,7 +27,7 @@ constexpr const char* kModule = "base_model.model.model.language_model.decoder.l
 const std::string kA = std::string(kModule) + ".lora_A.weight";
 const std::string kB = std::string(kModule) + ".lora_B.weight";
 
-// A small adapter for one layer [6, 4], to be spoiled.
+// A small adapter for one layer [6, 4], to be damaged.
 class LoraFolder : public ::testing::Test {
  protected:
   LoraFolder() { Add(kA, {2, 4}), Add(kB, {6, 2}); }
@@ -47,7 +47,7 @@ class LoraFolder : public ::testing::Test {
     return path();
   }
 
-  // What reading says, after its code.
+  // The error code and message of reading.
   std::string Read(double weight = 1) {
     Write();
     return Caught([&] { ReadLoraAdapter(path(), weight); });
@@ -217,7 +217,7 @@ TEST_F(LoraFolder, OfAnotherModel) {
   Write();
   LoraAdapters adapters;
   adapters.Add(path(), 1);
-  // A model with nothing but one layer, of another shape.
+  // A model with a single layer of another shape.
   const testing::TemporaryFolder model;
   std::vector<float> layer(30, 1.0f);
   const TensorView view{

@@ -1,4 +1,4 @@
-// Packed weights: what compressed-tensors wrote, what we write, and damage.
+// Packed weights: those written by compressed-tensors, those that we write, and damaged ones.
 
 #include "checkpoint/pack_quantized.h"
 
@@ -28,7 +28,7 @@ const fs::path kGolden = fs::path(UFFIZI_TEST_DATA) / "quant";
 
 std::string Layer(size_t i) { return "layer" + std::to_string(i) + ".weight"; }
 
-// What compressed-tensors unpacks, by tests/golden/make_pack.py.
+// The result of compressed-tensors' unpacking, from tests/golden/make_pack.py.
 TEST(PackQuantized, ReadsWhatCompressedTensorsWrote) {
   const Checkpoint checkpoint = Checkpoint::Open(kGolden);
   const WeightReader reader(checkpoint);
@@ -49,7 +49,7 @@ TEST(PackQuantized, ReadsWhatCompressedTensorsWrote) {
   EXPECT_EQ(layers, 7u);
 }
 
-// What we pack from the matrices that we read is byte for byte what compressed-tensors packed.
+// Packing the matrices that we read gives the same bytes as compressed-tensors.
 TEST(PackQuantized, WritesWhatCompressedTensorsWrites) {
   const Checkpoint checkpoint = Checkpoint::Open(kGolden);
   for (size_t i = 0; i < 7; ++i) {

@@ -1,5 +1,5 @@
-// Smoothing: what is estimated about activations, which factors follow, and that no layer is left
-// out. That outliers no longer hurt is shown in tests/system/outliers.
+// Smoothing: the estimates of activations, the resulting factors, and that no layer is left out.
+// tests/system/outliers shows that outliers no longer do harm.
 
 #include "checkpoint/smoothing.h"
 
@@ -69,7 +69,7 @@ TEST(ColumnMoments, OfAMixtureAreThoseOfAllItsColumns) {
 
 constexpr size_t kColumns = 128, kRows = 40;
 
-// Normal activations and weights, of which columns can be made outliers.
+// Normally distributed activations and weights, in which columns can be made outliers.
 class Products {
  public:
   Products() : activations_(kColumns, 1.0f) {
@@ -98,7 +98,7 @@ class Products {
   std::vector<float> activations_, rows_;
 };
 
-// What was multiplied is divided again: the others see no difference.
+// The factors cancel: other layers see no difference.
 TEST(Factors, UndoOutliers) {
   const std::vector<float> before = Products().Choose();
   for (const float factor : {30.0f, 1000.0f}) {
@@ -151,7 +151,7 @@ ModelConfig SmallConfig() {
 }
 
 // Every matrix that activations are multiplied with is read at exactly one site. The projector's
-// input is a sum of all before it, about which little is known.
+// input is a sum over all previous layers, whose size cannot be estimated.
 TEST(SmoothingSites, ReachEveryMatrix) {
   const ModelConfig config = SmallConfig();
   std::multiset<std::string> readers;

@@ -34,7 +34,7 @@ size_t CountEntries(const fs::path& folder) {
       std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
 }
 
-// Files of this process cannot grow beyond `bytes` while it lives, as on a full disk.
+// While it lives, files of this process cannot grow beyond `bytes`, as on a full disk.
 class FileSizeLimit {
  public:
   explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
@@ -186,7 +186,7 @@ TEST_F(OwnedFilesTest, MovingOverKeepsEverythingOfOtherNames) {
 TEST_F(OwnedFilesTest, AnOwnFolderHoldsNothingElse) {
   const fs::path folder = root / "job";
   fs::create_directory(folder);
-  // Files that are called as ours would be are a person's, too, unless we have marked the folder.
+  // Files with the names of ours belong to the user, unless we have marked the folder.
   for (const char* name : {"thesis.txt", "lock", "journal.json"}) {
     WriteText(folder / name, "mine");
     EXPECT_THAT(FailureOf([&] { OwnFolder(folder, {"journal.json"}, false).Make(); }),

@@ -1,4 +1,4 @@
-// How answers are compared: against figures worked out by hand. tests/system/fidelity compares with
+// Comparison of answers, against figures computed by hand. tests/system/fidelity compares with
 // pycocotools.
 
 #include "engine/fidelity.h"
@@ -35,15 +35,15 @@ TEST(EditDistance, CountsCharactersNotBytes) {
 TEST(BoxAgreement, IsTheAreaUnderPrecisionOverRecall) {
   BoxAgreement boxes;
   EXPECT_FALSE(boxes.Ap50().has_value());
-  // The second best is wrong, of four one is not found: precision 1 up to a recall of 1/4, 3/4 up
-  // to 3/4, and none beyond. Of 101 levels 26 and 50.
+  // The second best box is wrong, and one of four is not found: precision is 1 up to a recall of
+  // 1/4, 3/4 up to 3/4, and 0 beyond. These are 26 and 50 of 101 levels.
   boxes.Add({Thing("cat", 0), Thing("cat", 100), Thing("cat", 200), Thing("cat", 300)},
             {Thing("cat", 0, 0.9f), Thing("cat", 50, 0.8f), Thing("cat", 103, 0.7f),
              Thing("cat", 200, 0.6f), Thing("cat", 304, 0.5f)});
   EXPECT_NEAR(*boxes.Ap50(), (26 + 50 * 0.75) / 101, 1e-12);
   EXPECT_EQ(boxes.truths(), 4u);
   EXPECT_EQ(boxes.found(), 5u);
-  // Another label counts as much. What nobody has is left out.
+  // Each label has equal weight. Labels without true boxes are ignored.
   boxes.Add({Thing("dog", 0)}, {Thing("dog", 0), Thing("ghost", 0)});
   EXPECT_NEAR(*boxes.Ap50(), ((26 + 50 * 0.75) / 101 + 1) / 2, 1e-12);
 }
@@ -74,8 +74,8 @@ TEST(TokenAgreement, IsTheKullbackLeiblerDivergence) {
 }
 
 TEST(TokenAgreement, CountsUnlikelyTokensTogether) {
-  // Of 1000 tokens one has half of the probability, and the rest is even: that the other model
-  // spreads the other half in another way over what is not kept is not seen.
+  // One of 1000 tokens has half of the probability, and the rest is uniform. The other model's
+  // different distribution over the tokens that are not kept does not count.
   std::vector<float> reference(1000, 0.0f), other(1000, 0.0f);
   reference[7] = other[7] = std::log(999.0f);
   other[998] = -30;

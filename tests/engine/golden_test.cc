@@ -27,14 +27,14 @@ const json& Goldens() {
   return goldens;
 }
 
-// Of folders that uffizi quantize wrote and transformers opened (make_quantized.py).
+// Folders written by uffizi quantize and opened by transformers (make_quantized.py).
 const json& QuantizedGoldens() {
   static const json goldens =
       json::parse(testing::ReadGzip(UFFIZI_TEST_DATA "/model/quantized.json.gz"));
   return goldens;
 }
 
-// What peft's merges of the adapters beside it compute (make_lora.py).
+// Models into which peft merged the adapters beside it (make_lora.py).
 const json& LoraGoldens() {
   static const json goldens =
       json::parse(testing::ReadGzip(UFFIZI_TEST_DATA "/lora/goldens.json.gz"));
@@ -143,7 +143,7 @@ void ExpectEqual(const std::shared_ptr<const Florence2>& model, const json& gold
     model->Decode({&row, 1}, logits.data(), arena);
     EXPECT_LT(RelativeError(one["logits"], logits.data(), logits.size()), tolerance);
 
-    // All searches in one batch: none may disturb another.
+    // All searches in one batch: they must not influence each other.
     DecodeBatch batch(*model, arena);
     for (const json& search : one["searches"]) {
       batch.Add(SearchConfig(search["options"]), states.data(), image_tokens + ids.size());
@@ -264,7 +264,7 @@ TEST(Lora, EqualsPeftsMerge) {
   }
 }
 
-// Adapters that were trained on Microsoft's code name its modules.
+// Adapters trained with Microsoft's code have its module names.
 TEST(Lora, NamesMayBeMicrosofts) {
   const testing::TemporaryFolder folder;
   std::vector<Checkpoint> checkpoints;
@@ -326,12 +326,12 @@ TEST(Lora, Int4IsNearTheMergedModel) {
   near("", Arithmetic::kInt4, &adapters);
   near("merged", Arithmetic::kF32, nullptr);
   near("merged", Arithmetic::kInt4, nullptr);
-  // On weights of 4 bits, what is changed is rounded anew.
+  // In a 4-bit model, changed weights are rounded again.
   near("plain", Arithmetic::kF32, &adapters);
   near("plain", Arithmetic::kInt4, &adapters);
 }
 
-// Exactly what the merged model has, but for rounding, under transformers' names.
+// The same weights as in the merged model, up to rounding, under the names of transformers.
 TEST(Lora, AQuantizedFolderKeepsHeadsAndBiases) {
   for (const json& golden : LoraGoldens()["models"]) {
     const LoraAdapters adapters = ReadAdapters(golden, UFFIZI_TEST_DATA "/lora");
@@ -358,7 +358,7 @@ TEST(Lora, AQuantizedFolderKeepsHeadsAndBiases) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, GoldenModel, ::testing::Range<size_t>(0, 7));
-// A model of base size takes a while, so it has a name to be left out by.
+// A model of base size takes a while, so it has a name by which it can be excluded.
 INSTANTIATE_TEST_SUITE_P(BaseSize, GoldenModel, ::testing::Values<size_t>(7));
 
 }  // namespace

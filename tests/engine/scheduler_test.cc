@@ -42,7 +42,7 @@ Question TaskQuestion(Task task, std::string input = "") {
   return {task, std::move(input), std::nullopt};
 }
 
-// What a session says that answers this question alone.
+// The answer of a session to this question alone.
 std::string Alone(const std::string& name, const Question& question,
                   const GenerationOptions& generation = {}) {
   Session session(Tiny());
@@ -53,7 +53,7 @@ std::string Alone(const std::string& name, const Question& question,
   return session.Run({&query, 1}).front().text;
 }
 
-// What can go wrong with the network of the model.
+// A network whose functions can fail.
 struct Flaky : Network {
   explicit Flaky(std::shared_ptr<const Network> good)
       : Network(good->config), network(std::move(good)) {}
@@ -108,7 +108,7 @@ const std::vector<Question> kQuestions = {TaskQuestion(Task::kCaption),
 
 class Answers : public testing::TestWithParam<std::tuple<int, size_t, bool, bool>> {};
 
-// Whatever joins and leaves beside it, each question gets the answer that it gets alone.
+// Each question gets the answer that it gets alone, whatever else joins and leaves the batch.
 TEST_P(Answers, AreThoseOfEachQuestionAlone) {
   const auto [workers, batch, fair, joins_late] = GetParam();
   SchedulerOptions options;
@@ -178,7 +178,7 @@ TEST(Scheduler, AFailedStepCostsOnlyWhoCausedIt) {
       EXPECT_EQ(fine.results[q].front().text, Alone("meadow.jpg", kQuestions[q]));
     }
   }
-  // A session's batch, as the C interface asks it.
+  // A session's batch, as used by the C interface.
   Session session(EngineLoader::WithNetwork(*Tiny(), flaky));
   const EncodedImage encoded = session.Encode(ReadImage(kRoot + "/samples/shop.jpg").view());
   std::vector<Query> queries;

@@ -1,4 +1,4 @@
-// Tiles: where they lie, and what becomes of answers at their seams.
+// Tiles: their positions, and how answers are merged at their seams.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -93,7 +93,7 @@ TEST(TileMerge, AThingSeenTwiceIsOne) {
   ASSERT_EQ(regions.size(), 1u);
   EXPECT_EQ(regions[0].score, 0.8f);
   EXPECT_EQ(regions[0].box.x1, 83);
-  // Another label is another thing, unless it covers the same place.
+  // Another label is another object, unless it covers the same place.
   EXPECT_EQ(
       MergeBoxes({BoxRegion("cat", {82, 10, 97, 30})}, {BoxRegion("dog", {8, 5, 30, 35})}).size(),
       2u);
@@ -172,7 +172,7 @@ TEST(TiledSession, AnswersAreThoseOfTheTilesMerged) {
   const auto query = [&](const EncodedImage& image, Task task) {
     return engine->MakeQuery(image, MakePrompt(task, "", pair.width, pair.height));
   };
-  // Captions stay with the whole picture, whatever company they have.
+  // Captions use the whole picture, whatever else is asked with them.
   const std::vector<Query> queries = {
       query(tiled, Task::kCaption), query(tiled, Task::kObjectDetection), query(tiled, Task::kOcr)};
   size_t told = 0;
@@ -191,7 +191,7 @@ TEST(TiledSession, AnswersAreThoseOfTheTilesMerged) {
   EXPECT_GT(right, static_cast<float>(scene.width));  // things of the second scene
   EXPECT_EQ(results[2].task, "<OCR>");
   EXPECT_EQ(results[2].answer.shape, AnswerShape::kText);
-  // Whoever stops a question stops all of its tiles.
+  // Stopping a question stops all of its tiles.
   const std::vector<Result> stopped =
       session.Run(std::vector<Query>{queries[1]}, [](const Progress&) { return false; });
   EXPECT_LE(stopped[0].token_ids.size(), 4u * 2);

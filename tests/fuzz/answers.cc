@@ -1,4 +1,4 @@
-// An answer of the model, read as each task reads it, and the same text as a prompt.
+// An answer of the model, parsed as each task's, and the same text as a prompt.
 
 #include <cmath>
 #include <nlohmann/json.hpp>

@@ -1,5 +1,5 @@
-// Whole artifacts and model folders with damage that a fixed seed draws: what comes of them is a
-// model, or an Error of one line; in little time and memory.
+// Artifacts and model folders with random damage from a fixed seed: the result is a model or a
+// one-line Error, with little time and memory.
 
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@
 #include "uffizi/error.h"
 #include "uffizi/models.h"
 
-// A declared size must not become memory that nothing in the file stands for.
+// A declared size must not lead to memory without corresponding data in the file.
 extern "C" const char* __asan_default_options() { return "max_allocation_size_mb=512"; }
 
 namespace uffizi {

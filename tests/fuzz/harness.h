@@ -15,15 +15,15 @@
 
 namespace uffizi::fuzz {
 
-// Says what is wrong and ends the program, which is how a fuzzer learns of a finding.
+// Prints what is wrong and aborts, which a fuzzer reports as a finding.
 inline void Require(bool good, const char* what) {
   if (good) return;
   std::fprintf(stderr, "finding: %s\n", what);
   std::abort();
 }
 
-// Whatever the input is, it may be read or refused with an Error of one line. Any other exception
-// leaves here and is a finding.
+// Every input must be either accepted or refused with a one-line Error. Any other exception
+// propagates and is a finding.
 template <typename Action>
 void Guard(const Action& action) {
   try {
@@ -40,7 +40,7 @@ inline std::string_view AsText(const uint8_t* data, size_t size) {
   return {reinterpret_cast<const char*>(data), size};
 }
 
-// Takes what stands before the next NUL, and that NUL, from the front of `input`.
+// Removes the text before the next NUL, and that NUL, from the front of `input`.
 inline std::string_view TakePart(std::string_view& input) {
   const size_t end = input.find('\0');
   const std::string_view part = input.substr(0, end);
@@ -48,7 +48,7 @@ inline std::string_view TakePart(std::string_view& input) {
   return part;
 }
 
-// One folder for all inputs of a process, below TMPDIR, gone when the process ends.
+// A folder for all inputs of a process, below TMPDIR, which is removed when the process ends.
 inline const std::filesystem::path& Scratch() {
   struct Folder {
     Folder() {
@@ -74,7 +74,7 @@ inline std::filesystem::path WriteScratch(const char* name, std::string_view con
 
 }  // namespace uffizi::fuzz
 
-// What each harness defines: libFuzzer calls it with inputs that it makes up, replay.cc with files.
+// Each harness defines this: libFuzzer calls it with generated inputs, replay.cc with files.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 #endif  // UFFIZI_TESTS_FUZZ_HARNESS_H_

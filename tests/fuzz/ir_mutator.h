@@ -7,8 +7,9 @@
 
 namespace uffizi::fuzz {
 
-// A graph's XML with one to four changes that leave it XML: numbers become extreme, edges are led
-// elsewhere, layers change their kind, are dropped or come twice. What is not XML stays.
+// Changes a graph's XML in one to four places such that it stays XML: numbers become extreme, edges
+// are redirected, layers change their type, are dropped or duplicated. Input that is not XML is not
+// changed.
 std::string MutateIr(std::string_view xml, std::mt19937& random);
 
 }  // namespace uffizi::fuzz

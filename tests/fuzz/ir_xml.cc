@@ -1,4 +1,4 @@
-// A graph: a letter for the part of the model that it is to be, the XML, a NUL, and the .bin.
+// A graph: a letter for the part of the model, the XML, a NUL, and the .bin.
 
 #include "fuzz/harness.h"
 #include "import/layer_matcher.h"

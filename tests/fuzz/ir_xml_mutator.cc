@@ -1,4 +1,4 @@
-// How libFuzzer changes graphs: every other time so that they stay graphs.
+// The mutator for graphs: every other mutation keeps them valid XML.
 
 #include <algorithm>
 #include <cstring>

@@ -1,4 +1,4 @@
-// A picture of any format. Small limits: what is refused in time needs no memory.
+// A picture of any format. With small limits: pictures that are refused early need no memory.
 
 #include <span>
 
@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   DecodeOptions options;
   options.max_pixels = 1 << 20;
   fuzz::Guard([&] {
-    // TGA has no mark: its name must say it.
+    // TGA has no signature: its name must say it.
     const PageInfo pages = InspectPages(std::span(data, size), "picture.tga", options);
     fuzz::Require(pages.count > 0, "a number of pages");
     options.page = pages.count > 1 ? 1 : 0;

@@ -8,7 +8,7 @@
 
 namespace fs = std::filesystem;
 
-// What the fuzzers are held to: no single allocation of gigabytes.
+// The fuzzers' memory limit: no single allocation of gigabytes.
 extern "C" const char* __asan_default_options() { return "max_allocation_size_mb=2048"; }
 
 int main(int argc, char** argv) {

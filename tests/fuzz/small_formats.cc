@@ -1,5 +1,5 @@
-// The readers of pictures that are our own, or stand on stb_image, each by itself: the first byte
-// says which, so that no mark at a file's start is needed to reach them.
+// Picture decoders that are our own or use stb_image, each tested separately: the first byte
+// selects one, so that no signature is needed to reach it.
 
 #include <iterator>
 #include <span>

@@ -1,4 +1,4 @@
-// A zip: nothing outside the folder, nothing over the limit.
+// A zip: nothing is written outside the folder or beyond the limit.
 
 #include "fuzz/harness.h"
 #include "import/zip_archive.h"

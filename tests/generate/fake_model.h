@@ -49,7 +49,7 @@ struct FakeModel {
   static uint64_t Square(uint64_t u) { return (u * u) >> 24; }  // of 24-bit fractions
 };
 
-// Runs a search on the fake model as an engine would: a row's past is what `parent` says it is.
+// Runs a search on the fake model like an engine: `parent` determines a row's past.
 class FakeEngine {
  public:
   explicit FakeEngine(const FakeModel& model) : model_(model) {}

@@ -1,4 +1,4 @@
-// Searches against what transformers' generate() answered; see tests/golden/make_generate.py.
+// Searches compared with transformers' generate(); see tests/golden/make_generate.py.
 
 #include "generate/search.h"
 
@@ -173,7 +173,7 @@ TEST(Search, TruncatedMeansTheLimitAndNotTheModelEndedIt) {
     model.end_bias = 40;  // at once
     EXPECT_FALSE(answer().truncated);
     EXPECT_EQ(answer().ids, std::vector<int>{2});
-    // In the very last place, but of its own accord.
+    // At the last position, but by the model's own choice.
     config.forced_eos_token_id.reset();
     config.min_length = 5;
     EXPECT_FALSE(answer().truncated);

@@ -1,4 +1,4 @@
-// What a stranger's file may cost, and how decoding is stopped.
+// Limits for untrusted files, and cancellation of decoding.
 #include <gtest/gtest.h>
 #include <zlib.h>
 

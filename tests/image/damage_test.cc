@@ -19,7 +19,7 @@ struct Tally {
   int total() const { return pictures + errors; }
 };
 
-// Anything but a picture that fits its pixels, or an Error of one line naming the file, fails here.
+// Fails unless the result is a consistent picture, or a one-line Error that names the file.
 void Decode(const std::string& content, const std::string& what, Tally& tally) {
   DecodeOptions options;
   options.max_pixels = 4'000'000;
@@ -56,8 +56,8 @@ TEST(Damage, TruncatedFiles) {
     }
   }
   EXPECT_GE(tally.total(), 500);
-  // What lacks a tenth of its bytes or more is refused, except where nothing that a picture needs
-  // stands at the end (the second picture of an animation or of a TIFF).
+  // A file that lacks a tenth of its bytes or more is refused, unless its end contains nothing that
+  // the picture needs (the second picture of an animation or TIFF).
   EXPECT_GE(tally.errors, tally.total() * 9 / 10);
 }
 
@@ -80,7 +80,7 @@ TEST(Damage, FlippedBits) {
     const std::string good = ReadFile(ImageFile(file));
     for (int i = 0; i < 40; ++i) {
       std::string bad = good;
-      // Half of the damage goes to the headers, where it does most harm.
+      // Half of the damage is in the headers, where it has the most effect.
       const size_t reach = i % 2 == 0 ? bad.size() : std::min<size_t>(bad.size(), 200);
       for (int flips = 1 + i % 5; flips > 0; --flips) {
         bad[random() % reach] ^= static_cast<char>(1u << random() % 8);

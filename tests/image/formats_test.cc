@@ -1,4 +1,4 @@
-// Every kind of picture against Pillow and its plugins; see tests/golden/make_formats.py.
+// Every picture format compared with Pillow and its plugins; see tests/golden/make_formats.py.
 #include <gtest/gtest.h>
 
 #include <cmath>

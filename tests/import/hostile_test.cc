@@ -1,4 +1,4 @@
-// Artifacts made to harm: whatever is in the files, the answer is a model or an Error.
+// Malicious artifacts: whatever is in the files, the result is a model or an Error.
 
 #include "import/hostile.h"
 
@@ -51,7 +51,7 @@ TEST(HostileJson, DoesNotNestWithoutEnd) {
               HasSubstr("the header is not a JSON object"));
 }
 
-// What each part of an import makes of changed bytes.
+// Runs each part of an import on changed bytes.
 class Mutation : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -262,7 +262,7 @@ TEST_F(Graph, CyclesAndLooseEndsAreRefused) {
   EXPECT_THAT(Open("<layer", ""), HasSubstr("is not XML"));
 }
 
-// Entities would multiply, were they read; elements may nest as deep as they like.
+// Entities would expand exponentially if they were read; elements may be nested arbitrarily deep.
 TEST_F(Graph, XmlDoesNotMultiply) {
   Open("", "");
   std::string entities = "<!ENTITY a0 'aaaaaaaaaa'>";
@@ -294,7 +294,7 @@ TEST_F(Graph, DeclaredShapesCostNothing) {
   }
 }
 
-// Each layer of constants would double the memory, were there no limit.
+// Each layer of constants would double the memory without a limit.
 TEST_F(Graph, ConstantsDoNotMultiply) {
   std::string layers = Table("element_type='f32' shape='4,4' offset='0' size='64'"), edges;
   int last = 1;

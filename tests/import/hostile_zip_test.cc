@@ -1,5 +1,5 @@
-// Zips made to harm: nothing is written outside the folder, and no more than an archive of its size
-// may hold.
+// Malicious zips: nothing is written outside the folder, and no more than is allowed for an archive
+// of that size.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -84,7 +84,7 @@ TEST(HostileZip, BombsAreRefused) {
   WriteZip(file, {{"zeros", std::string(80 << 20, '\0')}});
   EXPECT_THAT(MessageOf([&] { Unzip(file, folder.path() / "out"); }),
               HasSubstr("unpacks to far more"));
-  // The same with a declared size that lies, in the member's header and in the directory.
+  // The same with a wrong declared size, in the member's header and in the directory.
   std::string bytes = ReadBytes(file);
   const uint32_t size = 80 << 20;
   uint32_t lie = 100;

@@ -1,4 +1,4 @@
-// A Spark NLP artifact against what OpenVINO computes with it (tests/data/models/README.md).
+// A Spark NLP artifact, compared with OpenVINO's results (tests/data/models/README.md).
 
 #include <gtest/gtest.h>
 
@@ -222,7 +222,7 @@ INSTANTIATE_TEST_SUITE_P(Microsoft, SharedSet, ::testing::Values("C", "D", "D at
                            return name;
                          });
 
-// Sizes come from the graphs alone: a Spark NLP artifact has no config.json.
+// Sizes come from the graphs alone, since a Spark NLP artifact has no config.json.
 TEST_F(Imported, RecoversEverySize) {
   const ModelConfig config = LoadModelConfig(model());
   ASSERT_EQ(config.vision.stages.size(), 4u);
@@ -251,7 +251,7 @@ TEST_F(Imported, RecoversEverySize) {
   EXPECT_EQ(config.generation.num_beams, 3);
 }
 
-// The folder of the exported models gives the same, whatever its layers are called.
+// The folder of the exported models gives the same result, whatever its layers are called.
 TEST_F(Imported, NamesOfLayersDoNotMatter) {
   const testing::TemporaryFolder folder;
   testing::UnpackGraphs(folder.path());

@@ -1,5 +1,5 @@
-// GPTQ against the textbook: Algorithm 1 of arXiv 2210.17323, in double, column by column over the
-// inverse of the damped products.
+// GPTQ compared with the paper's algorithm: Algorithm 1 of arXiv 2210.17323, in double, column by
+// column over the inverse of the damped products.
 
 #include "kernels/gptq.h"
 
@@ -15,8 +15,8 @@ namespace {
 
 using Matrix = std::vector<std::vector<double>>;
 
-// The mean of x x^T over inputs whose columns hang together. Their sizes fall, so that the order
-// of columns is the natural one.
+// The mean of x x^T over inputs with correlated columns. Their sizes decrease, so that columns are
+// processed in their natural order.
 std::vector<float> CorrelatedProducts(size_t columns, unsigned seed) {
   std::mt19937 random(seed);
   std::normal_distribution<float> normal;
@@ -82,7 +82,7 @@ Matrix UpperCholesky(const Matrix& a) {
   return u;
 }
 
-// The values that a row becomes.
+// The rounded values of a row.
 std::vector<double> Textbook(const float* row, const float* scales, size_t group,
                              const Matrix& upper) {
   const size_t n = upper.size();
@@ -126,7 +126,7 @@ TEST(Gptq, IsTheTextbooks) {
   EXPECT_LE(different, kRows * kColumns / 100);
 }
 
-// Of inputs that do not hang together nothing can be made up for.
+// With uncorrelated inputs, nothing can be compensated.
 TEST(Gptq, RoundsToNearestWhereColumnsAreIndependent) {
   constexpr size_t kRows = 5, kColumns = 128;
   const std::vector<float> w = RandomWeights(kRows * kColumns, 3);
@@ -145,7 +145,7 @@ TEST(Gptq, LosesLessOfOutputs) {
   constexpr size_t kRows = 40, kColumns = 320;  // no multiple of its blocks
   const std::vector<float> w = RandomWeights(kRows * kColumns, 4);
   std::vector<float> products = CorrelatedProducts(kColumns, 5);
-  // Fewer inputs than columns, and columns into which nothing enters: there is no inverse.
+  // Fewer inputs than columns, and columns without input: the matrix is singular.
   for (size_t c = 0; c < kColumns; ++c) {
     products[c * kColumns + c] -= 2.0f * static_cast<float>(kColumns - c);
     products[3 * kColumns + c] = products[c * kColumns + 3] = 0;

@@ -1,4 +1,4 @@
-// Each kernel against its scalar twin, over odd sizes.
+// Each kernel compared with its scalar twin, over odd sizes.
 
 #include "kernels/kernels.h"
 
@@ -224,7 +224,7 @@ TEST(Kernels, CrossAttention) {
   }
 }
 
-// Keys far from zero, as a bias makes them, lose nothing of the 8 bits to it.
+// A large mean of the keys, such as from a bias, does not cost precision.
 TEST(Kernels, CrossKeysInEightBitsAreNear) {
   const size_t tokens = 130, heads = 2, dim = 64, width = heads * dim;
   auto k = RandomValues(tokens * width, 1);

@@ -1,4 +1,4 @@
-// How products are cut for threads: computed from the partition, no clock.
+// How products are split among threads: computed from the partition, without timing.
 
 #include "kernels/partition.h"
 
@@ -74,7 +74,7 @@ TEST(Partition, NoThreadWaitsLong) {
                                  overhead};
         const Partition cut(shape, threads);
         const double waiting = 1 - 1 / Makespan(shape, cut, threads);
-        // Tiles are coarser: the text encoder of base is hard to share among 64 threads.
+        // AMX tiles are coarser: base's text encoder is hard to split among 64 threads.
         EXPECT_LE(waiting, tiles && threads > 60 ? 0.105 : 0.10)
             << product.rows << " rows, " << product.n << " columns, mr " << mr << ", " << threads
             << " threads: " << cut.runs() << " runs";

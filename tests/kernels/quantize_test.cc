@@ -1,4 +1,4 @@
-// Quantization against plain arithmetic in double, over sizes, ranges and widths.
+// Quantization compared with plain arithmetic in double, over sizes, ranges and bits.
 
 #include "kernels/quantize.h"
 
@@ -42,8 +42,8 @@ Weights Values(const QuantizedMatrix& matrix) {
   return out;
 }
 
-// Every value to the nearest on the grid that spans its group: what everybody can do. Scales are
-// rounded as the file stores them.
+// Plain rounding: every value to the nearest on the grid that spans its group. Scales are rounded
+// to the stored type.
 Weights RoundToNearest(const Weights& w, const QuantizeOptions& options, size_t group) {
   const double steps = (1 << options.bits) - 1;
   Weights out(w.size());
@@ -108,8 +108,8 @@ TEST_P(QuantizeCases, FreeScalesAreNeverWorseThanRoundToNearest) {
   }
 }
 
-// Scales that are small integers times one of the row cost a few percent of the squared error
-// beside free ones.
+// Scales that are small integers times one per row increase the squared error by a few percent
+// compared with free scales.
 TEST_P(QuantizeCases, FactorsCostLittle) {
   const size_t rows = 24, columns = 1024;
   Weights heavy_tails = Normal(rows * columns, 0.02f, 2);

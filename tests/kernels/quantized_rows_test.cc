@@ -1,4 +1,4 @@
-// Rows that are quantized on their way into a product or out of it, against their scalar twins.
+// Rows that are quantized as input or output of a product, compared with scalar twins.
 
 #include "kernels/quantized_cases.h"
 
@@ -80,7 +80,7 @@ TEST(Quantized, NormalizedRows) {
   }
 }
 
-// Whoever writes codes shifts and scales columns first, if that is asked for.
+// All kernels that write codes apply the requested shift and scale of columns first.
 TEST(Quantized, TransformedColumns) {
   const size_t rows = 5, columns = 192;
   const auto x = RandomValues(rows * columns, 1), shift = RandomValues(columns, 2),

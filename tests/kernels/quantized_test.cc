@@ -1,4 +1,4 @@
-// The quantized kernels against their scalar twins, over odd sizes.
+// The quantized kernels compared with their scalar twins, over odd sizes.
 
 #include "kernels/quantized_cases.h"
 
@@ -66,7 +66,7 @@ TEST(Quantized, FactorsEqualTheTwin) {
   }
 }
 
-// Scales that are no such integers, or codes that the kernels for them cannot take.
+// Scales that are not such multiples, or codes that their kernels do not support.
 TEST(Quantized, OtherScalesStayAsTheyAre) {
   EXPECT_FALSE(PackedMatrix(RandomMatrix(64, 256, 8, 64, true)).has_factors());
   EXPECT_FALSE(PackedMatrix(RandomMatrix(64, 256, 4, 64, false)).has_factors());

@@ -1,5 +1,5 @@
-// The OpenVINO engine on a Spark NLP artifact: against what OpenVINO's own Python interface made of
-// it (tests/data/models/README.md), and against the native engine in float32.
+// The OpenVINO engine on a Spark NLP artifact, compared with OpenVINO's own Python API
+// (tests/data/models/README.md) and with the native engine in float32.
 
 #include <gtest/gtest.h>
 
@@ -166,7 +166,7 @@ std::map<std::string, double> ThreadSeconds() {
   return seconds;
 }
 
-// By who does the work, which does not depend on what else the machine is busy with.
+// Measured by which threads do the work, which does not depend on the machine's load.
 TEST_F(OpenVino, UsesAsManyThreadsAsAsked) {
   // The share of the work on a picture that the busiest thread does.
   const auto busiest = [](int threads) {
@@ -256,7 +256,7 @@ TEST_F(OpenVino, RunsGraphsThatTheNativeEngineDoesNotUnderstand) {
   EXPECT_EQ(odd.engine().info().vocab_size, openvino_->info().vocab_size);
 }
 
-// A graph that is not what its name says costs an error that names it.
+// A graph that does not match its name gives an error that names it.
 TEST_F(OpenVino, NamesTheGraphThatDoesNotFit) {
   const testing::TemporaryFolder folder;
   testing::UnpackGraphs(folder.path());

@@ -1,4 +1,4 @@
-"""What a person reads where the native part cannot be loaded."""
+"""The messages when the native module cannot be loaded."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""What a package with threads of its own owes the process it lives in."""
+"""Requirements on a package that has threads of its own."""
 
 import multiprocessing
 import os
