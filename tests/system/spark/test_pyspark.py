@@ -1,4 +1,4 @@
-"""The stages from Python: the seed's snippet, parameters, saving and loading."""
+"""The stages from Python: the snippet in Spark NLP's documentation, parameters, saving and loading."""
 
 import contextlib
 import io

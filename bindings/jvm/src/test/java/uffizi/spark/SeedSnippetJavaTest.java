@@ -12,7 +12,7 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
 import org.junit.jupiter.api.Test;
 
-/** The Java twin of the seed's Scala snippet. */
+/** The Java version of the Scala snippet in Spark NLP's documentation. */
 class SeedSnippetJavaTest {
   @Test
   void runs() {

@@ -6,7 +6,7 @@ import java.nio.file.{Files, Path}
 import org.junit.jupiter.api.Assertions._
 import org.junit.jupiter.api.Test
 
-/** The seed's Scala snippet, as it is printed but for the imports and the path. */
+/** The Scala snippet in Spark NLP's documentation, unchanged except for the imports and the path. */
 class SeedSnippetTest {
   private val seed = SparkFixture.source.resolve("bindings/jvm/src/test/resources/seed")
 
@@ -59,7 +59,7 @@ class SeedSnippetTest {
     // end
   }
 
-  /** What runs above is the seed's text: only imports, and the path it asks to replace, differ. */
+  /** The code above is Spark NLP's text: only imports, and the path it asks to replace, differ. */
   @Test def isTheSeedsText(): Unit = {
     val file = SparkFixture.source.resolve(
       "bindings/jvm/src/test/scala/uffizi/spark/SeedSnippetTest.scala")
