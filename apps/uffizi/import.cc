@@ -64,7 +64,9 @@ void PrintReport(const ImportReport& report, const ImportArguments& arguments) {
     fmt::print("; {} quantized to {} bits, error {:.2f} %, at most {:.2f} %{}", quantized,
                arguments.options.bits, 100 * std::sqrt(squares / static_cast<double>(quantized)),
                100 * worst,
-               arguments.calibrate.empty() ? "" : ", weighted by what the pictures put in");
+               arguments.calibrate.empty() ? ""
+                                           : ", weighted by the inputs measured on the "
+                                             "pictures");
   }
   fmt::print("\n{:.1f} MB before, {:.1f} MB after: {}\n", Megabytes(report.bytes_before),
              Megabytes(report.bytes_after), arguments.out);
@@ -130,26 +132,27 @@ int RunImport(ImportArguments arguments) {
 Command AddImport(CLI::App& app) {
   auto arguments = std::make_shared<ImportArguments>();
   CLI::App* command = app.add_subcommand(
-      "import", "Turn a Spark NLP or OpenVINO Florence-2 artifact into a model folder");
+      "import", "Convert a Spark NLP or OpenVINO artifact of Florence-2 to a model folder");
   command
       ->add_option("SOURCE", arguments->source,
                    "Spark NLP artifact (zip or folder), or folder of the five IR models")
       ->required();
-  command->add_option("OUT", arguments->out, "Folder to make")->required();
+  command->add_option("OUT", arguments->out, "Folder to write")->required();
   command
       ->add_option("--bits", arguments->options.bits,
-                   "Of linear layers that SOURCE stores wider: 4, 8, or 16 to round nothing. Those "
-                   "of 4 bits keep their values")
+                   "Bits for linear layers that SOURCE stores in more: 4, 8, or 16 to round "
+                   "nothing. 4-bit layers keep their values")
       ->check(CLI::IsMember({4, 8, 16}))
       ->capture_default_str();
   command->add_option("--calibrate", arguments->calibrate,
-                      "Pictures, or folders of them: errors count by what these put into a layer");
-  command->add_flag("--json", arguments->json, "The report as one JSON object");
-  command->add_flag("--quiet", arguments->quiet, "No progress on standard error");
+                      "Pictures or folders of pictures, on which layer inputs are measured to "
+                      "weight the errors");
+  command->add_flag("--json", arguments->json, "Print the report as one JSON object");
+  command->add_flag("--quiet", arguments->quiet, "Do not show progress on standard error");
   command->footer(
-      "Every command that takes a model takes SOURCE, too, and imports it into the cache: in 4 "
-      "bits, "
-      "or\nas it is for --compute f32. transformers opens the folder (docs/quantization.md).\n"
+      "Every command that takes a model also takes SOURCE, and imports it into the cache: in 4 "
+      "bits, or\n"
+      "unquantized for --compute f32. transformers can open the folder (docs/quantization.md).\n"
       "Examples:\n"
       "  uffizi import florence_2_large_int4_en_5.5.1_3.0_1748317523815.zip large-int4\n"
       "  uffizi import path/to/ir base --bits 16");
