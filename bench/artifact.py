@@ -1,9 +1,9 @@
-"""Exports a float Hugging Face folder as Spark NLP has Florence-2: five OpenVINO graphs with 4-bit weights (nncf)
-and assets/. `uffizi import` takes that folder, and so does `--engine openvino`.
+"""Exports a float Hugging Face folder in Spark NLP's form of Florence-2: five OpenVINO graphs with 4-bit
+weights (nncf) and assets/. `uffizi import` takes that folder, and so does `--engine openvino`.
 
     python artifact.py MODEL_FOLDER ARTIFACT_FOLDER [--f16]
 
---f16: weights in half precision throughout, as the exporters write them that compress nothing.
+--f16: weights in half precision throughout, as written by exporters that do not compress.
 """
 
 import json
@@ -40,7 +40,7 @@ class Merger(torch.nn.Module):
 
 
 class Bart(torch.nn.Module):
-    """What encoder and decoder share."""
+    """The layers that encoder and decoder share."""
 
     def __init__(self, stack, heads):
         super().__init__()

@@ -111,7 +111,7 @@ def make_artifact(build: pathlib.Path, work: pathlib.Path) -> pathlib.Path:
 
 
 def measure_uffizi(build, model, pictures, threads, *engine) -> dict:
-    """Of the second of two pictures: the peer, too, has answered once before its clock starts."""
+    """Times of the second of two pictures, since the peer has also answered once before it is timed."""
     command = [
         build / "bin" / "uffizi",
         "annotate",
@@ -150,7 +150,7 @@ def measure_uffizi(build, model, pictures, threads, *engine) -> dict:
         "encoder": timings["text_encoder"],
         "token": timings["decoder"] / len(answer["token_ids"]),
         "picture": timings["total"],
-        # Tasks on one picture are decoded together: each tells the time of all.
+        # Tasks on one picture are decoded together: each reports the time of all.
         "three": sum(t["total"] - t["decoder"] for t in three) + max(t["decoder"] for t in three),
         "peak_gb": peak,
         "load": load,
@@ -203,7 +203,7 @@ def token_bytes() -> float:
 
 
 def measure_limit(build, threads) -> dict:
-    """Operations and bytes a second that the instructions and the memory allow at this minute."""
+    """Operations and bytes per second that the instructions and the memory allow at this moment."""
     limit = json.loads(run([build / "bin" / "product_share", "--limit", threads])[0])
     return {
         "operations": limit["limit_gop_s"] * 1e9,
@@ -279,7 +279,7 @@ def main() -> None:
         return statistics.median(r[key] for r in rounds)
 
     def share(name, rounds, key):
-        """Of what the instructions, or for a token the memory, allowed in the same rounds."""
+        """The share of what the instructions, or for a token the memory, allowed in the same rounds."""
         if name == "decoder, a token":
             shares = [token_bytes() / r[key] / limit["bytes"] for r, limit in zip(rounds, limits)]
         elif name in operations():

@@ -1,4 +1,4 @@
-"""What Uffizi is measured against: the same network in OpenVINO (INT4 by nncf), and one 4-bit
+"""The engines that Uffizi is compared with: the same network in OpenVINO (INT4 by nncf), and one 4-bit
 matrix product in ONNX Runtime.
 
     python peers.py export MODEL_FOLDER IR_FOLDER          # float Hugging Face folder to INT4 IR
@@ -7,7 +7,7 @@ matrix product in ONNX Runtime.
     python peers.py torch MODEL_FOLDER --threads N         # in bfloat16
     python peers.py onnxruntime --threads N
 
-The decoder of the export is as good as OpenVINO has it: stateful self-attention cache,
+The exported decoder uses OpenVINO's best form: stateful self-attention cache,
 cross-attention keys and values computed once a picture and not once a token.
 """
 
@@ -27,7 +27,7 @@ GEMM_ROWS, GEMM_COLUMNS, GEMM_DEPTH, GEMM_GROUP = 2304, 4096, 1024, 64
 
 def export(model_folder: pathlib.Path, out: pathlib.Path, int8: bool = False) -> None:
     """Writes vision.xml, encoder.xml, cross.xml and decoder.xml, all with INT4 weights. With `int8`, what runs once
-    a picture takes INT8 weights and activations; the decoder, which waits for its weights, stays at INT4."""
+    a picture takes INT8 weights and activations; the decoder, which is memory-bound, stays at INT4."""
     import nncf
     import openvino as ov
     import torch

@@ -1,4 +1,4 @@
-"""What a picture costs inside Spark, beside the bare OpenVINO loop: Florence-2-large's sizes, <OD>, 50
+"""Compares the time per picture inside Spark with a bare OpenVINO loop: Florence-2-large's sizes, <OD>, 50
 tokens, greedy, batch 1, the same threads. After `./run bench` made its models and `./run jar` the jar:
 
     PYTHONPATH=bindings/python/src build/spark-env/bin/python bench/spark.py

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Many tiny pictures through a cluster of this machine's processes, while things go wrong.
+"""Runs many tiny pictures through a local cluster of processes with failures.
 
-A driver and two executors (local-cluster) with speculation and dynamic allocation. One executor is stopped and
-let go on again and again, so that it is slow; another is killed at a third of the way. Afterwards every row must be
-there once with the answer that its picture gives alone, and the memory of all processes must not have
+A driver and two executors (local-cluster) with speculation and dynamic allocation. One executor is repeatedly
+suspended, so that it is slow; another is killed after a third of the run. Afterwards every row must be there
+once with the answer that its picture gives alone, and the memory of all processes must not have
 grown from the first fifth to the last. Memory is what the operating system says a process holds
 (RSS), and of the Java heap what is in use after collections (jstat).
 
@@ -162,7 +162,7 @@ def frame(spark, pictures: int, partitions: int):
 
 
 def growth(samples: list[dict], name: str, part: int) -> float:
-    """Megabytes by which the last fifth of the way lies over the second fifth, at their medians."""
+    """Growth in megabytes from the median of the second fifth of the run to that of the last fifth."""
     ours = [s for s in samples if name in s and s["share"] > 0]
     if len(ours) < 10:
         return 0.0

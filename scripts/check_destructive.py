@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks that only one part of the program creates, replaces, truncates, links and removes files.
 
-src/core/owned_files.cc and owned_folders.cc never take a name at which a person's file stands, and
-remove nothing that they did not make. Everything else in src/, apps/ and bindings/ calls them. Java
+src/core/owned_files.cc and owned_folders.cc never replace a person's file, and remove nothing that they did
+not make. Everything else in src/, apps/ and bindings/ calls them. Java
 and Scala cannot: the few files below may touch what they have just made in a folder of temporary
 files.
 

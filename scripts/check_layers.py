@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that the folders of src/ depend on each other only as their CMakeLists.txt declare.
 
-- A layer stands only on layers that src/CMakeLists.txt adds before it.
+- A layer depends only on layers that src/CMakeLists.txt adds before it.
 - A file includes headers of its own layer, and public headers (HEADERS) of the layers that its own
   layer names (DEPS). Programs and bindings include public headers only.
 - No two files define a type of one name in one namespace: linked into one program they would be

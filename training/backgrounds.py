@@ -1,4 +1,4 @@
-"""What lies behind the things of a scene: plain colours, gradients, patterns, noise, photographs."""
+"""Backgrounds of scenes: plain colours, gradients, patterns, noise, photographs."""
 
 import random
 from functools import lru_cache
@@ -102,7 +102,7 @@ def _pattern(
 
 
 def _clutter(rng: random.Random, picture: Image.Image, base: tuple[int, ...]) -> None:
-    """Faint shapes that are nothing in particular."""
+    """Faint abstract shapes."""
     draw = ImageDraw.Draw(picture)
     for _ in range(rng.randint(2, 6)):
         x, y = rng.randint(0, picture.width), rng.randint(0, picture.height)

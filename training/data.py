@@ -53,7 +53,8 @@ class Example:
 
 @dataclass
 class Questions:
-    """Questions of like length. owner: [n], the picture of each; prompts, answers: [n, length] padded ids."""
+    """Questions of similar length. owner: [n], the picture of each; prompts, answers: [n, length] padded
+    ids."""
 
     owner: Tensor
     prompts: Tensor
@@ -113,7 +114,7 @@ class Plan:
 
 
 def draw_tasks(scene: Scene, rng: random.Random, plan: Plan) -> list[str]:
-    """Different tasks for one picture, the weighty ones more often."""
+    """Different tasks for one picture, sampled by weight."""
     weights = {task: TASK_WEIGHTS[task] for task in possible_tasks(scene)}
     if scene.signs:
         for task in READING_TASKS:

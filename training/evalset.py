@@ -24,13 +24,13 @@ SOURCES = (
 
 
 def held_out_scene(studio: Studio, name: str) -> tuple[Scene, random.Random]:
-    """A scene that training never draws: its numbers start from other words than training's do."""
+    """A scene that training never draws: its random numbers have other seeds than training's."""
     rng = random.Random(f"held out {name}")
     return studio.scene(rng, EVAL_LIMITS), rng
 
 
 def truth_of(scene: Scene, rng: random.Random) -> dict:
-    """All that the metrics compare with. Boxes in pixels; masks as COCO run lengths."""
+    """The ground truth for the metrics. Boxes in pixels; masks as COCO run lengths."""
     things = []
     for thing in scene.things:
         mask = coco_mask.encode(np.asfortranarray(thing.mask.astype(np.uint8)))

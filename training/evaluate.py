@@ -1,5 +1,5 @@
-"""Measure a model by the answers of the `uffizi` command on held-out scenes: in the drawing styles that training showed,
-and in the one that it never did."""
+"""Measure a model by the answers of the `uffizi` command on held-out scenes: in the drawing styles used in
+training, and in the one that was not."""
 
 import argparse
 import json

@@ -1,5 +1,6 @@
-"""Measure what tiles bring: pictures of four times a scene's side, each sixteen held-out scenes, asked with and without
-`--tiles`. Recall of things (IoU 0.5 and the right name), words read, and false boxes for each scene's area."""
+"""Measure the effect of tiles: pictures of four times a scene's side, each sixteen held-out scenes, asked
+with and without `--tiles`. Recall of things (IoU 0.5 and the right name), words read, and false boxes for
+each scene's area."""
 
 import argparse
 import json

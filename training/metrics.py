@@ -1,4 +1,4 @@
-"""How right answers are: every figure lies between 0 and 1."""
+"""Accuracy metrics; every figure is between 0 and 1."""
 
 import contextlib
 import io

@@ -1,4 +1,5 @@
-"""The small Florence-2: its configuration, its start, and the dense head that helps it only while it trains."""
+"""The small Florence-2: its configuration, its initialization, and the dense head, which is used only in
+training."""
 
 import math
 from pathlib import Path
@@ -23,7 +24,7 @@ DENSE_LABELS = (*CLASS_NAMES, *WORDS, *(word.capitalize() for word in WORDS))
 
 
 def small_config(tokenizer: Tokenizer) -> Florence2Config:
-    """Florence-2 in small. Every Linear reads a multiple of 64 values, so that 4-bit groups divide it."""
+    """A small Florence-2. Every Linear reads a multiple of 64 values, so that 4-bit groups divide it."""
     return Florence2Config(
         vision_config=dict(
             depths=[1, 2, 1, 1],
@@ -116,7 +117,7 @@ def answer_states(
 
 
 class DenseHead(nn.Module):
-    """What is at each image token, and the box of it: thrown away after training."""
+    """Predicts the label and the box at each image token; discarded after training."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Weights as INT4 will round them, so that training gets used to it."""
+"""Quantization-aware training: rounds weights as INT4 will."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Make samples/ again: held-out scenes that show what the model in the repo can do."""
+"""Regenerate samples/: held-out scenes that show what the included model can do."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Scenes: things and signs composed on a background, with everything that is true about them."""
+"""Scenes: things and signs composed on a background, with their ground truth."""
 
 import random
 from dataclasses import dataclass
