@@ -63,9 +63,7 @@ class Florence2Transformer(Stage):
         TypeConverters.toListString,
         [],
     )
-    task = param(
-        "task", "task for rows without a text; <OD> if empty", TypeConverters.toString, ""
-    )
+    task = param("task", "task for rows without a text; <OD> if empty", TypeConverters.toString, "")
     thenTasks = param(
         "thenTasks",
         "follow-up tasks for each answer, one after the other, with the answer as their input",
@@ -144,9 +142,7 @@ class Florence2Transformer(Stage):
     ignoreTokenIds = param(
         "ignoreTokenIds", "tokens that are never generated", TypeConverters.toListInt, []
     )
-    stopTokenIds = param(
-        "stopTokenIds", "tokens that end an answer", TypeConverters.toListInt, [2]
-    )
+    stopTokenIds = param("stopTokenIds", "tokens that end an answer", TypeConverters.toListInt, [2])
     randomSeed = param("randomSeed", "seed for sampling", TypeConverters.toInt)
     size = param("size", "side of the model's input, pixels", TypeConverters.toInt)
     imageMean = param(
@@ -161,9 +157,7 @@ class Florence2Transformer(Stage):
         TypeConverters.toInt,
     )
 
-    doNormalize = param(
-        "doNormalize", "use imageMean and imageStd", TypeConverters.toBoolean, True
-    )
+    doNormalize = param("doNormalize", "use imageMean and imageStd", TypeConverters.toBoolean, True)
     doResize = param(
         "doResize",
         "pictures are always resized: the model takes one size",
