@@ -1,4 +1,4 @@
-# How every part of the project is compiled, and the one way to declare a folder of src/ as a layer.
+# How every part of the project is compiled, and how a folder of src/ is declared as a layer.
 
 add_library(uffizi_flags INTERFACE)
 target_compile_options(uffizi_flags INTERFACE -Wall -Wextra -Wshadow)
@@ -13,7 +13,7 @@ endif()
 
 # uffizi_layer(NAME HEADERS file... SOURCES file... [DEPS layer...] [LIBS target...])
 # Makes the static library uffizi_NAME from one folder of src/. HEADERS are those that other layers
-# may include; DEPS are the layers that it stands on. scripts/check_layers.py holds the files to both.
+# may include; DEPS are the layers that it depends on. scripts/check_layers.py checks both.
 function(uffizi_layer name)
   cmake_parse_arguments(ARG "" "" "HEADERS;SOURCES;DEPS;LIBS" ${ARGN})
   set(target uffizi_${name})
