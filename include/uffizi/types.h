@@ -101,6 +101,8 @@ struct Result {
   std::string prompt;          // the sentence given to the model
   std::string text;            // the raw answer, special tokens included
   std::vector<int> token_ids;  // the generated ids, without the decoder's start token
+  // Of each id: the natural logarithm of the model's own probability, before the search's rules.
+  std::vector<float> token_logprobs;
   Answer answer;
   bool truncated = false;  // the answer reached the length limit
   int width = 0;           // of the picture, pixels

@@ -62,7 +62,7 @@ GenerationConfig Merge(GenerationConfig config, const GenerationOptions& options
   if (options.forced_eos == true && !config.forced_eos_token_id) {
     config.forced_eos_token_id = config.eos_token_ids.front();
   }
-  // Sampling with several beams would be another search; the files' beams are for beam search.
+  // The files' beams are meant for beam search; who wants to sample within beams says how many.
   if (config.do_sample && !options.num_beams) config.num_beams = 1;
   if (config.max_length > max_positions + 1) {
     throw Error(ErrorCode::kInvalidArgument, "max_length " + std::to_string(config.max_length) +

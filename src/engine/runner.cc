@@ -96,6 +96,7 @@ Result Runner::MakeResult(const Query& query, const Generated& generated) const 
   result.task = std::string(task.token);
   result.prompt = asked.prompt.text;
   result.token_ids = generated.ids;
+  result.token_logprobs = generated.logprobs;
   result.truncated = generated.truncated;
   result.width = asked.image.width();
   result.height = asked.image.height();

@@ -278,6 +278,8 @@ Result MergeTiles(Task task, std::vector<TileResult> parts, int width, int heigh
     merged.text += (i == 0 ? "" : "\n") + result.text;
     merged.token_ids.insert(merged.token_ids.end(), result.token_ids.begin(),
                             result.token_ids.end());
+    merged.token_logprobs.insert(merged.token_logprobs.end(), result.token_logprobs.begin(),
+                                 result.token_logprobs.end());
     merged.truncated |= result.truncated;
     AddTimings(result.timings, merged.timings);
     for (Region& region : result.answer.regions) {

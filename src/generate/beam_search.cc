@@ -12,6 +12,11 @@ int CandidatesNeeded(const GenerationConfig& config) {
   return config.num_beams * std::max(2, 1 + static_cast<int>(config.eos_token_ids.size()));
 }
 
+bool IsBetter(const Candidate& a, const Candidate& b) {
+  if (a.score != b.score) return a.score > b.score;
+  return a.row != b.row ? a.row < b.row : a.token < b.token;
+}
+
 }  // namespace
 
 BeamSearch::BeamSearch(const GenerationConfig& config)
@@ -22,6 +27,7 @@ BeamSearch::BeamSearch(const GenerationConfig& config)
       ended_(running_.size()),
       scores_(running_.size()),
       candidates_(CandidatesNeeded(config)) {
+  if (config.do_sample) sampler_.emplace(config);
   running_[0].history = {config.decoder_start_token_id};
   rows_.reserve(running_.size());
   rows_.push_back({-1, config.decoder_start_token_id});
@@ -65,10 +71,28 @@ std::span<const Candidate> BeamSearch::FindCandidates(std::span<float> logits, i
       candidates_.Offer({running_[i].score, static_cast<int>(i), *forced});
     } else {
       rules_.Apply(running_[i].history, scores_[i]);
-      candidates_.OfferRow(static_cast<int>(i), row, running_[i].score);
+      if (!sampler_) candidates_.OfferRow(static_cast<int>(i), row, running_[i].score);
     }
   }
-  return candidates_.Sort();
+  return sampler_ && !forced ? Draw() : candidates_.Sort();
+}
+
+std::span<const Candidate> BeamSearch::Draw() {
+  for (size_t i = 0; i < running_count_; ++i) {
+    const auto offer = [&](int token, float score, float noise) {
+      candidates_.Offer({running_[i].score + score + noise, static_cast<int>(i), token});
+    };
+    sampler_->ForEachChance(scores_[i].scores(), offer);
+  }
+  drawn_.clear();
+  for (Candidate candidate : candidates_.Sort()) {
+    const size_t row = static_cast<size_t>(candidate.row);
+    const float score = scores_[row].scores()[static_cast<size_t>(candidate.token)];
+    candidate.score = running_[row].score + score / static_cast<float>(config_.temperature);
+    drawn_.push_back(candidate);
+  }
+  std::sort(drawn_.begin(), drawn_.end(), IsBetter);
+  return drawn_;
 }
 
 void BeamSearch::Extend(const Candidate& candidate, Beam& beam) const {

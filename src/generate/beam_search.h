@@ -2,10 +2,12 @@
 #define UFFIZI_GENERATE_BEAM_SEARCH_H_
 
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 #include "generate/logits_rules.h"
 #include "generate/row_scan.h"
+#include "generate/sampler.h"
 #include "generate/search.h"
 
 namespace uffizi {
@@ -16,7 +18,8 @@ namespace uffizi {
 // A sequence's score is the sum of its tokens' log-probabilities after the rules; one that has
 // ended is ranked by score / (tokens generated)^length_penalty. Only a token among the num_beams
 // best candidates of a step can end a sequence; the other candidates are there to keep num_beams
-// sequences going.
+// sequences going. With do_sample a step's candidates are not the best, but drawn without
+// replacement by their scores.
 class BeamSearch : public Search {
  public:
   explicit BeamSearch(const GenerationConfig& config);
@@ -33,8 +36,10 @@ class BeamSearch : public Search {
     Ending ending = Ending::kNone;
   };
 
-  // The best continuations of all running beams, best first.
+  // The best continuations of all running beams, best first; with do_sample, Draw's.
   std::span<const Candidate> FindCandidates(std::span<float> logits, int vocab);
+  // As many of the continuations, drawn by their scores, best first.
+  std::span<const Candidate> Draw();
   // Makes `beam` the running beam candidate.row plus the candidate's token.
   void Extend(const Candidate& candidate, Beam& beam) const;
   // Adds the candidate to the finished beams if it is good enough.
@@ -56,6 +61,8 @@ class BeamSearch : public Search {
   std::vector<SearchRow> rows_;
   std::vector<ScoreRow> scores_;  // of each row
   BestCandidates candidates_;
+  std::optional<Sampler> sampler_;
+  std::vector<Candidate> drawn_;
 };
 
 }  // namespace uffizi

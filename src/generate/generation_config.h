@@ -22,9 +22,9 @@ struct GenerationConfig {
   double length_penalty = 1.0;
   int no_repeat_ngram_size = 0;
   double repetition_penalty = 1.0;
-  int min_length = 0;      // tokens before </s>, the decoder's start token included
-  int max_length = 1025;   // tokens, the decoder's start token included; beats min_length
-  bool do_sample = false;  // with one beam only
+  int min_length = 0;     // tokens before </s>, the decoder's start token included
+  int max_length = 1025;  // tokens, the decoder's start token included; beats min_length
+  bool do_sample = false;
   double temperature = 1.0;
   int top_k = 50;  // 0 = all
   double top_p = 1.0;

@@ -1,6 +1,7 @@
 #include "generate/sampler.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
 #include "generate/row_scan.h"
@@ -29,7 +30,8 @@ float KthGreatest(std::span<const float> scores, size_t k, std::vector<float>& h
 }  // namespace
 
 Sampler::Sampler(const GenerationConfig& config)
-    : top_k_(static_cast<size_t>(config.top_k)),
+    : least_kept_(config.num_beams > 1 ? std::max<size_t>(2, config.eos_token_ids.size() + 1) : 1),
+      top_k_(config.top_k > 0 ? std::max(static_cast<size_t>(config.top_k), least_kept_) : 0),
       temperature_(static_cast<float>(config.temperature)),
       top_p_(config.top_p),
       state_(config.seed) {}
@@ -44,19 +46,27 @@ double Sampler::Uniform() {
   return static_cast<double>(z >> 11) * 0x1p-53;
 }
 
+float Sampler::Gumbel() {
+  return static_cast<float>(-std::log(-std::log(std::max(Uniform(), 0x1p-54))));
+}
+
 int Sampler::Draw(std::span<const float> scores) {
+  Narrow(scores);
+  return choices_.empty() ? -1 : DrawFromChoices();
+}
+
+void Sampler::Narrow(std::span<const float> scores) {
+  choices_.clear();
   const float max = MaxOf(scores);
-  if (max == kMinusInfinity) return -1;
+  if (max == kMinusInfinity) return;
   GatherTopK(scores, max);
   if (top_p_ < 1.0) CutToTopP();
-  return DrawFromChoices();
 }
 
 void Sampler::GatherTopK(std::span<const float> scores, float max) {
   const bool cut = top_k_ > 0 && top_k_ < scores.size();
   // Tokens that tie with the last one are kept, as in transformers.
   const float least = cut ? KthGreatest(scores, top_k_, heap_) : kMinusInfinity;
-  choices_.clear();
   for (size_t i = 0; i < scores.size(); ++i) {
     if (scores[i] < least || scores[i] == kMinusInfinity) continue;
     // Subtract first, so that a tiny temperature does not produce infinities.
@@ -74,7 +84,7 @@ void Sampler::CutToTopP() {
   double mass = 0;  // of the tokens before `kept`
   size_t kept = 0;
   size_t sorted = 0;
-  while (kept < choices_.size() && (kept == 0 || mass < top_p_ * total)) {
+  while (kept < choices_.size() && (kept < least_kept_ || mass < top_p_ * total)) {
     if (kept == sorted) {
       const auto begin = choices_.begin() + static_cast<ptrdiff_t>(sorted);
       sorted = std::min(choices_.size(), std::max(kFirstSorted, 2 * sorted));

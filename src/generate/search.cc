@@ -49,10 +49,6 @@ void CheckSampling(const GenerationConfig& config) {
   if (!(config.top_p >= 0 && config.top_p <= 1)) {
     Refuse("top_p", std::to_string(config.top_p), "from 0 to 1");
   }
-  if (config.num_beams > 1) {
-    throw Error(ErrorCode::kUnsupported,
-                "do_sample goes with num_beams 1 only: sampling within beams is not supported");
-  }
 }
 
 void Check(const GenerationConfig& config) {

@@ -26,12 +26,11 @@ struct Generated {
 
 // The search for one answer: a state machine that takes logits and says which rows to run next. A
 // batch has one per sequence and drops it when it is done. The config selects greedy search,
-// sampling or beam search. Equal to transformers' generate().
+// sampling, beam search or sampling within beams. Equal to transformers' generate(); what is drawn
+// is as likely as there.
 class Search {
  public:
-  // Throws Error(kInvalidArgument), naming the option, if the config is invalid, and
-  // Error(kUnsupported) for sampling with more than one beam: what transformers draws there depends
-  // on its random number stream alone.
+  // Throws Error(kInvalidArgument), naming the option, if the config is invalid.
   static std::unique_ptr<Search> Make(const GenerationConfig& config);
   virtual ~Search() = default;
 

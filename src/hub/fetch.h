@@ -14,6 +14,9 @@ namespace uffizi {
 // Whether a picture's name is an address: http:// or https://.
 bool IsHttpUrl(std::string_view text);
 
+// FetchOptions::attempts of jobs, for which nobody waits.
+inline constexpr int kPatientAttempts = 3;
+
 // Limits for fetching a picture, and which hosts are allowed.
 struct FetchOptions {
   size_t max_bytes = size_t{512} << 20;

@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <fstream>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <numeric>
 #include <vector>
 
 #include "generate/fake_model.h"
+#include "generate/golden_cases.h"
 #include "generate/sampler.h"
 #include "generate/search.h"
 
@@ -81,6 +84,30 @@ void ExpectDistribution(const std::vector<float>& scores, const GenerationConfig
   EXPECT_LE(chi_square, cells + 5 * std::sqrt(2.0 * std::max(cells, 1)));
 }
 
+using Counts = std::map<std::vector<int>, std::pair<int, int>>;  // theirs, ours
+
+// Two samples of one size and one distribution, by Pearson's chi-square; the bound as above.
+void ExpectSameDistribution(const Counts& counts) {
+  double chi_square = 0;
+  std::pair<double, double> rare;  // answers of fewer than 10 are taken together
+  int cells = -1;
+  const auto add = [&](double theirs, double ours) {
+    if (theirs + ours == 0) return;
+    chi_square += std::pow(theirs - ours, 2) / (theirs + ours);
+    ++cells;
+  };
+  for (const auto& [answer, count] : counts) {
+    if (count.first + count.second >= 10) {
+      add(count.first, count.second);
+    } else {
+      rare.first += count.first;
+      rare.second += count.second;
+    }
+  }
+  add(rare.first, rare.second);
+  EXPECT_LE(chi_square, cells + 5 * std::sqrt(2.0 * std::max(cells, 1)));
+}
+
 std::vector<float> Scores(int vocab, bool peaky) {
   FakeModel model;
   model.vocab = vocab;
@@ -105,6 +132,31 @@ TEST(Sampling, DrawsWithTheRightFrequency) {
         ExpectDistribution(Scores(333, false), config);
       }
     }
+  }
+}
+
+// tests/golden/make_generate.py asked transformers 4000 times.
+TEST(Sampling, WithinBeamsAnswersAreAsFrequentAsTransformers) {
+  std::ifstream file(UFFIZI_TEST_DATA "/generate/sampled_beams.json");
+  const nlohmann::json cases = nlohmann::json::parse(file);
+  ASSERT_EQ(cases.size(), 7u);
+  for (const nlohmann::json& expected : cases) {
+    SCOPED_TRACE(expected["config"].dump());
+    Counts counts;
+    int draws = 0;
+    for (const nlohmann::json& answer : expected["answers"]) {
+      counts[answer[0].get<std::vector<int>>()].first = answer[1];
+      draws += answer[1].get<int>();
+    }
+    const FakeModel model = ModelOf(expected["model"]);
+    GenerationConfig config = ConfigOf(expected["config"]);
+    for (int i = 0; i < draws; ++i) {
+      config.seed = static_cast<uint64_t>(i) << 32;
+      const auto search = Search::Make(config);
+      FakeEngine(model).Run(*search);
+      ++counts[search->result().ids].second;
+    }
+    ExpectSameDistribution(counts);
   }
 }
 
@@ -136,9 +188,10 @@ TEST(Sampling, TinyTemperatureIsGreedy) {
   }
 }
 
-std::vector<int> Sample(uint64_t seed, int max_length = 40) {
+std::vector<int> Sample(uint64_t seed, int max_length = 40, int beams = 1) {
   GenerationConfig config;
   config.do_sample = true;
+  config.num_beams = beams;
   config.seed = seed;
   config.max_length = max_length;
   config.temperature = 3;
@@ -154,6 +207,8 @@ TEST(Sampling, SameSeedSameAnswerAnotherSeedAnother) {
   std::map<std::vector<int>, int> answers;
   for (uint64_t seed = 0; seed < 50; ++seed) ++answers[Sample(seed)];
   EXPECT_EQ(answers.size(), 50u);
+  EXPECT_EQ(Sample(5, 40, 3), Sample(5, 40, 3));
+  EXPECT_NE(Sample(5, 40, 3), Sample(6, 40, 3));
 }
 
 TEST(Sampling, DoesNotDependOnCompany) {

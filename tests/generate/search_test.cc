@@ -13,42 +13,13 @@
 #include <vector>
 
 #include "generate/fake_model.h"
+#include "generate/golden_cases.h"
 #include "uffizi/error.h"
 
 namespace uffizi {
 namespace {
 
 using nlohmann::json;
-
-FakeModel ModelOf(const json& model) {
-  return {model["seed"],  model["vocab"], model["context"],  model["position"],
-          model["peaky"], model["ends"],  model["end_bias"], model["end_slope"]};
-}
-
-GenerationConfig ConfigOf(const json& options) {
-  GenerationConfig config;
-  config.num_beams = options["num_beams"];
-  config.max_length = options["max_length"];
-  config.eos_token_ids = options["eos_token_ids"].get<std::vector<int>>();
-  if (options.contains("early_stopping")) {
-    const json& early = options["early_stopping"];
-    config.early_stopping = early.is_string()   ? EarlyStopping::kNever
-                            : early.get<bool>() ? EarlyStopping::kOn
-                                                : EarlyStopping::kOff;
-  }
-  config.length_penalty = options.value("length_penalty", 1.0);
-  config.no_repeat_ngram_size = options.value("no_repeat_ngram_size", 0);
-  config.repetition_penalty = options.value("repetition_penalty", 1.0);
-  config.min_length = options.value("min_length", 0);
-  config.suppress_tokens = options.value("suppress_tokens", std::vector<int>{});
-  if (options.contains("forced_bos_token_id")) {
-    config.forced_bos_token_id = options["forced_bos_token_id"].get<int>();
-  }
-  if (options.contains("forced_eos_token_id")) {
-    config.forced_eos_token_id = options["forced_eos_token_id"].get<int>();
-  }
-  return config;
-}
 
 // The model's own log-probability of `token` after `history`, in double.
 double LogProbability(const FakeModel& model, const std::vector<int>& history, int token) {
@@ -259,7 +230,6 @@ TEST(Search, NamesTheOptionThatMakesNoSense) {
       {"top_k", [](GenerationConfig& c) { c.do_sample = true, c.top_k = -1; }},
       {"top_p", [](GenerationConfig& c) { c.do_sample = true, c.top_p = 1.5; }},
       {"top_p", [](GenerationConfig& c) { c.do_sample = true, c.top_p = std::nan(""); }},
-      {"do_sample", [](GenerationConfig& c) { c.do_sample = true, c.num_beams = 2; }},
       {"decoder_start_token_id", [](GenerationConfig& c) { c.decoder_start_token_id = -1; }},
       {"eos_token_ids",
        [](GenerationConfig& c) {

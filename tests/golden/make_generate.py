@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes tests/data/generate/searches.json: what transformers' generate() answers over many options.
+"""Makes tests/data/generate/searches.json: what transformers' generate() answers over many options,
+and sampled_beams.json: how often it gives which answer when it samples within beams.
 
     python tests/golden/make_generate.py        # needs torch, numpy and transformers 5.24
 
@@ -12,8 +13,10 @@ otherwise the case's model gets another seed.
 Each case holds `model` (how the logits are made), `config` (the options, by the names of
 GenerationConfig in C++), and from generate(): `ids` (without the start token), `steps` (how often
 the decoder ran), `truncated` (max_length ended it), and with beams `score` (sequences_scores).
+A sampled case holds `model`, `config`, and `answers`: [ids, how often].
 """
 
+import collections
 import json
 import random
 import sys
@@ -28,6 +31,18 @@ from transformers.utils import logging
 
 CASES = 600
 OUTPUT = Path(__file__).parent.parent / "data" / "generate" / "searches.json"
+SAMPLED = OUTPUT.with_name("sampled_beams.json")
+DRAWS = 4000
+# Of a model with so few tokens that answers repeat.
+SAMPLED_CONFIGS = [
+    {"num_beams": 2, "top_k": 0},
+    {"num_beams": 2, "top_k": 0, "temperature": 3.0, "length_penalty": 0.0},
+    {"num_beams": 2, "top_k": 1, "temperature": 4.0},  # beams keep more than top_k says
+    {"num_beams": 2, "top_p": 0.8, "temperature": 2.0, "early_stopping": True},
+    {"num_beams": 3, "top_p": 0.0, "temperature": 4.0},
+    {"num_beams": 3, "forced_bos_token_id": 0, "forced_eos_token_id": 2, "temperature": 4.0},
+    {"num_beams": 2, "no_repeat_ngram_size": 1, "repetition_penalty": 1.5, "temperature": 3.0},
+]
 START = 2
 PAD = 1
 
@@ -148,6 +163,40 @@ def draw_case(rng):
     return model, config
 
 
+def sample(fake, seed, options):
+    """How often generate() gives which answer of a model with twelve tokens."""
+    ends = [2, 5] if seed % 2 else [2]
+    model = {
+        "seed": seed,
+        "vocab": 12,
+        "context": 0,
+        "position": False,
+        "peaky": False,
+        "ends": ends,
+        "end_bias": -1,
+        "end_slope": 0,
+    }
+    fake.spec, fake.noise, fake.steps = model, 0, 0
+    torch.manual_seed(seed)
+    counts = collections.Counter()
+    for _ in range(DRAWS // 500):
+        rows = fake.generate(
+            input_ids=torch.zeros(500, 1, dtype=torch.long),
+            eos_token_id=ends,
+            pad_token_id=PAD,
+            decoder_start_token_id=START,
+            max_length=5,
+            do_sample=True,
+            use_cache=False,
+            **options,
+        )
+        for row in rows[:, 1:].tolist():
+            last = next((i for i, token in enumerate(row) if token in ends), len(row) - 1)
+            counts[tuple(row[: last + 1])] += 1
+    config = {**options, "do_sample": True, "max_length": 5, "eos_token_ids": ends}
+    return {"model": model, "config": config, "answers": sorted(counts.items())}
+
+
 def main():
     warnings.filterwarnings("ignore")
     logging.set_verbosity_error()
@@ -176,6 +225,11 @@ def main():
     lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
     OUTPUT.write_text(f"[\n{lines}\n]\n")
     print(f"{OUTPUT.name}: {len(cases)} cases, {redrawn} redrawn", file=sys.stderr)
+    lines = ",\n".join(
+        json.dumps(sample(fake, seed, options), separators=(",", ":"))
+        for seed, options in enumerate(SAMPLED_CONFIGS)
+    )
+    SAMPLED.write_text(f"[\n{lines}\n]\n")
 
 
 if __name__ == "__main__":
