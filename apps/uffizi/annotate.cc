@@ -28,8 +28,6 @@ struct AnnotateOptions {
   bool quiet = false;
 };
 
-constexpr int kFetchAttempts = 3;  // of a picture's address
-
 // Set by the first Ctrl-C; the second ends the process at once.
 std::atomic<bool> stop_requested = false;
 
@@ -189,7 +187,7 @@ int RunAnnotate(const CLI::App& command, AnnotateOptions& options) {
   options.collection.skipped_folders = SkippedFolders(options.output);
   options.collection.pages = MakePageSelection(options.model.picture);
   options.collection.decode = MakeDecodeOptions(options.model.picture);
-  options.collection.fetch.attempts = kFetchAttempts;
+  options.collection.fetch.attempts = kPatientAttempts;
   const dataset::Collection collection(options.pictures, options.collection);
   std::optional<dataset::Journal> journal;
   std::optional<ScratchFolder> scratch;  // temporary data of sinks, if there is no journal

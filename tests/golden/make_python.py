@@ -48,15 +48,20 @@ KINDS = [
 ]
 
 
-def main():
-    torch.set_num_threads(1)  # the same sums everywhere, and fast beside other work
-    processor = AutoProcessor.from_pretrained(MODEL)
+def complete_processor(processor):
+    """The processor with the parsers that a released checkpoint names."""
     stop_phrases = json.loads((ROOT / "tests/data/tasks/grounding_stop_phrases.json").read_text())
     config = {kind: {} for kind in KINDS}
     config["phrase_grounding"] = {"banned_grounding_tokens": stop_phrases}
     processor.post_processor = type(processor.post_processor)(
         config=config, tokenizer=processor.tokenizer
     )
+    return processor
+
+
+def main():
+    torch.set_num_threads(1)  # the same sums everywhere, and fast beside other work
+    processor = complete_processor(AutoProcessor.from_pretrained(MODEL))
     model = Florence2ForConditionalGeneration.from_pretrained(MODEL, dtype=torch.float32)
     answers = []
     for picture in PICTURES:

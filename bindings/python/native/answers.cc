@@ -63,6 +63,7 @@ void BindTypes(nb::module_& module) {
       .def_ro("prompt", &Result::prompt)
       .def_ro("text", &Result::text)
       .def_ro("token_ids", &Result::token_ids)
+      .def_ro("token_logprobs", &Result::token_logprobs)
       .def_ro("answer", &Result::answer)
       .def_ro("truncated", &Result::truncated)
       .def_ro("width", &Result::width)
@@ -95,12 +96,18 @@ void BindAnswers(nb::module_& module) {
   nb::class_<Prompt>(module, "Prompt").def_ro("text", &Prompt::text);
   module.def(
       "make_prompt",
-      [](const std::optional<std::string>& task, std::string_view input, int width, int height) {
+      [](const std::optional<std::string>& task, std::string_view input, int width, int height,
+         const std::optional<std::string>& answer_as) {
         const auto known = TaskOf(task);
-        return known ? MakePrompt(*known, input, width, height) : MakePrompt(input, width, height);
+        Prompt prompt =
+            known ? MakePrompt(*known, input, width, height) : MakePrompt(input, width, height);
+        prompt.answer_as = TaskOf(answer_as);
+        return prompt;
       },
       nb::arg("task").none(), nb::arg("input"), nb::arg("width"), nb::arg("height"),
-      "The sentence for a task and its input; without a task, `input` is read as a whole prompt.");
+      nb::arg("answer_as").none() = nb::none(),
+      "The sentence for a task and its input; without a task, `input` is read as a whole prompt, "
+      "whose answer is read as one to `answer_as`.");
   module.def(
       "raw_prompt",
       [](std::string text) {
@@ -109,10 +116,13 @@ void BindAnswers(nb::module_& module) {
       nb::arg("text"), "A text given to the model as it is.");
   module.def(
       "parse_answer",
-      [](const std::optional<std::string>& task, std::string_view text, int width, int height) {
-        return ParseAnswer(TaskOf(task).value_or(Task::kRaw), text, width, height);
+      [](const std::optional<std::string>& task, std::string_view text, int width, int height,
+         const std::vector<float>& location_logprobs) {
+        return ParseAnswer(TaskOf(task).value_or(Task::kRaw), text, width, height,
+                           location_logprobs);
       },
-      nb::arg("task").none(), nb::arg("text"), nb::arg("width"), nb::arg("height"));
+      nb::arg("task").none(), nb::arg("text"), nb::arg("width"), nb::arg("height"),
+      nb::arg("location_logprobs") = std::vector<float>());
 }
 
 }  // namespace uffizi::python

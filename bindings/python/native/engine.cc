@@ -236,6 +236,7 @@ void BindEncodedImage(nb::module_& module) {
 void BindQuery(nb::module_& module) {
   nb::class_<Query>(module, "Query")
       .def_prop_ro("prompt", [](const Query& query) { return query.prompt().text; })
+      .def_prop_ro("num_beams", &Query::num_beams)
       .def_prop_ro("input_ids", [](const Query& query) {
         return std::vector<int>(query.input_ids().begin(), query.input_ids().end());
       });

@@ -1,13 +1,16 @@
 #include <nanobind/stl/filesystem.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "hub/fetch.h"
 #include "native.h"
 #include "uffizi/error.h"
 #include "uffizi/image.h"
@@ -75,6 +78,30 @@ std::span<const uint8_t> ViewBytes(const nb::bytes& bytes) {
   return {static_cast<const uint8_t*>(bytes.data()), bytes.size()};
 }
 
+// The bytes behind an address. Looks for Ctrl-C meanwhile.
+nb::bytes FetchPicture(const std::string& url, bool allow_private) {
+  std::optional<nb::python_error> failure;
+  FetchOptions options;
+  options.max_bytes = DecodeOptions().max_file_bytes;
+  options.attempts = kPatientAttempts;
+  options.allow_private = allow_private;
+  options.cancelled = [&failure] {
+    const nb::gil_scoped_acquire acquire;
+    if (PyErr_CheckSignals() == 0) return false;
+    failure.emplace();
+    return true;
+  };
+  std::string bytes;
+  try {
+    const nb::gil_scoped_release release;
+    bytes = Fetch(url, options);
+  } catch (const Error&) {
+    if (failure) throw nb::python_error(*failure);
+    throw;
+  }
+  return nb::bytes(bytes.data(), bytes.size());
+}
+
 }  // namespace
 
 ImageView ViewPixels(const Pixels& pixels) {
@@ -119,6 +146,8 @@ void BindPictures(nb::module_& module) {
         return MakeUnlocked([&] { return DecodeImage(file, name, options); });
       },
       nb::arg("data"), nb::arg("name"), nb::arg("options"));
+  module.def("is_http_url", &IsHttpUrl, nb::arg("text"));
+  module.def("fetch_picture", &FetchPicture, nb::arg("url"), nb::arg("allow_private"));
   // The number of pages, and the start of each frame of an animation.
   module.def(
       "inspect_pages",

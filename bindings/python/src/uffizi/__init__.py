@@ -14,6 +14,7 @@ __path__ = _extend_path(__path__, __name__)  # uffizi.spark may be installed els
 
 from . import _load as _load  # first: says why, if the native part cannot be loaded
 from ._annotate import annotate
+from ._engines import pull
 from ._errors import (
     ArgumentError,
     Error,
@@ -24,9 +25,10 @@ from ._errors import (
     ReadError,
     UnsupportedError,
 )
-from ._model import EncodedImage, Florence2, pull
+from ._model import EncodedImage, Florence2
 from ._parquet import annotate_parquet
 from ._pictures import SUFFIXES, count_pages
+from ._question import Question
 from ._results import Box, Region, Result, Timings
 from ._stream import Stream, Token
 from ._tasks import TASKS, TaskInfo
@@ -45,6 +47,7 @@ __all__ = [
     "ModelError",
     "NotFoundError",
     "PromptError",
+    "Question",
     "ReadError",
     "Region",
     "Result",

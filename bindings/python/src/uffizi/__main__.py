@@ -22,6 +22,7 @@ def annotate_parquet_files(arguments: list[str]) -> int:
     parser.add_argument("files", nargs="+", metavar="FILE.parquet")
     parser.add_argument("--task", action="append", default=[], help="may be repeated")
     parser.add_argument("--prompt", action="append", default=[], help="a prompt of your own")
+    parser.add_argument("--as", dest="answer_as", help="task whose answers the prompts' look like")
     parser.add_argument("--text", help="input of a task that takes text")
     parser.add_argument("--region", help="input of a region task: x1,y1,x2,y2 in pixels")
     parser.add_argument("--output", required=True, help="FILE.parquet or FILE.jsonl")
@@ -34,6 +35,7 @@ def annotate_parquet_files(arguments: list[str]) -> int:
     parser.add_argument("--tiles", default="")
     parser.add_argument("--min-score", type=float, default=0.0)
     parser.add_argument("--labels", type=lambda text: text.split(","))
+    parser.add_argument("--allow-private-urls", action="store_true")
     parser.add_argument("--restart", action="store_true")
     parser.add_argument("--quiet", action="store_true")
     options = parser.parse_args(arguments)
@@ -53,6 +55,8 @@ def annotate_parquet_files(arguments: list[str]) -> int:
             tiles=options.tiles,
             min_score=options.min_score,
             labels=options.labels,
+            answer_as=options.answer_as,
+            allow_private_urls=options.allow_private_urls,
             restart=options.restart,
             progress=not options.quiet,
             **search,

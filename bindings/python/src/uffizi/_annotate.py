@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ._errors import Error, NotFoundError
-from ._model import Florence2, Region, Task
-from ._pictures import find_pictures
+from ._model import Florence2
+from ._pictures import find_pictures, is_url
 from ._results import Result
 
 if TYPE_CHECKING:
     import pandas
 
-    from ._generation import Generation, Unpack
+    from ._question import Question, Task, Unpack
 
 COLUMNS = [
     "image",
@@ -43,19 +43,17 @@ def annotate(
     progress: bool = True,
     batch_size: int = 8,
     tiles: str = "",
-    min_score: float = 0.0,
-    labels: Sequence[str] | None = None,
-    text: str | Sequence[str] | None = None,
-    region: Region | None = None,
-    **generation: Unpack[Generation],
+    allow_private_urls: bool = False,
+    **question: Unpack[Question],
 ) -> pandas.DataFrame:
-    """Asks about all pictures of a folder (or a file, or many paths) and gives a pandas DataFrame.
+    """Asks about all pictures of a folder (or a file, or many paths and addresses) and gives a pandas
+    DataFrame.
 
     There is one row for each region found, with its label, score and box; a text answer, an answer
     without regions and a picture that cannot be read have one row each. `outline` holds the polygons
     or the quad of a region that has any; `error` says what is wrong with a picture. Of a folder, every
-    file is a picture that the command line takes for one (`uffizi.SUFFIXES`); `tiles`, `min_score` and
-    `labels` are those of `Florence2.__call__`.
+    file is a picture that the command line takes for one (`uffizi.SUFFIXES`). What else may be said is
+    that of `Florence2.__call__`.
     """
     try:
         import pandas
@@ -73,18 +71,12 @@ def annotate(
             encoded, broken = [], {}
             for path in batch:
                 try:
-                    encoded.append((path, model.encode(path, tiles=tiles)))
+                    image = model.encode(path, tiles=tiles, allow_private_urls=allow_private_urls)
+                    encoded.append((path, image))
                 except Error as error:
                     broken[path] = error
             answers = model(
-                [picture for _, picture in encoded],
-                wanted,
-                text=text,
-                region=region,
-                batch_size=batch_size,
-                min_score=min_score,
-                labels=labels,
-                **generation,
+                [picture for _, picture in encoded], wanted, batch_size=batch_size, **question
             )
             by_path = {path: results for (path, _), results in zip(encoded, answers)}
             for path in batch:
@@ -100,9 +92,11 @@ def annotate(
 
 def _list_pictures(
     pictures: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], recursive: bool
-) -> list[pathlib.Path]:
+) -> list[str | pathlib.Path]:
     if not isinstance(pictures, (str, os.PathLike)):
-        return [pathlib.Path(path) for path in pictures]
+        return [path if is_url(path) else pathlib.Path(path) for path in pictures]
+    if is_url(pictures):
+        return [pictures]
     path = pathlib.Path(pictures)
     if path.is_dir():
         return list(find_pictures(path, recursive))
@@ -111,7 +105,7 @@ def _list_pictures(
     return [path]
 
 
-def _rows(path: pathlib.Path, result: Result) -> Iterator[dict[str, Any]]:
+def _rows(path: str | pathlib.Path, result: Result) -> Iterator[dict[str, Any]]:
     common = {
         "image": str(path),
         "width": result.width,

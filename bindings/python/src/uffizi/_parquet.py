@@ -8,18 +8,19 @@ import itertools
 import json
 import os
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from . import _native
 from ._errors import ArgumentError, Error, NotFoundError
-from ._model import Florence2, Region, Task
+from ._model import EncodedImage, Florence2
+from ._pictures import is_url
 from ._results import Result
 
 if TYPE_CHECKING:
     import pyarrow  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
-    from ._generation import Generation, Unpack
+    from ._question import Question, Task, Unpack
 
 #: Columns that hold pictures, where none is named: the first of these that is there.
 COLUMNS = (
@@ -56,19 +57,16 @@ def annotate_parquet(
     restart: bool = False,
     progress: bool = True,
     tiles: str = "",
-    min_score: float = 0.0,
-    labels: Sequence[str] | None = None,
-    text: str | Sequence[str] | None = None,
-    region: Region | None = None,
-    **generation: Unpack[Generation],
+    allow_private_urls: bool = False,
+    **question: Unpack[Question],
 ) -> pathlib.Path:
     """Asks about the pictures in a column of Parquet files, and writes a row for each picture.
 
     `source` is a file, a folder of such, or several. The column holds pictures as Hugging Face keeps
-    them (a struct of bytes and path), bytes, paths (from the file's folder), or lists of any of these;
-    `column` names it. `output` ends in .parquet or .jsonl. Its rows have `file`, `row` and, of a list,
-    `item` of the picture, its size, `results` (task, text, labels, scores, bboxes, quad_boxes and
-    polygons of each task) and, where the picture cannot be read, `error`.
+    them (a struct of bytes and path), bytes, paths (from the file's folder), http(s) addresses, or
+    lists of any of these; `column` names it. `output` ends in .parquet or .jsonl. Its rows have `file`,
+    `row` and, of a list, `item` of the picture, its size, `results` (task, text, labels, scores, bboxes,
+    quad_boxes and polygons of each task) and, where the picture cannot be read, `error`.
 
     Rows are streamed. A call that was stopped goes on where it was when it is made again: answers
     are kept beside the output, in OUTPUT.job, until all are there. `restart` begins again. An
@@ -91,30 +89,26 @@ def annotate_parquet(
         "files": [str(file) for file in files],
         "column": column,
         "tasks": repr(wanted),
-        "text": repr(text),
-        "region": repr(region),
         "tiles": tiles,
-        "min_score": min_score,
-        "labels": repr(labels),
-        "generation": repr(sorted(generation.items())),
+        "question": repr(sorted(question.items())),
         "model": model.info["path"],
     }
     job = _Job(place, asked, restart)
+
+    answer = _answerer(model, wanted, batch_size, tiles, allow_private_urls, question)
     rows: list[dict[str, Any]] = []
     seen = 0
     for row in _pictures(files, column, skip=job.rows_done):
         seen += 1
         rows.append(row)
         if seen % ROWS_PER_PART == 0:
-            _answer(
-                model, rows, wanted, batch_size, tiles, min_score, labels, text, region, generation
-            )
+            answer(rows)
             job.add(rows)
             rows = []
             if progress:
                 print(f"uffizi: {job.rows_done} pictures", flush=True)
     if rows:
-        _answer(model, rows, wanted, batch_size, tiles, min_score, labels, text, region, generation)
+        answer(rows)
         job.add(rows)
     return job.finish()
 
@@ -186,48 +180,48 @@ def _open_cell(value: Any, file: pathlib.Path) -> tuple[Any, str | None]:
     if isinstance(value, (bytes, bytearray)):
         return bytes(value), None
     if isinstance(value, str) and value:
-        return file.parent / value, value
+        return value if is_url(value) else file.parent / value, value
     return None, None
 
 
-def _answer(
+def _answerer(
     model: Florence2,
-    rows: list[dict[str, Any]],
     tasks: list[Any],
     batch_size: int,
     tiles: str,
-    min_score: float,
-    labels: Sequence[str] | None,
-    text: Any,
-    region: Any,
-    generation: Any,
-) -> None:
-    """Replaces each row's picture by what was found out about it."""
-    for begin in range(0, len(rows), batch_size):
-        encoded = []
-        for row in rows[begin : begin + batch_size]:
-            picture = row.pop("picture")
-            row |= {"width": None, "height": None, "results": None, "error": None}
-            try:
-                if picture is None:
-                    raise NotFoundError("the cell names no picture")
-                image = model.encode(picture, tiles=tiles)
-                row["width"], row["height"] = image.width, image.height
-                encoded.append((row, image))
-            except Error as error:
-                row["error"] = f"{error.code}: {error}"
-        answers = model(
-            [image for _, image in encoded],
-            tasks,
-            text=text,
-            region=region,
-            batch_size=batch_size,
-            min_score=min_score,
-            labels=labels,
-            **generation,
-        )
-        for (row, _), results in zip(encoded, answers):
-            row["results"] = [_result_row(result) for result in results]
+    allow_private_urls: bool,
+    question: Question,
+) -> Callable[[list[dict[str, Any]]], None]:
+    """Replaces the picture of each row that it is given by what was found out about it."""
+
+    def encode(picture: Any) -> EncodedImage:
+        return model.encode(picture, tiles=tiles, allow_private_urls=allow_private_urls)
+
+    def answer(rows: list[dict[str, Any]]) -> None:
+        for begin in range(0, len(rows), batch_size):
+            part = rows[begin : begin + batch_size]
+            encoded = [(row, image) for row in part if (image := _encode(row, encode))]
+            images = [image for _, image in encoded]
+            answers = model(images, tasks, batch_size=batch_size, **question)
+            for (row, _), results in zip(encoded, answers):
+                row["results"] = [_result_row(result) for result in results]
+
+    return answer
+
+
+def _encode(row: dict[str, Any], encode: Callable[[Any], EncodedImage]) -> EncodedImage | None:
+    """The picture of a row, in whose place the row gets its size, or what is wrong with it."""
+    picture = row.pop("picture")
+    row |= {"width": None, "height": None, "results": None, "error": None}
+    try:
+        if picture is None:
+            raise NotFoundError("the cell names no picture")
+        image = encode(picture)
+    except Error as error:
+        row["error"] = f"{error.code}: {error}"
+        return None
+    row["width"], row["height"] = image.width, image.height
+    return image
 
 
 def _result_row(result: Result) -> dict[str, Any]:

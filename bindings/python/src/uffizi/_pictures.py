@@ -17,6 +17,7 @@ from ._errors import ArgumentError, ImageError
 if TYPE_CHECKING:
     import numpy.typing as npt
     import PIL.Image
+    from typing_extensions import TypeGuard
 
 Pixels = "npt.NDArray[np.uint8]"
 Picture = Union[
@@ -58,6 +59,7 @@ def to_pixels(
     page: int = 1,
     truncated: str = "refuse",
     pdf_dpi: float = 200.0,
+    allow_private_urls: bool = False,
 ) -> npt.NDArray[np.uint8]:
     """[height, width, 3] u8. An array that already is that is not copied.
 
@@ -65,13 +67,18 @@ def to_pixels(
     so that coordinates are those of the object given. Transparent pixels are composed over white,
     or with `drop_alpha` only their colour is taken, as Pillow's convert("RGB") does. `page` chooses,
     from 1, among the pages of a TIFF or PDF and the frames of an animation. A JPEG or PNG that is cut
-    off is an error, or with `truncated="fill"` taken as far as it goes.
+    off is an error, or with `truncated="fill"` taken as far as it goes. A string that begins with
+    http:// or https:// is an address; it may lead to this machine or a private network, also by
+    redirects, only with `allow_private_urls`.
     """
     if truncated not in ("refuse", "fill"):
         raise ArgumentError(f'truncated is "refuse" or "fill", not {truncated!r}')
     options = _native.DecodeOptions(
         exif, drop_alpha, max_pixels, page, truncated == "fill", pdf_dpi
     )
+    if is_url(picture):
+        data = _native.fetch_picture(picture, allow_private_urls)
+        return _native.decode_image(data, picture, options)
     if isinstance(picture, (str, os.PathLike)):
         return _native.read_image(pathlib.Path(picture), options)
     if isinstance(picture, (bytes, bytearray, memoryview)):
@@ -84,9 +91,14 @@ def to_pixels(
         name = str(getattr(picture, "name", "picture"))
         return _native.decode_image(picture.read(), name, options)
     raise TypeError(
-        "a picture is a path, bytes, a file, a PIL image or a numpy array, "
+        "a picture is a path, an address, bytes, a file, a PIL image or a numpy array, "
         f"not {type(picture).__name__}"
     )
+
+
+def is_url(picture: Any) -> TypeGuard[str]:
+    """Whether it is the address of a picture."""
+    return isinstance(picture, str) and _native.is_http_url(picture)
 
 
 def _from_pil(image: PIL.Image.Image, drop_alpha: bool, max_pixels: int) -> npt.NDArray[np.uint8]:
@@ -138,9 +150,14 @@ def _over_white(rgba: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return ((mixed + 127) // 255).astype(np.uint8)
 
 
-def count_pages(picture: str | os.PathLike[str] | bytes) -> int:
+def count_pages(
+    picture: str | os.PathLike[str] | bytes, *, allow_private_urls: bool = False
+) -> int:
     """How many pages a TIFF or PDF has, or frames an animation; 1 of any other picture."""
     options = _native.DecodeOptions(True, False, _native.DEFAULT_MAX_PIXELS, 1, False, 200.0)
+    if is_url(picture):
+        data = _native.fetch_picture(picture, allow_private_urls)
+        return _native.inspect_pages(data, picture, options)[0]
     if isinstance(picture, bytes):
         return _native.inspect_pages(picture, "picture", options)[0]
     path = pathlib.Path(picture)

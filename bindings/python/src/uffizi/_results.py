@@ -74,7 +74,7 @@ class Result:
     task: str  #: "<OD>", or "" for a prompt of your own
     prompt: str  #: the sentence that the model was given
     text: str  #: the raw answer, special tokens included
-    token_ids: list[int]
+    token_ids: list[int]  #: without the decoder's start token
     shape: Shape  #: how the answer is shaped
     caption: str  #: the answer, if it is text
     regions: list[Region]  #: the answer, if it is anything else
@@ -82,6 +82,8 @@ class Result:
     width: int  #: of the picture, pixels
     height: int
     timings: Timings = dataclasses.field(default_factory=Timings, compare=False)
+    #: of each id, the logarithm of the model's own probability, before the search's rules
+    token_logprobs: list[float] = dataclasses.field(default_factory=list, repr=False)
     pixels: npt.NDArray[np.uint8] | None = dataclasses.field(
         default=None, repr=False, compare=False
     )
@@ -251,6 +253,7 @@ def make_result(result: _native.Result, pixels: npt.NDArray[np.uint8] | None) ->
         prompt=result.prompt,
         text=result.text,
         token_ids=result.token_ids,
+        token_logprobs=result.token_logprobs,
         shape=shape,
         caption=caption,
         regions=regions,

@@ -1,0 +1,32 @@
+"""What the model cards of the CogFlorence fine-tunes show, in our own words."""
+
+import requests
+import torch
+from PIL import Image
+from transformers import AutoModelForCausalLM, AutoProcessor
+
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+name = "thwri/CogFlorence-2.1-Large"
+model = AutoModelForCausalLM.from_pretrained(name, trust_remote_code=True).to(device).eval()
+processor = AutoProcessor.from_pretrained(name, trust_remote_code=True)
+
+
+def run_example(task_prompt, image):
+    if image.mode != "RGB":
+        image = image.convert("RGB")
+    inputs = processor(text=task_prompt, images=image, return_tensors="pt").to(device)
+    generated_ids = model.generate(
+        input_ids=inputs["input_ids"],
+        pixel_values=inputs["pixel_values"],
+        max_new_tokens=1024,
+        num_beams=3,
+        do_sample=True,
+    )
+    generated_text = processor.batch_decode(generated_ids, skip_special_tokens=False)[0]
+    return processor.post_process_generation(
+        generated_text, task=task_prompt, image_size=(image.width, image.height)
+    )
+
+
+image = Image.open(requests.get("https://pictures.example.com/village.jpg", stream=True).raw)
+print(run_example("<MORE_DETAILED_CAPTION>", image))

@@ -1,0 +1,35 @@
+"""What the model card of Florence-2-DocVQA and the article about it show, in our own words."""
+
+import requests
+import torch
+from PIL import Image
+from transformers import AutoModelForCausalLM, AutoProcessor
+
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+name = "HuggingFaceM4/Florence-2-DocVQA"
+model = AutoModelForCausalLM.from_pretrained(name, trust_remote_code=True).to(device)
+processor = AutoProcessor.from_pretrained(name, trust_remote_code=True)
+
+
+def run_example(task_prompt, text_input, image):
+    prompt = task_prompt + text_input
+    if image.mode != "RGB":
+        image = image.convert("RGB")
+    inputs = processor(text=prompt, images=image, return_tensors="pt").to(device)
+    with torch.no_grad():
+        generated_ids = model.generate(
+            input_ids=inputs["input_ids"],
+            pixel_values=inputs["pixel_values"],
+            max_new_tokens=1024,
+            num_beams=3,
+        )
+    generated_text = processor.batch_decode(generated_ids, skip_special_tokens=False)[0]
+    return processor.post_process_generation(
+        generated_text, task=task_prompt, image_size=(image.width, image.height)
+    )
+
+
+image = Image.open(requests.get("https://pictures.example.com/aquarium.png", stream=True).raw)
+for question in ("What do you see in this image?", "How many fish are there?"):
+    print(run_example("DocVQA", question, image))
+    print(run_example("<DocVQA>", question, image))
