@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -27,32 +28,65 @@ struct ImportArguments {
 
 double Megabytes(uint64_t bytes) { return static_cast<double>(bytes) / kMega; }
 
-void PrintGraphs(const ImportReport& report) {
-  fmt::print("{:<16} {:<13} {:<10} {}\n", "graph", "traced from", "OpenVINO", "weights");
-  for (const ImportReport::Graph& graph : report.graphs) {
-    std::vector<std::string> precisions;
-    for (const auto& [type, bytes] : graph.precisions) {
-      precisions.push_back(fmt::format("{} {:.1f} MB", type, Megabytes(bytes)));
+std::string Size(uint64_t bytes) {
+  return bytes < kMega / 10 ? fmt::format("{:.1f} kB", static_cast<double>(bytes) / 1e3)
+                            : fmt::format("{:.1f} MB", Megabytes(bytes));
+}
+
+std::string Percent(double fraction) { return fmt::format("{:.2f} %", 100 * fraction); }
+
+// Prints rows, the first of them headings, in columns as wide as what is in them. The columns
+// numbered from `right` on stand at the right.
+void PrintTable(const std::vector<std::vector<std::string>>& rows, size_t right) {
+  std::vector<size_t> widths(rows.front().size());
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      if (i > 0) line += "  ";
+      line += i < right ? fmt::format("{:<{}}", row[i], widths[i])
+                        : fmt::format("{:>{}}", row[i], widths[i]);
     }
-    fmt::print("{:<16} {:<13} {:<10} {}\n", graph.name, graph.lineage,
-               graph.exporter.empty() ? "?" : graph.exporter, fmt::join(precisions, ", "));
+    line.erase(line.find_last_not_of(' ') + 1);
+    fmt::print("{}\n", line);
   }
 }
 
-std::string Fate(const ImportReport::Matrix& matrix) {
-  if (matrix.exact) return "exact";
-  return fmt::format("{:.2f} %", 100 * matrix.error);
+void PrintGraphs(const ImportReport& report) {
+  std::vector<std::vector<std::string>> rows = {
+      {"graph", "traced from", "OpenVINO", "kept", "rounded", "error, at most", "weights"}};
+  for (const ImportReport::Graph& graph : report.graphs) {
+    std::vector<std::string> precisions;
+    for (const auto& [type, bytes] : graph.precisions) {
+      precisions.push_back(type + " " + Size(bytes));
+    }
+    rows.push_back({graph.name, graph.lineage.empty() ? "?" : graph.lineage,
+                    graph.exporter.empty() ? "?" : graph.exporter, std::to_string(graph.kept),
+                    std::to_string(graph.rounded),
+                    graph.rounded == 0 ? "" : Percent(graph.error) + ", " + Percent(graph.worst),
+                    fmt::format("{}", fmt::join(precisions, ", "))});
+  }
+  PrintTable(rows, rows.front().size());
+}
+
+void PrintMatrices(const ImportReport& report) {
+  std::vector<std::vector<std::string>> rows = {{"matrix", "shape", "stored", "bits", "error"}};
+  for (const ImportReport::Matrix& matrix : report.matrices) {
+    rows.push_back({matrix.name, fmt::format("{}", fmt::join(matrix.shape, " x ")), matrix.stored,
+                    std::to_string(matrix.bits), matrix.exact ? "exact" : Percent(matrix.error)});
+  }
+  PrintTable(rows, 1);
 }
 
 void PrintReport(const ImportReport& report, const ImportArguments& arguments) {
   PrintGraphs(report);
+  fmt::print("\n");
+  PrintMatrices(report);
   double worst = 0, squares = 0;
   size_t quantized = 0, exact = 0;
-  fmt::print("\n{:<66} {:>16} {:>7} {:>5} {:>8}\n", "matrix", "shape", "stored", "bits", "error");
   for (const ImportReport::Matrix& matrix : report.matrices) {
-    fmt::print("{:<66} {:>16} {:>7} {:>5} {:>8}\n", matrix.name,
-               fmt::format("{}", fmt::join(matrix.shape, " x ")), matrix.stored, matrix.bits,
-               Fate(matrix));
     exact += matrix.exact;
     if (matrix.exact || matrix.bits > 8) continue;
     worst = std::max(worst, matrix.error);
@@ -61,15 +95,13 @@ void PrintReport(const ImportReport& report, const ImportArguments& arguments) {
   }
   fmt::print("\n{} of {} matrices exactly as they were", exact, report.matrices.size());
   if (quantized > 0) {
-    fmt::print("; {} quantized to {} bits, error {:.2f} %, at most {:.2f} %{}", quantized,
-               arguments.options.bits, 100 * std::sqrt(squares / static_cast<double>(quantized)),
-               100 * worst,
-               arguments.calibrate.empty() ? ""
-                                           : ", weighted by the inputs measured on the "
-                                             "pictures");
+    fmt::print(
+        "; {} quantized to {} bits, error {}, at most {}{}", quantized, arguments.options.bits,
+        Percent(std::sqrt(squares / static_cast<double>(quantized))), Percent(worst),
+        arguments.calibrate.empty() ? "" : ", weighted by the inputs measured on the pictures");
   }
-  fmt::print("\n{:.1f} MB before, {:.1f} MB after: {}\n", Megabytes(report.bytes_before),
-             Megabytes(report.bytes_after), arguments.out);
+  fmt::print("\n{} before, {} after: {}\n", Size(report.bytes_before), Size(report.bytes_after),
+             arguments.out);
 }
 
 void PrintJson(const ImportReport& report) {
@@ -78,10 +110,15 @@ void PrintJson(const ImportReport& report) {
     graphs.push_back({{"name", graph.name},
                       {"lineage", graph.lineage},
                       {"openvino", graph.exporter},
-                      {"precisions", graph.precisions}});
+                      {"precisions", graph.precisions},
+                      {"kept", graph.kept},
+                      {"rounded", graph.rounded},
+                      {"error", graph.error},
+                      {"worst", graph.worst}});
   }
   for (const ImportReport::Matrix& matrix : report.matrices) {
     matrices.push_back({{"name", matrix.name},
+                        {"graph", matrix.graph},
                         {"shape", matrix.shape},
                         {"stored", matrix.stored},
                         {"bits", matrix.bits},

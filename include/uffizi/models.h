@@ -37,9 +37,12 @@ struct ImportReport {
     std::string lineage;   // the model code that was traced: "Microsoft" or "transformers"
     std::string exporter;  // version of OpenVINO that wrote it, or empty
     std::map<std::string, uint64_t> precisions;  // bytes of weights, by type: {"f16": 1234}
+    size_t kept = 0, rounded = 0;                // matrices
+    double error = 0, worst = 0;  // of the rounded ones: root mean square, and the largest
   };
   struct Matrix {
-    std::string name;  // transformers-native
+    std::string name;   // transformers-native
+    std::string graph;  // that it comes from
     std::vector<int64_t> shape;
     std::string stored;  // its type in the artifact
     int bits;            // in the folder: 4, 8, 16 or 32

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "import/layer_matcher.h"
+#include "import/picture_size.h"
 #include "import/visual_embeddings.h"
 
 namespace uffizi {
@@ -16,12 +17,6 @@ namespace {
 using Kind = PlainOp::Kind;
 
 constexpr size_t kMaxBlocks = 1000;
-constexpr int kAnySide = 768;  // pixels of a picture, for a graph that takes any
-
-IrValues::Sizes OnePicture() {
-  return [](const IrNode&) { return std::vector<int64_t>{1, 3, kAnySide, kAnySide}; };
-}
-
 // A spatial or a channel block.
 struct Block {
   const PlainOp *conv1, *norm1, *qkv, *attention, *proj, *conv2, *norm2, *fc1, *fc2;
@@ -36,7 +31,13 @@ struct Stage {
 class VisionReader {
  public:
   VisionReader(ImportedGraph& graph, ImportedModel& model)
-      : match_(graph, model, OnePicture()), graph_(graph.graph), model_(model) {}
+      : picture_(ReadPictureSize(graph.graph)),
+        match_(graph, model,
+               [size = picture_](const IrNode&) {
+                 return std::vector<int64_t>{1, 3, size.height, size.width};
+               }),
+        graph_(graph.graph),
+        model_(model) {}
 
   void Read() {
     const PlainValue features = MatchProjector();
@@ -105,18 +106,18 @@ class VisionReader {
     match_.Expect(value, Kind::kInput, "of pixels");
     if (stages_.empty()) graph_.Fail("has no convolution: is not Florence-2's picture model");
     std::reverse(stages_.begin(), stages_.end());
-    const std::vector<int64_t>& pixels = match_.plain().Shape(value);
-    if (pixels.size() != 4) graph_.Fail(value.node, "is no batch of pictures");
-    const std::vector<int64_t>& traced =
-        graph_.node(match_.plain().op(value).node).outputs.at(0).shape;
-    if (traced.size() == 4 && traced[2] > 0 && traced[3] > 0 && traced[2] <= (1 << 14) &&
-        traced[3] <= (1 << 14)) {
-      model_.image_height = static_cast<int>(traced[2]);
-      model_.image_width = static_cast<int>(traced[3]);
-    }
+    if (match_.plain().Shape(value).size() != 4) graph_.Fail(value.node, "is no batch of pictures");
+    model_.image_height = picture_.height;
+    model_.image_width = picture_.width;
   }
 
-  PlainValue MatchBlock(PlainValue value, Block& block, const std::string& name) const {
+  // Microsoft's code adds what a convolution gives to tokens, transformers' to maps.
+  void NoteLineage(const PlainValue& sum) {
+    const auto& shape = match_.plain().known(match_.plain().op(sum).node).shape;
+    if (shape) model_.lineage = shape->size() == 3 ? "Microsoft" : "transformers";
+  }
+
+  PlainValue MatchBlock(PlainValue value, Block& block, const std::string& name) {
     const auto ffn = match_.ExpectResidual(value, Kind::kLinear, name + ".ffn");
     block.fc2 = ffn.branch;
     const PlainOp& gelu = match_.Expect(match_.Input(*block.fc2), Kind::kGelu, "before fc2");
@@ -142,6 +143,7 @@ class VisionReader {
     const auto conv1 = match_.ExpectResidual(attention.past, Kind::kDepthwise, name + ".conv1");
     block.conv1 = conv1.branch;
     match_.ExpectSame(match_.Input(*block.conv1), conv1.past, name + ".conv1");
+    NoteLineage(attention.past);
     return conv1.past;
   }
 
@@ -351,6 +353,7 @@ class VisionReader {
     match_.TakeNorm(*projection_norm_, std::string(kProjector) + "image_proj_norm", shape.out);
   }
 
+  PictureSize picture_;  // that the graph was traced with
   LayerMatcher match_;
   const IrGraph& graph_;
   ImportedModel& model_;

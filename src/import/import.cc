@@ -15,6 +15,7 @@
 #include "hub/cache.h"
 #include "import/layer_matcher.h"
 #include "import/model_folder.h"
+#include "import/picture_size.h"
 #include "import/spark_folder.h"
 #include "import/zip_archive.h"
 #include "uffizi/models.h"
@@ -103,17 +104,11 @@ void CopyTokenizer(const fs::path& artifact, const fs::path& folder) {
 
 // What a graph holds, for the report.
 ImportReport::Graph Describe(const std::string& name, const IrGraph& graph) {
-  ImportReport::Graph found{name, "", graph.exporter(), {}};
+  ImportReport::Graph found;
+  found.name = name;
+  found.exporter = graph.exporter();
   for (size_t i = 0; i < graph.nodes().size(); ++i) {
     const IrNode& node = graph.nodes()[i];
-    // Microsoft's modules have names of their own; transformers renamed them.
-    if (node.name.find("multi_modal_projector") != std::string::npos) {
-      found.lineage = "transformers";
-    } else if (node.name.find(".fn.") != std::string::npos ||
-               node.name.find("image_pos_embed") != std::string::npos ||
-               node.name.find("language_model.model.") != std::string::npos) {
-      found.lineage = "Microsoft";
-    }
     if (node.type != "Const") continue;
     const IrConstant constant = graph.Constant(static_cast<int>(i));
     constexpr size_t kLeastWeight = 64;  // elements; less is sizes and factors
@@ -148,9 +143,7 @@ ImportedModel ReadGraphs(const fs::path& artifact, const fs::path& shown, const 
   read("encoder", ReadEncoderGraph);
   read("decoder", ReadDecoderGraph);
   DescribeMerger(artifact, scratch, report);
-  for (ImportReport::Graph& graph : report.graphs) {
-    if (graph.lineage.empty()) graph.lineage = report.graphs[0].lineage;
-  }
+  for (ImportReport::Graph& graph : report.graphs) graph.lineage = model.lineage;
   return model;
 }
 
@@ -188,22 +181,6 @@ void TakeGraph(const fs::path& xml, bool move, const fs::path& to) {
     const fs::path target = fs::path(to).replace_extension(extension);
     move ? MoveNew(from, target) : CopyNew(from, target);
   }
-}
-
-// Width and height of the pictures that a graph was traced with; the usual ones if it takes any.
-std::pair<int, int> TracedSize(const fs::path& xml) {
-  constexpr int64_t kUsual = 768, kMost = 1 << 14;
-  const IrGraph graph = IrGraph::Open(xml);
-  for (const IrNode& node : graph.nodes()) {
-    if (node.type != "Parameter" || node.outputs.empty()) continue;
-    const std::vector<int64_t>& shape = node.outputs[0].shape;
-    if (shape.size() != 4) continue;
-    const auto side = [&](size_t axis) {
-      return static_cast<int>(shape[axis] > 0 && shape[axis] <= kMost ? shape[axis] : kUsual);
-    };
-    return {side(3), side(2)};
-  }
-  return {kUsual, kUsual};
 }
 
 // What tells one state of an artifact from another without reading it: names, sizes and times.
@@ -320,8 +297,8 @@ LocalGraphs OpenLocalGraphs(const fs::path& source) {
       TakeGraph(file, zip || file.parent_path() != artifact, made / (name + ".xml"));
     }
     const std::string pixels = std::string(kGraphs[0]) + ".xml";
-    const auto [width, height] = TracedSize((packed ? made : artifact) / pixels);
-    const json config = WriteSettingsOf(artifact, width, height, made);
+    const PictureSize size = ReadPictureSize(IrGraph::Open((packed ? made : artifact) / pixels));
+    const json config = WriteSettingsOf(artifact, size.width, size.height, made);
     if (config.is_object()) WriteJson(made / "config.json", config);
     scratch.MoveOut(made, folder);
   };

@@ -47,7 +47,8 @@ struct ImportedModel {
   std::map<std::string, ImportedTensor> tensors;
   VisionConfig vision;
   TextConfig text;
-  int image_width = 0, image_height = 0;  // pixels that were traced; 0 if the graph takes any
+  int image_width = 0, image_height = 0;  // pixels that were traced, or usual ones
+  std::string lineage;  // whose code was traced: "Microsoft", "transformers", or empty
 
   ImportedGraph& Add(IrGraph graph) {
     return *graphs.emplace_back(std::make_unique<ImportedGraph>(std::move(graph)));

@@ -303,7 +303,23 @@ class WeightsWriter {
     const ImportedTensor& tensor = model_.tensors.at(name);
     if (tensor.shape.size() < 2 || name == kLogitsBias) return;
     const std::string stored = tensor.node < 0 ? "computed" : IrTypeName(tensor.Weight().type());
-    report_.matrices.push_back({name, tensor.shape, stored, bits, exact, error});
+    ImportReport::Graph& graph = report_.graphs[GraphOf(tensor)];
+    report_.matrices.push_back({name, graph.name, tensor.shape, stored, bits, exact, error});
+    if (exact) {
+      ++graph.kept;
+      return;
+    }
+    const auto before = static_cast<double>(graph.rounded++);
+    graph.error = std::hypot(graph.error * std::sqrt(before), error) / std::sqrt(before + 1);
+    graph.worst = std::max(graph.worst, error);
+  }
+
+  // Index into the report's graphs, which are in the order of the model's. What a graph lacks is
+  // computed, for the picture model.
+  size_t GraphOf(const ImportedTensor& tensor) const {
+    const auto found = std::find_if(model_.graphs.begin(), model_.graphs.end(),
+                                    [&](const auto& graph) { return graph.get() == tensor.graph; });
+    return found == model_.graphs.end() ? 0 : static_cast<size_t>(found - model_.graphs.begin());
   }
 
   const ImportedModel& model_;

@@ -1,0 +1,65 @@
+#include "import/picture_size.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <string>
+#include <vector>
+
+namespace uffizi {
+namespace {
+
+constexpr int64_t kUsualSide = 768;
+constexpr int64_t kMaxSide = 1 << 14;
+
+// Pixels of one side for each of a map's, as all strides together make it.
+int64_t TotalStride(const IrGraph& graph) {
+  int64_t total = 1;
+  for (const IrNode& node : graph.nodes()) {
+    if (node.type != "Convolution") continue;
+    const std::string text = node.Attribute("strides");
+    int64_t stride = 1;
+    std::from_chars(text.data(), text.data() + text.size(), stride);
+    total *= std::clamp<int64_t>(stride, 1, kMaxSide);
+    if (total > kMaxSide) return kMaxSide;
+  }
+  return total;
+}
+
+// Tokens of the graph's result, [batch, 1 + tokens, channels], of which the first is the pooled
+// one; 0 if their number is open.
+int64_t CountTokens(const IrGraph& graph) {
+  for (const IrNode& node : graph.nodes()) {
+    if (node.type != "Result" || node.inputs.empty()) continue;
+    const IrNode::Input& from = node.inputs[0];
+    const std::vector<int64_t>& shape = graph.node(from.node).outputs[from.port].shape;
+    if (shape.size() == 3 && shape[1] > 1) return std::min(shape[1] - 1, kMaxSide * kMaxSide);
+  }
+  return 0;
+}
+
+// A graph may leave the side open, and be made for one all the same.
+int64_t OpenSide(const IrGraph& graph) {
+  const int64_t tokens = CountTokens(graph);
+  const auto map = std::llround(std::sqrt(static_cast<double>(tokens)));
+  const int64_t side = map * TotalStride(graph);
+  return tokens > 0 && map * map == tokens && side <= kMaxSide ? side : kUsualSide;
+}
+
+}  // namespace
+
+PictureSize ReadPictureSize(const IrGraph& graph) {
+  const auto open = static_cast<int>(OpenSide(graph));
+  for (const IrNode& node : graph.nodes()) {
+    if (node.type != "Parameter" || node.outputs.empty()) continue;
+    const std::vector<int64_t>& shape = node.outputs[0].shape;
+    if (shape.size() != 4) continue;
+    const auto side = [&](size_t axis) {
+      return shape[axis] > 0 && shape[axis] <= kMaxSide ? static_cast<int>(shape[axis]) : open;
+    };
+    return {side(2), side(3)};
+  }
+  return {open, open};
+}
+
+}  // namespace uffizi

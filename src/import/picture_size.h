@@ -1,0 +1,17 @@
+#ifndef UFFIZI_IMPORT_PICTURE_SIZE_H_
+#define UFFIZI_IMPORT_PICTURE_SIZE_H_
+
+#include "import/ir_graph.h"
+
+namespace uffizi {
+
+struct PictureSize {
+  int height, width;  // pixels
+};
+
+// Of the pictures that an image_embedding graph was traced with; 768 x 768 if it takes any.
+PictureSize ReadPictureSize(const IrGraph& graph);
+
+}  // namespace uffizi
+
+#endif  // UFFIZI_IMPORT_PICTURE_SIZE_H_
