@@ -32,6 +32,27 @@ bool IsPart(const std::string& name) {
   return name.starts_with(kPartPrefix) && name.ends_with(kPartSuffix);
 }
 
+// Every scratch folder holds this file, which is locked as long as its process lives.
+constexpr const char* kScratchFile = ".uffizi-scratch";
+constexpr std::string_view kScratchInfix = ".part-";
+
+// Removes the scratch folders beside `place` that were left by processes which were killed.
+void RemoveAbandoned(const fs::path& place) {
+  std::error_code ignored;
+  const std::string prefix = place.filename().string() + std::string(kScratchInfix);
+  const fs::path parent = place.has_parent_path() ? place.parent_path() : ".";
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(parent, ignored)) {
+    if (entry.path().filename().string().starts_with(prefix)) found.push_back(entry.path());
+  }
+  for (const fs::path& folder : found) {
+    const int lock = open((folder / kScratchFile).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (lock < 0) continue;
+    if (flock(lock, LOCK_EX | LOCK_NB) == 0) fs::remove_all(folder, ignored);
+    close(lock);
+  }
+}
+
 enum class Marker { kNone, kForeign, kFolderOfOthers, kOurFolder };
 
 // Who made the folder of this lock file.
@@ -50,9 +71,17 @@ Marker ReadMarker(const fs::path& path) {
 
 ScratchFolder::ScratchFolder(const fs::path& place) {
   MakeFolders(place.parent_path());
-  std::string name = place.string() + ".part-XXXXXX";
+  RemoveAbandoned(place);
+  std::string name = place.string() + std::string(kScratchInfix) + "XXXXXX";
   if (mkdtemp(name.data()) == nullptr) FailWriting(place, errno);
   path_ = name;
+  lock_ = open((path_ / kScratchFile).c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (lock_ < 0) {
+    const int error = errno;
+    rmdir(path_.c_str());
+    FailWriting(place, error);
+  }
+  flock(lock_, LOCK_EX | LOCK_NB);
   // Applies the process's umask, as for other folders: mkdtemp() makes folders only for their
   // owner.
   const mode_t mask = umask(0);
@@ -64,6 +93,7 @@ ScratchFolder::ScratchFolder(const fs::path& place) {
 ScratchFolder::~ScratchFolder() {
   std::error_code ignored;
   fs::remove_all(path_, ignored);
+  close(lock_);
 }
 
 void ScratchFolder::CheckInside(const fs::path& made) const {

@@ -13,7 +13,8 @@ namespace uffizi {
 // replaced, and all functions throw Error(kIo), or Error(kInvalidArgument) if something is in the
 // way.
 
-// A new folder beside `place`. The destructor removes it with everything in it.
+// A new folder beside `place`. The destructor removes it with everything in it. The constructor
+// removes those for the same place that killed processes left behind.
 class ScratchFolder {
  public:
   explicit ScratchFolder(const std::filesystem::path& place);
@@ -37,6 +38,7 @@ class ScratchFolder {
   void CheckInside(const std::filesystem::path& made) const;
 
   std::filesystem::path path_;
+  int lock_ = -1;  // a file in it
 };
 
 // A folder in which this program keeps files of its own, known by their names.

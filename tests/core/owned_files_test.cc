@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -138,6 +139,25 @@ TEST_F(OwnedFilesTest, ReopeningCutsNeitherLinksNorFilesOfSeveralNames) {
   fs::create_hard_link(root / "a", root / "second");
   EXPECT_NE(FailureOf([&] { ReopenFile(root / "a", 2); }), "");
   EXPECT_EQ(ReadFile(root / "a"), "012345");
+}
+
+TEST_F(OwnedFilesTest, ScratchFoldersOfKilledProcessesGo) {
+  const fs::path place = root / "model";
+  const ScratchFolder alive(place);
+  const pid_t child = fork();
+  if (child == 0) {
+    const ScratchFolder scratch(place);
+    WriteText(scratch.path() / "half", "of it");
+    _exit(0);  // without destructors
+  }
+  ASSERT_EQ(waitpid(child, nullptr, 0), child);
+  fs::create_directory(root / "model.part-mine!!");
+  WriteText(root / "model.part-mine!!" / "file", "of a person");
+  EXPECT_EQ(CountEntries(root), 3u);
+  const ScratchFolder next(place);
+  EXPECT_EQ(CountEntries(root), 3u);
+  EXPECT_TRUE(fs::exists(alive.path()));
+  EXPECT_TRUE(fs::exists(root / "model.part-mine!!" / "file"));
 }
 
 TEST_F(OwnedFilesTest, AScratchFolderTakesTheNameOfAnEmptyFolderOnly) {
