@@ -47,6 +47,8 @@ class VisionReader {
     vision_.window_size = std::max(window_, 1);
     TakeProjector();
     model_.vision = vision_;
+    model_.image_height = traced_side_ > 0 ? traced_side_ : picture_.height;
+    model_.image_width = traced_side_ > 0 ? traced_side_ : picture_.width;
   }
 
  private:
@@ -107,8 +109,6 @@ class VisionReader {
     if (stages_.empty()) graph_.Fail("has no convolution: is not Florence-2's picture model");
     std::reverse(stages_.begin(), stages_.end());
     if (match_.plain().Shape(value).size() != 4) graph_.Fail(value.node, "is no batch of pictures");
-    model_.image_height = picture_.height;
-    model_.image_width = picture_.width;
   }
 
   // Microsoft's code adds what a convolution gives to tokens, transformers' to maps.
@@ -221,9 +221,6 @@ class VisionReader {
     TakeDepthwise(*block.conv1, name + ".conv1");
     match_.TakeNorm(*block.norm1, name + ".norm1", channels_);
     CheckQueryKeyValue(*block.attention);
-    if (match_.QueryFactor(*block.attention) != 1) {
-      match_.Fail(*block.attention, "scales its scores otherwise than Florence-2");
-    }
     match_.TakeLinear(*block.qkv, name + attention + ".qkv", 3 * channels_, channels_);
     match_.TakeLinear(*block.proj, name + attention + ".proj", channels_, channels_);
     TakeDepthwise(*block.conv2, name + ".conv2");
@@ -300,6 +297,7 @@ class VisionReader {
   // window may pass uncut.
   int WindowHeads(const Block& block) {
     const PlainOp& attention = *block.attention;
+    if (match_.QueryFactor(attention) != 1) FailScale(attention);
     const int window =
         static_cast<int>(std::lround(std::sqrt(static_cast<double>(attention.queries))));
     if (window < 1 || window > 1024 || int64_t{window} * window != attention.queries ||
@@ -326,9 +324,30 @@ class VisionReader {
     return static_cast<int>(heads);
   }
 
+  void FailScale(const PlainOp& attention) const {
+    match_.Fail(attention, "scales its scores otherwise than Florence-2");
+  }
+
+  // The scale is tokens^-0.5. A graph that leaves the picture's side open may have that of the
+  // square pictures it was traced with, which tells their side.
+  void CheckChannelScale(const PlainOp& attention) {
+    if (match_.QueryFactor(attention) == 1) return;
+    constexpr double kTolerance = 1e-3, kMost = 1 << 12;
+    const double map = 1 / attention.scale;
+    if (!picture_.open || !(map > 0.5 && map < kMost) ||
+        std::abs(map - std::round(map)) > kTolerance * map) {
+      FailScale(attention);
+    }
+    const int stride = picture_.height / static_cast<int>(map_height_);
+    const int side = static_cast<int>(std::lround(map)) * stride;
+    if (traced_side_ == 0) traced_side_ = side;
+    if (side < traced_side_ || side >= traced_side_ + stride) FailScale(attention);
+  }
+
   // Channels of a group look at each other over all tokens.
-  int ChannelGroups(const Block& block) const {
+  int ChannelGroups(const Block& block) {
     const PlainOp& attention = *block.attention;
+    CheckChannelScale(attention);
     const int64_t group = attention.queries;
     if (attention.width != map_height_ * map_width_ || attention.keys != group || group < 1 ||
         channels_ % group != 0) {
@@ -362,6 +381,7 @@ class VisionReader {
   const PlainOp *projection_ = nullptr, *projection_norm_ = nullptr;
   const PlainValue *first_sum_ = nullptr, *last_sum_ = nullptr;  // added behind the last stage
   int64_t map_height_ = 0, map_width_ = 0;                       // of the stage at hand
+  int traced_side_ = 0;  // pixels, where only scales tell
   int channels_ = 3;
   int window_ = 0;
   double mlp_ratio_ = 0;

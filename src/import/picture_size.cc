@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace uffizi {
 namespace {
 
-constexpr int64_t kUsualSide = 768;
+constexpr int kUsualSide = 768;
 constexpr int64_t kMaxSide = 1 << 14;
 
 // Pixels of one side for each of a map's, as all strides together make it.
@@ -39,27 +40,30 @@ int64_t CountTokens(const IrGraph& graph) {
 }
 
 // A graph may leave the side open, and be made for one all the same.
-int64_t OpenSide(const IrGraph& graph) {
+std::optional<int> SideFromTokens(const IrGraph& graph) {
   const int64_t tokens = CountTokens(graph);
   const auto map = std::llround(std::sqrt(static_cast<double>(tokens)));
   const int64_t side = map * TotalStride(graph);
-  return tokens > 0 && map * map == tokens && side <= kMaxSide ? side : kUsualSide;
+  if (tokens == 0 || map * map != tokens || side > kMaxSide) return std::nullopt;
+  return static_cast<int>(side);
 }
 
 }  // namespace
 
 PictureSize ReadPictureSize(const IrGraph& graph) {
-  const auto open = static_cast<int>(OpenSide(graph));
+  const std::optional<int> fallback = SideFromTokens(graph);
+  const PictureSize size{fallback.value_or(kUsualSide), fallback.value_or(kUsualSide), !fallback};
   for (const IrNode& node : graph.nodes()) {
     if (node.type != "Parameter" || node.outputs.empty()) continue;
     const std::vector<int64_t>& shape = node.outputs[0].shape;
     if (shape.size() != 4) continue;
-    const auto side = [&](size_t axis) {
-      return shape[axis] > 0 && shape[axis] <= kMaxSide ? static_cast<int>(shape[axis]) : open;
-    };
-    return {side(2), side(3)};
+    const auto fixed = [&](size_t axis) { return shape[axis] > 0 && shape[axis] <= kMaxSide; };
+    if (fixed(2) && fixed(3)) {
+      return {static_cast<int>(shape[2]), static_cast<int>(shape[3]), false};
+    }
+    return size;
   }
-  return {open, open};
+  return size;
 }
 
 }  // namespace uffizi

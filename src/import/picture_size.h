@@ -7,9 +7,10 @@ namespace uffizi {
 
 struct PictureSize {
   int height, width;  // pixels
+  bool open;          // the graph does not say; these are the usual ones
 };
 
-// Of the pictures that an image_embedding graph was traced with; 768 x 768 if it takes any.
+// Of the pictures that an image_embedding graph was traced with; 768 x 768 if it does not say.
 PictureSize ReadPictureSize(const IrGraph& graph);
 
 }  // namespace uffizi

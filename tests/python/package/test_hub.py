@@ -97,6 +97,56 @@ def test_artifacts(server, source):
     assert (uffizi.pull(artifact) / "config.json").exists()
 
 
+def test_microsofts_artifact_answers_as_in_openvino(server, source):
+    data = source / "tests" / "data" / "models"
+    model = uffizi.Florence2.from_pretrained(
+        data / "microsoft" / "florence_2_tiny_int4.zip", compute="f32"
+    )
+    cases = json.loads((data / "microsoft" / "ids.json").read_text())["cases"]
+    cases = [case for case in cases if case["picture"] == "odd.jpg"]
+    assert cases
+    for case in cases:
+        answer = model(
+            data / "odd.jpg",
+            prompt=case["prompt"],
+            num_beams=1,
+            no_repeat_ngram_size=0,
+            forced_bos=False,
+            forced_eos=False,
+            max_length=61,
+        )
+        assert answer.token_ids == case["greedy_ids"]
+
+
+END_AT_IMPORT = """
+import os, signal, uffizi
+def end(file, done, total):
+    if file == "import":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return True
+uffizi.pull("florence_2_large_int4", progress=end)
+"""
+
+
+def test_imports_that_end_early_leave_nothing(server, source, tmp_path, monkeypatch):
+    monkeypatch.setenv("UFFIZI_MODELS_URL", server.url + "/spark")
+    data = source / "tests" / "data" / "models"
+    server.artifact = (data / "microsoft" / "florence_2_tiny_int4.zip").read_bytes()
+    models = tmp_path / "cache" / "models"
+    name = "florence_2_large_int4"
+    with pytest.raises(uffizi.Error):
+        uffizi.pull(name, progress=lambda file, done, total: file != "import")
+    assert not [path for path in models.iterdir() if path.is_dir()]
+    killed = subprocess.run([sys.executable, "-c", END_AT_IMPORT], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (models / name).exists()
+    assert (uffizi.pull(name) / "config.json").exists()
+    assert [path.name for path in models.iterdir() if path.is_dir()] == [name]
+    fetched = len(server.requests)
+    assert (uffizi.pull(name) / "config.json").exists()
+    assert len(server.requests) == fetched
+
+
 def test_what_is_not_there(server, monkeypatch):
     with pytest.raises(uffizi.NotFoundError, match="404"):
         uffizi.pull("no/such")

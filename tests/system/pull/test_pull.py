@@ -135,9 +135,22 @@ def test_artifact_by_name(environment, cache, name):
     assert "vocabulary 1537" in uffizi(environment, "info", name).stdout
 
 
-def test_microsofts_artifact_becomes_small(environment, source, cache):
+def half_precision():
+    """An artifact that holds f16 throughout, as the released ones most likely do."""
+    shared = os.environ.get("UFFIZI_SHARED")
+    if not shared:
+        pytest.skip("UFFIZI_SHARED names no folder of golden data")
+    return next((pathlib.Path(shared) / "golden" / "microsoft" / "C").glob("*.zip"))
+
+
+@pytest.mark.parametrize(
+    "find_artifact, group",
+    [(lambda: MICROSOFT, 16), (half_precision, 64)],
+    ids=["mixed", "half_precision"],
+)
+def test_microsofts_artifact_becomes_small(environment, source, cache, find_artifact, group):
     """Of the kind that is released: imported in 4 bits, once, however many ask at the same time."""
-    source.artifact = MICROSOFT.read_bytes()
+    source.artifact = find_artifact().read_bytes()
     name = "florence_2_large_int4"
     processes = [
         subprocess.Popen(
@@ -156,7 +169,7 @@ def test_microsofts_artifact_becomes_small(environment, source, cache):
     assert len([path for path, _, _ in source.requests if path.endswith(".zip")]) == 1
     config = json.loads((cache / "models" / name / "config.json").read_text())
     weights = config["quantization_config"]["config_groups"]["group_0"]["weights"]
-    assert weights["num_bits"] == 4 and weights["group_size"] == 16
+    assert weights["num_bits"] == 4 and weights["group_size"] == group
     assert len(config["quantization_config"]["config_groups"]) == 1
     assert not list(cache.glob("downloads/*")) and not list(cache.glob("**/*.part*"))
     source.requests.clear()

@@ -24,9 +24,9 @@ SLOW = {"num_beams": 16, "min_length": 250, "max_length": 250, "no_repeat_ngram_
 class Server:
     """`uffizi serve` on a free port, ended by stop()."""
 
-    def __init__(self, *options, port=0, env=None):
+    def __init__(self, *options, port=0, env=None, model=MODEL):
         self.process = subprocess.Popen(
-            [COMMAND, "serve", "--model", MODEL, "--port", str(port), *options],
+            [COMMAND, "serve", "--model", model, "--port", str(port), *options],
             stderr=subprocess.PIPE,
             text=True,
             env=os.environ | (env or {}),
