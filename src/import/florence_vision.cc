@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "import/layer_matcher.h"
-#include "import/picture_size.h"
+#include "import/traced_size.h"
 #include "import/visual_embeddings.h"
 
 namespace uffizi {
@@ -31,7 +31,7 @@ struct Stage {
 class VisionReader {
  public:
   VisionReader(ImportedGraph& graph, ImportedModel& model)
-      : picture_(ReadPictureSize(graph.graph)),
+      : picture_(ReadTracedSize(graph.graph)),
         match_(graph, model,
                [size = picture_](const IrNode&) {
                  return std::vector<int64_t>{1, 3, size.height, size.width};
@@ -372,7 +372,7 @@ class VisionReader {
     match_.TakeNorm(*projection_norm_, std::string(kProjector) + "image_proj_norm", shape.out);
   }
 
-  PictureSize picture_;  // that the graph was traced with
+  TracedSize picture_;  // that the graph was traced with
   LayerMatcher match_;
   const IrGraph& graph_;
   ImportedModel& model_;
@@ -381,7 +381,7 @@ class VisionReader {
   const PlainOp *projection_ = nullptr, *projection_norm_ = nullptr;
   const PlainValue *first_sum_ = nullptr, *last_sum_ = nullptr;  // added behind the last stage
   int64_t map_height_ = 0, map_width_ = 0;                       // of the stage at hand
-  int traced_side_ = 0;  // pixels, where only scales tell
+  int traced_side_ = 0;                                          // pixels, where only scales tell
   int channels_ = 3;
   int window_ = 0;
   double mlp_ratio_ = 0;

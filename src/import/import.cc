@@ -15,7 +15,7 @@
 #include "hub/cache.h"
 #include "import/layer_matcher.h"
 #include "import/model_folder.h"
-#include "import/picture_size.h"
+#include "import/traced_size.h"
 #include "import/spark_folder.h"
 #include "import/zip_archive.h"
 #include "uffizi/models.h"
@@ -297,7 +297,7 @@ LocalGraphs OpenLocalGraphs(const fs::path& source) {
       TakeGraph(file, zip || file.parent_path() != artifact, made / (name + ".xml"));
     }
     const std::string pixels = std::string(kGraphs[0]) + ".xml";
-    const PictureSize size = ReadPictureSize(IrGraph::Open((packed ? made : artifact) / pixels));
+    const TracedSize size = ReadTracedSize(IrGraph::Open((packed ? made : artifact) / pixels));
     const json config = WriteSettingsOf(artifact, size.width, size.height, made);
     if (config.is_object()) WriteJson(made / "config.json", config);
     scratch.MoveOut(made, folder);

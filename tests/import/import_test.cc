@@ -158,6 +158,12 @@ TEST(ImportedFromMicrosoft, ComputesWhatOpenVinoComputes) {
     EXPECT_EQ(graph.lineage, "Microsoft");
     EXPECT_EQ(graph.exporter, "2024.6.0");
   }
+  size_t exactly = 0, rounded = 0;
+  for (const ImportReport::Matrix& matrix : report.matrices) ++(matrix.exact ? exactly : rounded);
+  size_t kept = 0;
+  for (const ImportReport::Graph& graph : report.graphs) kept += graph.kept;
+  EXPECT_EQ(kept, exactly);
+  EXPECT_EQ(rounded, 0u);  // nothing is, with 16 bits
 }
 
 // Weights that come in 4 bits are the same in a folder in which all others are rounded to 4 bits.
@@ -277,6 +283,28 @@ TEST_F(Imported, NamesOfLayersDoNotMatter) {
   ImportModel(folder.path(), folder.path() / "out", exact);
   EXPECT_EQ(ReadBytes(folder.path() / "out" / "model.safetensors"),
             ReadBytes(model() / "model.safetensors"));
+}
+
+// Then the number of tokens tells it.
+TEST_F(Imported, TheSideOfThePictureMayBeOpen) {
+  const testing::TemporaryFolder folder;
+  testing::UnpackGraphs(folder.path());
+  fs::copy_file(model() / "tokenizer.json", folder.path() / "tokenizer.json");
+  const fs::path file = folder.path() / "image_embedding.xml";
+  std::string xml = ReadBytes(file);
+  size_t at = xml.find("<dim>384</dim>");
+  for (int i = 0; i < 2; ++i) {  // of the Parameter, which comes first
+    ASSERT_NE(at, std::string::npos);
+    xml.replace(at, 14, "<dim>-1</dim>");
+    at = xml.find("<dim>384</dim>");
+  }
+  testing::WriteText(file, xml);
+  ImportOptions exact;
+  exact.bits = 16;
+  ImportModel(folder.path(), folder.path() / "out", exact);
+  EXPECT_EQ(ReadBytes(folder.path() / "out" / "model.safetensors"),
+            ReadBytes(model() / "model.safetensors"));
+  EXPECT_EQ(LoadModelConfig(folder.path() / "out").preprocess.width, 384);
 }
 
 TEST_F(Imported, EngineTakesTheArtifactItself) {

@@ -24,7 +24,10 @@ class ArtifactsTest {
     stage.setMaxOutputLength(30).transform(data).select("answer.result").head()
       .getSeq[String](0).head
 
-  private lazy val expected = {
+  private lazy val expected = answerOf(artifact)
+
+  /** What the engine itself says. */
+  private def answerOf(artifact: Path): String = {
     val session = Engine.load(artifact).newSession()
     val picture = uffizi.Picture.fromPixels(
       data.select(col("image_assembler")(0)("result")).head().getAs[Array[Byte]](0),
@@ -53,6 +56,17 @@ class ArtifactsTest {
     assertEquals(expected, answer(stage).trim)
     assertEquals(384, stage.getSize, "the size is in the artifact's metadata")
     assertNotEquals(expected, answer(stage.setImageMean(Array(3.0, 3.0, 3.0))).trim)
+  }
+
+  @Test def artifactOfMicrosoftsCode(): Unit = {
+    val zip = SparkFixture.source.resolve("tests/data/models/microsoft/florence_2_tiny_int4.zip")
+    val expected = answerOf(zip)
+    assertFalse(expected.isEmpty)
+    assertEquals(expected, answer(Florence2Transformer.load(zip.toString)).trim)
+    val place = Files.createTempDirectory("uffizi-remote-")
+    Files.copy(zip, place.resolve("florence_2_large_int4_en_5.5.1_3.0_1748317523815.zip"))
+    val named = Florence2Transformer.pretrained("florence_2_large_int4", "en", place.toString)
+    assertEquals(expected, answer(named).trim)
   }
 
   @Test def folderOfSparkNlp(): Unit = {

@@ -1,18 +1,18 @@
-#ifndef UFFIZI_IMPORT_PICTURE_SIZE_H_
-#define UFFIZI_IMPORT_PICTURE_SIZE_H_
+#ifndef UFFIZI_IMPORT_TRACED_SIZE_H_
+#define UFFIZI_IMPORT_TRACED_SIZE_H_
 
 #include "import/ir_graph.h"
 
 namespace uffizi {
 
-struct PictureSize {
+struct TracedSize {
   int height, width;  // pixels
   bool open;          // the graph does not say; these are the usual ones
 };
 
 // Of the pictures that an image_embedding graph was traced with; 768 x 768 if it does not say.
-PictureSize ReadPictureSize(const IrGraph& graph);
+TracedSize ReadTracedSize(const IrGraph& graph);
 
 }  // namespace uffizi
 
-#endif  // UFFIZI_IMPORT_PICTURE_SIZE_H_
+#endif  // UFFIZI_IMPORT_TRACED_SIZE_H_

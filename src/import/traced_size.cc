@@ -1,4 +1,4 @@
-#include "import/picture_size.h"
+#include "import/traced_size.h"
 
 #include <algorithm>
 #include <charconv>
@@ -50,9 +50,9 @@ std::optional<int> SideFromTokens(const IrGraph& graph) {
 
 }  // namespace
 
-PictureSize ReadPictureSize(const IrGraph& graph) {
+TracedSize ReadTracedSize(const IrGraph& graph) {
   const std::optional<int> fallback = SideFromTokens(graph);
-  const PictureSize size{fallback.value_or(kUsualSide), fallback.value_or(kUsualSide), !fallback};
+  const TracedSize size{fallback.value_or(kUsualSide), fallback.value_or(kUsualSide), !fallback};
   for (const IrNode& node : graph.nodes()) {
     if (node.type != "Parameter" || node.outputs.empty()) continue;
     const std::vector<int64_t>& shape = node.outputs[0].shape;
