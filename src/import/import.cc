@@ -15,8 +15,8 @@
 #include "hub/cache.h"
 #include "import/layer_matcher.h"
 #include "import/model_folder.h"
-#include "import/traced_size.h"
 #include "import/spark_folder.h"
+#include "import/traced_size.h"
 #include "import/zip_archive.h"
 #include "uffizi/models.h"
 
