@@ -108,7 +108,7 @@ def test_microsofts_artifact_answers_as_in_openvino(server, source):
     for case in cases:
         answer = model(
             data / "odd.jpg",
-            prompt=case["prompt"],
+            case["prompt"],
             num_beams=1,
             no_repeat_ngram_size=0,
             forced_bos=False,
