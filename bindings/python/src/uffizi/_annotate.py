@@ -1,4 +1,4 @@
-"""A folder of pictures as a table."""
+"""Annotates folders of pictures into tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model: pictures and tasks in, results out."""
+"""The model: takes pictures and tasks, and returns results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class EncodedImage:
-    """A picture as the model sees it: encoded once, asked any number of times."""
+    """An encoded picture, about which any number of questions can be asked."""
 
     def __init__(
         self,
@@ -52,12 +52,12 @@ class EncodedImage:
 
     @property
     def tile_count(self) -> int:
-        """Into how many tiles it is cut; 0 if it is not."""
+        """Number of tiles; 0 if the picture is not tiled."""
         return self._encoded.tile_count
 
     @property
     def tokens(self) -> npt.NDArray[np.float32]:
-        """[image_tokens, d_model], not a copy: the picture's embeddings."""
+        """The picture's embeddings, [image_tokens, d_model]; not a copy."""
         return self._encoded.tokens(self.model.info["d_model"])
 
     def __call__(self, tasks: Any, **question: Unpack[Question]) -> Any:
@@ -101,10 +101,11 @@ class Florence2:
         """Loads a Hugging Face folder, an artifact, or the model that came with the package.
 
         A name such as "microsoft/Florence-2-large" is that checkpoint of the Hugging Face Hub, at
-        `revision` if given: see `pull`. `lora` are adapters that peft has saved, folders or names, which
-        are merged into the weights; `(adapter, 0.5)` counts half. `compute` is the arithmetic: "auto", "int4" (4-bit
-        weights; others are quantized while loading), or "f32" for the reference. `threads` are those
-        of one call; 0 means all that this process may use. A folder that is loaded already is shared.
+        `revision` if given: see `pull`. `lora` are adapters saved by peft, folders or names, which
+        are merged into the weights; `(adapter, 0.5)` halves an adapter's weight. `compute` is the
+        precision: "auto", "int4" (4-bit weights; others are quantized while loading), or "f32" for
+        full precision. `threads` are those of one call; 0 means all that this process may use. A
+        folder that is already loaded is shared.
         """
         exact = compute == "f32" or bool(lora)
         return cls(
@@ -118,10 +119,11 @@ class Florence2:
         tiles: str = "",
         allow_private_urls: bool = False,
     ) -> EncodedImage:
-        """Encodes a picture, to be asked afterwards. With `tiles` ("auto", "3x2" for columns and rows,
-        or "1000" for a side in pixels) questions about things and words are asked about overlapping
-        tiles of it, in which small ones can be seen, and the answers merged. A picture may be an
-        http(s) address; those of this machine and of private networks only with `allow_private_urls`.
+        """Encodes a picture, about which questions can be asked afterwards. With `tiles` ("auto",
+        "3x2" for columns and rows, or "1000" for a side in pixels) questions about objects and
+        words are asked about overlapping tiles, in which small ones are visible, and the answers
+        are merged. A picture may be an http(s) address; those of this machine and of private
+        networks only with `allow_private_urls`.
         """
         if isinstance(picture, EncodedImage):
             if picture.model._engine is not self._engine:
@@ -215,8 +217,8 @@ class Florence2:
     def stream(
         self, picture: Picture | EncodedImage, task: Task, **question: Unpack[Question]
     ) -> Stream:
-        """Asks one question and gives the answer as it is written: an iterator of `Token`s, whose
-        `result` is there when it has ended."""
+        """Asks one question and streams the answer: returns an iterator of `Token`s, whose `result`
+        is available at the end."""
         asked = Asked([task], question, self.info["max_positions"])
         encoded = self.encode(picture)
         query = self._query(encoded, task, asked)
@@ -227,7 +229,7 @@ class Florence2:
         return Stream(run)
 
     def tokenize(self, text: str) -> list[int]:
-        """The ids of a text, as the model is given it (`<s>` and `</s>` around it)."""
+        """The token ids of a text, with `<s>` and `</s>` as given to the model."""
         return self._engine.tokenize(text)
 
     def detokenize(self, ids: Sequence[int], skip_special_tokens: bool = False) -> str:

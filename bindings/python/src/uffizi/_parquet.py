@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ._question import Question, Task, Unpack
 
-#: Columns that hold pictures, where none is named: the first of these that is there.
+#: Names of picture columns to try if none is given.
 COLUMNS = (
     "image",
     "images",
@@ -39,10 +39,10 @@ COLUMNS = (
     "url",
 )
 
-#: A job that was stopped loses the answers of fewer rows than this.
+#: An interrupted job loses the answers of fewer rows than this.
 ROWS_PER_PART = 256
 
-#: Rows that one group of a Parquet file holds.
+#: Rows per row group of the Parquet file.
 ROWS_PER_GROUP = 4096
 
 
@@ -60,7 +60,7 @@ def annotate_parquet(
     allow_private_urls: bool = False,
     **question: Unpack[Question],
 ) -> pathlib.Path:
-    """Asks about the pictures in a column of Parquet files, and writes a row for each picture.
+    """Annotates the pictures in a column of Parquet files and writes a row for each picture.
 
     `source` is a file, a folder of such, or several. The column holds pictures as Hugging Face keeps
     them (a struct of bytes and path), bytes, paths (from the file's folder), http(s) addresses, or
@@ -68,9 +68,9 @@ def annotate_parquet(
     `row` and, of a list, `item` of the picture, its size, `results` (task, text, labels, scores, bboxes,
     quad_boxes and polygons of each task) and, where the picture cannot be read, `error`.
 
-    Rows are streamed. A call that was stopped goes on where it was when it is made again: answers
-    are kept beside the output, in OUTPUT.job, until all are there. `restart` begins again. An
-    output that is there already is not replaced.
+    Rows are streamed. If a call is interrupted, the same call resumes it: answers are kept beside
+    the output, in OUTPUT.job, until they are complete. `restart` starts over. An existing output is
+    not replaced.
     """
     try:
         import pyarrow  # noqa: F401
@@ -267,7 +267,7 @@ def _schema() -> pyarrow.Schema:
 
 
 class _Job:
-    """Answers of an output that is not whole yet, in a folder beside it."""
+    """The answers of an incomplete output, in a folder beside it."""
 
     NOTE, ROWS = "job.json", "rows.jsonl"
 
@@ -300,7 +300,7 @@ class _Job:
         self._write_note()
 
     def finish(self) -> pathlib.Path:
-        """Gives the answers their place, which fails if somebody has made a file there meanwhile."""
+        """Moves the answers to the output, which fails if that has been created meanwhile."""
         self._folder.append(self.ROWS, self._length, b"")
         out = _native.OutFile(self._output)
         with self._folder.place(self.ROWS).open("rb") as rows:

@@ -1,4 +1,4 @@
-"""Pictures of every kind that Python has, as arrays of RGB pixels."""
+"""Converts Python's kinds of pictures to arrays of RGB pixels."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ Picture = Union[
     "npt.NDArray[np.uint8]",
 ]
 
-#: File names that `annotate` and other walks over folders take for pictures: the command line's list.
+#: Extensions by which pictures are recognized in folders, as on the command line.
 SUFFIXES = frozenset(_native.picture_extensions())
 
 
 def _find_libraries() -> None:
-    """Tells the decoders of PDF and HEIC where Python packages have brought them along."""
+    """Sets the paths of PDF and HEIC libraries that come with Python packages."""
     for variable, package, pattern in (
         ("UFFIZI_PDFIUM", "pypdfium2_raw", "libpdfium.so"),
         ("UFFIZI_LIBHEIF", "pillow_heif", "../pillow_heif.libs/libheif-*.so*"),
@@ -61,15 +61,15 @@ def to_pixels(
     pdf_dpi: float = 200.0,
     allow_private_urls: bool = False,
 ) -> npt.NDArray[np.uint8]:
-    """[height, width, 3] u8. An array that already is that is not copied.
+    """Returns [height, width, 3] u8. An array that already has this form is not copied.
 
-    Files and bytes are turned as their EXIF says; PIL images and arrays are taken as they stand,
-    so that coordinates are those of the object given. Transparent pixels are composed over white,
-    or with `drop_alpha` only their colour is taken, as Pillow's convert("RGB") does. `page` chooses,
-    from 1, among the pages of a TIFF or PDF and the frames of an animation. A JPEG or PNG that is cut
-    off is an error, or with `truncated="fill"` taken as far as it goes. A string that begins with
-    http:// or https:// is an address; it may lead to this machine or a private network, also by
-    redirects, only with `allow_private_urls`.
+    Files and bytes are rotated according to their EXIF orientation. PIL images and arrays are used
+    as they are, so that coordinates are those of the given object. Transparent pixels are
+    composited over white; with `drop_alpha` only their colour is used, as in Pillow's
+    convert("RGB"). `page` selects, from 1, a page of a TIFF or PDF or a frame of an animation. A
+    truncated JPEG or PNG is an error, or with `truncated="fill"` used as far as it goes. A string
+    that begins with http:// or https:// is an address; it may lead to this machine or a private
+    network, also by redirects, only with `allow_private_urls`.
     """
     if truncated not in ("refuse", "fill"):
         raise ArgumentError(f'truncated is "refuse" or "fill", not {truncated!r}')
@@ -138,13 +138,13 @@ def _from_array(array: npt.NDArray[Any], drop_alpha: bool) -> npt.NDArray[np.uin
         raise ArgumentError(f"the array of shape {array.shape} holds no pixels")
     if array.shape[2] == 4:
         return np.ascontiguousarray(array[:, :, :3]) if drop_alpha else _over_white(array)
-    # Rows may lie apart (a crop of a larger array); pixels within a row may not.
+    # Rows may be strided (a crop of a larger array); pixels within a row must be contiguous.
     packed = array.strides[1:] == (3, 1) and array.strides[0] >= 3 * array.shape[1]
     return array if packed else np.ascontiguousarray(array)
 
 
 def _over_white(rgba: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """As the decoders compose files: colour * alpha + white * (1 - alpha), rounded."""
+    """Composites like the decoders: colour * alpha + white * (1 - alpha), rounded."""
     alpha = rgba[:, :, 3:].astype(np.uint32)
     mixed = rgba[:, :, :3] * alpha + 255 * (255 - alpha)
     return ((mixed + 127) // 255).astype(np.uint8)
@@ -153,7 +153,8 @@ def _over_white(rgba: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 def count_pages(
     picture: str | os.PathLike[str] | bytes, *, allow_private_urls: bool = False
 ) -> int:
-    """How many pages a TIFF or PDF has, or frames an animation; 1 of any other picture."""
+    """The number of pages of a TIFF or PDF, or of frames of an animation; 1 for any other
+    picture."""
     options = _native.DecodeOptions(True, False, _native.DEFAULT_MAX_PIXELS, 1, False, 200.0)
     if is_url(picture):
         data = _native.fetch_picture(picture, allow_private_urls)

@@ -1,4 +1,4 @@
-"""What a question about a picture gives."""
+"""Results of questions about pictures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Box(NamedTuple):
 
 @dataclasses.dataclass
 class Region:
-    """One thing that the model found. `quad` is set in OCR answers, `polygons` in segmentations,
+    """A region that the model found. `quad` is set in OCR answers, `polygons` in segmentations,
     `box` in the others."""
 
     label: str
@@ -45,8 +45,7 @@ class Region:
 
     @property
     def bounds(self) -> Box:
-        """The box around whatever the region is. Corners are in order, even if the model's are
-        not."""
+        """The enclosing box of the region. Its corners are ordered, even if the model's are not."""
         numbers = [n for polygon in self.polygons for n in polygon] or self.quad or self.box
         if not numbers:
             return Box(0.0, 0.0, 0.0, 0.0)
@@ -56,7 +55,8 @@ class Region:
 
 @dataclasses.dataclass
 class Timings:
-    """Seconds that each stage took. What several tasks on one picture share is counted in the first."""
+    """Seconds of each stage. Time that several tasks on one picture share is counted in the
+    first."""
 
     decode: float = 0.0  #: picture file to pixels
     preprocess: float = 0.0  #: resample and normalize
@@ -72,13 +72,13 @@ class Result:
     """The answer to one task on one picture."""
 
     task: str  #: "<OD>", or "" for a prompt of your own
-    prompt: str  #: the sentence that the model was given
+    prompt: str  #: the sentence given to the model
     text: str  #: the raw answer, special tokens included
     token_ids: list[int]  #: without the decoder's start token
-    shape: Shape  #: how the answer is shaped
+    shape: Shape  #: the form of the answer
     caption: str  #: the answer, if it is text
     regions: list[Region]  #: the answer, if it is anything else
-    truncated: bool  #: the answer hit the length limit
+    truncated: bool  #: the answer reached the length limit
     width: int  #: of the picture, pixels
     height: int
     timings: Timings = dataclasses.field(default_factory=Timings, compare=False)
@@ -90,7 +90,7 @@ class Result:
 
     @property
     def answer(self) -> Any:
-        """The answer as Hugging Face's processor has it: a string, or a dict of lists."""
+        """The answer in the format of Hugging Face's processor: a string, or a dict of lists."""
         if self.shape == "text":
             return self.caption
         if self.shape == "quads":
@@ -109,8 +109,8 @@ class Result:
         )
 
     def keep(self, min_score: float = 0.0, labels: Sequence[str] | None = None) -> Result:
-        """Leaves out the regions whose score is lower, and those with other labels than `labels`, in
-        any case of letters. Gives itself."""
+        """Drops regions with a lower score and those with other labels than `labels`, ignoring
+        case. Returns itself."""
         wanted = None if labels is None else {label.lower() for label in labels}
         self.regions = [
             region
@@ -120,12 +120,12 @@ class Result:
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        """{task: answer}, as `processor.post_process_generation` gives it in transformers, with
-        `scores` beside the labels."""
+        """{task: answer}, in the format of `processor.post_process_generation` in transformers,
+        with additional `scores`."""
         return {self.task or self.prompt: self.answer}
 
     def masks(self) -> npt.NDArray[np.bool_]:
-        """[regions, height, width]: which pixels each region covers; of a box or quad, its inside."""
+        """[regions, height, width]: the pixels covered by each region; a box or quad is filled."""
         import PIL.Image
         import PIL.ImageDraw
 
@@ -143,8 +143,8 @@ class Result:
         return masks
 
     def draw(self, picture: Picture | None = None) -> PIL.Image.Image:
-        """The picture with the answer drawn on it. `picture` is needed only if the result came
-        without one (from `EncodedImage`s that were pickled, say)."""
+        """The picture with the answer drawn on it. `picture` is needed only if the result has none
+        (for example from a pickled `EncodedImage`)."""
         import PIL.Image
 
         pixels = self.pixels if picture is None else to_pixels(picture)
@@ -161,9 +161,9 @@ class Result:
         """Detections for the package `supervision`: boxes, labels (`class_name`), scores where there
         are any, masks of segmentations and corners of OCR's quads.
 
-        `class_id` is the place of the label in `classes`, which makes ids the same for all pictures;
-        regions with other labels are left out. Without `classes` it is its place among the labels of
-        this answer."""
+        `class_id` is the index of the label in `classes`, which makes ids consistent across
+        pictures; regions with other labels are dropped. Without `classes` it is the index among the
+        labels of this answer."""
         try:
             import supervision  # noqa: F401
         except ImportError as error:
@@ -197,7 +197,7 @@ class Result:
         )
 
     def _repr_html_(self) -> str:
-        """How a notebook shows it: the picture with the answer drawn, and the answer as a table."""
+        """Notebook display: the picture with the answer drawn, and the answer as a table."""
         name = html.escape(self.task or self.prompt)
         if self.shape == "text":
             body = f"<p>{html.escape(self.caption)}</p>"
@@ -245,7 +245,7 @@ def make_answer(answer: _native.Answer) -> tuple[Any, str, list[Region]]:
 
 
 def make_result(result: _native.Result, pixels: npt.NDArray[np.uint8] | None) -> Result:
-    """A result of the engine as people see it."""
+    """Makes a `Result` from a result of the engine."""
     shape, caption, regions = make_answer(result.answer)
     seconds = {f.name: getattr(result.timings, f.name) for f in dataclasses.fields(Timings)}
     return Result(
