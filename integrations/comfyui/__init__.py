@@ -1,4 +1,4 @@
-"""Florence-2 nodes for ComfyUI that compute on the CPU. ComfyUI loads this folder as a package."""
+"""Florence-2 nodes for ComfyUI that run on the CPU. ComfyUI loads this folder as a package."""
 
 from .loaders import (
     DownloadAndLoadFlorence2Lora,

@@ -1,4 +1,4 @@
-"""Nodes that say which model, and which LoRA adapter."""
+"""Nodes that choose the model and a LoRA adapter."""
 
 import pathlib
 
@@ -59,12 +59,12 @@ class Model:
         return self._loaded
 
     def unload(self):
-        """Gives its memory back."""
+        """Frees its memory."""
         self._loaded = None
 
 
 def load_inputs(models, default=None):
-    """What both loaders ask for."""
+    """The inputs of both loaders."""
     choice = {"default": default} if default else {}
     return {
         "required": {
@@ -105,11 +105,11 @@ class DownloadAndLoadFlorence2Model:
 
     @classmethod
     def INPUT_TYPES(cls):
-        """As ComfyUI asks."""
+        """The inputs, as ComfyUI expects them."""
         return load_inputs(MODELS, "microsoft/Florence-2-base")
 
     def loadmodel(self, model, precision, attention, lora=None, convert_to_safetensors=False):
-        """The model, downloaded unless it is there."""
+        """The model, downloaded if needed."""
         source = model_folders().get(model.rsplit("/", 1)[-1], model)
         if source == model and model != "uffizi-tiny":
             uffizi.pull(model)
@@ -126,16 +126,16 @@ class Florence2ModelLoader:
 
     @classmethod
     def INPUT_TYPES(cls):
-        """As ComfyUI asks."""
+        """The inputs, as ComfyUI expects them."""
         return load_inputs(model_folders())
 
     def loadmodel(self, model, precision, attention, lora=None, convert_to_safetensors=False):
-        """The model of a folder, which its name or its path may name."""
+        """The model of a folder, given by name or path."""
         return (Model(model_folders().get(model, model), precision, lora),)
 
 
 class DownloadAndLoadFlorence2Lora:
-    """A LoRA adapter that peft has saved, by its name on Hugging Face."""
+    """A LoRA adapter saved by peft, by its name on Hugging Face."""
 
     RETURN_TYPES = ("PEFTLORA",)
     RETURN_NAMES = ("lora",)
@@ -144,9 +144,9 @@ class DownloadAndLoadFlorence2Lora:
 
     @classmethod
     def INPUT_TYPES(cls):
-        """As ComfyUI asks."""
+        """The inputs, as ComfyUI expects them."""
         return {"required": {"model": (LORAS,)}}
 
     def loadmodel(self, model):
-        """Its folder."""
+        """The adapter's folder."""
         return (str(uffizi.pull(model)),)

@@ -39,7 +39,7 @@ NO_PICTURE = (1, 64, 64, 3)  # of tasks that draw nothing
 
 
 def question(task, text):
-    """What the model is asked."""
+    """The question for the model."""
     token = TASKS[task]
     if text and task not in TASKS_WITH_TEXT:
         raise ValueError(f"{task} takes no text_input; these do: {', '.join(TASKS_WITH_TEXT)}")
@@ -73,7 +73,7 @@ def data(task, result):
 
 
 def mask(result, select):
-    """[height, width] f32, 1 in the selected regions: by number or label, all if nothing is said."""
+    """[height, width] f32, 1 in the selected regions: by number or label, all if none are named."""
     wanted = [name.strip() for name in select.split(",") if name.strip()]
     chosen = [
         not wanted or str(i) in wanted or region.label in wanted
@@ -100,7 +100,7 @@ class Florence2Run:
 
     @classmethod
     def INPUT_TYPES(cls):
-        """As ComfyUI asks."""
+        """The inputs, as ComfyUI expects them."""
         return {
             "required": {
                 "image": ("IMAGE",),
@@ -133,7 +133,7 @@ class Florence2Run:
         output_mask_select="",
         seed=None,
     ):
-        """image: [n, height, width, 3] f32, 0 to 1. Gives the drawn pictures in the same form, masks
+        """image: [n, height, width, 3] f32, 0 to 1. Returns the drawn pictures in the same form, masks
         [n, height, width], the answers' text (a list if n is over 1) and their data."""
         asked = question(task, text_input)
         pixels = (image[..., :3].clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()

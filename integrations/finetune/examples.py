@@ -1,4 +1,4 @@
-"""Training examples from people's files: a picture, a prompt, and the answer to learn."""
+"""Reads training examples: a picture, a prompt, and the answer to learn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 @dataclass(frozen=True)
 class Example:
-    """What is to be learned."""
+    """One training example."""
 
     image: pathlib.Path
     prompt: str  #: "<OD>", or any text
@@ -36,7 +36,7 @@ def picture_size(path: pathlib.Path) -> tuple[int, int]:
 
 
 def location(value: float, size: int) -> str:
-    """The token of a coordinate in pixels, of a picture that is `size` wide or high."""
+    """The token of a coordinate in pixels, for a picture `size` pixels wide or high."""
     return f"<loc_{min(999, max(0, int(value * 1000 / size)))}>"
 
 
@@ -68,7 +68,7 @@ def read_coco(file: pathlib.Path, images: pathlib.Path, prompt: str) -> list[Exa
 
 
 def read_jsonl(file: pathlib.Path, images: pathlib.Path) -> list[Example]:
-    """An example for each line: {"image", "prefix", "suffix"}, as fine-tuning data sets have them."""
+    """An example for each line: {"image", "prefix", "suffix"}, as in common fine-tuning data sets."""
     examples = []
     for number, line in enumerate(file.read_text().splitlines(), 1):
         if not line.strip():
@@ -83,7 +83,7 @@ def read_jsonl(file: pathlib.Path, images: pathlib.Path) -> list[Example]:
 
 
 def read_examples(file: pathlib.Path, images: pathlib.Path | None, prompt: str) -> list[Example]:
-    """The examples of a COCO (.json) or JSONL file. Pictures are in `images`, by itself the file's
+    """The examples of a COCO (.json) or JSONL file. Pictures are in `images`, by default the file's
     folder. Ends the program if a picture is missing."""
     folder = file.parent if images is None else images
     lines = file.suffix == ".jsonl"

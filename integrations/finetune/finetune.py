@@ -42,7 +42,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 class Batches:
-    """Examples as the model takes them."""
+    """Turns examples into batches for the model."""
 
     def __init__(self, processor, device: str) -> None:
         self.processor = processor
@@ -93,7 +93,7 @@ def measure(model, batches: Batches, examples: list[Example], size: int) -> floa
 def train(
     model, batches: Batches, examples: list[Example], held_out: list[Example], arguments
 ) -> None:
-    """Epoch by epoch, the learning rate rising for a tenth of the steps and then falling to 0."""
+    """Trains. The learning rate rises for a tenth of the steps, then falls to 0."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=arguments.rate)
     steps = arguments.epochs * math.ceil(len(examples) / arguments.batch)

@@ -46,14 +46,14 @@ def annotate(
     allow_private_urls: bool = False,
     **question: Unpack[Question],
 ) -> pandas.DataFrame:
-    """Asks about all pictures of a folder (or a file, or many paths and addresses) and gives a pandas
+    """Annotates all pictures of a folder (or a file, or many paths and addresses). Returns a pandas
     DataFrame.
 
     There is one row for each region found, with its label, score and box; a text answer, an answer
     without regions and a picture that cannot be read have one row each. `outline` holds the polygons
-    or the quad of a region that has any; `error` says what is wrong with a picture. Of a folder, every
-    file is a picture that the command line takes for one (`uffizi.SUFFIXES`). What else may be said is
-    that of `Florence2.__call__`.
+    or the quad of a region that has any; `error` says what is wrong with a picture. In a folder,
+    the files with an extension in `uffizi.SUFFIXES` are read, as on the command line. The other
+    options are those of `Florence2.__call__`.
     """
     try:
         import pandas

@@ -1,4 +1,4 @@
-"""Models by folder or name: where they are, and their engines, shared while in use."""
+"""Finds models by folder or name, and shares their engines while in use."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Union
 
 from . import _native
 
-#: A LoRA adapter, as peft saves it: folder or name, or that and what it counts.
+#: A LoRA adapter as saved by peft: its folder or name, or a pair of that and its weight.
 Adapter = Union[str, "os.PathLike[str]", "tuple[str | os.PathLike[str], float]"]
-#: Is told a file's name, and the bytes done and to do. Returning False stops.
+#: Called with a file's name, the bytes done and the total. Returning False stops.
 Progress = Callable[[str, int, int], "bool | None"]
 Adapters = tuple[tuple[pathlib.Path, float], ...]
 
@@ -28,7 +28,7 @@ _engines_lock = threading.Lock()
 
 
 def _forget_engines() -> None:
-    """In a forked child: a new engine is refused there, and an old one must be too."""
+    """Runs in a forked child, which can neither create an engine nor use one of its parent."""
     global _engines_lock
     _engines.clear()
     _engines_lock = threading.Lock()  # the old one may have been held by a thread left behind
@@ -42,12 +42,13 @@ def _bundled_folder() -> pathlib.Path:
 
 
 def pull(name: str | os.PathLike[str], *, progress: Progress | None = None) -> pathlib.Path:
-    """The folder of a model or adapter by name, downloaded into the cache unless it is there.
+    """Returns the folder of a model or adapter, downloading it into the cache if needed.
 
-    `name` is one of the Hugging Face Hub, such as "microsoft/Florence-2-large" or "owner/name@revision",
-    or of Spark NLP, "florence_2_large_int4". A Spark NLP or OpenVINO artifact is imported; a folder is
-    itself. What is imported is kept in 4 bits. `progress` is called with a file's name and the bytes done and to do in all; returning
-    False stops the download, which the next one takes up again.
+    `name` is a model on the Hugging Face Hub, such as "microsoft/Florence-2-large" or
+    "owner/name@revision", or one of Spark NLP, such as "florence_2_large_int4". Spark NLP and OpenVINO
+    artifacts are imported and kept in 4 bits. For a folder, its own path is returned.
+    `progress` is called with a file's name, the bytes done and the total. Returning False stops the
+    download; the next call resumes it.
     """
     return _native.resolve_model(name, progress, 4)
 
@@ -56,7 +57,7 @@ def resolve(
     name_or_path: str | os.PathLike[str], revision: str | None, exact: bool
 ) -> pathlib.Path:
     if os.path.exists(name_or_path):
-        # Who asks for float32 throughout wants an artifact's own weights.
+        # For float32 throughout, an artifact keeps its own weights.
         return _native.resolve_model(name_or_path, None, 16 if exact else 4)
     if str(name_or_path) == BUNDLED:
         return _bundled_folder()
@@ -71,7 +72,7 @@ def find_adapters(lora: Sequence[Adapter]) -> Adapters:
 
 
 def load(folder: pathlib.Path, compute: str, threads: int, lora: Adapters) -> _native.Engine:
-    """The engine of a folder; one for all that load the same while it is in use."""
+    """Returns the engine of a folder. Callers that load the same model share one engine."""
     adapters = tuple((os.path.realpath(source), weight) for source, weight in lora)
     key = (os.path.realpath(folder), compute, threads, adapters)
     with _engines_lock:

@@ -1,4 +1,4 @@
-"""What may be said about a question, beside the task: its input, how its answer is read, the search."""
+"""Options of a question besides the task: its input, how its answer is read, and the search."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ Task = Union[str, "tuple[str, str | Sequence[float] | Sequence[str]]"]
 
 
 class Question(Generation, total=False):
-    """Beside the options of the search: `text` and `region`, inputs for all tasks that take such (a
-    phrase, or several for open-vocabulary detection; four numbers in pixels); `answer_as`, the task
-    whose answers look like those of a prompt of your own; `min_score` and `labels`, which leave
-    regions of a lower score or with other labels out."""
+    """The options of the search, and these:
+
+    `text` is the input of all tasks that take a phrase (several for open-vocabulary detection), and
+    `region` of those that take a region (four numbers in pixels). `answer_as` names the task whose
+    answer format a prompt of your own uses. `min_score` and `labels` drop regions with a lower score
+    or with other labels."""
 
     text: str | Sequence[str] | None
     region: Region | None
@@ -61,7 +63,7 @@ class Asked:
                 )
 
     def prompt(self, task: Task, width: int, height: int) -> _native.Prompt:
-        """The sentence for a task about a picture of this size."""
+        """The prompt of a task for a picture of this size."""
         given = None
         if isinstance(task, tuple):
             if len(task) != 2:
@@ -84,12 +86,12 @@ class Asked:
         return _native.make_prompt(known.token, _input_text(given, known.input), width, height)
 
     def keep(self, result: Result) -> Result:
-        """Leaves out the regions that are not wanted. Gives the result itself."""
+        """Drops the regions that are not wanted. Returns the same result."""
         return result.keep(self._min_score, self._labels)
 
 
 def _is_known(task: Any) -> bool:
-    """Whether it is a task's name or a prompt that begins with a task's token."""
+    """Whether `task` is a task's name or a prompt that begins with a task's token."""
     name = task[0] if isinstance(task, tuple) else task
     if not isinstance(name, str):
         return False

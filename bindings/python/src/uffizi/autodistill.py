@@ -35,10 +35,10 @@ TASK = "<OPEN_VOCABULARY_DETECTION>"
 
 @dataclasses.dataclass
 class Florence2(DetectionBaseModel):  # type: ignore[misc, unused-ignore]
-    """Looks for what the ontology's prompts name.
+    """Detects what the ontology's prompts name.
 
-    A picture is encoded once and asked for each prompt. `class_id` is the place of the prompt's class
-    among `ontology.classes()`. The options are those of `uffizi.Florence2.__call__`; `task` may be
+    A picture is encoded once for all prompts. `class_id` is the index of the prompt's class
+    in `ontology.classes()`. The options are those of `uffizi.Florence2.__call__`; `task` may be
     "<CAPTION_TO_PHRASE_GROUNDING>", which some fine-tunes do better.
     """
 
@@ -63,8 +63,8 @@ class Florence2(DetectionBaseModel):  # type: ignore[misc, unused-ignore]
         self._question = question
 
     def predict(self, input: Any) -> supervision.Detections:
-        """What is found in a picture: a path, an address, a PIL image, or an array of BGR as OpenCV
-        has it, which autodistill gives."""
+        """The detections in a picture: a path, an address, a PIL image, or a BGR array as in OpenCV
+        (autodistill passes one)."""
         picture = self._florence.encode(
             load_image(input, "PIL") if isinstance(input, np.ndarray) else input, tiles=self._tiles
         )

@@ -55,7 +55,7 @@ class Model(fiftyone.core.models.SamplesMixin, fiftyone.core.models.Model):  # t
 
     @property
     def needs_fields(self) -> dict[str, str]:
-        """The fields of a sample that are read: {"text": ...}, also by `apply_model(..., text="field")`."""
+        """The fields of a sample that are read: {"text": ...}. `apply_model(..., text="field")` sets it too."""
         own = {} if self._text_field is None else {"text": self._text_field}
         return {**own, **self._fields}
 
@@ -70,7 +70,7 @@ class Model(fiftyone.core.models.SamplesMixin, fiftyone.core.models.Model):  # t
 
     @property
     def ragged_batches(self) -> bool:
-        """False: pictures of a batch may have any sizes."""
+        """False: pictures of a batch may differ in size."""
         return False
 
     @property
@@ -80,7 +80,7 @@ class Model(fiftyone.core.models.SamplesMixin, fiftyone.core.models.Model):  # t
 
     @property
     def preprocess(self) -> bool:
-        """False: there is nothing to be done before."""
+        """False: no preprocessing is needed."""
         return False
 
     @preprocess.setter
@@ -88,11 +88,11 @@ class Model(fiftyone.core.models.SamplesMixin, fiftyone.core.models.Model):  # t
         pass
 
     def predict(self, arg: Any, sample: Any = None) -> Any:
-        """The label of a picture, [height, width, 3] u8 or whatever `uffizi` takes."""
+        """The label of a picture: an array [height, width, 3] u8, or anything `uffizi` reads."""
         return self.predict_all([arg], None if sample is None else [sample])[0]
 
     def predict_all(self, args: Any, samples: Any = None) -> list[Any]:
-        """The labels of several."""
+        """The labels of several pictures."""
         pictures = [self.florence.encode(picture, tiles=self.tiles) for picture in args]
         field = self.needs_fields.get("text")
         if field is None:

@@ -1,4 +1,4 @@
-"""What from_pretrained takes: models by their arguments, and their files."""
+"""Loads models by the arguments of from_pretrained."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _environment_lock = threading.Lock()
 
 @contextlib.contextmanager
 def _environment(**values: str | None) -> Iterator[None]:
-    """Variables that the downloads read, for one call."""
+    """Sets environment variables that downloads read, for one call."""
     wanted = {name: value for name, value in values.items() if value is not None}
     with _environment_lock:
         before = {name: os.environ.get(name) for name in wanted}
@@ -77,7 +77,7 @@ def load_model(
     compute: str = "auto",
     revision: str | None = None,
 ) -> Florence2:
-    """The model for a from_pretrained call; refuses what `given` has and is not known."""
+    """Loads the model for a from_pretrained call. Unknown arguments in `given` raise TypeError."""
     _check_attention(given.pop("attn_implementation", None))
     _check_device_map(given.pop("device_map", None))
     offline = given.pop("local_files_only", False)

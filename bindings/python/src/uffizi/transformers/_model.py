@@ -1,4 +1,4 @@
-"""The model, by the calls of transformers."""
+"""The model, with the interface of transformers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ._tensors import (
 
 
 class AutoModelForCausalLM:
-    """The model, by the calls of transformers."""
+    """The model, with the interface of transformers."""
 
     def __init__(self, model: Florence2) -> None:
         self._model = model
@@ -58,17 +58,17 @@ class AutoModelForCausalLM:
 
     @property
     def dtype(self) -> Any:
-        """PyTorch's float32 where PyTorch is installed, else "float32": what inputs are made of."""
+        """PyTorch's float32 where PyTorch is installed, else "float32": the type of the inputs."""
         torch = torch_module()
         return "float32" if torch is None else torch.float32
 
     def to(self, *arguments: Any, device: Any = None, dtype: Any = None) -> AutoModelForCausalLM:
-        """Itself: the model is on the CPU. Raises for any other device."""
+        """Returns itself: the model is on the CPU. Raises for any other device."""
         check_device(arguments, device)
         return self
 
     def half(self) -> AutoModelForCausalLM:
-        """Itself: the arithmetic is what `compute` says."""
+        """Returns itself: the arithmetic is what `compute` says."""
         return self
 
     float = bfloat16 = half
@@ -79,7 +79,7 @@ class AutoModelForCausalLM:
         return self
 
     def eval(self) -> AutoModelForCausalLM:
-        """Itself: a model is never trained here."""
+        """Returns itself: a model is never trained here."""
         return self
 
     def generate(
@@ -92,9 +92,9 @@ class AutoModelForCausalLM:
         **generation: Any,
     ) -> Any:
         """The ids of an answer to each prompt, the decoder's start token first; a tensor, answers
-        filled up with the pad token, if `input_ids` is one. `generation_config` is any object or
-        dict with transformers' names; arguments by name go before it. With
-        `return_dict_in_generate=True` a `GenerateOutput`."""
+        padded with the pad token, if `input_ids` is one. `generation_config` is any object or
+        dict with transformers' names; keyword arguments take precedence. With
+        `return_dict_in_generate=True` it returns a `GenerateOutput`."""
         if input_ids is None or pixel_values is None:
             raise ArgumentError(
                 "generate takes input_ids and pixel_values, as the processor makes them"
@@ -139,13 +139,13 @@ class AutoModelForCausalLM:
         beam_indices: Any = None,
         normalize_logits: bool = False,
     ) -> Any:
-        """Of each generated token, the logarithm of its probability, [n, tokens]; 0 after an answer's
+        """The log-probability of each generated token, [n, tokens]; 0 after an answer's
         end. Those of forced tokens are the model's own, where transformers' are 0."""
         if not isinstance(scores, Scores):
             raise ArgumentError("scores are those of generate(output_scores=True)")
         if not scores.of_beams and not normalize_logits:
             raise UnsupportedError(
-                "normalize_logits=False: without beams only normalized scores can be had"
+                "normalize_logits=False: without beams only normalized scores are available"
             )
         rows = np.zeros((len(scores.chosen), len(scores)), np.float32)
         for row, chosen in zip(rows, scores.chosen):
@@ -174,6 +174,8 @@ class AutoModelForCausalLM:
             text = self._model.detokenize(row).removeprefix("<s>").removesuffix("</s>")
             prompt = _native.raw_prompt(text)
             if self._model.tokenize(prompt.text) != row:
-                raise PromptError("input_ids are not those of a prompt: make them by the processor")
+                raise PromptError(
+                    "input_ids are not those of a prompt: make them with the processor"
+                )
             prompts.append(prompt)
         return prompts

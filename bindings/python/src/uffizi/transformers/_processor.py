@@ -1,4 +1,4 @@
-"""The processor: prompts and pictures for the model, answers from its text."""
+"""The processor: prepares prompts and pictures for the model and reads answers from its text."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def _check_steps(given: dict[str, Any]) -> None:
         if name not in _PICTURE_STEPS:
             raise TypeError(f"the processor has no argument {name!r} here")
         if value is not None and value != _PICTURE_STEPS[name]:
-            raise UnsupportedError(f"{name}={value!r}: only {_PICTURE_STEPS[name]} can be had")
+            raise UnsupportedError(f"{name}={value!r}: only {_PICTURE_STEPS[name]} is supported")
 
 
 class Tokenizer:
-    """The model's tokenizer, by transformers' calls."""
+    """The model's tokenizer, with the interface of transformers."""
 
     def __init__(self, model: Florence2) -> None:
         self._model = model
@@ -50,7 +50,7 @@ class Tokenizer:
         self.pad_token_id = special_token(model, "pad_token_id", 1)
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text, `<s>` and `</s>` around it."""
+        """The ids of a text between `<s>` and `</s>`."""
         return self._model.tokenize(text)
 
     def __call__(self, text: Any) -> Inputs:
@@ -72,7 +72,7 @@ class Tokenizer:
 
 
 class AutoProcessor:
-    """Prompts and pictures for the model, answers from its text."""
+    """Prepares prompts and pictures for the model and reads answers from its text."""
 
     def __init__(self, model: Florence2) -> None:
         self._model = model
@@ -100,10 +100,10 @@ class AutoProcessor:
     ) -> Inputs:
         """Prompts such as "<OD>" or "<CAPTION_TO_PHRASE_GROUNDING>a cat", one for each picture.
 
-        With `padding`, or tensors of several prompts, shorter prompts are filled up with the pad
+        With `padding`, or tensors of several prompts, shorter prompts are padded with the pad
         token, which `attention_mask` marks with 0. `pixel_values` are [n, 3, height, width] f32
-        with `return_tensors`, else the pictures themselves. `steps` such as `do_rescale` may say what
-        is done anyway; another wish is refused.
+        with `return_tensors`, else the pictures themselves. `steps` such as `do_rescale` may only ask
+        for what is done anyway; other values raise.
         """
         _check_steps(steps)
         if text is None or images is None:
@@ -111,7 +111,7 @@ class AutoProcessor:
         if return_tensors not in (None, "pt", "np"):
             raise UnsupportedError(f'return_tensors is "pt", "np" or None, not {return_tensors!r}')
         if padding not in (True, False, "longest", "do_not_pad"):
-            raise UnsupportedError(f"padding={padding!r}: True and False are known")
+            raise UnsupportedError(f"padding={padding!r}: only True and False are supported")
         texts = [text] if isinstance(text, str) else list(text)
         pictures = [to_pixels(image) for image in (images if is_list(images) else [images])]
         if len(texts) != len(pictures):
@@ -132,7 +132,7 @@ class AutoProcessor:
         if return_tensors is None or (return_tensors == "pt" and torch_module() is None):
             return Inputs(input_ids=ids, attention_mask=mask, pixel_values=pictures)
         if len({len(row) for row in ids}) > 1:
-            raise ArgumentError("prompts of different lengths make no tensor; say padding=True")
+            raise ArgumentError("prompts of different lengths need padding=True to become a tensor")
         values = np.stack([self._model._engine.preprocess(pixels) for pixels in pictures])
         return Inputs(
             input_ids=make_tensor(np.array(ids, dtype=np.int64), return_tensors),

@@ -1,4 +1,4 @@
-"""Ids and pictures as PyTorch's or numpy's tensors, or as lists."""
+"""Converts ids and pictures to PyTorch tensors, numpy arrays or lists."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._loading import check_device
 
 
 def torch_module() -> Any:
-    """PyTorch; None where it is not installed."""
+    """PyTorch, or None if it is not installed."""
     try:
         return importlib.import_module("torch")
     except ImportError:
@@ -21,12 +21,12 @@ def torch_module() -> Any:
 
 
 def make_tensor(array: Any, kind: str | None) -> Any:
-    """A numpy array as the tensor that `return_tensors` names."""
+    """Converts a numpy array to the type that `return_tensors` names."""
     return array if kind == "np" else torch_module().from_numpy(array)
 
 
 def to_array(value: Any) -> Any:
-    """Of a tensor, a numpy array: lists and arrays as numpy takes them."""
+    """Converts a tensor, list or array to a numpy array."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         value = (value.float() if value.is_floating_point() else value).numpy()
@@ -34,7 +34,7 @@ def to_array(value: Any) -> Any:
 
 
 def is_tensor(value: Any) -> bool:
-    """Whether it is one, of whatever library."""
+    """Whether `value` is a tensor of any library."""
     return hasattr(value, "shape") and hasattr(value, "dtype")
 
 
@@ -55,7 +55,7 @@ class Inputs(dict[str, Any]):
             raise AttributeError(name) from None
 
     def to(self, *arguments: Any, device: Any = None, dtype: Any = None) -> Inputs:
-        """Itself, with PyTorch's pictures in `dtype` if one is given; everything is on the CPU. Raises
+        """Returns itself, with PyTorch's pictures in `dtype` if one is given; everything is on the CPU. Raises
         for any other device."""
         check_device(arguments, device)
         torch = torch_module()
@@ -77,14 +77,14 @@ class Scores:
         self.of_beams = of_beams
 
     def __getitem__(self, step: Any) -> Any:
-        raise UnsupportedError("scores: those of tokens that were not chosen cannot be had")
+        raise UnsupportedError("scores: only those of the chosen tokens are kept")
 
     def __len__(self) -> int:
         return max(len(row) for row in self.chosen)
 
 
 class GenerateOutput(dict[str, Any]):
-    """What `generate(return_dict_in_generate=True)` gives: `sequences` and, with
+    """What `generate(return_dict_in_generate=True)` returns: `sequences` and, with
     `output_scores=True`, `scores` and `beam_indices`, which `compute_transition_scores` takes."""
 
     def __getattr__(self, name: str) -> Any:
