@@ -173,7 +173,7 @@ class BartReader {
   void ReadTokens(const PlainOp& lookup, double scale) {
     text_.vocab_size = match_.TakeTable(lookup, kDecoderTable, text_.d_model);
     if (IsScaled(match_, lookup, scale, text_.d_model) != text_.scale_embedding) {
-      match_.Fail(lookup, "scales embeddings otherwise than the text embedding");
+      match_.Fail(lookup, "scales embeddings differently from the text embedding");
     }
     const ImportedTensor& table = match_.model().tensors.at(kDecoderTable);
     const auto head = match_.model().tensors.find("lm_head.weight");
@@ -244,7 +244,7 @@ void ReadDecoderGraph(ImportedGraph& graph, ImportedModel& model) {
   const ImportedTensor& prompt = model.tensors.at(kPromptTable);
   const ImportedTensor& decoder = model.tensors.at(kDecoderTable);
   if (prompt.shape != decoder.shape) {
-    graph.graph.Fail("looks up tokens in a table of another shape than the text embedding");
+    graph.graph.Fail("looks up tokens in a table whose shape differs from the text embedding");
   }
   if (IsSameTable(prompt, decoder)) model.tensors.erase(kDecoderTable);
 }

@@ -1,4 +1,4 @@
-// DaViT, and the projector behind it.
+// DaViT and the projector after it.
 
 #include <algorithm>
 #include <charconv>
@@ -52,7 +52,7 @@ class VisionReader {
   }
 
  private:
-  // From image tokens back to what the last stage gives.
+  // From image tokens back to the output of the last stage.
   PlainValue MatchProjector() {
     projection_norm_ = &match_.Expect(match_.Result(), Kind::kNorm, "image_proj_norm");
     projection_ =
@@ -64,7 +64,7 @@ class VisionReader {
     PlainValue pooled = tokens.inputs[0];
     if (match_.Is(pooled, Kind::kMean)) pooled = match_.Input(match_.plain().op(pooled));
     match_.ExpectSame(pooled, features, "the pooled token");
-    // Embeddings of time and of positions.
+    // Temporal and position embeddings.
     for (size_t sums = 0; sums < 2 && match_.Is(features, Kind::kAdd); ++sums) {
       const PlainOp& sum = match_.plain().op(features);
       const bool first = IsEmbedding(sum.inputs[0]);
@@ -108,10 +108,12 @@ class VisionReader {
     match_.Expect(value, Kind::kInput, "of pixels");
     if (stages_.empty()) graph_.Fail("has no convolution: is not Florence-2's picture model");
     std::reverse(stages_.begin(), stages_.end());
-    if (match_.plain().Shape(value).size() != 4) graph_.Fail(value.node, "is no batch of pictures");
+    if (match_.plain().Shape(value).size() != 4) {
+      graph_.Fail(value.node, "is not a batch of pictures");
+    }
   }
 
-  // Microsoft's code adds what a convolution gives to tokens, transformers' to maps.
+  // Microsoft's code adds a convolution's output to tokens, transformers' adds it to maps.
   void NoteLineage(const PlainValue& sum) {
     const auto& shape = match_.plain().known(match_.plain().op(sum).node).shape;
     if (shape) model_.lineage = shape->size() == 3 ? "Microsoft" : "transformers";
@@ -147,7 +149,7 @@ class VisionReader {
     return conv1.past;
   }
 
-  // The one number of an attribute such as strides="4, 4".
+  // The single number in an attribute such as strides="4, 4".
   int Square(const PlainOp& op, const char* key) const {
     const std::string text = graph_.node(op.node).Attribute(key);
     int first = -1, second = -1;
@@ -240,7 +242,7 @@ class VisionReader {
     match_.TakeConvolution(op, name, {channels_, 1, 3, 3});
   }
 
-  // Which third of an axis a slice is.
+  // Which third of an axis a slice takes.
   int SlicedThird(int index) const {
     const IrNode& node = graph_.node(index);
     const auto& begins = match_.plain().known(node.inputs.at(1).node).values;
@@ -258,7 +260,7 @@ class VisionReader {
     return -1;
   }
 
-  // Which third of the linear layer's output a value is; -1 if that cannot be seen.
+  // Which third of the linear layer's output a value is; -1 if unknown.
   int Third(const PlainValue& value) const {
     for (const IrNode::Input& move : match_.plain().Moves(value)) {
       const IrNode& node = graph_.node(move.node);
@@ -280,7 +282,7 @@ class VisionReader {
     }
   }
 
-  // Padding may only follow the map, with zeros.
+  // Padding may only come after the map, and must be zeros.
   void CheckPadding(const IrNode& node, int index) const {
     const auto zeros = [&](size_t input) {
       if (input >= node.inputs.size()) return true;
@@ -289,12 +291,12 @@ class VisionReader {
              std::all_of(values->begin(), values->end(), [](double value) { return value == 0; });
     };
     if (node.Attribute("pad_mode", "constant") != "constant" || !zeros(1) || !zeros(3)) {
-      graph_.Fail(index, "pads otherwise than with zeros behind the map");
+      graph_.Fail(index, "pads other than with zeros after the map");
     }
   }
 
-  // Windows are cut as [batch, rows, window, columns, window, channels]. A map that is but one
-  // window may pass uncut.
+  // Windows are cut as [batch, rows, window, columns, window, channels]. A map that fits
+  // in one window need not be cut.
   int WindowHeads(const Block& block) {
     const PlainOp& attention = *block.attention;
     if (match_.QueryFactor(attention) != 1) FailScale(attention);
@@ -325,11 +327,11 @@ class VisionReader {
   }
 
   void FailScale(const PlainOp& attention) const {
-    match_.Fail(attention, "scales its scores otherwise than Florence-2");
+    match_.Fail(attention, "scales its scores differently from Florence-2");
   }
 
-  // The scale is tokens^-0.5. A graph that leaves the picture's side open may have that of the
-  // square pictures it was traced with, which tells their side.
+  // The scale is tokens^-0.5. A graph with dynamic picture sizes may still have the scale of the
+  // square pictures it was traced with, which gives their side.
   void CheckChannelScale(const PlainOp& attention) {
     if (match_.QueryFactor(attention) == 1) return;
     constexpr double kTolerance = 1e-3, kMost = 1 << 12;
@@ -344,7 +346,7 @@ class VisionReader {
     if (side < traced_side_ || side >= traced_side_ + stride) FailScale(attention);
   }
 
-  // Channels of a group look at each other over all tokens.
+  // Channels of a group attend to each other over all tokens.
   int ChannelGroups(const Block& block) {
     const PlainOp& attention = *block.attention;
     CheckChannelScale(attention);
@@ -358,7 +360,7 @@ class VisionReader {
   }
 
   void TakeProjector() {
-    // Where both are added the positions come first.
+    // If both are added, position embeddings come first.
     const PlainValue* positions = first_sum_ != nullptr ? first_sum_ : last_sum_;
     const PlainValue* time = first_sum_ != nullptr ? last_sum_ : nullptr;
     if (positions == nullptr) graph_.Fail("has no position embeddings before the projection");
@@ -379,9 +381,9 @@ class VisionReader {
   VisionConfig vision_;
   std::vector<Stage> stages_;
   const PlainOp *projection_ = nullptr, *projection_norm_ = nullptr;
-  const PlainValue *first_sum_ = nullptr, *last_sum_ = nullptr;  // added behind the last stage
-  int64_t map_height_ = 0, map_width_ = 0;                       // of the stage at hand
-  int traced_side_ = 0;                                          // pixels, where only scales tell
+  const PlainValue *first_sum_ = nullptr, *last_sum_ = nullptr;  // added after the last stage
+  int64_t map_height_ = 0, map_width_ = 0;                       // of the current stage
+  int traced_side_ = 0;                                          // pixels, if only scales give it
   int channels_ = 3;
   int window_ = 0;
   double mlp_ratio_ = 0;

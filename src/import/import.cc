@@ -36,7 +36,7 @@ bool HasGraphs(const fs::path& folder) {
   });
 }
 
-// The folder with the graphs: this one, or the only one in it, as zips of a folder have.
+// The folder with the graphs: this one, or its only subfolder, as in a zip of a folder.
 fs::path FindArtifact(const fs::path& folder, const fs::path& source) {
   if (HasGraphs(folder)) return folder;
   std::error_code error;
@@ -49,8 +49,8 @@ fs::path FindArtifact(const fs::path& folder, const fs::path& source) {
                   "decoder.xml: is not a Florence-2 artifact");
 }
 
-// Spark NLP keeps each graph as a zip of X.xml and X.bin that is itself called X.xml; where the
-// artifact was a zip, that is a folder now.
+// Spark NLP keeps each graph as a zip of X.xml and X.bin that is itself called X.xml. If the
+// artifact was a zip, X.xml has been unpacked to a folder.
 fs::path UnpackGraph(const fs::path& artifact, const std::string& name, const fs::path& scratch) {
   const fs::path file = artifact / (name + ".xml");
   fs::path folder = file;
@@ -77,12 +77,12 @@ json ReadAsset(const fs::path& artifact, const std::string& name) {
   return nullptr;
 }
 
-// The content only: what comes from a read-only place must not be read-only.
+// Copies only the content: a copy from a read-only place must be writable.
 void CopyFile(const fs::path& from, const fs::path& to) {
   WriteFile(to, ReadFile(from, kMaxAssetBytes));
 }
 
-// Takes over the tokenizer's files, or says that there are none.
+// Copies the tokenizer's files. Throws if there are none.
 void CopyTokenizer(const fs::path& artifact, const fs::path& folder) {
   bool found = false;
   for (const fs::path& from : {artifact / "assets", artifact}) {
@@ -111,14 +111,14 @@ ImportReport::Graph Describe(const std::string& name, const IrGraph& graph) {
     const IrNode& node = graph.nodes()[i];
     if (node.type != "Const") continue;
     const IrConstant constant = graph.Constant(static_cast<int>(i));
-    constexpr size_t kLeastWeight = 64;  // elements; less is sizes and factors
+    constexpr size_t kLeastWeight = 64;  // elements; smaller constants are sizes and factors
     if (constant.elements < kLeastWeight) continue;
     found.precisions[IrTypeName(constant.type)] += constant.bytes.size();
   }
   return found;
 }
 
-// merger_model puts two tensors one after the other: it has no weights, and is not needed.
+// merger_model concatenates two tensors: it has no weights, and is not needed.
 void DescribeMerger(const fs::path& artifact, const fs::path& scratch, ImportReport& report) {
   const std::string name = "merger_model";
   try {
@@ -147,8 +147,8 @@ ImportedModel ReadGraphs(const fs::path& artifact, const fs::path& shown, const 
   return model;
 }
 
-// Everything of a model folder but its weights and sizes. Returns the artifact's own config.json,
-// null if it has none.
+// Everything in a model folder except its weights and sizes. Returns the artifact's own
+// config.json, null if it has none.
 json WriteSettingsOf(const fs::path& artifact, int width, int height, const fs::path& folder) {
   FolderFiles files;
   if (IsSparkFolder(artifact)) {
@@ -174,7 +174,7 @@ void ImportArtifact(const fs::path& artifact, const fs::path& shown, const fs::p
   WriteWeights(model, config, options, folder, report);
 }
 
-// Moves or copies a file, with what stands beside it under the same name.
+// Moves or copies a file and those beside it with the same stem.
 void TakeGraph(const fs::path& xml, bool move, const fs::path& to) {
   for (const char* extension : {".xml", ".bin"}) {
     const fs::path from = fs::path(xml).replace_extension(extension);
@@ -183,7 +183,7 @@ void TakeGraph(const fs::path& xml, bool move, const fs::path& to) {
   }
 }
 
-// What tells one state of an artifact from another without reading it: names, sizes and times.
+// Identifies a state of an artifact without reading it: names, sizes and times.
 std::string Fingerprint(const fs::path& source) {
   uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a
   const auto add = [&hash](const std::string& text) {
@@ -210,8 +210,8 @@ std::string Fingerprint(const fs::path& source) {
   return text;
 }
 
-// The folder of the cache that `make` makes from an artifact, with `file` in it; made now if it is
-// not there. Processes may do this at the same time.
+// The cached folder with `file` that `make` produces from an artifact, created if missing.
+// Several processes may do this at the same time.
 fs::path InCache(const std::string& kind, const fs::path& source, const char* file,
                  const std::function<void(const fs::path&)>& make) {
   try {
@@ -276,10 +276,11 @@ fs::path LocalModelFolder(const fs::path& source, const ImportOptions& options) 
 
 LocalGraphs OpenLocalGraphs(const fs::path& source) {
   if (!IsImportable(source)) {
-    throw Error(ErrorCode::kInvalidModel,
-                source.string() +
-                    ": is no artifact with OpenVINO IR graphs: a Spark NLP zip, its folder, or a "
-                    "folder of the exported models");
+    throw Error(
+        ErrorCode::kInvalidModel,
+        source.string() +
+            ": is not an artifact with OpenVINO IR graphs: a Spark NLP zip, its folder, or a "
+            "folder of the exported models");
   }
   const bool zip = fs::is_regular_file(source);
   const bool packed =

@@ -9,7 +9,7 @@ IrWeight ImportedTensor::Weight() const {
   IrWeight weight = graph->constants.Fold(node, transposed);
   size_t count = 1;
   for (const int64_t extent : shape) count *= static_cast<size_t>(extent);
-  if (weight.elements() != count) graph->graph.Fail(node, "has another size than expected");
+  if (weight.elements() != count) graph->graph.Fail(node, "has an unexpected size");
   return weight;
 }
 
@@ -34,7 +34,7 @@ std::optional<QuantizedMatrix> ImportedTensor::Quantized() const {
   if (!matrix) return std::nullopt;
   for (float& scale : matrix->scales) {
     if (factor != 1) scale = static_cast<float>(scale * factor);
-    if (!std::isfinite(scale)) graph->graph.Fail(node, "has a scale that is no number");
+    if (!std::isfinite(scale)) graph->graph.Fail(node, "has a scale that is not a number");
   }
   return matrix;
 }

@@ -277,7 +277,7 @@ void ConstantFolder::Charge(int node, size_t elements) {
 IrWeight ConstantFolder::Fold(int node, bool transposed) {
   IrWeight weight = FoldNode(node, 0);
   if (transposed) {
-    if (weight.shape().size() != 2) graph_.Fail(node, "is no matrix");
+    if (weight.shape().size() != 2) graph_.Fail(node, "is not a matrix");
     Charge(node, weight.elements());
     weight.Transpose({1, 0});
   }

@@ -56,7 +56,7 @@ class JavaStream {
   JavaStream(const std::string& name, std::span<const uint8_t> bytes) : in_(name, bytes) {}
 
   JavaValue Parse() {
-    if (in_.Unsigned(4) != 0xaced0005) in_.Fail("is no Java object stream of version 5");
+    if (in_.Unsigned(4) != 0xaced0005) in_.Fail("is not a Java object stream of version 5");
     JavaValue value = ParseContent(0);
     if (!in_.AtEnd()) in_.Fail("has more than one object");
     return value;
@@ -115,7 +115,9 @@ class JavaStream {
     if (tag == kNull) return nullptr;
     if (tag == kReference) {
       const auto* known = std::get_if<ClassPointer>(&Reference());
-      if (known == nullptr || *known == nullptr) in_.Fail("refers to something that is no class");
+      if (known == nullptr || *known == nullptr) {
+        in_.Fail("refers to something that is not a class");
+      }
       return *known;
     }
     if (tag != kClassDesc) in_.Fail("has no class where one is expected");
@@ -312,7 +314,7 @@ void ReadSequenceFile(const std::string& name, std::span<const uint8_t> bytes,
   ByteReader in(name, bytes);
   const std::span<const uint8_t> magic = in.Take(4);
   if (std::string(magic.begin(), magic.end()) != std::string("SEQ") + kVersion) {
-    in.Fail("is no Hadoop sequence file of version 6");
+    in.Fail("is not a Hadoop sequence file of version 6");
   }
   HadoopText(in);  // the keys' class
   if (const std::string type = HadoopText(in); type != "org.apache.hadoop.io.BytesWritable") {

@@ -97,7 +97,7 @@ LayerMatcher::MatrixShape LayerMatcher::ShapeOfMatrix(const PlainOp& op,
   const auto& shape = plain_.known(op.weight).shape;
   if (!shape || shape->size() != 2 || (*shape)[0] < 1 || (*shape)[1] < 1 ||
       (*shape)[0] > kMaxExtent || (*shape)[1] > kMaxExtent) {
-    Fail(op, "the weight of " + name + " is no matrix");
+    Fail(op, "the weight of " + name + " is not a matrix");
   }
   const int first = static_cast<int>((*shape)[0]), second = static_cast<int>((*shape)[1]);
   return op.transposed ? MatrixShape{second, first} : MatrixShape{first, second};
@@ -165,7 +165,7 @@ void LayerMatcher::TakeConvolution(const PlainOp& op, const std::string& name,
                                    const std::vector<int64_t>& shape) {
   const auto& found = plain_.known(op.weight).shape;
   if (!found || CountElements(*found) != CountElements(shape)) {
-    Fail(op, name + " has a weight of another size than expected");
+    Fail(op, name + " has a weight of an unexpected size");
   }
   ImportedTensor tensor;
   tensor.shape = shape;

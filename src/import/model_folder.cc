@@ -55,8 +55,8 @@ json TextJson(const TextConfig& text) {
           {"scale_embedding", text.scale_embedding}};
 }
 
-// A config of the transformers-native kind: the graphs' sizes, and what else the artifact's own
-// config says of the text model (token ids, mostly).
+// A transformers-native config: the graphs' sizes, and the other values of the artifact's own
+// config for the text model (mostly token ids).
 json ConfigJson(const ImportedModel& model, const json& own) {
   json config = {{"architectures", {"Florence2ForConditionalGeneration"}},
                  {"model_type", "florence2"},
@@ -70,15 +70,15 @@ json ConfigJson(const ImportedModel& model, const json& own) {
   text.update(TextJson(model.text));
   config["text_config"] = std::move(text);
   config["vision_config"] = VisionJson(model.vision);
-  // transformers makes room for as many frames as this says, whatever the file holds.
+  // transformers allocates this many frames, however many the file holds.
   const ImportedTensor& time =
       model.tensors.at("model.multi_modal_projector.visual_temporal_embed.pos_idx_to_embed");
   config["vision_config"]["max_temporal_embeddings"] = time.shape[0];
   return config;
 }
 
-// How to search is not in the artifacts of Spark NLP, which has only greedy search. So it is as in
-// the released models' own files.
+// Spark NLP has only greedy search, so its artifacts hold no search options. These are the
+// released models' own.
 json DefaultGeneration() {
   return {{"num_beams", 3},
           {"early_stopping", true},
@@ -95,16 +95,16 @@ constexpr const char* kLogitsBias = "model.language_model.final_logits_bias";
 constexpr const char* kPromptTable = "model.language_model.shared.weight";
 constexpr const char* kDecoderTable = "model.language_model.decoder.embed_tokens.weight";
 
-// How the folder's linear layers are quantized: all alike where that can be, since transformers
-// reads all by one scheme.
+// How the folder's linear layers are quantized: all alike where possible, since transformers
+// reads all of them with one scheme.
 struct Scheme {
   int bits;
   size_t group_size;
   bool symmetric;
-  bool for_all;  // also for what comes in codes, which this changes in form only
+  bool for_all;  // also for quantized weights, whose values stay the same
 };
 
-// Chooses the scheme that the kept matrices can take without loss.
+// Chooses the scheme that holds the kept matrices without loss.
 class SchemeChoice {
  public:
   void Add(const QuantizedMatrix& matrix) {
@@ -127,8 +127,8 @@ class SchemeChoice {
 
  private:
   static constexpr size_t kGroupSize = 64;     // of layers that are quantized here
-  static constexpr size_t kMostColumns = 128;  // of a group that is taken over for others
-  static constexpr size_t kLeastColumns = 16;  // smaller groups would only waste room
+  static constexpr size_t kMostColumns = 128;  // of a kept group size that other layers use too
+  static constexpr size_t kLeastColumns = 16;  // smaller groups would only waste space
 
   size_t group_ = 0, grouped_ = 0;
   bool any_ = false, alike_ = true, symmetric_ = true;
@@ -153,7 +153,7 @@ QuantizedMatrix Regrouped(const QuantizedMatrix& matrix, const Scheme& scheme) {
   result.scales = repeat(result.scales);
   result.zeros = repeat(result.zeros);
   if (scheme.bits == 8 && matrix.bits == 4) {
-    constexpr int kShift = 128 - 8;  // between the middles of both ranges
+    constexpr int kShift = 128 - 8;  // between the midpoints of both ranges
     result.bits = 8;
     result.codes.resize(matrix.codes.size() * 2);
     for (size_t i = 0; i < result.codes.size(); ++i) {
@@ -210,7 +210,7 @@ class WeightsWriter {
     }
   }
 
-  // What stays as the artifact has it.
+  // Layers that stay as the artifact has them.
   bool IsKept(const QuantizedMatrix& matrix) const {
     return matrix.bits == 4 || (matrix.bits == 8 && options_.bits == 8);
   }
@@ -242,7 +242,7 @@ class WeightsWriter {
       if (narrow() && layers_.Takes(name, tensor.shape)) return Quantize(name, tensor);
       writer_.NoteUnpacked(name);
     }
-    if (name == kLogitsBias && IsZero(tensor)) return;  // transformers knows no such bias
+    if (name == kLogitsBias && IsZero(tensor)) return;  // transformers has no such bias
     if (!PutStored(name, tensor)) Widen(name, tensor);
   }
 
@@ -257,7 +257,7 @@ class WeightsWriter {
     Report(name, layer.bits, false, layer.error);
   }
 
-  // Half precision as it is in the file.
+  // Half precision, copied from the file.
   bool PutStored(const std::string& name, const ImportedTensor& tensor) {
     if (tensor.node < 0 || tensor.factor != 1 || !tensor.values.empty()) return false;
     const IrWeight weight = tensor.Weight();
@@ -276,7 +276,7 @@ class WeightsWriter {
     return true;
   }
 
-  // What is stored wider or in codes, as floats.
+  // Weights that are stored wider or quantized, as floats.
   void Widen(const std::string& name, const ImportedTensor& tensor) {
     const FloatTensor values = tensor.Floats();
     const bool half = narrow() && tensor.shape.size() > 1 && name != kLogitsBias;
@@ -314,8 +314,8 @@ class WeightsWriter {
     graph.worst = std::max(graph.worst, error);
   }
 
-  // Index into the report's graphs, which are in the order of the model's. What a graph lacks is
-  // computed, for the picture model.
+  // Index into the report's graphs, which are in the order of the model's. Weights that no
+  // graph holds were computed for the picture model.
   size_t GraphOf(const ImportedTensor& tensor) const {
     const auto found = std::find_if(model_.graphs.begin(), model_.graphs.end(),
                                     [&](const auto& graph) { return graph.get() == tensor.graph; });

@@ -17,12 +17,12 @@ struct FolderFiles {
 };
 
 // Writes preprocessor_config.json and generation_config.json into an existing folder. The picture's
-// size is the traced one only if no file tells it. Throws Error(kIo).
+// size is the traced one only if no file gives it. Throws Error(kIo).
 void WriteSettings(const FolderFiles& files, int traced_width, int traced_height,
                    const std::filesystem::path& folder);
 
-// Writes config.json and model.safetensors into an existing folder, tensor by tensor, and adds to
-// `report` what became of each. Throws Error: kIo, kInvalidModel naming the graph's layer,
+// Writes config.json and model.safetensors into an existing folder, tensor by tensor, and adds
+// the outcome for each to `report`. Throws Error: kIo, kInvalidModel naming the graph's layer,
 // kCancelled.
 void WriteWeights(const ImportedModel& model, const nlohmann::json& own_config,
                   const ImportOptions& options, const std::filesystem::path& folder,

@@ -239,7 +239,7 @@ void PlainGraph::ReadConvolution(int index) {
   op.kind = node.type == "Convolution" ? Kind::kConvolution : Kind::kDepthwise;
   op.inputs = {Read(node.inputs[0])};
   op.weight = node.inputs[1].node;
-  if (!constants_.IsWeight(op.weight)) graph_.Fail(index, "its weight is no constant");
+  if (!constants_.IsWeight(op.weight)) graph_.Fail(index, "its weight is not a constant");
   AddOp(index, std::move(op));
 }
 
@@ -249,7 +249,7 @@ void PlainGraph::ReadNorm(int index) {
   const double epsilon = std::atof(node.Attribute("eps").c_str());
   if (!(std::abs(epsilon - kNormEpsilon) < 0.1 * kNormEpsilon) ||
       node.Attribute("normalize_variance") != "true") {
-    graph_.Fail(index, "is another norm than Florence-2's, of epsilon 1e-5");
+    graph_.Fail(index, "is not a norm of Florence-2, which has epsilon 1e-5");
   }
   PlainOp op;
   op.kind = Kind::kNorm;

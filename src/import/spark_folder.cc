@@ -42,7 +42,7 @@ void ForEachElement(const fs::path& folder, const Visit& visit) {
     const MappedFile file(part);
     ReadSequenceFile(part.string(), file.bytes(), [&](std::span<const uint8_t> record) {
       const JavaValue value = ParseJavaStream(part.string(), record);
-      if (value.object() == nullptr) Fail(part, "has a record that is no array");
+      if (value.object() == nullptr) Fail(part, "has a record that is not an array");
       for (const JavaValue& element : value.object()->elements) visit(part, element);
     });
   }
@@ -53,7 +53,7 @@ std::pair<const JavaValue*, const JavaValue*> Pair(const fs::path& part, const J
   const JavaObject* tuple = value.object();
   const JavaValue* first = tuple == nullptr ? nullptr : tuple->Field("_1");
   const JavaValue* second = tuple == nullptr ? nullptr : tuple->Field("_2");
-  if (first == nullptr || second == nullptr) Fail(part, "has an element that is no pair");
+  if (first == nullptr || second == nullptr) Fail(part, "has an element that is not a pair");
   return {first, second};
 }
 
@@ -166,7 +166,7 @@ json ReadParameters(const fs::path& folder) {
   const std::string text = ReadFile(file, size_t{16} << 20);
   const json metadata = ParseJson(text);
   if (!metadata.is_object() || !metadata.value("paramMap", json()).is_object()) {
-    Fail(file, "is no Spark stage's metadata");
+    Fail(file, "is not the metadata of a Spark stage");
   }
   if (const json type = metadata.value("class", json());
       !type.is_string() || !type.get<std::string>().ends_with("Florence2Transformer")) {
@@ -196,7 +196,7 @@ json MakeGeneration(const fs::path& folder) {
   json generation = json::object();
   if (!fs::exists(folder)) return generation;
   ForEachElement(folder, [&](const fs::path& part, const JavaValue& element) {
-    if (element.object() == nullptr) Fail(part, "has an element that is no object");
+    if (element.object() == nullptr) Fail(part, "has an element that is not an object");
     const auto id = [&](const char* field, int fallback) {
       const JavaValue* value = element.object()->Field(field);
       return value == nullptr ? fallback : Id(part, *value);

@@ -13,7 +13,7 @@ namespace {
 constexpr int kUsualSide = 768;
 constexpr int64_t kMaxSide = 1 << 14;
 
-// Pixels of one side for each of a map's, as all strides together make it.
+// Pixels per map cell along one side: the product of all strides.
 int64_t TotalStride(const IrGraph& graph) {
   int64_t total = 1;
   for (const IrNode& node : graph.nodes()) {
@@ -28,7 +28,7 @@ int64_t TotalStride(const IrGraph& graph) {
 }
 
 // Tokens of the graph's result, [batch, 1 + tokens, channels], of which the first is the pooled
-// one; 0 if their number is open.
+// one; 0 if their number is dynamic.
 int64_t CountTokens(const IrGraph& graph) {
   for (const IrNode& node : graph.nodes()) {
     if (node.type != "Result" || node.inputs.empty()) continue;
@@ -39,7 +39,7 @@ int64_t CountTokens(const IrGraph& graph) {
   return 0;
 }
 
-// A graph may leave the side open, and be made for one all the same.
+// A graph may have a dynamic side and still be made for one size.
 std::optional<int> SideFromTokens(const IrGraph& graph) {
   const int64_t tokens = CountTokens(graph);
   const auto map = std::llround(std::sqrt(static_cast<double>(tokens)));

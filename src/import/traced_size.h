@@ -7,10 +7,10 @@ namespace uffizi {
 
 struct TracedSize {
   int height, width;  // pixels
-  bool open;          // the graph does not say; these are the usual ones
+  bool open;          // the graph has dynamic sizes; these are the usual ones
 };
 
-// Of the pictures that an image_embedding graph was traced with; 768 x 768 if it does not say.
+// The size of the pictures that an image_embedding graph was traced with; 768 x 768 if unknown.
 TracedSize ReadTracedSize(const IrGraph& graph);
 
 }  // namespace uffizi

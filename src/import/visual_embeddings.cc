@@ -34,7 +34,7 @@ void VisualEmbeddings::TakeTime(const PlainValue* time) {
   const auto& known = match_.plain().known(table.weight).shape;
   const auto count = known ? CountElements(*known) : std::nullopt;
   if (!count || *count == 0 || *count % static_cast<size_t>(map_.channels) != 0) {
-    match_.Fail(table, "is no embedding of frames");
+    match_.Fail(table, "is not an embedding of frames");
   }
   const auto frames = static_cast<int64_t>(*count) / map_.channels;
   match_.TakeVector(table, table.weight, name, {frames, map_.channels}, 0.0f);
@@ -73,7 +73,7 @@ int VisualEmbeddings::TakeFolded(const PlainOp& op) {
   const auto rows = static_cast<size_t>(map_.height), columns = static_cast<size_t>(map_.width);
   const auto channels = static_cast<size_t>(map_.channels), half = channels - channels / 2;
   if (!count || *count == 0 || known->empty() || *count != rows * columns * channels) {
-    match_.Fail(op, "is added, but is no position embedding");
+    match_.Fail(op, "is added, but is not a position embedding");
   }
   const std::vector<float> values = match_.source().constants.Fold(op.weight).Floats();
   const bool channels_last = known->back() == map_.channels &&

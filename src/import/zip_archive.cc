@@ -169,7 +169,7 @@ class Unzipper {
       for (fs::path above = name.parent_path(); !above.empty(); above = above.parent_path()) {
         const auto found = names_.find(above);
         if (found != names_.end() && found->second)
-          Fail(zip.name(), above.string() + " is no folder");
+          Fail(zip.name(), above.string() + " is not a folder");
       }
       if (names_.size() > kMaxMembers) Fail(zip.name(), "has too many members");
       const auto type = archive_entry_filetype(zip.entry());

@@ -116,7 +116,7 @@ void ReadFraming(HttpHead& head, unsigned version) {
     const auto [stop, error] = std::from_chars(length->data(), end, bytes);
     const bool digits =
         !length->empty() && length->find_first_not_of("0123456789") == std::string::npos;
-    if (!digits) Refuse("a Content-Length that is no number");
+    if (!digits) Refuse("a Content-Length that is not a number");
     if (error != std::errc() || stop != end) {
       throw Problem(413, "body_too_large", "the request's body is over the server's limit");
     }

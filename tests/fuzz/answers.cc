@@ -33,13 +33,13 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         fuzz::Require(AllFinite(polygon), "a polygon that is not finite");
       }
     }
-    fuzz::Require(nlohmann::json::accept(AnswerToJson(answer)), "an answer that is no JSON");
+    fuzz::Require(nlohmann::json::accept(AnswerToJson(answer)), "an answer that is not JSON");
     fuzz::Guard([&] { MakePrompt(info.task, text, 640, 480); });
   }
   fuzz::Guard([&] { MakePrompt(text, 640, 480); });
   const ParsedLine line = ParseAnswerLine(Task::kObjectDetection, text);
   const auto record = nlohmann::json::parse(line.json, nullptr, /*allow_exceptions=*/false);
-  fuzz::Require(record.is_object(), "a record that is no JSON");
+  fuzz::Require(record.is_object(), "a record that is not JSON");
   if (line.failed) {
     fuzz::Require(record["error"]["code"] != "internal", "a record that blames ourselves");
   }

@@ -39,7 +39,7 @@ TEST(HostileJson, DoesNotNestWithoutEnd) {
   fs::create_directories(folder.path() / "fields");
   WriteText(folder.path() / "metadata/part-00000", "{\"paramMap\": {\"size\": " + deep + "}}");
   EXPECT_THAT(MessageOf([&] { ReadSparkFolder(folder.path()); }),
-              HasSubstr("is no Spark stage's metadata"));
+              HasSubstr("is not the metadata of a Spark stage"));
   WriteText(folder.path() / "config.json", "{\"text_config\": " + deep + "}");
   EXPECT_THAT(MessageOf([&] { JsonReader::Open(folder.path() / "config.json"); }),
               HasSubstr("config.json: not valid JSON"));

@@ -41,7 +41,7 @@ TEST(HostileZip, NamesThatLeadOutAreRefused) {
 }
 
 TEST(HostileZip, LinksAndDevicesAreRefused) {
-  const std::string special = "a is a link or special file", within = "a is no folder";
+  const std::string special = "a is a link or special file", within = "a is not a folder";
   const std::pair<zip_uint32_t, std::string> kinds[] = {
       {0120777, special},
       {0020666, special},

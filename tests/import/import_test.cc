@@ -192,7 +192,7 @@ TEST(ImportedFromMicrosoft, FourBitsStayWhatTheyAre) {
 }
 
 // The larger sets beside the project, where they are: f16 throughout, 4 bits with zero points, and
-// a picture model that was traced at another size than the metadata says.
+// a picture model traced at a size other than the metadata says.
 class SharedSet : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(SharedSet, ComputesWhatOpenVinoComputes) {

@@ -1,4 +1,4 @@
-"""What is no HTTP, or may be taken for two different things, is refused: the known ways to smuggle a
+"""Requests that are not HTTP, or that can be read in two ways, are refused: the known ways to smuggle a
 request past a proxy, and the rules of RFC 9112 that let a server refuse."""
 
 import pytest
