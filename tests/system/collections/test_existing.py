@@ -88,7 +88,10 @@ def test_links_to_pictures_that_lie_elsewhere(home):
     annotate("photos", "--task", "od", "--yolo", "ds", *QUICK)
     assert (home / "ds" / "images" / "a.png").resolve() == home / "photos" / "a.png"
     before = read_tree(home)
-    assert "2 outputs exist" in annotate("photos", "--task", "od", "--yolo", "ds", code=2).stderr
+    assert (
+        "2 outputs already exist"
+        in annotate("photos", "--task", "od", "--yolo", "ds", code=2).stderr
+    )
     done = annotate("photos", "--task", "od", "--yolo", "ds", "--existing", "keep", *QUICK)
     assert "2 pictures skipped" in done.stderr
     assert read_tree(home) == before
@@ -167,7 +170,7 @@ def test_outputs_that_exist_are_refused_and_counted(home):
     before = read_tree(home)
     for existing in ([], ["--existing", "append"], ["--existing", "prepend"]):
         done = annotate(*command, *existing, code=2)
-        assert "2 outputs exist" in done.stderr and "keep|overwrite" in done.stderr
+        assert "2 outputs already exist" in done.stderr and "keep|overwrite" in done.stderr
     assert "--existing keep|overwrite|append|prepend" in annotate(*command, code=2).stderr
     assert "a.jsonl" in annotate(*command, "--existing", "keep", code=2).stderr
     assert read_tree(home) == before
@@ -243,7 +246,7 @@ def test_a_data_set_that_goes_on_keeps_its_ids(tmp_path):
     (ds / "classes.txt").write_text("unicorn\n" + names[-1] + "\n")
     (ds / "data.yaml").write_text(f"train: mine\nnames: [unicorn, '{names[-1]}']\nnc: 2\n")
     before = read_tree(ds)
-    assert "2 outputs exist" in annotate(first, "--task", "od", "--yolo", ds, code=2).stderr
+    assert "2 outputs already exist" in annotate(first, "--task", "od", "--yolo", ds, code=2).stderr
     done = annotate(first, "--task", "od", "--yolo", ds, "--existing", "keep")
     after = read_tree(ds)
     assert all(after[name] == before[name] for name in before)
