@@ -34,6 +34,7 @@ Command AddQuantize(CLI::App& app);
 Command AddServe(CLI::App& app);
 Command AddHealth(CLI::App& app);
 Command AddImport(CLI::App& app);
+Command AddMcp(CLI::App& app);
 Command AddPull(CLI::App& app);
 
 // Adds --lora, which fills `lora` when the command line is parsed.

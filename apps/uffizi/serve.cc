@@ -25,9 +25,10 @@ constexpr size_t kMostThreads = 1024;
 constexpr size_t kSpareThreads = 16;  // for requests being read or answered
 
 struct ServeOptions {
-  std::string model;
+  std::vector<std::string> models, adapters;
   std::string name;
   std::vector<std::string> url_hosts;
+  size_t model_memory_mb = 0;
   std::string api_key_file;
   EngineOptions engine;
   server::ServerOptions server;
@@ -76,6 +77,57 @@ std::string AddressOf(const server::HttpOptions& http, int port) {
   return fmt::format("http://{}:{}/", bare ? http.host : "[" + http.host + "]", port);
 }
 
+// "NAME=PATH", or PATH, whose name is the folder's.
+std::pair<std::string, std::string> SplitName(const std::string& text) {
+  const size_t equals = text.find('=');
+  std::error_code ignored;
+  if (equals == std::string::npos || fs::exists(text, ignored)) {
+    const std::string folder = text.empty() ? DefaultModel().string() : text;
+    return {fs::weakly_canonical(folder).filename().string(), folder};
+  }
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+// The models, the first of which serves requests that name none, and each adapter as a model of its
+// own: "NAME=ADAPTER" of the first, "NAME@MODEL=ADAPTER" of another.
+std::vector<server::ModelSource> MakeSources(const ServeOptions& options) {
+  std::vector<std::string> named = options.models;
+  if (named.empty()) named.emplace_back();
+  std::map<std::string, std::string> folders;
+  std::vector<server::ModelSource> sources;
+  const auto add = [&](const std::string& name, const std::string& folder, EngineOptions engine) {
+    if (name.empty() || !folders.emplace(name, folder).second) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "each model needs a name of its own: --model NAME=PATH, not \"" + name +
+                      "\" again");
+    }
+    sources.push_back({name, [folder, engine] { return LoadEngine(folder, engine); }});
+  };
+  for (const std::string& text : named) {
+    auto [name, folder] = SplitName(text);
+    if (sources.empty() && !options.name.empty()) name = options.name;
+    add(name, folder, options.engine);
+  }
+  const std::string first = sources.front().name;
+  for (const std::string& text : options.adapters) {
+    const size_t equals = text.find('=');
+    if (equals == std::string::npos) {
+      throw Error(ErrorCode::kInvalidArgument, "--adapter " + text + ": must be NAME=ADAPTER");
+    }
+    const std::string name = text.substr(0, equals);
+    const size_t at = name.find('@');
+    const std::string base = at == std::string::npos ? first : name.substr(at + 1);
+    if (!folders.contains(base)) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "--adapter " + text + ": no --model is called " + base);
+    }
+    EngineOptions engine = options.engine;
+    engine.lora.push_back(LoraSource::Parse(text.substr(equals + 1)));
+    add(name.substr(0, at), folders.at(base), engine);
+  }
+  return sources;
+}
+
 // Allows addresses on `hosts` only, with pictures up to the size of bodies.
 void SetUrlAccess(const std::vector<std::string>& hosts, server::ServerOptions& server) {
   server::PictureAccess& access = server.api.access;
@@ -111,12 +163,11 @@ int RunServe(ServeOptions options) {
       options.engine.threads > 0 ? options.engine.threads : MaxThreads();
   wanted.models.batcher.workers =
       options.workers > 0 ? options.workers : wanted.models.batcher.threads;
-  const fs::path folder = options.model.empty() ? DefaultModel() : fs::path(options.model);
-  const std::string name =
-      options.name.empty() ? fs::weakly_canonical(folder).filename().string() : options.name;
+  wanted.models.max_bytes = options.model_memory_mb << 20;
+  std::vector<server::ModelSource> sources = MakeSources(options);
+  const std::string name = sources.front().name;
   SetUrlAccess(options.url_hosts, options.server);
-  server::Server server({{name, [&] { return LoadEngine(folder.string(), options.engine); }}},
-                        wanted);
+  server::Server server(std::move(sources), wanted);
   signals.Started([&] { server.ReopenLog(); });
   Say("uffizi: {} at {}\n", name, AddressOf(wanted.http, server.port()));
   if (!IsLoopback(wanted.http) && wanted.api.api_keys.empty()) {
@@ -159,12 +210,21 @@ Command AddServe(CLI::App& app) {
   server::HttpOptions& http = options->server.http;
   server::RequestLimits& limits = options->server.models.limits;
   server::BatcherOptions& batcher = options->server.models.batcher;
-  command->add_option(
-      "--model", options->model,
-      "Model folder, artifact or name (default: $UFFIZI_MODEL, else the included model)");
+  command
+      ->add_option("--model", options->models,
+                   "Model folder, artifact or name (default: $UFFIZI_MODEL, else the included model); "
+                   "NAME=PATH gives it a name in the API. May be repeated: further models are "
+                   "loaded on first use")
+      ->allow_extra_args(false)
+      ->type_name("[NAME=]PATH");
+  command
+      ->add_option("--adapter", options->adapters,
+                   "A LoRA adapter that requests select by this name, like a model. It belongs to the "
+                   "first model, or to another with NAME@MODEL=PATH. May be repeated")
+      ->allow_extra_args(false)
+      ->type_name("NAME=PATH");
   command->add_option("--name", options->name,
-                      "The model's name in the API (default: its "
-                      "folder's)");
+                      "The first model's name in the API (default: its folder's)");
   command->add_option("--host", http.host, "Address to listen on; 0.0.0.0 for all")
       ->capture_default_str();
   command->add_option("--port", http.port, "Port; 0 for any free one")
@@ -190,6 +250,10 @@ Command AddServe(CLI::App& app) {
           CLI::Transformer(std::map<std::string, std::string>{{"auto", "0"}}).description(""))
       ->check(CLI::Range(0, 1024))
       ->type_name("NUMBER");
+  command
+      ->add_option("--label-studio-files", options->server.api.access.label_studio_folder,
+                   "Folder of the pictures that Label Studio calls /data/local-files/?d=...")
+      ->check(CLI::ExistingDirectory);
   const std::string group = "Limits";
   const auto add = [&](const char* name, auto& value, double low, double high, const char* help) {
     command->add_option(name, value, help)
@@ -208,6 +272,9 @@ Command AddServe(CLI::App& app) {
   add("--max-beams", limits.max_beams, 1, 64, "Beams of a search");
   add("--max-seconds", batcher.max_seconds, 1, 86'400, "Time from a request to its answer");
   add("--max-cost", limits.max_cost, 1, 1e9, "Cost of a request: questions x beams x tokens");
+  add("--model-memory", options->model_memory_mb, 0, 1 << 22,
+      "Memory for all models' weights, in MB; beyond it the least recently used is unloaded; 0 for "
+      "no limit");
   add("--max-memory", options->max_memory_mb, 2, 1 << 20, "Memory for all requests' bodies, in MB");
   add("--max-connections", http.max_connections, 1, 10'000, "Open connections");
   add("--max-per-address", http.max_per_address, 0, 10'000,

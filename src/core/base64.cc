@@ -1,5 +1,6 @@
 #include "core/base64.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -47,6 +48,22 @@ std::optional<std::string> DecodeBase64(std::string_view text) {
   if (count >= 2) bytes += static_cast<char>(bits >> (count == 2 ? 4 : 10));
   if (count == 3) bytes += static_cast<char>(bits >> 2);
   return bytes;
+}
+
+std::string EncodeBase64(std::string_view bytes) {
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    const size_t count = std::min<size_t>(3, bytes.size() - i);
+    uint32_t bits = 0;
+    for (size_t k = 0; k < 3; ++k) {
+      bits = bits << 8 | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0);
+    }
+    for (size_t k = 0; k < 4; ++k) {
+      text += k <= count ? kAlphabet[bits >> (18 - 6 * k) & 63] : '=';
+    }
+  }
+  return text;
 }
 
 }  // namespace uffizi

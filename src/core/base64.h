@@ -11,6 +11,9 @@ namespace uffizi {
 // `text` is not valid base64.
 std::optional<std::string> DecodeBase64(std::string_view text);
 
+// The other way, with padding and without line breaks.
+std::string EncodeBase64(std::string_view bytes);
+
 }  // namespace uffizi
 
 #endif  // UFFIZI_CORE_BASE64_H_

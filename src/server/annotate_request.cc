@@ -9,21 +9,6 @@ namespace {
 
 using nlohmann::json;
 
-// A region as a list of four numbers, or as text.
-std::string ReadRegionField(const json& value, const std::string& field) {
-  if (value.is_string()) return value.get<std::string>();
-  const bool four =
-      value.is_array() && value.size() == 4 &&
-      std::all_of(value.begin(), value.end(), [](const json& item) { return item.is_number(); });
-  if (!four) RefuseRequest(field + " must be four numbers, [x1, y1, x2, y2], or a string");
-  std::string region;
-  for (const json& item : value) {
-    if (!region.empty()) region += ',';
-    region += item.dump();
-  }
-  return region;
-}
-
 // {"task", "text" or "region"} or {"prompt", "as"}.
 Question ReadQuestionObject(const json& object, const std::string& name) {
   JsonFields fields(object, name);
@@ -82,6 +67,20 @@ AnnotateRequest ReadJson(HttpRequest& http, PictureReader& pictures) {
 }
 
 }  // namespace
+
+std::string ReadRegionField(const json& value, const std::string& field) {
+  if (value.is_string()) return value.get<std::string>();
+  const bool four =
+      value.is_array() && value.size() == 4 &&
+      std::all_of(value.begin(), value.end(), [](const json& item) { return item.is_number(); });
+  if (!four) RefuseRequest(field + " must be four numbers, [x1, y1, x2, y2], or a string");
+  std::string region;
+  for (const json& item : value) {
+    if (!region.empty()) region += ',';
+    region += item.dump();
+  }
+  return region;
+}
 
 Task TaskNamed(const std::string& name) {
   if (const auto task = FindTask(name)) return *task;

@@ -66,6 +66,9 @@ AnnotateRequest ReadAnnotateForm(HttpRequest& request, const RequestLimits& limi
 // type.
 nlohmann::json TakeJsonBody(HttpRequest& request);
 
+// A region as a list of four numbers, or as text. Throws Problem(400); `field` names it there.
+std::string ReadRegionField(const nlohmann::json& value, const std::string& field);
+
 // The task of this name. Throws Problem(400).
 Task TaskNamed(const std::string& name);
 

@@ -28,7 +28,10 @@ bool SameSecret(std::string_view a, std::string_view b) {
 }
 
 // Whether a path needs the API key.
-bool TakesKey(std::string_view path) { return path.starts_with("/v1/"); }
+bool TakesKey(std::string_view path) {
+  return path.starts_with("/v1/") || path.starts_with("/api/") || path == "/mcp" ||
+         path == "/setup" || path == "/predict";
+}
 
 HttpResponse Tasks() {
   ordered_json tasks = ordered_json::array();
@@ -92,6 +95,9 @@ std::vector<Route> Api::MakeRoutes() {
                   std::make_move_iterator(more.end()));
   };
   add(OpenAiRoutes(door_));
+  add(OllamaRoutes(door_));
+  add(McpRoutes(door_));
+  add(LabelStudioRoutes(door_));
   for (const WebFile& file : WebFiles()) {
     routes.push_back(
         {"GET", file.path, [&file](HttpRequest& request) { return FileOf(file, request); }});
@@ -162,6 +168,10 @@ HttpResponse Api::WrongPath(const HttpRequest& request) const {
 std::optional<HttpResponse> Api::RefuseUnasked(const HttpRequest& request) const {
   if (FindRoute(request.method, request.path) == nullptr) return WrongPath(request);
   if (!TakesKey(request.path)) return std::nullopt;
+  if (request.path == "/mcp" && !cors_.IsOwnOrAllowed(request)) {
+    return ProblemResponse(
+        Problem(403, "forbidden", "pages of this origin are not allowed (--cors)"), request.path);
+  }
   // Requests that began before the shutdown are answered; open connections accept no new ones.
   if (shutting_down_) {
     return ProblemResponse(Problem(503, "shutting_down", "the server is shutting down"),

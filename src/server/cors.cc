@@ -12,6 +12,13 @@ bool Cors::Allows(std::string_view origin) const {
   });
 }
 
+bool Cors::IsOwnOrAllowed(const HttpRequest& request) const {
+  const auto origin = request.Header("Origin");
+  if (!origin || Allows(*origin)) return true;
+  const size_t host = origin->find("://");
+  return host != std::string_view::npos && origin->substr(host + 3) == request.Header("Host");
+}
+
 std::optional<HttpResponse> Cors::AnswerPreflight(const HttpRequest& request) const {
   const auto method = request.Header("Access-Control-Request-Method");
   const auto origin = request.Header("Origin");

@@ -18,6 +18,9 @@ class Cors {
   explicit Cors(std::vector<std::string> origins) : origins_(std::move(origins)) {}
 
   bool Allows(std::string_view origin) const;
+  // Whether a request comes from no page, from the server's own page, or from an allowed origin.
+  // Browsers send a request that needs no preflight before they check.
+  bool IsOwnOrAllowed(const HttpRequest& request) const;
   // The response to a preflight request; nothing if `request` is not one.
   std::optional<HttpResponse> AnswerPreflight(const HttpRequest& request) const;
   // Adds headers that let the page that sent `request` read `response`, if it is allowed.

@@ -29,6 +29,9 @@ struct Route {
 
 // The paths of each protocol; docs/doors.md describes what is supported.
 std::vector<Route> OpenAiRoutes(const Door& door);
+std::vector<Route> OllamaRoutes(const Door& door);
+std::vector<Route> McpRoutes(const Door& door);
+std::vector<Route> LabelStudioRoutes(const Door& door);
 
 }  // namespace uffizi::server
 

@@ -24,6 +24,7 @@ struct HttpRequest {
   ByteLease body_bytes = {};  // the body's share of the memory for all requests
   std::string client;         // its address, "" on a unix socket
   int socket = -1;
+  std::function<bool()> gone = {};  // of whoever asks over no socket: it waits no more
 
   // The value of a header, ignoring case; nothing if the client did not send it. Of repeated
   // headers, the first.

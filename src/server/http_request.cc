@@ -29,6 +29,7 @@ std::string HttpRequest::MediaType() const {
 }
 
 bool HttpRequest::ClientGone() const {
+  if (gone && gone()) return true;
   pollfd poll_for = {socket, POLLRDHUP, 0};
   return poll(&poll_for, 1, 0) > 0 && (poll_for.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }

@@ -30,6 +30,8 @@ const char* TitleOf(int status) {
       return "Bad Request";
     case 401:
       return "Unauthorized";
+    case 403:
+      return "Forbidden";
     case 404:
       return "Not Found";
     case 405:
@@ -108,7 +110,9 @@ HttpResponse ProblemResponse(const Problem& problem, std::string_view path) {
   // Unknown paths may belong to OpenAI's API, so they get its format.
   const bool ours = path == "/v1/annotate" || path == "/v1/limits" || path == "/v1/tasks" ||
                     path == "/v1/thumbnail";
-  if (path.starts_with("/v1/") && !ours) {
+  if (path.starts_with("/api/")) {  // as Ollama has it
+    response.body = Dump({{"error", problem.what()}});
+  } else if (path.starts_with("/v1/") && !ours) {
     response.body = ProblemToOpenAiJson(problem);
   } else {
     response.content_type = "application/problem+json";

@@ -27,7 +27,15 @@ int ReadSide(std::string_view text) {
   return side;
 }
 
-// At most `side` pixels wide and high.
+void Fill(const Image& image, int side, Thumbnail& thumbnail) {
+  thumbnail.width = image.width;
+  thumbnail.height = image.height;
+  const bool small = std::max(image.width, image.height) <= side;
+  thumbnail.jpeg = EncodeJpeg(small ? image.view() : Shrink(image, side).view());
+}
+
+}  // namespace
+
 Image Shrink(const Image& image, int side) {
   const double scale = static_cast<double>(side) / std::max(image.width, image.height);
   const auto scaled = [&](int pixels) {
@@ -41,15 +49,6 @@ Image Shrink(const Image& image, int side) {
   });
   return small;
 }
-
-void Fill(const Image& image, int side, Thumbnail& thumbnail) {
-  thumbnail.width = image.width;
-  thumbnail.height = image.height;
-  const bool small = std::max(image.width, image.height) <= side;
-  thumbnail.jpeg = EncodeJpeg(small ? image.view() : Shrink(image, side).view());
-}
-
-}  // namespace
 
 std::pair<AnnotateRequest, std::shared_ptr<const Thumbnail>> ReadThumbnailRequest(
     HttpRequest& request, const RequestLimits& limits) {

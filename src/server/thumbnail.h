@@ -7,6 +7,7 @@
 
 #include "server/annotate_request.h"
 #include "server/http.h"
+#include "uffizi/types.h"
 
 namespace uffizi::server {
 
@@ -16,6 +17,9 @@ struct Thumbnail {
   int width = 0, height = 0;  // of the picture itself
   size_t pages = 1;           // of its file
 };
+
+// A copy of at most `side` pixels a side, made by one thread.
+Image Shrink(const Image& image, int side);
 
 // Reads the form of POST /v1/thumbnail and moves it out of `request`. The returned request has no
 // questions, and fills the thumbnail when it is answered. Throws Problem.
