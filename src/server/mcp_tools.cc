@@ -196,14 +196,14 @@ ordered_json Numbers(std::span<const float> values) {
 
 ordered_json RegionJson(const Region& region, const Result& result) {
   const Box box = BoundingBox(region, result.width, result.height);
-  ordered_json json = {{"label", region.label},
+  ordered_json told = {{"label", region.label},
                        {"score", region.score},
                        {"box", Numbers(std::vector<float>{box.x1, box.y1, box.x2, box.y2})}};
   const std::vector<Polygon> outlines = Outlines(region);
-  if (outlines.empty()) return json;
-  ordered_json& polygons = json["polygons"] = ordered_json::array();
+  if (outlines.empty()) return told;
+  ordered_json& polygons = told["polygons"] = ordered_json::array();
   for (const Polygon& polygon : outlines) polygons.push_back(Numbers(polygon));
-  return json;
+  return told;
 }
 
 }  // namespace

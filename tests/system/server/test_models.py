@@ -1,14 +1,15 @@
 """Several models and adapters in one server."""
 
-import base64
 import json
 import shutil
+import subprocess
 import threading
 
+import numpy as np
 import openai
 import pytest
 
-from conftest import MODEL, SAMPLES, SOURCE, command_line, same
+from conftest import COMMAND, MODEL, SAMPLES, command_line, same
 from test_openai import messages
 
 SHOP = SAMPLES / "shop.jpg"
@@ -49,21 +50,63 @@ def test_models_by_name(serve, copy):
 
 def test_the_least_used_is_unloaded(serve, copy):
     """There is room for one and a half."""
-    size = json.loads(info())["resident_bytes"]
-    server = serve("--model", f"short={copy}", "--model-memory", str(size * 3 // 2 >> 20 or 1))
+    info = subprocess.run([COMMAND, "info", MODEL, "--json"], capture_output=True, check=True)
+    size = json.loads(info.stdout)["resident_bytes"]
+    assert size > 2 << 20
+    server = serve("--model", f"short={copy}", "--model-memory", str(size * 3 // 2 >> 20))
     for name in ("short", "uffizi-tiny", "short"):
         assert server.annotate(SHOP, ["caption"], model=name).status_code == 200
         assert loaded(server) == {name + ":latest"}
 
 
-def info():
-    import subprocess
+@pytest.fixture
+def adapter(tmp_path):
+    """A LoRA as peft saves it, with numbers at random."""
+    layer, rows, columns, rank = "model.language_model.encoder.layers.0.fc1", *shape(), 4
+    random = np.random.default_rng(5)
+    parts, header, offset = [], {}, 0
+    for name, size in (("A", (rank, columns)), ("B", (rows, rank))):
+        values = random.normal(0, 0.5, size).astype("<f4").tobytes()
+        header[f"base_model.model.{layer}.lora_{name}.weight"] = {
+            "dtype": "F32",
+            "shape": size,
+            "data_offsets": [offset, offset + len(values)],
+        }
+        parts.append(values)
+        offset += len(values)
+    text = json.dumps(header).encode()
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    (folder / "adapter_model.safetensors").write_bytes(
+        len(text).to_bytes(8, "little") + text + b"".join(parts)
+    )
+    config = {"peft_type": "LORA", "r": rank, "lora_alpha": 8}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    return folder
 
-    from conftest import COMMAND
 
-    return subprocess.run(
-        [COMMAND, "info", MODEL, "--json"], capture_output=True, text=True, check=True
-    ).stdout
+def shape():
+    """Of the layer that the adapter changes."""
+    config = json.loads((MODEL / "config.json").read_text())["text_config"]
+    return config["encoder_ffn_dim"], config["d_model"]
+
+
+def test_adapters_by_name(serve, copy, adapter):
+    server = serve(
+        *("--model", f"short={copy}", "--adapter", f"tuned={adapter}"),
+        *("--adapter", f"tuned-short@short={adapter}"),
+    )
+    ask = lambda name: server.annotate(SHOP, ["more_detailed_caption"], model=name).json()
+    options = ["--task", "more_detailed_caption"]
+    plain = command_line([SHOP], *options)[0]
+    tuned = command_line([SHOP], *options, "--lora", str(adapter))[0]
+    assert tuned["token_ids"] != plain["token_ids"]
+    assert same(ask("tuned")["results"][0], tuned)
+    assert same(ask("uffizi-tiny")["results"][0], plain)
+    options += ["--lora", str(adapter), "--beams", "1", "--max-length", "5"]
+    assert same(ask("tuned-short")["results"][0], command_line([SHOP], *options)[0])
+    names = [model["id"] for model in server.client.get("/v1/models").json()["data"]]
+    assert names == ["uffizi-tiny", "short", "tuned", "tuned-short"]
 
 
 def test_many_ask_for_a_model_that_is_not_loaded(serve, copy):
