@@ -51,7 +51,7 @@ int Main(int argc, char** argv) {
       {"annotate", AddAnnotate(app)}, {"bench", AddBench(app)},   {"parse", AddParse(app)},
       {"tokenize", AddTokenize(app)}, {"info", AddInfo(app)},     {"quantize", AddQuantize(app)},
       {"serve", AddServe(app)},       {"health", AddHealth(app)}, {"import", AddImport(app)},
-      {"pull", AddPull(app)},         {"mcp", AddMcp(app)},         {"check", AddCheck(app)},
+      {"pull", AddPull(app)},         {"mcp", AddMcp(app)},       {"check", AddCheck(app)},
   };
   try {
     app.parse(argc, argv);

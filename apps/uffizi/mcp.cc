@@ -1,9 +1,10 @@
+#include "server/mcp.h"
+
 #include <cstdio>
 
 #include "commands.h"
 #include "core/parallel.h"
 #include "engine_options.h"
-#include "server/mcp.h"
 #include "server/metrics.h"
 #include "server/models.h"
 
@@ -53,7 +54,8 @@ Command AddMcp(CLI::App& app) {
   command->footer(
       "In the program's settings, for example:\n"
       "  {\"mcpServers\": {\"uffizi\": {\"command\": \"uffizi\", \"args\": [\"mcp\"]}}}\n"
-      "Tools: caption, detect, ground, read_text, segment, ask. Pictures are files of this machine,\n"
+      "Tools: caption, detect, ground, read_text, segment, ask. Pictures are files of this "
+      "machine,\n"
       "http(s) addresses or data URIs. `uffizi serve` has the same at /mcp, but reads no files.");
   return [options] { return RunMcp(*options); };
 }

@@ -97,9 +97,9 @@ std::vector<server::ModelSource> MakeSources(const ServeOptions& options) {
   std::vector<server::ModelSource> sources;
   const auto add = [&](const std::string& name, const std::string& folder, EngineOptions engine) {
     if (name.empty() || !folders.emplace(name, folder).second) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  "each model needs a name of its own: --model NAME=PATH, not \"" + name +
-                      "\" again");
+      throw Error(
+          ErrorCode::kInvalidArgument,
+          "each model needs a name of its own: --model NAME=PATH, not \"" + name + "\" again");
     }
     sources.push_back({name, [folder, engine] { return LoadEngine(folder, engine); }});
   };
@@ -211,16 +211,18 @@ Command AddServe(CLI::App& app) {
   server::RequestLimits& limits = options->server.models.limits;
   server::BatcherOptions& batcher = options->server.models.batcher;
   command
-      ->add_option("--model", options->models,
-                   "Model folder, artifact or name (default: $UFFIZI_MODEL, else the included model); "
-                   "NAME=PATH gives it a name in the API. May be repeated: further models are "
-                   "loaded on first use")
+      ->add_option(
+          "--model", options->models,
+          "Model folder, artifact or name (default: $UFFIZI_MODEL, else the included model); "
+          "NAME=PATH gives it a name in the API. May be repeated: further models are "
+          "loaded on first use")
       ->allow_extra_args(false)
       ->type_name("[NAME=]PATH");
   command
-      ->add_option("--adapter", options->adapters,
-                   "A LoRA adapter that requests select by this name, like a model. It belongs to the "
-                   "first model, or to another with NAME@MODEL=PATH. May be repeated")
+      ->add_option(
+          "--adapter", options->adapters,
+          "A LoRA adapter that requests select by this name, like a model. It belongs to the "
+          "first model, or to another with NAME@MODEL=PATH. May be repeated")
       ->allow_extra_args(false)
       ->type_name("NAME=PATH");
   command->add_option("--name", options->name,

@@ -152,9 +152,9 @@ class Filler {
     if (answer_.shape == AnswerShape::kText) return std::nullopt;
     // Lists of the answer itself: bboxes, labels, scores, ...
     const json own = json::parse(AnswerToJson(answer_));
-    if (own.contains(name)) return ordered_json(own.at(name));
     const json& items = ItemsOf(schema);
     const std::string type = TypeOf(items);
+    if (type != "object" && own.contains(name)) return ordered_json(own.at(name));
     if (type != "object" && type != "string" && type != "array") return std::nullopt;
     ordered_json list = ordered_json::array();
     for (const Region& region : answer_.regions) {

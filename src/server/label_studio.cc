@@ -47,8 +47,7 @@ std::string Predict(const Door& door, HttpRequest& http, const LabelConfig& conf
   std::string out = "{\"model_version\": ";
   AppendJsonString(waiting->model().name, out);
   out += ", \"score\": ";
-  const double score =
-      items.scored > 0 ? items.score_sum / static_cast<double>(items.scored) : 0.0;
+  const double score = items.scored > 0 ? items.score_sum / static_cast<double>(items.scored) : 0.0;
   AppendJsonNumber(static_cast<float>(score), out);
   out += ", \"result\": ";
   AppendJsonList(items.json, out, [](const std::string& item, std::string& to) { to += item; });
@@ -76,8 +75,9 @@ HttpResponse Predictions(const Door& door, HttpRequest& http) {
       // A picture that cannot be read costs its own prediction.
       ++failed;
       if (!first) first = std::current_exception();
-      results += ordered_json{{"score", 0}, {"result", json::array()}, {"error", problem.what()}}
-                     .dump(-1, ' ', false, json::error_handler_t::replace);
+      results +=
+          ordered_json{{"score", 0}, {"result", json::array()}, {"error", problem.what()}}.dump(
+              -1, ' ', false, json::error_handler_t::replace);
     }
   }
   if (failed == tasks.size()) std::rethrow_exception(first);
@@ -88,8 +88,8 @@ HttpResponse Predictions(const Door& door, HttpRequest& http) {
 
 std::vector<Route> LabelStudioRoutes(const Door& door) {
   const auto setup = [&door](HttpRequest&) {
-    return HttpResponse{
-        .body = ordered_json{{"model_version", door.models.names().front()}}.dump()};
+    return HttpResponse{.body =
+                            ordered_json{{"model_version", door.models.names().front()}}.dump()};
   };
   const auto health = [](HttpRequest&) {
     return HttpResponse{.body = R"({"status": "UP", "model_class": "Uffizi"})"};

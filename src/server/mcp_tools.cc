@@ -31,7 +31,8 @@ constexpr Tool kTools[] = {
          "default": "detailed", "description": "How much to say"}})",
      "[]", false},
     {"detect", "Find things in a picture",
-     "Finds things in a picture: their labels, boxes in pixels and scores. Without labels, whatever "
+     "Finds things in a picture: their labels, boxes in pixels and scores. Without labels, "
+     "whatever "
      "the model knows.",
      R"({"labels": {"type": "array", "items": {"type": "string"}, "minItems": 1,
          "description": "What to look for, such as [\"cat\", \"red car\"]"},
@@ -47,8 +48,8 @@ constexpr Tool kTools[] = {
          "description": "Such as \"a cat on a sofa beside a lamp\""}})",
      R"(["text"])", true},
     {"read_text", "Read the text in a picture",
-     "Reads the text in a picture (OCR), line by line, with the place of each line in pixels.", "{}",
-     "[]", true},
+     "Reads the text in a picture (OCR), line by line, with the place of each line in pixels.",
+     "{}", "[]", true},
     {"segment", "Outline a thing in a picture",
      "Gives the outline, polygons in pixels, of what a phrase names or a box holds.",
      R"({"text": {"type": "string", "minLength": 1, "description": "What to outline"},
@@ -56,7 +57,8 @@ constexpr Tool kTools[] = {
          "description": "Or the box it is in: [x1, y1, x2, y2] in pixels"}})",
      "[]", true},
     {"ask", "Ask the model anything",
-     "Gives the model a prompt as it is: a task token such as <OD>, or a question that the model was "
+     "Gives the model a prompt as it is: a task token such as <OD>, or a question that the model "
+     "was "
      "trained for, such as <DocVQA>What is the total? It is no chat model.",
      R"({"prompt": {"type": "string", "minLength": 1},
         "as": {"type": "string",
@@ -242,15 +244,17 @@ std::optional<McpCall> ReadMcpCall(const std::string& name, const json& argument
 
 ordered_json McpResult(const McpCall& call, const std::string& model, const Answered& answered) {
   const Result& result = answered.results.front();
-  ordered_json structured = {{"model", model},           {"task", result.task},
-                             {"width", result.width},    {"height", result.height},
-                             {"text", TextOf(result.answer)}, {"regions", ordered_json::array()},
+  ordered_json structured = {{"model", model},
+                             {"task", result.task},
+                             {"width", result.width},
+                             {"height", result.height},
+                             {"text", TextOf(result.answer)},
+                             {"regions", ordered_json::array()},
                              {"truncated", result.truncated}};
   for (const Region& region : result.answer.regions) {
     structured["regions"].push_back(RegionJson(region, result));
   }
-  const std::string text =
-      structured.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  const std::string text = structured.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   ordered_json content = ordered_json::array({{{"type", "text"}, {"text", text}}});
   if (call.draw) {
     Image drawn = DrawAnswer(answered.image.view(), result.answer);

@@ -1,5 +1,6 @@
 #include "server/ollama.h"
 
+#include <algorithm>
 #include <chrono>
 #include <limits>
 #include <set>
@@ -105,13 +106,25 @@ struct Talk {
   json images = json::array();
   std::string field;
 
-  void Take(const json& content, const json& pictures, const std::string& name) {
-    if (content.is_string()) prompt = content.get<std::string>();
-    if (!pictures.is_array() || pictures.empty()) return;
+  void Take(const std::optional<std::string>& content, const json& pictures,
+            const std::string& name) {
+    if (content) prompt = *content;
+    if (pictures.is_null() || pictures.empty()) return;
     images = pictures;
     field = name;
   }
 };
+
+// Pictures that a request or one of its messages has, null for none.
+const json& ReadImages(JsonFields& fields) {
+  const json& images = fields.Any("images");
+  const bool good =
+      images.is_null() ||
+      (images.is_array() &&
+       std::all_of(images.begin(), images.end(), [](const json& one) { return one.is_string(); }));
+  if (!good) RefuseRequest(fields.NameOf("images") + " must be a list of base64 strings");
+  return images;
+}
 
 Talk ReadTalk(const json& messages) {
   Talk talk;
@@ -119,8 +132,9 @@ Talk ReadTalk(const json& messages) {
   if (!messages.is_array()) RefuseRequest("messages must be a list");
   for (size_t i = 0; i < messages.size(); ++i) {
     JsonFields message(messages[i], "messages[" + std::to_string(i) + "]");
-    if (message.String("role") != "user") continue;
-    talk.Take(message.Any("content"), message.Any("images"), message.NameOf("images"));
+    const json& images = ReadImages(message);
+    const std::optional<std::string> content = message.String("content");
+    if (message.String("role") == "user") talk.Take(content, images, message.NameOf("images"));
   }
   return talk;
 }
@@ -160,7 +174,7 @@ OllamaRequest ReadOllama(const Door& door, HttpRequest& http, bool chat) {
   if (chat) {
     talk = ReadTalk(fields.Any("messages"));
   } else {
-    talk.Take(fields.Any("prompt"), fields.Any("images"), "images");
+    talk.Take(fields.String("prompt"), ReadImages(fields), "images");
   }
   request.prompt = talk.prompt;
   if (talk.images.empty() && talk.prompt.empty()) return request;
@@ -173,13 +187,11 @@ OllamaRequest ReadOllama(const Door& door, HttpRequest& http, bool chat) {
                       " pictures, and the model looks at one");
   }
   if (talk.prompt.empty()) throw Problem(422, "invalid_prompt", "the prompt is empty");
-  if (!talk.images[0].is_string()) RefuseRequest(talk.field + "[0] must be base64");
   ReadQuestion(fields.Any("format"), request);
   ReadSearch(fields.Any("options"), annotate);
   annotate.stream = fields.Bool("stream").value_or(true);
   PictureReader pictures(door.access, http);
-  annotate.image =
-      pictures.Read(talk.images[0].get_ref<const std::string&>(), talk.field + "[0]");
+  annotate.image = pictures.Read(talk.images[0].get_ref<const std::string&>(), talk.field + "[0]");
   annotate.image_name = "image";
   return request;
 }

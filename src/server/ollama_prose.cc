@@ -22,7 +22,8 @@ const std::vector<Rule>& Rules() {
       {Task::kObjectDetection,
        {"objects", "detect", "keywords", "tags", "labels", "list the things", "list everything"}},
       {Task::kMoreDetailedCaption,
-       {"in detail", "in great detail", "detailed", "thorough", "thoroughly", "as much as you can"}},
+       {"in detail", "in great detail", "detailed", "thorough", "thoroughly",
+        "as much as you can"}},
       {Task::kCaption,
        {"one sentence", "a sentence", "short", "brief", "briefly", "caption", "title", "alt text"}},
       {Task::kDetailedCaption,
@@ -56,9 +57,8 @@ ProseQuestion QuestionOfProse(std::string_view text) {
     }
   }
   std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) {
-    return static_cast<char>(std::tolower(c));
-  });
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (const Rule& rule : Rules()) {
     const bool fits = std::any_of(rule.phrases.begin(), rule.phrases.end(),
                                   [&](std::string_view phrase) { return Holds(lower, phrase); });

@@ -116,7 +116,7 @@ def drawn(result):
 def test_the_answer_is_drawn(talk, tmp_path):
     picture = drawn(call(talk, "detect"))
     command_line([SHOP], "--task", "od", "--draw", str(tmp_path))
-    (by_command,) = tmp_path.rglob("*.png")
+    (by_command,) = (path for path in tmp_path.rglob("*") if path.is_file())
     wanted = Image.open(by_command).convert("RGB")
     assert picture.size == wanted.size
     difference = sum(
@@ -154,9 +154,18 @@ def test_mistakes_are_told_to_the_model(talk, tool, arguments, words):
     assert result.is_error and words in result.content[0].text
 
 
+def leaves(error):
+    """The exceptions in a group of them."""
+    for one in getattr(error, "exceptions", []):
+        yield from leaves(one)
+    if not hasattr(error, "exceptions"):
+        yield error
+
+
 def test_unknown_tools_and_methods(talk):
-    with pytest.raises(Exception, match="no tool is called"):
+    with pytest.raises(Exception) as caught:
         call(talk, "paint")
+    assert any("no tool is called" in str(error) for error in leaves(caught.value))
 
 
 def test_files_are_read_for_their_owner_only(talk):
