@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from calibration import found_boxes, found_masks, found_phrases, trust
 from evalset import held_out
 from metrics import (
     caption_accuracy,
@@ -22,12 +23,13 @@ from metrics import (
 FIGURES = {
     "ap50": "AP50",
     "ap": "AP50:95",
+    "ap_unscored": "without scores",
     "caption": "caption",
     "ocr": "OCR",
     "grounding": "grounding",
     "miou": "mIoU",
 }
-Figures = dict[str, float]
+Figures = dict[str, Any]
 Results = dict[str, Any]  # task such as "<OD>" -> its result
 
 
@@ -59,14 +61,23 @@ def measure(command: list[str], scenes: list[tuple[Path, dict]]) -> Figures:
     def given(task: str) -> list[Any]:
         return [result[task] for result in results]
 
-    ap50, ap = detection_ap(truths, given("<OD>"))
+    boxes, phrases = given("<OD>"), given("<CAPTION_TO_PHRASE_GROUNDING>")
+    masks = given("<REFERRING_EXPRESSION_SEGMENTATION>")
+    ap50, ap = detection_ap(truths, boxes)
+    unscored = [box | {"scores": [1.0] * len(box["labels"])} for box in boxes]
     return {
         "ap50": ap50,
         "ap": ap,
+        "ap_unscored": detection_ap(truths, unscored)[1],
+        "scores": {
+            "od": trust(found_boxes(truths, boxes)),
+            "grounding": trust(found_phrases(truths, phrases)),
+            "segmentation": trust(found_masks(truths, masks)),
+        },
         "caption": caption_accuracy(truths, given("<CAPTION>")),
         "ocr": ocr_accuracy(truths, given("<OCR>")),
-        "grounding": grounding_accuracy(truths, given("<CAPTION_TO_PHRASE_GROUNDING>")),
-        "miou": segmentation_iou(truths, given("<REFERRING_EXPRESSION_SEGMENTATION>")),
+        "grounding": grounding_accuracy(truths, phrases),
+        "miou": segmentation_iou(truths, masks),
     }
 
 
@@ -83,6 +94,24 @@ def table(report: dict[str, dict[str, Figures]]) -> str:
                 + " | ".join(f"{figures[name]:.3f}" for name in FIGURES)
                 + " |"
             )
+    return "\n".join(lines)
+
+
+def score_table(report: dict[str, dict[str, Figures]]) -> str:
+    """What scores are worth, as a Markdown table."""
+    lines = [
+        "| styles | arithmetic | task | regions | right | calibration error | precision at 0.5 | right ones kept |",
+        "|---" * 8 + "|",
+    ]
+    for group, modes in report.items():
+        for mode, figures in modes.items():
+            for task, told in figures["scores"].items():
+                shares = ("right", "ece", "precision", "kept")
+                lines.append(
+                    f"| {group} | {mode} | {task} | {told['regions']} | "
+                    + " | ".join(f"{told[name]:.3f}" for name in shares)
+                    + " |"
+                )
     return "\n".join(lines)
 
 
@@ -118,7 +147,7 @@ def main() -> None:
             report[group][mode] = measure(
                 [*command, "--threads", "1", "--format", "jsonl", "--quiet"], scenes
             )
-    print(table(report))
+    print(table(report), score_table(report), sep="\n\n")
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
 

@@ -34,7 +34,7 @@ def detection_ap(truths: Truths, answers: Answers) -> tuple[float, float]:
                 "category_id": category[thing["name"]],
             }
             annotations.append(known | {"bbox": box, "area": box[2] * box[3], "iscrowd": 0})
-        scores = answer.get("scores") or [1.0] * len(answer["bboxes"])
+        scores = answer["scores"]
         for box, label, score in zip(answer["bboxes"], answer["labels"], scores, strict=True):
             if label in category:
                 found = {"image_id": image, "category_id": category[label], "score": score}
@@ -122,18 +122,20 @@ def box_iou(a: Sequence[float], b: Sequence[float]) -> float:
 
 def segmentation_iou(truths: Truths, answers: Answers) -> float:
     """Mean IoU of the polygons drawn for a referring expression with the thing's seen mask."""
-    ious = []
-    for truth, answer in zip(truths, answers, strict=True):
-        drawn = Image.new("1", (truth["width"], truth["height"]))
-        draw = ImageDraw.Draw(drawn)
-        for polygons in answer["polygons"]:
-            for polygon in polygons:
-                if len(polygon) >= 6:
-                    draw.polygon([float(v) for v in polygon], fill=1)
-        mask = coco_mask.decode(truth["things"][truth["target"]]["mask"]).astype(bool)
-        found = np.asarray(drawn)
-        ious.append((found & mask).sum() / (found | mask).sum())
-    return mean(ious)
+    return mean([polygons_iou(t, a["polygons"]) for t, a in zip(truths, answers, strict=True)])
+
+
+def polygons_iou(truth: dict[str, Any], instances: list[list[list[float]]]) -> float:
+    """Of the pixels of all instances with those of the thing that was referred to."""
+    drawn = Image.new("1", (truth["width"], truth["height"]))
+    draw = ImageDraw.Draw(drawn)
+    for polygons in instances:
+        for polygon in polygons:
+            if len(polygon) >= 6:
+                draw.polygon([float(v) for v in polygon], fill=1)
+    mask = coco_mask.decode(truth["things"][truth["target"]]["mask"]).astype(bool)
+    found = np.asarray(drawn)
+    return float((found & mask).sum() / (found | mask).sum())
 
 
 def mean(values: list[Any]) -> float:

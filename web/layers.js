@@ -1,6 +1,7 @@
 // Which of the regions are drawn, and what of them: {boxes, masks, labels, threshold}.
 
 import {$} from "./dom.js";
+import {isBelow} from "./regions.js";
 
 const STORED = "uffizi-layers";
 const SWITCHES = ["boxes", "masks", "labels"];
@@ -31,12 +32,12 @@ export class Layers {
     $("layers").hidden = !regions.length;
     $("layer-boxes").parentElement.hidden = !has(["box", "quad"]);
     $("layer-masks").parentElement.hidden = !has(["mask"]);
-    $("layer-labels").parentElement.hidden = !regions.some(({label, score}) => label || score > 0);
-    $("threshold").parentElement.hidden = !regions.some(({score}) => score > 0);
+    $("layer-labels").parentElement.hidden = !regions.some(({label, score}) => label || score !== null);
+    $("threshold").parentElement.hidden = !regions.some(({score}) => score !== null);
   }
 
-  shows({score}) {
-    return !(score > 0 && score < this.values.threshold);
+  shows(region) {
+    return !isBelow(region, this.values.threshold);
   }
 
   #set(change) {

@@ -37,7 +37,7 @@ export function locationsOf(record) {
   const regions = [];
   for (let i = 1; i < parts.length; i += 2) {
     const label = parts[i - 1].trim();
-    for (const shape of shapesOf(pointsOf(parts[i], record))) regions.push({...shape, label, score: 0});
+    for (const shape of shapesOf(pointsOf(parts[i], record))) regions.push({...shape, label, score: null});
   }
   return regions;
 }

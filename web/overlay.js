@@ -2,7 +2,7 @@
 
 import {makeSvg} from "./dom.js";
 import {cornerOf, pathOf} from "./geometry.js";
-import {tagOf} from "./regions.js";
+import {isBelow, tagOf} from "./regions.js";
 
 const TAG_HEIGHT = 20;  // screen pixels
 
@@ -60,8 +60,7 @@ export class Overlay {
     this.svg.classList.toggle("no-masks", !layers.masks);
     this.svg.classList.toggle("no-labels", !layers.labels);
     this.groups.forEach((group, i) => {
-      const {score} = this.regions[i];
-      group.classList.toggle("below", score > 0 && score < layers.threshold);
+      group.classList.toggle("below", isBelow(this.regions[i], layers.threshold));
     });
     this.layOut();
   }

@@ -9,7 +9,7 @@ const COLORS = [
 ];
 
 // [{label, score, color, kind, polygons: [[x, y, x, y, ...], ...]}], in pixels of the picture. The kind is "box" (a
-// polygon of four corners), "quad" or "mask". A score of 0 is none.
+// polygon of four corners), "quad" or "mask". A score of null is none.
 export function regionsOf(record) {
   const {result} = record;
   const regions = typeof result === "string" ? locationsOf(record) : shapesOf(result);
@@ -26,7 +26,7 @@ export function regionsOf(record) {
 function shapesOf(result) {
   const regions = [];
   const add = (kind, shapes = [], labels = [], scores = [], toPolygons) => shapes.forEach((shape, i) => {
-    regions.push({kind, label: labels[i] ?? "", score: scores[i] ?? 0, polygons: toPolygons(shape)});
+    regions.push({kind, label: labels[i] ?? "", score: scores[i] ?? null, polygons: toPolygons(shape)});
   });
   const labels = result.bboxes_labels ? [] : result.labels;
   add("box", result.bboxes, result.bboxes_labels ?? labels, result.bboxes_scores ?? result.scores,
@@ -38,7 +38,12 @@ function shapesOf(result) {
 }
 
 export function percent(score) {
-  return score > 0 ? `${Math.round(score * 100)}%` : "";
+  return score === null ? "" : `${Math.round(score * 100)}%`;
+}
+
+// Whether a threshold hides it: one without a score is always shown.
+export function isBelow({score}, threshold) {
+  return score !== null && score < threshold;
 }
 
 export function tagOf(region) {

@@ -20,8 +20,9 @@ std::string FormatRegion(const Region& region) {
     const Box& box = region.box;
     place = fmt::format("box {:.0f} {:.0f} {:.0f} {:.0f}", box.x1, box.y1, box.x2, box.y2);
   }
-  return fmt::format("{:<24} {:.2f}  {}", region.label.empty() ? "(region)" : region.label,
-                     region.score, place);
+  const std::string score = region.score ? fmt::format("{:.2f}", *region.score) : "";
+  return fmt::format("{:<24} {:4}  {}", region.label.empty() ? "(region)" : region.label, score,
+                     place);
 }
 
 // A result as rows of the table: a heading line, then the text or a line for each region.

@@ -92,18 +92,20 @@ UFFIZI_API Prompt MakePrompt(Task task, std::string_view input, int width, int h
 // the other overload.
 UFFIZI_API Prompt MakePrompt(std::string_view text_with_task_token, int width, int height);
 
-// `text` is the raw answer with special tokens; `location_logprobs`, if not empty, contains the
-// natural logarithm of the probability of each `<loc_N>`, in the order of `text`. Coordinates are
-// floats in pixels: (bin + 0.5) * size / 1000. A region's score is 0 without log-probabilities. Any
-// text is a valid answer, possibly without regions; only a wrong number of log-probabilities throws
-// Error(kInvalidArgument). Takes linear time in the length of the text.
+// `text` is the raw answer with special tokens. Coordinates are floats in pixels: (bin + 0.5) *
+// size / 1000. Regions have no score, since the text does not contain the model's probabilities.
+// With `location_logprobs`, the natural logarithms of the probabilities of each `<loc_N>` in the
+// order of `text`, scores are those of Microsoft's processor: exp(mean of the region's). They are
+// not comparable with other scores (see Region). Any text is a valid answer, possibly without
+// regions; only a wrong number of log-probabilities throws Error(kInvalidArgument). Takes linear
+// time in the length of the text.
 UFFIZI_API Answer ParseAnswer(Task task, std::string_view text, int width, int height,
                               std::span<const float> location_logprobs = {});
 
 // The answer in Hugging Face's schema, as one line of JSON: a string, {"bboxes", "labels",
 // "scores"}, {"quad_boxes", "labels", "scores"}, {"polygons", "labels", "scores"} or {"bboxes",
-// "bboxes_labels", "bboxes_scores", "polygons", "polygons_labels", "polygons_scores"}. A score of 0
-// means unknown. Invalid UTF-8 is replaced by U+FFFD.
+// "bboxes_labels", "bboxes_scores", "polygons", "polygons_labels", "polygons_scores"}. An unknown
+// score is null. Invalid UTF-8 is replaced by U+FFFD.
 UFFIZI_API std::string AnswerToJson(const Answer& answer);
 
 }  // namespace uffizi

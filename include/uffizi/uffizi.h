@@ -248,7 +248,7 @@ UFFIZI_API const char* uffizi_result_answer_text(const uffizi_result* result);
 
 typedef struct uffizi_region {
   const char* label;    /* "" in region proposals */
-  float score;          /* 0..1; 0 if none is known */
+  float score;          /* how likely the region is right, 0..1; NaN if that is not known */
   const float* box;     /* x1, y1, x2, y2 in pixels; NULL if it has none */
   const float* quad;    /* 8 numbers, clockwise from the text's top left; NULL if it has none */
   size_t polygon_count; /* see uffizi_result_polygon */

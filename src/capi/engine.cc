@@ -72,7 +72,7 @@ class Batch {
         result.result = std::move(outcomes[i].result);
         const float least = min_scores_[i];
         std::erase_if(result.result.answer.regions, [least](const Region& region) {
-          return region.score > 0 && region.score < least;
+          return region.score && *region.score < least;
         });
         result.json = AnswerToJson(result.result.answer);
       });

@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "capi/guard.h"
 #include "capi/handles.h"
 
@@ -109,7 +111,7 @@ uffizi_status uffizi_result_region(const uffizi_result* result, size_t index, uf
                          (shape == AnswerShape::kOpenVocabulary && region->polygons.empty());
     static_assert(sizeof(uffizi::Box) == 4 * sizeof(float));
     *out = {.label = region->label.c_str(),
-            .score = region->score,
+            .score = region->score.value_or(std::numeric_limits<float>::quiet_NaN()),
             .box = has_box ? &region->box.x1 : nullptr,
             .quad = region->quad.empty() ? nullptr : region->quad.data(),
             .polygon_count = region->polygons.size()};

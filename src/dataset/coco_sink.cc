@@ -162,7 +162,9 @@ class CocoSink : public Sink {
       json.Key("size").List().Value(height).Value(width).End();
       json.Member("counts", CompressRunLengths(mask.counts)).End();
     }
-    json.Member("iscrowd", 0).Member("score", region.score).End();
+    json.Member("iscrowd", 0);
+    if (region.score) json.Member("score", *region.score);
+    json.End();
     annotations_.Append((annotations_.length() == 0 ? "\n" : ",\n") + json.Take());
     ++next_annotation_;
   }

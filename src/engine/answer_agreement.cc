@@ -74,7 +74,7 @@ void BoxAgreement::Add(const std::vector<Region>& truth, const std::vector<Regio
       const size_t match = BestMatch(region->box, of_label.truths, taken);
       const bool right = match < taken.size();
       if (right) taken[match] = true;
-      label.detections.push_back({region->score, right});
+      label.detections.push_back({region->score.value_or(0), right});
     }
   }
 }

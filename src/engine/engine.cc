@@ -73,6 +73,16 @@ GenerationConfig Merge(GenerationConfig config, const GenerationOptions& options
   return config;
 }
 
+// The locations as far as their ids follow each other, as those of every known model do.
+LocationTokens FindLocations(const Tokenizer& tokenizer) {
+  LocationTokens locations;
+  const std::optional<int> first = tokenizer.TokenToId("<loc_0>");
+  if (!first) return locations;
+  locations.first = *first;
+  while (tokenizer.LocationBin(*first + locations.count) == locations.count) ++locations.count;
+  return locations;
+}
+
 // A network and the folder that contains its tokenizer.
 struct Loaded {
   std::shared_ptr<const Network> network;
@@ -168,8 +178,9 @@ std::shared_ptr<const Engine> EngineLoader::Load(const std::filesystem::path& so
                                               " tokens, the model's embedding " +
                                               std::to_string(model->config.text.vocab_size));
   }
+  const LocationTokens locations = FindLocations(tokenizer);
   auto impl = std::unique_ptr<Engine::Impl>(
-      new Engine::Impl{folder, options, std::move(model), std::move(tokenizer)});
+      new Engine::Impl{folder, options, std::move(model), std::move(tokenizer), locations});
   return std::shared_ptr<const Engine>(new Engine(std::move(impl)));
 }
 
@@ -245,6 +256,7 @@ Query Engine::MakeQuery(const EncodedImage& image, const Prompt& prompt,
     }
   }
   query->generation = Merge(config.generation, options, config.text.max_positions);
+  query->generation.locations = impl_->locations;
   const std::optional<Task> tile_task = TileTask(prompt.task);
   if (image.tiles_ != nullptr && tile_task) {
     const bool same = *tile_task == prompt.task;

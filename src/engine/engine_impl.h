@@ -21,6 +21,7 @@ struct Engine::Impl {
   EngineOptions options;
   std::shared_ptr<const Network> model;
   Tokenizer tokenizer;
+  LocationTokens locations;  // as the tokenizer numbers them
 };
 
 struct EncodedImage::Tile {

@@ -1,25 +1,37 @@
 #include "engine/runner.h"
 
+#include <optional>
+
 #include "engine/stopwatch.h"
 #include "image/preprocess.h"
+#include "tasks/answer_token.h"
 
 namespace uffizi {
 namespace {
 
-// The log-probabilities of the location tokens among the ids. Empty if the text spells a location
-// without using its token, since there is no score then.
-std::vector<float> LocationLogprobs(const Tokenizer& tokenizer, const Generated& generated,
-                                    const std::string& text) {
-  std::vector<float> logprobs;
+// What the search says of each token. Empty, so that no score is made up, if the text spells a
+// location otherwise than by its token.
+std::vector<AnswerToken> AnswerTokens(const Tokenizer& tokenizer, const LocationTokens& locations,
+                                      const Generated& generated, const std::string& text) {
+  std::vector<AnswerToken> tokens;
+  auto spread = generated.spreads.begin();
   for (size_t i = 0; i < generated.ids.size(); ++i) {
-    if (tokenizer.LocationBin(generated.ids[i])) logprobs.push_back(generated.logprobs[i]);
+    const int id = generated.ids[i];
+    AnswerToken token{AnswerToken::Kind::kText, generated.logprobs[i], std::nullopt};
+    if (locations.Contain(id)) {
+      token.kind = AnswerToken::Kind::kLocation;
+      token.spread = *spread++;
+    } else if (tokenizer.Decode({&id, 1}, /*skip_special_tokens=*/true).empty()) {
+      token.kind = AnswerToken::Kind::kSpecial;
+    }
+    tokens.push_back(token);
   }
   size_t spelled = 0;
   for (size_t at = text.find("<loc_"); at != std::string::npos; at = text.find("<loc_", at + 1)) {
     ++spelled;
   }
-  if (spelled != logprobs.size()) logprobs.clear();
-  return logprobs;
+  if (spelled != generated.spreads.size()) tokens.clear();
+  return tokens;
 }
 
 }  // namespace
@@ -103,7 +115,7 @@ Result Runner::MakeResult(const Query& query, const Generated& generated) const 
   result.text = tokenizer().Decode(generated.ids);
   const Task shape = asked.prompt.answer_as.value_or(asked.prompt.task);
   result.answer = ParseAnswer(shape, result.text, result.width, result.height,
-                              LocationLogprobs(tokenizer(), generated, result.text));
+                              AnswerTokens(tokenizer(), asked.generation.locations, generated, result.text));
   result.timings.parse = parse_time.Seconds();
   result.timings.preprocess = asked.image.preprocess_seconds();
   result.timings.vision_encoder = asked.image.encode_seconds();

@@ -112,8 +112,9 @@ class Merger {
   std::vector<Piece> Run() {
     for (size_t i = 0; i < pieces_.size(); ++i) pieces_[i].order = i;
     std::stable_sort(pieces_.begin(), pieces_.end(), [](const Piece& a, const Piece& b) {
-      return std::tuple(a.cut(), a.whole, -a.region.score) <
-             std::tuple(b.cut(), b.whole, -b.region.score);
+      // The higher score first.
+      return std::tuple(a.cut(), a.whole, b.region.score) <
+             std::tuple(b.cut(), b.whole, a.region.score);
     });
     std::vector<Piece> kept;
     for (Piece& piece : pieces_) Add(std::move(piece), kept);

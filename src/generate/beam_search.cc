@@ -100,7 +100,12 @@ void BeamSearch::Extend(const Candidate& candidate, Beam& beam) const {
   beam.history = parent.history;
   beam.history.push_back(candidate.token);
   beam.logprobs = parent.logprobs;
-  beam.logprobs.push_back(scores_[static_cast<size_t>(candidate.row)].Original(candidate.token));
+  const ScoreRow& row = scores_[static_cast<size_t>(candidate.row)];  // of log-probabilities
+  beam.logprobs.push_back(row.Original(candidate.token));
+  beam.spreads = parent.spreads;
+  if (config_.locations.Contain(candidate.token)) {
+    beam.spreads.push_back(SpreadAround(candidate.token, row, 0, config_.locations));
+  }
   beam.score = candidate.score;
   beam.ending = Ending::kNone;
 }
@@ -139,6 +144,7 @@ Generated BeamSearch::result() const {
   const Beam& best = ended_count_ > 0 ? ended_[0] : running_[0];
   return {{best.history.begin() + 1, best.history.end()},
           best.logprobs,
+          best.spreads,
           best.ending == Ending::kByLength};
 }
 

@@ -32,6 +32,7 @@ class BeamSearch : public Search {
   struct Beam {
     std::vector<int> history;     // the decoder's start token, then the answer
     std::vector<float> logprobs;  // the model's own, of the answer
+    std::vector<LocationSpread> spreads;  // of the answer's locations
     float score = 0;              // ranked by length if it has ended
     Ending ending = Ending::kNone;
   };

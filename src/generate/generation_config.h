@@ -14,6 +14,14 @@ enum class EarlyStopping {
   kNever,  // stop only when no hypothesis can improve ("never")
 };
 
+// The ids that stand for the locations 0, 1, 2, ...; none if count is 0.
+struct LocationTokens {
+  int first = 0;
+  int count = 0;
+
+  bool Contain(int token) const { return token >= first && token - first < count; }
+};
+
 // How to search for an answer. Names and meaning are transformers' GenerationConfig. Its
 // max_new_tokens N is max_length N + 1 here, its min_new_tokens N is min_length N + 1.
 struct GenerationConfig {
@@ -35,6 +43,7 @@ struct GenerationConfig {
   std::optional<int> forced_bos_token_id;  // the first token generated
   std::optional<int> forced_eos_token_id;  // the token at max_length
   std::vector<int> suppress_tokens;        // never generated
+  LocationTokens locations;                // whose spread is reported; within the vocabulary
 };
 
 }  // namespace uffizi

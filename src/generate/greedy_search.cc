@@ -5,7 +5,8 @@
 namespace uffizi {
 
 GreedySearch::GreedySearch(const GenerationConfig& config)
-    : rules_(config),
+    : locations_(config.locations),
+      rules_(config),
       history_{config.decoder_start_token_id},
       row_{-1, config.decoder_start_token_id} {
   if (config.do_sample) sampler_.emplace(config);
@@ -33,6 +34,9 @@ void GreedySearch::Advance(std::span<float> logits, int vocab) {
   }
   history_.push_back(token);
   logprobs_.push_back(scores_.Original(token) - log_sum);
+  if (locations_.Contain(token)) {
+    spreads_.push_back(SpreadAround(token, scores_, log_sum, locations_));
+  }
   row_ = {0, token};
   End(rules_.EndingOf(token, length + 1));
 }
@@ -43,7 +47,7 @@ void GreedySearch::End(Ending ending) {
 }
 
 Generated GreedySearch::result() const {
-  return {{history_.begin() + 1, history_.end()}, logprobs_, truncated_};
+  return {{history_.begin() + 1, history_.end()}, logprobs_, spreads_, truncated_};
 }
 
 }  // namespace uffizi

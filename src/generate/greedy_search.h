@@ -22,11 +22,13 @@ class GreedySearch : public Search {
  private:
   void End(Ending ending);
 
+  const LocationTokens locations_;
   LogitsRules rules_;
   std::optional<Sampler> sampler_;
   ScoreRow scores_;
   std::vector<int> history_;  // the decoder's start token, then the answer
   std::vector<float> logprobs_;
+  std::vector<LocationSpread> spreads_;  // of each location
   SearchRow row_;
   bool done_ = false;
   bool truncated_ = false;

@@ -21,6 +21,15 @@ float ScoreRow::Original(int token) const {
   return scores_[static_cast<size_t>(token)];
 }
 
+void ScoreRow::CopyOriginals(int first, std::span<float> out) const {
+  std::copy_n(scores_.begin() + first, out.size(), out.begin());
+  // Of several edits of a token the earliest overwrote the original.
+  for (auto edit = edits_.rbegin(); edit != edits_.rend(); ++edit) {
+    const int place = edit->token - first;
+    if (place >= 0 && place < std::ssize(out)) out[static_cast<size_t>(place)] = edit->overwritten;
+  }
+}
+
 void ScoreRow::Ban(std::span<const int> tokens) {
   Replace(tokens, [](float) { return kMinusInfinity; });
 }

@@ -21,6 +21,8 @@ class ScoreRow {
 
   // The score of a token before any rule.
   float Original(int token) const;
+  // The same of the tokens from `first` on, as many as `out` holds.
+  void CopyOriginals(int first, std::span<float> out) const;
 
   // Replaces each token's score s by change(s), once even if the token is named several times.
   template <typename Change>

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "generate/generation_config.h"
+#include "generate/location_spread.h"
 
 namespace uffizi {
 
@@ -19,6 +20,7 @@ struct SearchRow {
 struct Generated {
   std::vector<int> ids;         // without the decoder's start token, up to and with </s> if reached
   std::vector<float> logprobs;  // of each id: the model's own log-probability, before any rule
+  std::vector<LocationSpread> spreads;  // of each location among the ids, in their order
   // Stopped by max_length (a forced </s> does not count as the model's choice), or because the
   // rules banned every token.
   bool truncated = false;

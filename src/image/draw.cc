@@ -67,7 +67,7 @@ struct Drawing {
   Rect bounds;  // of all shapes
   bool filled = false;
   Color color;
-  const std::string* label = nullptr;
+  std::string tag;
 
   double Area() const { return (bounds.right - bounds.left) * (bounds.bottom - bounds.top); }
 };
@@ -92,9 +92,17 @@ void AddShape(std::span<const float> numbers, Drawing& drawing) {
   drawing.shapes.push_back(std::move(points));
 }
 
+// "cat 97%", without what is not known.
+std::string TagOf(const Region& region) {
+  std::string tag = region.label;
+  if (!region.score) return tag;
+  if (!tag.empty()) tag += ' ';
+  return tag + std::to_string(std::lround(100 * *region.score)) + "%";
+}
+
 Drawing MakeDrawing(const Region& region, AnswerShape shape) {
   Drawing drawing;
-  drawing.label = &region.label;
+  drawing.tag = TagOf(region);
   if (shape == AnswerShape::kQuads) {
     AddShape(region.quad, drawing);
   } else if (shape == AnswerShape::kPolygons || !region.polygons.empty()) {
@@ -156,7 +164,7 @@ void DrawTags(const std::vector<Drawing>& drawings, const Style& style, Canvas& 
   const double height = std::round(1.45 * style.letter_size);
   TagLayout layout(canvas.width(), canvas.height());
   for (const Drawing& drawing : drawings) {
-    std::u32string label = DecodeUtf8(*drawing.label);
+    std::u32string label = DecodeUtf8(drawing.tag);
     std::replace(label.begin(), label.end(), U'\n', U' ');
     if (label.find_first_not_of(U' ') == std::u32string::npos) continue;
     label = lettering.Shorten(label, std::max(0.0, canvas.width() - 2 * padding_x));

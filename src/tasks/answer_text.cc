@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "uffizi/error.h"
 
@@ -66,33 +67,51 @@ void Remove(std::string_view token, std::string& text, std::vector<size_t>& orig
 
 }  // namespace
 
-AnswerText::AnswerText(std::string_view raw, std::span<const float> location_logprobs)
-    : text_(raw) {
+AnswerText::AnswerText(std::string_view raw, std::span<const AnswerToken> tokens)
+    : text_(raw), tokens_(tokens) {
   std::vector<size_t> origin(raw.size());
   for (size_t i = 0; i < origin.size(); ++i) origin[i] = i;
   // One after the other, as the processor does, so "<<s>/s>" is removed completely.
   for (const std::string_view token : {"<s>", "</s>", "<pad>"}) Remove(token, text_, origin);
   marks_ = FindMarks(text_);
-  if (location_logprobs.empty()) return;
+  if (!tokens_.empty()) LinkTokens(raw, origin);
+}
 
-  // Removing tokens may have formed a location that the model did not write as one; such a location
-  // has no log-probability.
-  size_t next_logprob = 0;
+// Removing tokens may have formed a location that the model did not write as one; such a location
+// has no token.
+void AnswerText::LinkTokens(std::string_view raw, std::span<const size_t> origin) {
+  std::vector<const AnswerToken*> locations;
+  for (const AnswerToken& token : tokens_) {
+    if (token.kind == AnswerToken::Kind::kLocation) locations.push_back(&token);
+  }
+  size_t next = 0;
   auto mark = marks_.begin();
   for (const Mark& written : FindMarks(raw)) {
     if (written.kind != Mark::Kind::kLocation) continue;
-    const size_t index = next_logprob++;
+    const size_t index = next++;
     while (mark != marks_.end() && origin[mark->begin] < written.begin) ++mark;
-    if (mark != marks_.end() && origin[mark->begin] == written.begin &&
-        index < location_logprobs.size()) {
-      mark->logprob = location_logprobs[index];
+    if (mark != marks_.end() && origin[mark->begin] == written.begin && index < locations.size()) {
+      mark->token = locations[index];
     }
   }
-  if (next_logprob != location_logprobs.size()) {
+  if (next != locations.size()) {
     throw Error(ErrorCode::kInvalidArgument,
-                "the answer has " + std::to_string(next_logprob) + " locations but " +
-                    std::to_string(location_logprobs.size()) + " log-probabilities were given");
+                "the answer has " + std::to_string(next) + " locations but " +
+                    std::to_string(locations.size()) + " log-probabilities were given");
   }
+}
+
+double AnswerText::WordsProbability(std::span<const Mark> marks) const {
+  const auto first = std::find_if(marks.begin(), marks.end(),
+                                  [](const Mark& mark) { return mark.token != nullptr; });
+  if (first == marks.end()) return 1;
+  double sum = 0;
+  for (const AnswerToken* token = first->token; token != tokens_.data();) {
+    --token;
+    if (token->kind == AnswerToken::Kind::kLocation) break;
+    if (token->kind == AnswerToken::Kind::kText) sum += double{token->logprob};
+  }
+  return std::exp(sum);
 }
 
 MarkRun TouchingMarks(std::span<const Mark> marks, bool locations_only) {
@@ -102,18 +121,6 @@ MarkRun TouchingMarks(std::span<const Mark> marks, bool locations_only) {
     ++count;
   }
   return marks.first(count);
-}
-
-float LocationScore(std::span<const Mark> locations) {
-  double sum = 0;
-  size_t count = 0;
-  for (const Mark& location : locations) {
-    if (!location.logprob) continue;
-    sum += *location.logprob;
-    ++count;
-  }
-  if (count == 0 || std::isnan(sum)) return 0;
-  return static_cast<float>(std::exp(sum / static_cast<double>(count)));
 }
 
 }  // namespace uffizi

@@ -1,5 +1,6 @@
 #include "tasks/label_studio.h"
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -12,13 +13,19 @@ namespace {
 // Percent of a side, Label Studio's unit.
 float Percent(float pixels, int side) { return 100 * pixels / static_cast<float>(side); }
 
-// `KEY: ["label"]}, "score": 0.5}`: the end of an item.
-std::string LabelsEnd(const char* key, std::string_view label, float score) {
+// `, "score": 0.5}`: the end of an item. Without the score where none is known.
+std::string ScoreEnd(std::optional<float> score) {
+  if (!score) return "}";
+  std::string json = ", \"score\": ";
+  AppendJsonNumber(*score, json);
+  return json + "}";
+}
+
+// `KEY: ["label"]}` before that.
+std::string LabelsEnd(const char* key, std::string_view label, std::optional<float> score) {
   std::string json = std::string(", \"") + key + "\": [";
   AppendJsonString(label.empty() ? "object" : label, json);
-  json += "]}, \"score\": ";
-  AppendJsonNumber(score, json);
-  return json + "}";
+  return json + "]}" + ScoreEnd(score);
 }
 
 }  // namespace
@@ -79,9 +86,7 @@ std::string LabelStudioItems::RegionText(const std::string& id, std::string_view
                                          const Region& region) const {
   std::string json = Start(id, from, "textarea") + BoxValue(region) + ", \"text\": [";
   AppendJsonString(region.label, json);
-  json += "]}, \"score\": ";
-  AppendJsonNumber(region.score, json);
-  return json + "}";
+  return json + "]}" + ScoreEnd(region.score);
 }
 
 std::string LabelStudioItems::Polygon(const std::string& id, std::string_view from,

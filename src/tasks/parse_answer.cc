@@ -1,3 +1,4 @@
+#include "tasks/answer_token.h"
 #include "tasks/parsers.h"
 #include "uffizi/task.h"
 
@@ -27,12 +28,21 @@ std::vector<Region> ParseRegions(Task task, AnswerShape shape, std::string_view 
 
 Answer ParseAnswer(Task task, std::string_view text, int width, int height,
                    std::span<const float> location_logprobs) {
+  std::vector<AnswerToken> tokens;
+  for (const float logprob : location_logprobs) {
+    tokens.push_back({AnswerToken::Kind::kLocation, logprob, std::nullopt});
+  }
+  return ParseAnswer(task, text, width, height, std::span<const AnswerToken>(tokens));
+}
+
+Answer ParseAnswer(Task task, std::string_view text, int width, int height,
+                   std::span<const AnswerToken> tokens) {
   Answer answer;
   answer.shape = GetTaskInfo(task).shape;
   if (answer.shape == AnswerShape::kText) {
     answer.text = ParseText(text);
   } else {
-    answer.regions = ParseRegions(task, answer.shape, text, AnswerText(text, location_logprobs),
+    answer.regions = ParseRegions(task, answer.shape, text, AnswerText(text, tokens),
                                   PictureSize{width, height});
   }
   return answer;

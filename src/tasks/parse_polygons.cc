@@ -2,6 +2,7 @@
 
 #include "tasks/parsers.h"
 #include "tasks/phrases.h"
+#include "tasks/region_score.h"
 
 namespace uffizi {
 namespace {
@@ -18,9 +19,15 @@ size_t Find(MarkRun marks, Kind kind, size_t from) {
   return from;
 }
 
+// A label and its probability.
+struct Words {
+  std::string_view label;
+  double probability;
+};
+
 // Appends the instance formed by `marks`, unless no polygon in it ends properly. Locations count
 // only if a <sep> or the end of the instance follows.
-void AppendInstance(std::string_view label, MarkRun marks, PictureSize size,
+void AppendInstance(const Words& words, MarkRun marks, PictureSize size,
                     std::vector<Region>& regions) {
   Region region;
   std::vector<Mark> used;
@@ -34,23 +41,23 @@ void AppendInstance(std::string_view label, MarkRun marks, PictureSize size,
     used.insert(used.end(), locations.begin(), locations.end());
   }
   if (region.polygons.empty()) return;
-  region.label = label;
-  region.score = LocationScore(used);
+  region.label = words.label;
+  region.score = RegionScore(words.probability, used);
   regions.push_back(std::move(region));
 }
 
 // Appends every instance of a run of marks.
-void AppendInstances(std::string_view label, MarkRun marks, PictureSize size,
+void AppendInstances(const Words& words, MarkRun marks, PictureSize size,
                      std::vector<Region>& regions) {
   if (!Has(marks, Kind::kPolygonBegin) || !Has(marks, Kind::kPolygonEnd)) {
-    AppendInstance(label, marks, size, regions);
+    AppendInstance(words, marks, size, regions);
     return;
   }
   size_t begin = Find(marks, Kind::kPolygonBegin, 0);
   while (begin < marks.size()) {
     const size_t end = Find(marks, Kind::kPolygonEnd, begin);
     if (end == marks.size()) return;
-    AppendInstance(label, marks.subspan(begin + 1, end - begin - 1), size, regions);
+    AppendInstance(words, marks.subspan(begin + 1, end - begin - 1), size, regions);
     begin = Find(marks, Kind::kPolygonBegin, end);
   }
 }
@@ -75,7 +82,7 @@ std::vector<Region> ParseBarePolygons(const AnswerText& answer, PictureSize size
     const size_t skipped = run.front().kind == Kind::kLocation ? 1 : 0;
     const MarkRun rest = run.subspan(skipped);
     if (const auto label = LabelBefore(answer.text(), rest.front().begin, rest)) {
-      AppendInstances(*label, run, size, regions);
+      AppendInstances({*label, 1}, run, size, regions);
     }
   }
   return regions;
@@ -87,7 +94,7 @@ std::vector<Region> ParseLabelledPolygons(const AnswerText& answer, PictureSize 
   for (const Phrase& phrase : FindPhrases(answer, /*locations_only=*/false)) {
     const auto begin = static_cast<size_t>(phrase.words.data() - text.data());
     if (const auto label = LabelBefore(text, begin, phrase.marks)) {
-      AppendInstances(*label, phrase.marks, size, regions);
+      AppendInstances({*label, answer.WordsProbability(phrase.marks)}, phrase.marks, size, regions);
     }
   }
   return regions;

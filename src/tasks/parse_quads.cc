@@ -1,4 +1,5 @@
 #include "tasks/parsers.h"
+#include "tasks/region_score.h"
 #include "tasks/strings.h"
 
 namespace uffizi {
@@ -34,7 +35,7 @@ std::vector<Region> ParseQuads(const AnswerText& answer, PictureSize size) {
     Region& region = regions.emplace_back();
     region.label = Strip(text.substr(begin, quad.front().begin - begin));
     region.quad = size.ToPolygon(quad);
-    region.score = LocationScore(quad);
+    region.score = RegionScore(answer.WordsProbability(quad), quad);
     begin = quad.back().end;
     marks = marks.subspan(first + kLocationsPerQuad);
   }

@@ -39,6 +39,34 @@ void ExpectModelLogprobs(const FakeModel& model, int start, const Generated& ans
   }
 }
 
+// Each spread anew in double, from the model's logits after the answer so far.
+void ExpectModelSpreads(const FakeModel& model, const GenerationConfig& config,
+                        const Generated& answer) {
+  std::vector<int> history = {config.decoder_start_token_id};
+  std::vector<float> row(static_cast<size_t>(model.vocab));
+  size_t spreads = 0;
+  for (const int id : answer.ids) {
+    if (config.locations.Contain(id)) {
+      ASSERT_LT(spreads, answer.spreads.size());
+      const LocationSpread& spread = answer.spreads[spreads++];
+      model.Logits(history, row);
+      double all = 0;
+      for (float value : row) all += std::exp(double{value});
+      for (size_t i = 0; i < spread.within.size(); ++i) {
+        double near = 0;
+        for (int v = 0; v < model.vocab; ++v) {
+          if (!config.locations.Contain(v)) continue;
+          if (std::abs(v - id) > LocationSpread::kDistances[i]) continue;
+          near += std::exp(double{row[static_cast<size_t>(v)]});
+        }
+        EXPECT_NEAR(spread.within[i], near / all, 1e-5) << spreads << " " << i;
+      }
+    }
+    history.push_back(id);
+  }
+  EXPECT_EQ(spreads, answer.spreads.size());
+}
+
 // transformers ranks by the scores after the rules; where no rule changed one of the answer's, the
 // model's own add up to the rank.
 bool ScoresAreTheModels(const GenerationConfig& config) {
@@ -54,7 +82,8 @@ TEST(Search, EqualsTransformers) {
   for (const json& expected : cases) {
     SCOPED_TRACE(expected.dump());
     const FakeModel model = ModelOf(expected["model"]);
-    const GenerationConfig config = ConfigOf(expected["config"]);
+    GenerationConfig config = ConfigOf(expected["config"]);
+    config.locations = {4, model.vocab - 6};  // which changes no answer
     const auto search = Search::Make(config);
     const int steps = FakeEngine(model).Run(*search);
     const Generated answer = search->result();
@@ -62,6 +91,7 @@ TEST(Search, EqualsTransformers) {
     EXPECT_EQ(steps, expected["steps"].get<int>());
     EXPECT_EQ(answer.truncated, expected["truncated"].get<bool>());
     ExpectModelLogprobs(model, config.decoder_start_token_id, answer);
+    ExpectModelSpreads(model, config, answer);
     if (expected.contains("score") && ScoresAreTheModels(config)) {
       double sum = 0;
       for (float logprob : answer.logprobs) sum += logprob;

@@ -59,17 +59,17 @@ TEST(AnswerToJson, HasHuggingFacesSchema) {
   };
   EXPECT_EQ(text(Task::kCaption, "<s>a \"cat\"</s>"), R"("a \"cat\"")");
   EXPECT_EQ(text(Task::kObjectDetection, "cat<loc_52><loc_10><loc_20><loc_30>"),
-            R"({"bboxes": [[33.6, 5.04, 13.12, 14.64]], "labels": ["cat"], "scores": [0]})");
+            R"({"bboxes": [[33.6, 5.04, 13.12, 14.64]], "labels": ["cat"], "scores": [null]})");
   EXPECT_EQ(text(Task::kRegionProposal, ""), R"({"bboxes": [], "labels": [], "scores": []})");
   EXPECT_EQ(
       text(Task::kOcrWithRegion, "a<loc_0><loc_0><loc_1><loc_0><loc_1><loc_1><loc_0><loc_1>"),
-      R"({"quad_boxes": [[0.32, 0.24, 0.96, 0.24, 0.96, 0.72, 0.32, 0.72]], "labels": ["a"], "scores": [0]})");
+      R"({"quad_boxes": [[0.32, 0.24, 0.96, 0.24, 0.96, 0.72, 0.32, 0.72]], "labels": ["a"], "scores": [null]})");
   EXPECT_EQ(
       text(Task::kReferringSegmentation, "<loc_0><loc_0><loc_1><loc_1><sep><loc_2><loc_2>"),
-      R"({"polygons": [[[0.32, 0.24, 0.96, 0.72], [1.6, 1.2]]], "labels": [""], "scores": [0]})");
+      R"({"polygons": [[[0.32, 0.24, 0.96, 0.72], [1.6, 1.2]]], "labels": [""], "scores": [null]})");
   EXPECT_EQ(
       text(Task::kOpenVocabularyDetection, "a<loc_0><loc_0><loc_1><loc_1>"),
-      R"({"bboxes": [[0.32, 0.24, 0.96, 0.72]], "bboxes_labels": ["a"], "bboxes_scores": [0], )"
+      R"({"bboxes": [[0.32, 0.24, 0.96, 0.72]], "bboxes_labels": ["a"], "bboxes_scores": [null], )"
       R"("polygons": [], "polygons_labels": [], "polygons_scores": []})");
 }
 
@@ -110,7 +110,7 @@ TEST(ParseAnswerLine, GivesResults) {
   EXPECT_FALSE(line.failed);
   EXPECT_EQ(
       line.json,
-      R"({"task": "<OD>", "result": {"bboxes": [[33.6, 5.04, 13.12, 14.64]], "labels": ["cat"], "scores": [0]}})");
+      R"({"task": "<OD>", "result": {"bboxes": [[33.6, 5.04, 13.12, 14.64]], "labels": ["cat"], "scores": [null]}})");
 }
 
 TEST(ParseAnswerLine, TakesWhatElseALineSays) {

@@ -81,18 +81,18 @@ float Score(std::initializer_list<double> logprobs) {
   return static_cast<float>(std::exp(sum / static_cast<double>(logprobs.size())));
 }
 
-TEST(Scores, AreOfTheBoxesOwnLocations) {
+TEST(MicrosoftScores, AreOfTheBoxesOwnLocations) {
   const auto regions = Parse(Task::kObjectDetection,
                              "<s>cat<loc_1><loc_2><loc_3><loc_4><loc_5><loc_6><loc_7><loc_8>"
                              "<pad>dog<loc_9><loc_10><loc_11><loc_12></s>",
                              {-1, -2, -3, -4, -5, -6, -7, -8, -.1f, -.2f, -.3f, -.4f});
   ASSERT_EQ(regions.size(), 3u);
-  EXPECT_FLOAT_EQ(regions[0].score, Score({-1, -2, -3, -4}));
-  EXPECT_FLOAT_EQ(regions[1].score, Score({-5, -6, -7, -8}));
-  EXPECT_FLOAT_EQ(regions[2].score, Score({-.1, -.2, -.3, -.4}));
+  EXPECT_FLOAT_EQ(regions[0].score.value(), Score({-1, -2, -3, -4}));
+  EXPECT_FLOAT_EQ(regions[1].score.value(), Score({-5, -6, -7, -8}));
+  EXPECT_FLOAT_EQ(regions[2].score.value(), Score({-.1, -.2, -.3, -.4}));
 }
 
-TEST(Scores, SkippedLocationsCountForNobody) {
+TEST(MicrosoftScores, SkippedLocationsCountForNobody) {
   // A stop phrase, three locations without a box, one left over.
   const auto regions = Parse(Task::kPhraseGrounding,
                              "it<loc_1><loc_1><loc_1><loc_1>"
@@ -101,16 +101,16 @@ TEST(Scores, SkippedLocationsCountForNobody) {
                              "dog<loc_3><loc_3><loc_3><loc_3>",
                              {-9, -9, -9, -9, -9, -9, -9, -1, -1, -1, -1, -9, -2, -2, -2, -2});
   ASSERT_EQ(regions.size(), 2u);
-  EXPECT_FLOAT_EQ(regions[0].score, Score({-1}));
-  EXPECT_FLOAT_EQ(regions[1].score, Score({-2}));
+  EXPECT_FLOAT_EQ(regions[0].score.value(), Score({-1}));
+  EXPECT_FLOAT_EQ(regions[1].score.value(), Score({-2}));
 }
 
-TEST(Scores, OfQuadsAndPolygons) {
+TEST(MicrosoftScores, OfQuadsAndPolygons) {
   const auto quads = Parse(Task::kOcrWithRegion,
                            "ab<loc_1>cd<loc_2><loc_2><loc_2><loc_2><loc_2><loc_2><loc_2><loc_2>",
                            {-9, -1, -2, -1, -2, -1, -2, -1, -2});
   ASSERT_EQ(quads.size(), 1u);
-  EXPECT_FLOAT_EQ(quads[0].score, Score({-1, -2}));
+  EXPECT_FLOAT_EQ(quads[0].score.value(), Score({-1, -2}));
 
   // Two polygons of one instance, the first with a location too many.
   const auto polygons =
@@ -118,32 +118,29 @@ TEST(Scores, OfQuadsAndPolygons) {
             {-1, -1, -9, -2, -2, -2, -2});
   ASSERT_EQ(polygons.size(), 1u);
   EXPECT_EQ(polygons[0].polygons.size(), 2u);
-  EXPECT_FLOAT_EQ(polygons[0].score, Score({-1, -1, -2, -2, -2, -2}));
+  EXPECT_FLOAT_EQ(polygons[0].score.value(), Score({-1, -1, -2, -2, -2, -2}));
 }
 
-TEST(Scores, ZeroIsUnknown) {
-  EXPECT_EQ(Parse(Task::kObjectDetection, "a<loc_1><loc_2><loc_3><loc_4>")[0].score, 0);
-  const float minus_infinity = -std::numeric_limits<float>::infinity();
-  EXPECT_EQ(Parse(Task::kObjectDetection, "a<loc_1><loc_2><loc_3><loc_4>",
-                  {-1, minus_infinity, -1, -1})[0]
-                .score,
-            0);
-  EXPECT_EQ(
-      Parse(Task::kObjectDetection, "a<loc_1><loc_2><loc_3><loc_4>", {-1, std::nanf(""), -1, -1})[0]
-          .score,
-      0);
+TEST(MicrosoftScores, AreUnknownWithoutNumbers) {
+  const auto score = [](std::vector<float> logprobs) {
+    return Parse(Task::kObjectDetection, "a<loc_1><loc_2><loc_3><loc_4>", std::move(logprobs))[0]
+        .score;
+  };
+  EXPECT_FALSE(score({}));
+  EXPECT_FALSE(score({-1, std::nanf(""), -1, -1}));
+  EXPECT_EQ(score({-1, -std::numeric_limits<float>::infinity(), -1, -1}), 0.0f);
 }
 
-TEST(Scores, LocationsJoinedByTakingTokensAwayHaveNone) {
+TEST(MicrosoftScores, LocationsJoinedByTakingTokensAwayHaveNone) {
   const auto regions =
       Parse(Task::kObjectDetection, "a<loc_<s>1><loc_2><loc_3><loc_4><loc_5><loc_6><loc_7><loc_8>",
             {-1, -1, -1, -2, -2, -2, -2});
   ASSERT_EQ(regions.size(), 2u);
-  EXPECT_FLOAT_EQ(regions[0].score, Score({-1}));
-  EXPECT_FLOAT_EQ(regions[1].score, Score({-2}));
+  EXPECT_FLOAT_EQ(regions[0].score.value(), Score({-1}));
+  EXPECT_FLOAT_EQ(regions[1].score.value(), Score({-2}));
 }
 
-TEST(Scores, AWrongNumberOfLogprobsIsAnError) {
+TEST(MicrosoftScores, AWrongNumberOfLogprobsIsAnError) {
   for (const std::vector<float>& logprobs : {std::vector<float>(3), std::vector<float>(5)}) {
     try {
       Parse(Task::kObjectDetection, "a<loc_1><loc_2><loc_3><loc_4>", logprobs);

@@ -25,13 +25,13 @@ void BindTypes(nb::module_& module) {
   nb::class_<Region>(module, "Region")
       .def(
           "__init__",
-          [](Region* self, std::string label, float score, Corners box, Polygon quad,
+          [](Region* self, std::string label, std::optional<float> score, Corners box, Polygon quad,
              std::vector<Polygon> polygons) {
             const auto [x1, y1, x2, y2] = box;
             new (self) Region{
                 std::move(label), {x1, y1, x2, y2}, std::move(quad), std::move(polygons), score};
           },
-          nb::arg("label"), nb::arg("score"), nb::arg("box"), nb::arg("quad"), nb::arg("polygons"))
+          nb::arg("label"), nb::arg("score").none(), nb::arg("box"), nb::arg("quad"), nb::arg("polygons"))
       .def_ro("label", &Region::label)
       .def_ro("score", &Region::score)
       .def_prop_ro("box",

@@ -38,7 +38,9 @@ class Region:
     `box` in the others."""
 
     label: str
-    score: float  #: exp(mean log-probability of the location tokens), 0 if unknown
+    score: float | None
+    """How likely the region is right, 0 to 1: the label, and a box whose IoU with the true one is at least 0.5.
+    docs/model.md has the formula. None if the text alone is known."""
     box: Box | None = None
     quad: tuple[float, ...] | None = None  #: x1, y1, ... x4, y4, clockwise from the text's top left
     polygons: list[list[float]] = dataclasses.field(default_factory=list)  #: x, y, x, y, ... each
@@ -109,13 +111,14 @@ class Result:
         )
 
     def keep(self, min_score: float = 0.0, labels: Sequence[str] | None = None) -> Result:
-        """Drops regions with a lower score and those with other labels than `labels`, ignoring
-        case. Returns itself."""
+        """Drops regions with a lower or unknown score and those with other labels than `labels`,
+        ignoring case. Returns itself."""
         wanted = None if labels is None else {label.lower() for label in labels}
         self.regions = [
             region
             for region in self.regions
-            if region.score >= min_score and (wanted is None or region.label.lower() in wanted)
+            if (min_score <= 0 or (region.score is not None and region.score >= min_score))
+            and (wanted is None or region.label.lower() in wanted)
         ]
         return self
 
@@ -185,11 +188,11 @@ class Result:
         if self.shape == "quads":
             corners = np.array([r.quad for r in self.regions], np.float32)
             data["xyxyxyxy"] = corners.reshape(-1, 4, 2)
-        scores = np.array([r.score for r in self.regions], np.float32)
+        scores = [r.score for r in self.regions]
         return supervision.Detections(
             xyxy=np.array([r.bounds for r in self.regions], np.float32),
             mask=self.masks() if any(r.polygons for r in self.regions) else None,
-            confidence=scores if scores.any() else None,
+            confidence=None if None in scores else np.array(scores, np.float32),
             class_id=np.array(
                 [ids[label] if label in ids else ids[label.lower()] for label in labels]
             ),
@@ -205,7 +208,7 @@ class Result:
             body = "<p>nothing found</p>"
         else:
             rows = "".join(
-                f"<tr><td>{html.escape(r.label)}</td><td>{r.score:.2f}</td>"
+                f"<tr><td>{html.escape(r.label)}</td><td>{'' if r.score is None else f'{r.score:.2f}'}</td>"
                 f"<td>{', '.join(f'{n:.0f}' for n in r.bounds)}</td></tr>"
                 for r in self.regions
             )

@@ -117,7 +117,10 @@ public final class Answer {
     return labels;
   }
 
-  /** exp(mean log-probability of the location tokens); 0 if none is known. */
+  /**
+   * How likely each region is right, 0 to 1: the label, and a box whose IoU with the true one is at
+   * least 0.5. NaN if that is not known.
+   */
   public float[] scores() {
     return scores;
   }

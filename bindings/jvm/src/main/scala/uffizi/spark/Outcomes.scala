@@ -54,7 +54,7 @@ private[spark] case class Success(
       if (answer.task.isEmpty) given else answer.task,
       if (isText) answer.answerText else null,
       answer.labels.toSeq,
-      answer.scores.toSeq,
+      answer.scores.toSeq.map(score => if (score.isNaN) null else Float.box(score)),
       lists(answer.boxes),
       lists(answer.quads),
       answer.polygons.toSeq.map(lists),

@@ -40,7 +40,7 @@ private[spark] object Schemas {
     field("task", StringType),
     field("text", StringType),
     field("labels", ArrayType(StringType, containsNull = false)),
-    field("scores", numbers),
+    field("scores", ArrayType(FloatType)),  // null: not known
     field("boxes", ArrayType(numbers)),
     field("quads", ArrayType(numbers)),
     field("polygons", ArrayType(ArrayType(numbers, containsNull = false), containsNull = false)),
