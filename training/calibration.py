@@ -66,9 +66,7 @@ def reliability(found: Found) -> list[Row]:
         here = [(s, right) for s, right in found if min(int(s * BINS), BINS - 1) == i]
         if here:
             scores, rights = zip(*here, strict=True)
-            rows.append(
-                {"regions": len(here), "score": np.mean(scores), "right": np.mean(rights)}
-            )
+            rows.append({"regions": len(here), "score": np.mean(scores), "right": np.mean(rights)})
     return [{name: float(value) for name, value in row.items()} for row in rows]
 
 

@@ -58,8 +58,8 @@ class CsvSink : public Sink {
     }
     for (const Region& region : result.answer.regions) {
       const Box box = BoundingBox(region, result.width, result.height);
-      Row({name, width, height, task, "", region.label,
-           region.score ? Number(*region.score) : "", Number(box.x1), Number(box.y1), Number(box.x2), Number(box.y2), Points(region), "", ""});
+      Row({name, width, height, task, "", region.label, region.score ? Number(*region.score) : "",
+           Number(box.x1), Number(box.y1), Number(box.x2), Number(box.y2), Points(region), "", ""});
     }
   }
 

@@ -114,8 +114,9 @@ Result Runner::MakeResult(const Query& query, const Generated& generated) const 
   result.height = asked.image.height();
   result.text = tokenizer().Decode(generated.ids);
   const Task shape = asked.prompt.answer_as.value_or(asked.prompt.task);
-  result.answer = ParseAnswer(shape, result.text, result.width, result.height,
-                              AnswerTokens(tokenizer(), asked.generation.locations, generated, result.text));
+  result.answer =
+      ParseAnswer(shape, result.text, result.width, result.height,
+                  AnswerTokens(tokenizer(), asked.generation.locations, generated, result.text));
   result.timings.parse = parse_time.Seconds();
   result.timings.preprocess = asked.image.preprocess_seconds();
   result.timings.vision_encoder = asked.image.encode_seconds();

@@ -30,10 +30,10 @@ class BeamSearch : public Search {
 
  private:
   struct Beam {
-    std::vector<int> history;     // the decoder's start token, then the answer
-    std::vector<float> logprobs;  // the model's own, of the answer
+    std::vector<int> history;             // the decoder's start token, then the answer
+    std::vector<float> logprobs;          // the model's own, of the answer
     std::vector<LocationSpread> spreads;  // of the answer's locations
-    float score = 0;              // ranked by length if it has ended
+    float score = 0;                      // ranked by length if it has ended
     Ending ending = Ending::kNone;
   };
 

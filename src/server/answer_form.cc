@@ -232,7 +232,8 @@ class Filler {
         {{"y2", "bottom", "ymax", "y_max"}, box.y2},
         {{"width", "w"}, box.x2 - box.x1},
         {{"height", "h"}, box.y2 - box.y1},
-        {{"score", "confidence", "probability"}, region.score.value_or(0)},  // a schema wants a number
+        {{"score", "confidence", "probability"},
+         region.score.value_or(0)},  // a schema wants a number
     };
     for (const auto& [names, value] : known) {
       if (std::find(names.begin(), names.end(), name) != names.end()) {

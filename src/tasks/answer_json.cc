@@ -30,9 +30,8 @@ void WriteLists(std::string_view key, std::string_view prefix,
   const std::string before(prefix);
   list(std::string(key), [&](const Region& region) { geometry(region, json); });
   list(before + "labels", [&](const Region& region) { json.Value(region.label); });
-  list(before + "scores", [&](const Region& region) { 
-    region.score ? json.Value(*region.score) : json.Null();
-  });
+  list(before + "scores",
+       [&](const Region& region) { region.score ? json.Value(*region.score) : json.Null(); });
 }
 
 }  // namespace

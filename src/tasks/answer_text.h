@@ -21,8 +21,8 @@ struct Mark {
     kPolygonEnd,    // </poly>
   };
   Kind kind;
-  size_t begin, end;                  // bytes of the text
-  int64_t bin = 0;                    // kLocation: N, at most kMaxBin
+  size_t begin, end;                   // bytes of the text
+  int64_t bin = 0;                     // kLocation: N, at most kMaxBin
   const AnswerToken* token = nullptr;  // kLocation: what the model said of it, if known
 };
 
@@ -33,8 +33,8 @@ constexpr int64_t kMaxBin = 2'147'483'647;
 // A raw answer prepared for the parsers: <s>, </s> and <pad> removed, and its marks located.
 class AnswerText {
  public:
-  // `tokens` as for ParseAnswer; they must outlive this. Throws Error(kInvalidArgument) if there are
-  // any, but not one location for each `<loc_N>` of `raw`.
+  // `tokens` as for ParseAnswer; they must outlive this. Throws Error(kInvalidArgument) if there
+  // are any, but not one location for each `<loc_N>` of `raw`.
   AnswerText(std::string_view raw, std::span<const AnswerToken> tokens);
 
   const std::string& text() const { return text_; }

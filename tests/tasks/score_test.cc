@@ -84,8 +84,8 @@ class Writer {
   std::vector<AnswerToken> tokens_;
 };
 
-const Peak kPeaks[] = {{101, 3, 0.9}, {199.5, 8, 0.99}, {395, 12, 0.97}, {290, 1, 0.8},
-                       {500, 30, 0.7}, {88, 2, 0.999}, {640, 5, 0.95}, {160, 40, 0.9}};
+const Peak kPeaks[] = {{101, 3, 0.9},  {199.5, 8, 0.99}, {395, 12, 0.97}, {290, 1, 0.8},
+                       {500, 30, 0.7}, {88, 2, 0.999},   {640, 5, 0.95},  {160, 40, 0.9}};
 
 TEST(RegionScores, AreTheProbabilityOfTheLabelAndOfEachSide) {
   // 300 wide, 100 high; the second has no words of its own.
@@ -107,8 +107,7 @@ TEST(RegionScores, AreTheProbabilityOfTheLabelAndOfEachSide) {
   EXPECT_NEAR(regions[0].score.value(),
               0.4 * kPeaks[0].Within(100, 300 * kTolerance) *
                   kPeaks[1].Within(200, 100 * kTolerance) *
-                  kPeaks[2].Within(400, 300 * kTolerance) *
-                  kPeaks[3].Within(300, 100 * kTolerance),
+                  kPeaks[2].Within(400, 300 * kTolerance) * kPeaks[3].Within(300, 100 * kTolerance),
               1e-5);
   EXPECT_NEAR(regions[1].score.value(),
               0.4 * kPeaks[4].Within(500, 140 * kTolerance) *

@@ -31,7 +31,8 @@ void BindTypes(nb::module_& module) {
             new (self) Region{
                 std::move(label), {x1, y1, x2, y2}, std::move(quad), std::move(polygons), score};
           },
-          nb::arg("label"), nb::arg("score").none(), nb::arg("box"), nb::arg("quad"), nb::arg("polygons"))
+          nb::arg("label"), nb::arg("score").none(), nb::arg("box"), nb::arg("quad"),
+          nb::arg("polygons"))
       .def_ro("label", &Region::label)
       .def_ro("score", &Region::score)
       .def_prop_ro("box",

@@ -182,7 +182,7 @@ def test_tiles_and_filters(model, scene):
     scores = sorted(region.score for region in result.regions if region.label == label)
     few = model(pair, "<OD>", tiles="2x1", labels=[label.upper()], min_score=0.99 * scores[0])
     assert [region.label for region in few.regions] == [label] * len(scores)
-    assert not model(pair, "<OD>", tiles="2x1", labels=[label], min_score=0.99).regions
+    assert not model(pair, "<OD>", tiles="2x1", labels=[label], min_score=0.9999).regions
     detections = result.to_supervision(["nothing", label])
     assert set(detections.class_id) == {1} and len(detections) == len(few.regions)
     with pytest.raises(uffizi.ArgumentError):

@@ -105,6 +105,16 @@ def test_inverted_boxes():
     assert result.masks().any() and result.draw() and len(result.to_supervision()) == 1
 
 
+def test_a_score_that_is_not_known_is_none():
+    result = result_of("<OD>", ANSWERS["<OD>"], pixels=np.zeros((100, 200, 3), np.uint8))
+    assert [region.score for region in result.regions] == [None, None]
+    assert result.to_dict()["<OD>"]["scores"] == [None, None]
+    assert "<td>cat</td><td></td>" in result._repr_html_()
+    assert result.to_supervision().confidence is None and result.draw()
+    assert len(result.keep(labels=["cat"]).regions) == 1
+    assert not result.keep(min_score=0.1).regions
+
+
 def test_results_are_plain_data(model, scene):
     result = model(scene, "<OD>")
     again = pickle.loads(pickle.dumps(result))

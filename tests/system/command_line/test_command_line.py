@@ -266,6 +266,7 @@ def test_parse():
     good, *bad = map(json.loads, done.stdout.decode().splitlines())
     result = good["result"]
     assert result["labels"] == ["cat"]
+    assert result["scores"] == [None]  # the text does not contain the model's probabilities
     expected = [10.5 * 0.64, 20.5 * 0.48, 500.5 * 0.64, 700.5 * 0.48]
     assert result["bboxes"][0] == pytest.approx(expected, abs=1e-3)
     assert len(bad) == 2 and all("error" in line for line in bad)

@@ -122,17 +122,13 @@ def make_label(result: Result) -> Any:
     )
 
 
-def _confidence(region: Region) -> float | None:
-    return region.score or None
-
-
 def _detection(region: Region, result: Result, mask: Any) -> Any:
     x1, y1, x2, y2 = region.bounds
     width, height = result.width, result.height
     detection = fiftyone.Detection(
         label=region.label,
         bounding_box=[x1 / width, y1 / height, (x2 - x1) / width, (y2 - y1) / height],
-        confidence=_confidence(region),
+        confidence=region.score,
     )
     if mask is not None and region.polygons:
         detection.mask = mask[int(y1) : int(y2) + 1, int(x1) : int(x2) + 1]
@@ -150,5 +146,5 @@ def _polyline(region: Region, result: Result) -> Any:
         points=points,
         closed=True,
         filled=not region.quad,
-        confidence=_confidence(region),
+        confidence=region.score,
     )
