@@ -4,7 +4,9 @@
 
 #include <cmath>
 #include <cstddef>
+#include <fstream>
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +17,8 @@
 
 namespace uffizi {
 namespace {
+
+using nlohmann::json;
 
 constexpr int kBins = 1000;
 const double kTolerance = (1 - std::sqrt(0.5)) / 2;
@@ -114,6 +118,26 @@ TEST(RegionScores, AreTheProbabilityOfTheLabelAndOfEachSide) {
                   kPeaks[5].Within(90, 60 * kTolerance) * kPeaks[6].Within(640, 140 * kTolerance) *
                   kPeaks[7].Within(150, 60 * kTolerance),
               1e-5);
+}
+
+TEST(RegionScores, EqualNumpys) {
+  std::ifstream file(UFFIZI_TEST_DATA "/tasks/scores.json");
+  const json cases = json::parse(file);
+  ASSERT_GE(cases.size(), 60u);
+  for (const json& expected : cases) {
+    SCOPED_TRACE(expected.dump());
+    Writer writer;
+    for (const json& token : expected["tokens"]) {
+      if (token[0] == "text") {
+        writer.Words(" word", token[1]);
+      } else {
+        writer.Location(token[0], {token[1][0], token[1][1], token[1][2]});
+      }
+    }
+    const auto regions = writer.Parse(*FindTask(expected["task"].get<std::string>()));
+    ASSERT_EQ(regions.size(), 1u);
+    EXPECT_NEAR(regions[0].score.value(), expected["score"].get<double>(), 1e-5);
+  }
 }
 
 TEST(RegionScores, OfASmallerBoxAreLower) {
