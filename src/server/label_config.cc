@@ -164,9 +164,11 @@ void AddItems(const LabelConfig& config, const LabelControl& control,
       continue;
     }
     for (Region region : result.answer.regions) {
-      if (region.score < control.min_score) continue;
-      items.score_sum += static_cast<double>(region.score);
-      ++items.scored;
+      if (control.min_score > 0 && region.score < control.min_score) continue;
+      if (region.score) {
+        items.score_sum += double{*region.score};
+        ++items.scored;
+      }
       if (control.kind == LabelControl::Kind::kReading) {
         const std::string id = next_id();
         items.json.push_back(write.PlainBox(id, control.name, region));

@@ -199,7 +199,7 @@ ordered_json Numbers(std::span<const float> values) {
 ordered_json RegionJson(const Region& region, const Result& result) {
   const Box box = BoundingBox(region, result.width, result.height);
   ordered_json told = {{"label", region.label},
-                       {"score", region.score},
+                       {"score", region.score ? ordered_json(*region.score) : ordered_json()},
                        {"box", Numbers(std::vector<float>{box.x1, box.y1, box.x2, box.y2})}};
   const std::vector<Polygon> outlines = Outlines(region);
   if (outlines.empty()) return told;
