@@ -6,6 +6,7 @@ import functools
 import io
 import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from mcp import Client, StdioServerParameters
@@ -35,7 +36,9 @@ def talk(request):
             async with Client(make()) as client:
                 return await action(client)
 
-        return asyncio.run(main())
+        # A browser of other tests may have an event loop in this thread.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, main()).result()
 
     run.transport = request.param
     return run

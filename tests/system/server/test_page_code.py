@@ -84,10 +84,10 @@ def test_code_uses_what_there_is(page):
     known = {node.target.id for node in ast.walk(options) if isinstance(node, ast.AnnAssign)}
     assert named - known == {"region"} and len(named) == 7
     setters = re.findall(r"\.set(\w+)\(", code(page, "Spark"))
-    stage = (python / "spark" / "__init__.py").read_text()
+    stage = (python / "spark" / "_florence2.py").read_text()
     assert len(setters) == 8  # the two columns included
     for name in set(setters) - {"InputCols"}:
-        assert re.search(rf"^    {name[0].lower()}{name[1:]} = _param\(", stage, re.MULTILINE), name
+        assert re.search(rf"^    {name[0].lower()}{name[1:]} = param\(", stage, re.MULTILINE), name
 
 
 def test_copy(open_page, server):
