@@ -156,14 +156,12 @@ void Scheduler::Impl::Decode(const WorkPtr& work, std::unique_lock<std::mutex>& 
   lock.lock();
   --decoding;
   --work->held;
-  if (const auto end = MustEnd(*work)) {
-    pixel_bytes += work->image.pixels.size();  // which End takes off again
-    End(work, *end, nullptr, lock);
-  } else if (failure != nullptr) {
-    End(work, AskedEnd::kFailed, failure, lock);
-  } else if (work->ask.look && !put_back) {
-    pixel_bytes += work->image.pixels.size();
-    End(work, AskedEnd::kAnswered, nullptr, lock);
+  std::optional<AskedEnd> end = MustEnd(*work);
+  if (!end && failure != nullptr) end = AskedEnd::kFailed;
+  if (!end && work->ask.look && !put_back) end = AskedEnd::kAnswered;
+  if (end) {
+    pixel_bytes += work->image.pixels.size();  // which End subtracts
+    End(work, *end, *end == AskedEnd::kFailed ? failure : nullptr, lock);
   } else if (put_back) {
     work->huge = true;
     raw.push_front(work);

@@ -72,7 +72,8 @@ class JobFolder {
 void BindFiles(nb::module_& module) {
   nb::class_<OutFile>(module, "OutFile",
                       "A file that appears whole, where nothing stands, or not at all.")
-      .def(nb::init<fs::path>(), nb::arg("place"))
+      .def(nb::init<fs::path>(), nb::arg("place"),
+           nb::sig("def __init__(self, place: str | os.PathLike[str]) -> None"))
       .def(
           "write", [](OutFile& file, const nb::bytes& bytes) { file.Write(ViewBytes(bytes)); },
           nb::arg("bytes"))
@@ -81,7 +82,9 @@ void BindFiles(nb::module_& module) {
 
   nb::class_<JobFolder>(module, "JobFolder",
                         "Files of a job that may be gone on with; nothing of others lies there.")
-      .def(nb::init<fs::path, std::vector<std::string>>(), nb::arg("path"), nb::arg("names"))
+      .def(nb::init<fs::path, std::vector<std::string>>(), nb::arg("path"), nb::arg("names"),
+           nb::sig("def __init__(self, path: str | os.PathLike[str], "
+                   "names: collections.abc.Sequence[str]) -> None"))
       .def("place", &JobFolder::Place, nb::arg("name"))
       .def("write", &JobFolder::Write, nb::arg("name"), nb::arg("bytes"),
            "Replaces one of its files in one step.")

@@ -121,7 +121,7 @@ def test_nothing_of_a_person_is_touched(table, model, tmp_path):
     mine = tmp_path / "a.parquet.job" / "rows.jsonl"
     mine.parent.mkdir()
     mine.write_text("mine")
-    with pytest.raises(uffizi.ArgumentError, match=r"rows.jsonl.*no job's"):
+    with pytest.raises(uffizi.ArgumentError, match=r"rows\.jsonl.*no job made"):
         ask("a.parquet", restart=True)
     assert mine.read_text() == "mine" and not (tmp_path / "a.parquet").exists()
     # A link that leads nowhere is a person's, too.

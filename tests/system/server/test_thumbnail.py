@@ -138,4 +138,6 @@ def test_who_waits_is_told_for_how_many(serve):
     for thread in threads:
         thread.join()
     assert seen[0][0] == {"stage": "waiting", "ahead": 0}
-    assert seen[1][:2] == [{"stage": "waiting", "ahead": 1}, {"stage": "waiting", "ahead": 0}]
+    assert seen[1][0] == {"stage": "waiting", "ahead": 1}
+    # The one ahead may be answered before the next event.
+    assert all(told == {"stage": "waiting", "ahead": 0} for told in seen[1][1:])
