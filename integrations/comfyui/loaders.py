@@ -95,13 +95,22 @@ def load_inputs(models, default=None):
     }
 
 
-class DownloadAndLoadFlorence2Model:
-    """A model by its name on Hugging Face, from ComfyUI/models/LLM if it is there."""
+class Loader:
+    """What all nodes here share, as ComfyUI reads it."""
+
+    FUNCTION = "loadmodel"
+    CATEGORY = "Florence2"
+
+
+class ModelLoader(Loader):
+    """A node that gives a model."""
 
     RETURN_TYPES = ("FL2MODEL",)
     RETURN_NAMES = ("florence2_model",)
-    FUNCTION = "loadmodel"
-    CATEGORY = "Florence2"
+
+
+class DownloadAndLoadFlorence2Model(ModelLoader):
+    """A model by its name on Hugging Face, from ComfyUI/models/LLM if it is there."""
 
     @classmethod
     def INPUT_TYPES(cls):
@@ -116,13 +125,8 @@ class DownloadAndLoadFlorence2Model:
         return (Model(source, precision, lora),)
 
 
-class Florence2ModelLoader:
+class Florence2ModelLoader(ModelLoader):
     """A model in a folder of ComfyUI/models/LLM."""
-
-    RETURN_TYPES = ("FL2MODEL",)
-    RETURN_NAMES = ("florence2_model",)
-    FUNCTION = "loadmodel"
-    CATEGORY = "Florence2"
 
     @classmethod
     def INPUT_TYPES(cls):
@@ -134,13 +138,11 @@ class Florence2ModelLoader:
         return (Model(model_folders().get(model, model), precision, lora),)
 
 
-class DownloadAndLoadFlorence2Lora:
+class DownloadAndLoadFlorence2Lora(Loader):
     """A LoRA adapter saved by peft, by its name on Hugging Face."""
 
     RETURN_TYPES = ("PEFTLORA",)
     RETURN_NAMES = ("lora",)
-    FUNCTION = "loadmodel"
-    CATEGORY = "Florence2"
 
     @classmethod
     def INPUT_TYPES(cls):
