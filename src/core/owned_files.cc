@@ -31,16 +31,6 @@ constexpr size_t kPieceSize = 1 << 20;
   throw Error(ErrorCode::kInvalidArgument, path.string() + ": already exists; it was not changed");
 }
 
-// 0, or the errno.
-int WriteAll(int file, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = write(file, bytes.data(), bytes.size());
-    if (written < 0 && errno != EINTR) return errno;
-    if (written > 0) bytes.remove_prefix(static_cast<size_t>(written));
-  }
-  return 0;
-}
-
 int64_t Nanoseconds(const statx_timestamp& time) {
   return time.tv_sec * 1'000'000'000 + time.tv_nsec;
 }
@@ -110,6 +100,15 @@ void CheckPartName(const fs::path& part) {
 }
 
 }  // namespace
+
+int WriteAll(int file, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = write(file, bytes.data(), bytes.size());
+    if (written < 0 && errno != EINTR) return errno;
+    if (written > 0) bytes.remove_prefix(static_cast<size_t>(written));
+  }
+  return 0;
+}
 
 std::optional<FileIdentity> IdentityOf(const fs::path& path) {
   return Identify(AT_FDCWD, path.c_str(), 0);

@@ -29,6 +29,9 @@ struct FileIdentity {
 // Returns nothing if the path does not exist.
 std::optional<FileIdentity> IdentityOf(const std::filesystem::path& path);
 
+// Writes all of `bytes` to an open file. Returns 0, or the errno.
+int WriteAll(int file, std::string_view bytes);
+
 // Makes a folder and those above it.
 void MakeFolders(const std::filesystem::path& folder);
 

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/owned_files.h"
 #include "uffizi/error.h"
 
 namespace uffizi::dataset {
@@ -51,11 +52,7 @@ void AppendFile::Append(std::string_view bytes) {
 }
 
 void AppendFile::Flush(bool durable) {
-  for (std::string_view rest = buffer_; !rest.empty();) {
-    const ssize_t written = write(file_, rest.data(), rest.size());
-    if (written < 0 && errno != EINTR) Fail(errno);
-    if (written > 0) rest.remove_prefix(static_cast<size_t>(written));
-  }
+  if (const int error = WriteAll(file_, buffer_); error != 0) Fail(error);
   length_ += buffer_.size();
   buffer_.clear();
   if (durable && regular_ && fdatasync(file_) != 0) Fail(errno);

@@ -47,14 +47,8 @@ class JobFolder {
     const fs::path place = folder_.Place(name);
     close(folder_.OpenToAppend(name));
     const int file = ReopenFile(place, length);
-    std::string_view rest = ViewBytes(bytes);
-    while (!rest.empty()) {
-      const ssize_t written = write(file, rest.data(), rest.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written <= 0) break;
-      rest.remove_prefix(static_cast<size_t>(written));
-    }
-    const int error = rest.empty() && fsync(file) == 0 ? 0 : errno;
+    int error = WriteAll(file, ViewBytes(bytes));
+    if (error == 0 && fsync(file) != 0) error = errno;
     close(file);
     if (error != 0) {
       throw Error(ErrorCode::kIo, place.string() + ": cannot be written: " + std::strerror(error));
