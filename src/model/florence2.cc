@@ -17,15 +17,24 @@ std::shared_ptr<const Florence2> Florence2::Load(const std::filesystem::path& fo
                                                  Arithmetic arithmetic,
                                                  const LoraAdapters* adapters,
                                                  InputStatistics* statistics) {
-  LoadModelConfig(folder);  // before the weights: it tells what lies there instead of a model
-  return Load(Checkpoint::Open(folder), arithmetic, adapters, statistics);
+  // Before the weights: it tells what is there instead of a model.
+  ModelConfig config = LoadModelConfig(folder);
+  return Build(std::move(config), Checkpoint::Open(folder), arithmetic, adapters, statistics);
 }
 
 std::shared_ptr<const Florence2> Florence2::Load(Checkpoint checkpoint, Arithmetic arithmetic,
                                                  const LoraAdapters* adapters,
                                                  InputStatistics* statistics) {
+  ModelConfig config = LoadModelConfig(checkpoint.folder());
+  return Build(std::move(config), std::move(checkpoint), arithmetic, adapters, statistics);
+}
+
+std::shared_ptr<const Florence2> Florence2::Build(ModelConfig config, Checkpoint checkpoint,
+                                                  Arithmetic arithmetic,
+                                                  const LoraAdapters* adapters,
+                                                  InputStatistics* statistics) {
   auto model = std::make_shared<Florence2>();
-  model->config = LoadModelConfig(checkpoint.folder());
+  model->config = std::move(config);
   model->arithmetic = arithmetic;
   model->checkpoint = std::move(checkpoint);
   WeightReader reader(model->checkpoint, arithmetic, adapters);

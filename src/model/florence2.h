@@ -45,6 +45,11 @@ struct Florence2 : Network {
   TokenEmbedding embedding;
   BartEncoder encoder;
   BartDecoder decoder;
+
+ private:
+  static std::shared_ptr<const Florence2> Build(ModelConfig config, Checkpoint checkpoint,
+                                                Arithmetic arithmetic, const LoraAdapters* adapters,
+                                                InputStatistics* statistics);
 };
 
 // Sets the parameters, their precision and their bytes on disk.
