@@ -46,23 +46,6 @@ void AddSearchOptions(CLI::App& command, GenerationOptions& generation) {
   });
 }
 
-// Assigns the inputs of one kind (--text, --region) to tasks in order; a single one is used for all
-// tasks.
-class Inputs {
- public:
-  explicit Inputs(std::vector<std::string> values) : values_(std::move(values)) {}
-
-  std::string Next() {
-    if (values_.empty()) return "";
-    return values_[values_.size() == 1 ? 0 : std::min(next_++, values_.size() - 1)];
-  }
-  bool empty() const { return values_.empty(); }
-
- private:
-  std::vector<std::string> values_;
-  size_t next_ = 0;
-};
-
 Task TaskNamed(const std::string& name) {
   const auto task = FindTask(name);
   if (task) return *task;
@@ -107,7 +90,7 @@ class QuestionMaker {
 
  private:
   const ModelOptions& options_;
-  Inputs texts_, regions_;
+  TaskInputs texts_, regions_;
   bool takes_text_ = false, takes_region_ = false, takes_classes_ = false;
 };
 

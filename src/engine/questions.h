@@ -1,10 +1,12 @@
 #ifndef UFFIZI_ENGINE_QUESTIONS_H_
 #define UFFIZI_ENGINE_QUESTIONS_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "uffizi/engine.h"
@@ -33,6 +35,25 @@ void CheckQuestions(std::span<const Question> questions);
 // Throws Error(kInvalidPrompt).
 std::vector<Prompt> PromptsOf(const Question& question, std::span<const Result> before, int width,
                               int height);
+
+// The inputs of one kind (texts, regions), assigned to tasks in order; a single one is used for all
+// tasks.
+class TaskInputs {
+ public:
+  explicit TaskInputs(std::vector<std::string> values = {}) : values_(std::move(values)) {}
+
+  void Add(std::string value) { values_.push_back(std::move(value)); }
+  // The next task's input; empty if there are none, the last again if there are too few.
+  std::string Next() {
+    if (values_.empty()) return "";
+    return values_[values_.size() == 1 ? 0 : std::min(next_++, values_.size() - 1)];
+  }
+  bool empty() const { return values_.empty(); }
+
+ private:
+  std::vector<std::string> values_;
+  size_t next_ = 0;
+};
 
 // "od", or the prompt: what a message calls the question.
 std::string NameOf(const Question& question);

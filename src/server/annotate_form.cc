@@ -10,21 +10,6 @@ namespace {
 // Parts of a form: a question has at most a task and its input.
 constexpr size_t kFieldsPerQuestion = 2, kOtherFields = 8;
 
-// Form fields of one kind (text, region), assigned in order; a single one is used for all tasks.
-class Inputs {
- public:
-  void Add(std::string value) { values_.push_back(std::move(value)); }
-  std::string Next() {
-    if (values_.empty()) return "";
-    return values_[values_.size() == 1 ? 0 : std::min(next_++, values_.size() - 1)];
-  }
-  bool empty() const { return values_.empty(); }
-
- private:
-  std::vector<std::string> values_;
-  size_t next_ = 0;
-};
-
 // Takes the fields of a form in their order.
 class FormReader {
  public:
@@ -100,7 +85,7 @@ class FormReader {
   AnnotateRequest request_;
   std::vector<std::string> tasks_, prompts_;
   std::vector<Task> answer_as_;
-  Inputs texts_, regions_;
+  TaskInputs texts_, regions_;
   bool has_image_ = false;
 };
 
