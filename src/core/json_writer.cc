@@ -66,13 +66,6 @@ void AppendJsonString(std::string_view text, std::string& out) {
 
 void AppendJsonNumber(float number, std::string& out) { AppendNumber(number, out); }
 
-void AppendJsonSeconds(double seconds, std::string& out) {
-  if (!std::isfinite(seconds)) seconds = 0;
-  AppendJsonNumber(static_cast<float>(std::round(seconds * 1e6) / 1e6), out);
-}
-
-void AppendJsonNumber(int number, std::string& out) { out += std::to_string(number); }
-
 JsonWriter& JsonWriter::Open(char bracket) {
   Separate();
   out_ += bracket;
@@ -120,9 +113,8 @@ JsonWriter& JsonWriter::Value(double number) {
 }
 
 JsonWriter& JsonWriter::Seconds(double seconds) {
-  Separate();
-  AppendJsonSeconds(seconds, out_);
-  return *this;
+  if (!std::isfinite(seconds)) seconds = 0;
+  return Value(static_cast<float>(std::round(seconds * 1e6) / 1e6));
 }
 
 JsonWriter& JsonWriter::Raw(std::string_view json) {

@@ -75,28 +75,6 @@ void AppendJsonString(std::string_view text, std::string& out);
 
 // See JsonWriter::Value.
 void AppendJsonNumber(float number, std::string& out);
-void AppendJsonNumber(int number, std::string& out);
-
-// Seconds, to the microsecond.
-void AppendJsonSeconds(double seconds, std::string& out);
-
-// [item, item, ...], each written by append(item, out).
-template <typename Range, typename Append>
-void AppendJsonList(const Range& range, std::string& out, const Append& append) {
-  out += '[';
-  bool first = true;
-  for (const auto& item : range) {
-    if (!first) out += ", ";
-    first = false;
-    append(item, out);
-  }
-  out += ']';
-}
-
-template <typename Range>
-void AppendJsonNumbers(const Range& range, std::string& out) {
-  AppendJsonList(range, out, [](auto number, std::string& to) { AppendJsonNumber(number, to); });
-}
 
 }  // namespace uffizi
 

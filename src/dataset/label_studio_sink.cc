@@ -23,9 +23,10 @@ class LabelStudioSink : public Sink {
   void Add(const Record& record) override {
     if (record.width == 0) return;
     std::string json = file_.length() == 0 ? "[\n" : ",\n";
-    json += "{\"data\": {\"image\": ";
-    AppendJsonString(Address(record.picture.name), json);
-    json += "}, \"predictions\": [{\"model_version\": \"uffizi\", \"result\": [";
+    JsonWriter data;
+    data.Object().Member("image", Address(record.picture.name)).End();
+    json += "{\"data\": " + data.Take() +
+            ", \"predictions\": [{\"model_version\": \"uffizi\", \"result\": [";
     bool first = true;
     int id = 0;
     const auto add = [&](const std::string& item) {

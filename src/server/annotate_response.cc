@@ -7,18 +7,14 @@
 namespace uffizi::server {
 namespace {
 
-// `"model": ..., "queue_seconds": ...`
-void AppendSummary(std::string_view model, const Answered& answered, std::string& out) {
-  out += "\"model\": ";
-  AppendJsonString(model, out);
-  out += ", \"queue_seconds\": ";
-  AppendJsonSeconds(answered.queue_seconds, out);
+void AddSummary(std::string_view model, const Answered& answered, JsonWriter& json) {
+  json.Member("model", model).Key("queue_seconds").Seconds(answered.queue_seconds);
 }
 
 std::string TextEvent(const Job::Text& news) {
-  std::string data = "{\"question\": " + std::to_string(news.question) + ", \"text\": ";
-  AppendJsonString(news.text, data);
-  return ServerSentEvent("text", data + "}");
+  JsonWriter json;
+  json.Object().Member("question", news.question).Member("text", news.text).End();
+  return ServerSentEvent("text", json.text());
 }
 
 // The events that report how the job ended.
@@ -29,19 +25,19 @@ std::string EndEvents(const std::string& model, WaitingJob& waiting) {
     for (const Result& result : answered.results) {
       events += ServerSentEvent("result", ResultToJson(waiting.job().request.image_name, result));
     }
-    std::string summary = "{";
-    AppendSummary(model, answered, summary);
-    return events + ServerSentEvent("done", summary + "}");
+    JsonWriter summary;
+    AddSummary(model, answered, summary.Object());
+    return events + ServerSentEvent("done", summary.End().text());
   } catch (const std::exception& error) {
     return ServerSentEvent("error", ProblemToJson(ToProblem(error)));
   }
 }
 
 std::string StageEvent(const Job::Stage& stage) {
-  return ServerSentEvent(
-      "progress", stage.waiting
-                      ? "{\"stage\": \"waiting\", \"ahead\": " + std::to_string(stage.ahead) + "}"
-                      : "{\"stage\": \"looking\"}");
+  JsonWriter json;
+  json.Object().Member("stage", stage.waiting ? "waiting" : "looking");
+  if (stage.waiting) json.Member("ahead", stage.ahead);
+  return ServerSentEvent("progress", json.End().text());
 }
 
 std::string NewsEvents(const Job::News& news, const std::string& model, WaitingJob& waiting) {
@@ -63,12 +59,11 @@ std::string ServerSentEvent(std::string_view name, std::string_view data) {
 
 std::string AnnotationToJson(std::string_view model, std::string_view image,
                              const Answered& answered) {
-  std::string out = "{";
-  AppendSummary(model, answered, out);
-  out += ", \"results\": ";
-  AppendJsonList(answered.results, out,
-                 [&](const Result& result, std::string& to) { to += ResultToJson(image, result); });
-  return out + "}";
+  JsonWriter json;
+  AddSummary(model, answered, json.Object());
+  json.Key("results").List();
+  for (const Result& result : answered.results) json.Raw(ResultToJson(image, result));
+  return json.End().End().Take();
 }
 
 HttpResponse StreamAnnotation(std::string model, std::shared_ptr<WaitingJob> waiting) {

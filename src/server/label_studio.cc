@@ -44,14 +44,12 @@ std::string Predict(const Door& door, HttpRequest& http, const LabelConfig& conf
     AddItems(config, config.controls[i], left.first(counts[i]), field + "-", items);
     left = left.subspan(counts[i]);
   }
-  std::string out = "{\"model_version\": ";
-  AppendJsonString(waiting->model().name, out);
-  out += ", \"score\": ";
   const double score = items.scored > 0 ? items.score_sum / static_cast<double>(items.scored) : 0.0;
-  AppendJsonNumber(static_cast<float>(score), out);
-  out += ", \"result\": ";
-  AppendJsonList(items.json, out, [](const std::string& item, std::string& to) { to += item; });
-  return out + "}";
+  JsonWriter out;
+  out.Object().Member("model_version", waiting->model().name);
+  out.Member("score", static_cast<float>(score)).Key("result").List();
+  for (const std::string& item : items.json) out.Raw(item);
+  return out.End().End().Take();
 }
 
 HttpResponse Predictions(const Door& door, HttpRequest& http) {

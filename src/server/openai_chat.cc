@@ -19,27 +19,30 @@ struct Identity {
 
 const char* FinishReason(const Result& result) { return result.truncated ? "length" : "stop"; }
 
-// `{"id": ..., "object": ..., "created": ..., "model": ...`, open for more.
-std::string OpenObject(const Identity& chat, const char* object) {
-  std::string out = "{\"id\": \"" + chat.id + "\", \"object\": \"" + object +
-                    "\", \"created\": " + std::to_string(chat.created) + ", \"model\": ";
-  AppendJsonString(chat.model, out);
-  return out;
+// An object with these fields, open for more.
+JsonWriter OpenObject(const Identity& chat, const char* object) {
+  JsonWriter json;
+  json.Object().Member("id", chat.id).Member("object", object);
+  json.Member("created", chat.created).Member("model", chat.model);
+  return json;
 }
 
-std::string Usage(size_t prompt, size_t completion) {
-  return "{\"prompt_tokens\": " + std::to_string(prompt) +
-         ", \"completion_tokens\": " + std::to_string(completion) +
-         ", \"total_tokens\": " + std::to_string(prompt + completion) + "}";
+void AddUsage(size_t prompt, size_t completion, JsonWriter& json) {
+  json.Key("usage").Object().Member("prompt_tokens", prompt);
+  json.Member("completion_tokens", completion).Member("total_tokens", prompt + completion).End();
 }
 
 // One chunk of a stream; `delta` is a JSON object.
 std::string Chunk(const Identity& chat, const std::string& delta, const char* finish_reason) {
-  std::string finish = "null";
-  if (finish_reason != nullptr) finish = std::string("\"") + finish_reason + "\"";
-  return ServerSentEvent("", OpenObject(chat, "chat.completion.chunk") +
-                                 ", \"choices\": [{\"index\": 0, \"delta\": " + delta +
-                                 ", \"logprobs\": null, \"finish_reason\": " + finish + "}]}");
+  JsonWriter json = OpenObject(chat, "chat.completion.chunk");
+  json.Key("choices").List().Object().Member("index", 0).Key("delta").Raw(delta);
+  json.Key("logprobs").Null().Key("finish_reason");
+  if (finish_reason != nullptr) {
+    json.Value(finish_reason);
+  } else {
+    json.Null();
+  }
+  return ServerSentEvent("", json.End().End().End().text());
 }
 
 // Writes an answer as chunks.
@@ -63,9 +66,9 @@ class ChunkWriter {
  private:
   std::string ContentChunk(const std::string& text) const {
     if (text.empty()) return "";
-    std::string delta = "{\"content\": ";
-    AppendJsonString(text, delta);
-    return Chunk(chat_, delta + "}", nullptr);
+    JsonWriter delta;
+    delta.Object().Member("content", text).End();
+    return Chunk(chat_, delta.text(), nullptr);
   }
 
   std::string End() {
@@ -76,9 +79,10 @@ class ChunkWriter {
       chunks += Chunk(chat_, "{}", FinishReason(result));
       if (request_.include_usage) {
         const auto prompt = static_cast<size_t>(answered.input_tokens.front());
-        chunks += ServerSentEvent("", OpenObject(chat_, "chat.completion.chunk") +
-                                          ", \"choices\": [], \"usage\": " +
-                                          Usage(prompt, result.token_ids.size()) + "}");
+        JsonWriter usage = OpenObject(chat_, "chat.completion.chunk");
+        usage.Key("choices").List().End();
+        AddUsage(prompt, result.token_ids.size(), usage);
+        chunks += ServerSentEvent("", usage.End().text());
       }
       return chunks + ServerSentEvent("", "[DONE]");
     } catch (const std::exception& error) {
@@ -96,26 +100,27 @@ class ChunkWriter {
 // A choice for each picture, and one record or a list of them.
 HttpResponse WholeChat(const Identity& chat, const OpenAiRequest& request,
                        const std::vector<std::shared_ptr<WaitingJob>>& jobs) {
-  std::string choices, records;
+  JsonWriter json = OpenObject(chat, "chat.completion");
+  json.Key("choices").List();
+  std::vector<std::string> records;
   size_t prompt = 0, completion = 0;
   for (size_t i = 0; i < jobs.size(); ++i) {
     const Answered answered = jobs[i]->WaitForEnd();
     const Result& result = answered.results.front();
-    if (i > 0) choices += ", ";
-    choices += "{\"index\": " + std::to_string(i);
-    choices += ", \"message\": {\"role\": \"assistant\", \"content\": ";
-    AppendJsonString(ContentOf(request, result), choices);
-    choices += ", \"refusal\": null}, \"logprobs\": null, \"finish_reason\": \"";
-    choices += FinishReason(result);
-    choices += "\"}";
-    if (i > 0) records += ", ";
-    records += ResultToJson(jobs[i]->job().request.image_name, result);
+    json.Object().Member("index", i).Key("message").Object().Member("role", "assistant");
+    json.Member("content", ContentOf(request, result)).Key("refusal").Null().End();
+    json.Key("logprobs").Null().Member("finish_reason", FinishReason(result)).End();
+    records.push_back(ResultToJson(jobs[i]->job().request.image_name, result));
     prompt += static_cast<size_t>(answered.input_tokens.front());
     completion += result.token_ids.size();
   }
-  if (jobs.size() > 1) records = "[" + records + "]";
-  return {.body = OpenObject(chat, "chat.completion") + ", \"choices\": [" + choices +
-                  "], \"usage\": " + Usage(prompt, completion) + ", \"uffizi\": " + records + "}"};
+  json.End();
+  AddUsage(prompt, completion, json);
+  json.Key("uffizi");
+  if (records.size() > 1) json.List();
+  for (const std::string& record : records) json.Raw(record);
+  if (records.size() > 1) json.End();
+  return {.body = json.End().Take()};
 }
 
 }  // namespace

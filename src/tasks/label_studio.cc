@@ -1,10 +1,7 @@
 #include "tasks/label_studio.h"
 
 #include <optional>
-#include <utility>
-#include <vector>
 
-#include "core/json_writer.h"
 #include "tasks/region_outline.h"
 
 namespace uffizi {
@@ -13,92 +10,86 @@ namespace {
 // Percent of a side, Label Studio's unit.
 float Percent(float pixels, int side) { return 100 * pixels / static_cast<float>(side); }
 
-// `, "score": 0.5}`: the end of an item. Without the score where none is known.
-std::string ScoreEnd(std::optional<float> score) {
-  if (!score) return "}";
-  std::string json = ", \"score\": ";
-  AppendJsonNumber(*score, json);
-  return json + "}";
+// Ends an item, whose value is open. The score is left out where none is known.
+std::string End(JsonWriter& json, std::optional<float> score = std::nullopt) {
+  json.End();
+  if (score) json.Member("score", *score);
+  return json.End().Take();
 }
 
-// `KEY: ["label"]}` before that.
-std::string LabelsEnd(const char* key, std::string_view label, std::optional<float> score) {
-  std::string json = std::string(", \"") + key + "\": [";
-  AppendJsonString(label.empty() ? "object" : label, json);
-  return json + "]}" + ScoreEnd(score);
+// Ends the value with the one label of a region.
+std::string EndLabelled(JsonWriter& json, const char* key, std::string_view label,
+                        std::optional<float> score) {
+  json.Key(key).List().Value(label.empty() ? "object" : label).End();
+  return End(json, score);
 }
 
 }  // namespace
 
-// The beginning of every item.
-std::string LabelStudioItems::Start(const std::string& id, std::string_view from,
-                                    const char* type) const {
-  std::string json = "{\"id\": \"" + id + "\", \"from_name\": ";
-  AppendJsonString(from, json);
-  json += ", \"to_name\": ";
-  AppendJsonString(to_, json);
-  return json + ", \"type\": \"" + type +
-         "\", \"original_width\": " + std::to_string(result_.width) +
-         ", \"original_height\": " + std::to_string(result_.height) + ", \"image_rotation\": 0, ";
+// The beginning of every item, with its value open.
+JsonWriter LabelStudioItems::Start(const std::string& id, std::string_view from,
+                                   const char* type) const {
+  JsonWriter json;
+  json.Object().Member("id", id).Member("from_name", from).Member("to_name", to_);
+  json.Member("type", type).Member("original_width", result_.width);
+  json.Member("original_height", result_.height).Member("image_rotation", 0);
+  json.Key("value").Object();
+  return json;
+}
+
+// The same, with a region's box.
+JsonWriter LabelStudioItems::StartBox(const std::string& id, std::string_view from,
+                                      const char* type, const Region& region) const {
+  JsonWriter json = Start(id, from, type);
+  const uffizi::Box box = BoundingBox(region, result_.width, result_.height);
+  json.Member("x", Percent(box.x1, result_.width)).Member("y", Percent(box.y1, result_.height));
+  json.Member("width", Percent(box.x2 - box.x1, result_.width));
+  json.Member("height", Percent(box.y2 - box.y1, result_.height)).Member("rotation", 0);
+  return json;
 }
 
 std::string LabelStudioItems::Text(const std::string& id, std::string_view from,
                                    std::string_view text) const {
-  std::string json = Start(id, from, "textarea") + "\"value\": {\"text\": [";
-  AppendJsonString(text, json);
-  return json + "]}}";
-}
-
-// `"value": {"x": ..., "rotation": 0`, open for more.
-std::string LabelStudioItems::BoxValue(const Region& region) const {
-  const uffizi::Box box = BoundingBox(region, result_.width, result_.height);
-  std::string json = "\"value\": {";
-  const std::pair<const char*, float> sides[] = {
-      {"x", Percent(box.x1, result_.width)},
-      {"y", Percent(box.y1, result_.height)},
-      {"width", Percent(box.x2 - box.x1, result_.width)},
-      {"height", Percent(box.y2 - box.y1, result_.height)}};
-  for (const auto& [name, value] : sides) {
-    json += std::string("\"") + name + "\": ";
-    AppendJsonNumber(value, json);
-    json += ", ";
-  }
-  return json + "\"rotation\": 0";
+  JsonWriter json = Start(id, from, "textarea");
+  json.Key("text").List().Value(text).End();
+  return End(json);
 }
 
 std::string LabelStudioItems::Box(const std::string& id, std::string_view from,
                                   const Region& region) const {
-  return Start(id, from, "rectanglelabels") + BoxValue(region) +
-         LabelsEnd("rectanglelabels", region.label, region.score);
+  JsonWriter json = StartBox(id, from, "rectanglelabels", region);
+  return EndLabelled(json, "rectanglelabels", region.label, region.score);
 }
 
 std::string LabelStudioItems::PlainBox(const std::string& id, std::string_view from,
                                        const Region& region) const {
-  return Start(id, from, "rectangle") + BoxValue(region) + "}}";
+  JsonWriter json = StartBox(id, from, "rectangle", region);
+  return End(json);
 }
 
 std::string LabelStudioItems::Labels(const std::string& id, std::string_view from,
                                      const Region& region, std::string_view label) const {
-  return Start(id, from, "labels") + BoxValue(region) + LabelsEnd("labels", label, region.score);
+  JsonWriter json = StartBox(id, from, "labels", region);
+  return EndLabelled(json, "labels", label, region.score);
 }
 
 std::string LabelStudioItems::RegionText(const std::string& id, std::string_view from,
                                          const Region& region) const {
-  std::string json = Start(id, from, "textarea") + BoxValue(region) + ", \"text\": [";
-  AppendJsonString(region.label, json);
-  return json + "]}" + ScoreEnd(region.score);
+  JsonWriter json = StartBox(id, from, "textarea", region);
+  json.Key("text").List().Value(region.label).End();
+  return End(json, region.score);
 }
 
 std::string LabelStudioItems::Polygon(const std::string& id, std::string_view from,
                                       const Region& region, const uffizi::Polygon& polygon) const {
-  std::string json = Start(id, from, "polygonlabels") + "\"value\": {\"points\": [";
+  JsonWriter json = Start(id, from, "polygonlabels");
+  json.Key("points").List();
   for (size_t i = 0; i + 1 < polygon.size(); i += 2) {
-    if (i > 0) json += ", ";
-    AppendJsonNumbers(std::vector<float>{Percent(polygon[i], result_.width),
-                                         Percent(polygon[i + 1], result_.height)},
-                      json);
+    json.List().Value(Percent(polygon[i], result_.width));
+    json.Value(Percent(polygon[i + 1], result_.height)).End();
   }
-  return json + "], \"closed\": true" + LabelsEnd("polygonlabels", region.label, region.score);
+  json.End().Member("closed", true);
+  return EndLabelled(json, "polygonlabels", region.label, region.score);
 }
 
 }  // namespace uffizi

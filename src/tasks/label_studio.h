@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/json_writer.h"
 #include "uffizi/types.h"
 
 namespace uffizi {
@@ -27,8 +28,9 @@ class LabelStudioItems {
   std::string RegionText(const std::string& id, std::string_view from, const Region& region) const;
 
  private:
-  std::string Start(const std::string& id, std::string_view from, const char* type) const;
-  std::string BoxValue(const Region& region) const;
+  JsonWriter Start(const std::string& id, std::string_view from, const char* type) const;
+  JsonWriter StartBox(const std::string& id, std::string_view from, const char* type,
+                      const Region& region) const;
 
   const Result& result_;
   const std::string to_;
