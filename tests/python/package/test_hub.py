@@ -97,24 +97,15 @@ def test_artifacts(server, source):
     assert (uffizi.pull(artifact) / "config.json").exists()
 
 
-def test_microsofts_artifact_answers_as_in_openvino(server, source):
-    data = source / "tests" / "data" / "models"
-    model = uffizi.Florence2.from_pretrained(
-        data / "microsoft" / "florence_2_tiny_int4.zip", compute="f32"
-    )
-    cases = json.loads((data / "microsoft" / "ids.json").read_text())["cases"]
-    cases = [case for case in cases if case["picture"] == "odd.jpg"]
-    assert cases
-    for case in cases:
-        answer = model(
-            data / "odd.jpg",
-            case["prompt"],
-            num_beams=1,
-            no_repeat_ngram_size=0,
-            forced_bos=False,
-            forced_eos=False,
-            max_length=61,
-        )
+@pytest.mark.parametrize("number", range(5))
+def test_microsofts_artifact_answers_as_in_openvino(server, source, tmp_path, monkeypatch, number):
+    monkeypatch.syspath_prepend(source / "tests" / "support")
+    from microsoft_artifacts import GREEDY, NAMES, microsoft_artifact
+
+    artifact = microsoft_artifact(NAMES[number], tmp_path)
+    model = uffizi.Florence2.from_pretrained(artifact.path, compute="f32")
+    for case in artifact.cases:
+        answer = model(artifact.picture, case["prompt"], **GREEDY)
         assert answer.token_ids == case["greedy_ids"]
 
 

@@ -14,6 +14,12 @@ from conftest import MODEL, SOURCE
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.sql.functions import array, lit
 
+sys.path.append(str(SOURCE / "tests" / "support"))
+sys.path.append(str(SOURCE / "tests" / "system" / "pull"))
+from microsoft_artifacts import NAMES as ARTIFACTS
+from microsoft_artifacts import microsoft_artifact
+from source import Source
+
 SNIPPET = SOURCE / "bindings/jvm/src/test/resources/seed/snippet.py.txt"
 
 
@@ -222,6 +228,64 @@ def test_the_jar_fits_the_spark_that_would_run(monkeypatch, tmp_path):
         assert _jar._installed() == expected
     with pytest.raises(FileNotFoundError, match="for Spark 3.3 with Scala 2.12"):
         _jar.jar()
+
+
+OVER_HTTP = """
+import json, sys
+from pyspark.sql import SparkSession
+from pyspark.sql.functions import lit
+
+tests, pictures = sys.argv[1:]
+sys.path.insert(0, tests)
+import conftest
+from uffizi.spark import Florence2Transformer, ImageAssembler
+
+spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
+data = spark.read.format("image").load(pictures).withColumn("text", lit("<OD>"))
+stage = Florence2Transformer.pretrained("florence_2_large_int4").setMaxOutputLength(20)
+rows = stage.transform(ImageAssembler().transform(data)).select("image.origin", "answer.result")
+print(json.dumps(sorted([row.origin, row.result[0]] for row in rows.collect())))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ARTIFACTS)
+def test_pretrained_over_http(pictures, tmp_path, name):
+    """A name whose zip, exported from Microsoft's code, lies on a server. Answers are those of the command line."""
+    artifact = microsoft_artifact(name, tmp_path).path
+    source = Source({}, artifact.read_bytes())
+    environment = {
+        **os.environ,
+        "UFFIZI_CACHE": str(tmp_path / "cache"),
+        "UFFIZI_MODELS_URL": source.url + "/spark",
+        "no_proxy": "*",
+    }
+    tests = str(Path(__file__).parent)
+    try:
+        spark = subprocess.run(
+            [sys.executable, "-c", OVER_HTTP, tests, str(pictures)],
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        source.close()
+    assert len([path for path, _, _ in source.requests if path.endswith(".zip")]) == 1
+    found = json.loads(spark.stdout.splitlines()[-1])
+    command = [str(SOURCE / "build" / "release" / "bin" / "uffizi"), "annotate", str(pictures)]
+    command += ["--model", str(artifact), "--task", "od", "--format", "jsonl", "--beams", "1"]
+    command += ["--max-length", "20", "--no-repeat-ngram", "3"]
+    lines = subprocess.run(
+        command, env=environment, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    texts = {Path(row["image"]).name: row["text"] for row in map(json.loads, lines)}
+    blank = "".join(map(chr, range(33)))  # what Java's trim() takes off
+    expected = {
+        name: text.removeprefix("<s>").removesuffix("</s>").strip(blank)
+        for name, text in texts.items()
+    }
+    assert {Path(origin).name: text for origin, text in found} == expected
 
 
 FROM_THE_PACKAGE = """
