@@ -15,11 +15,12 @@ that nothing but this file is needed. Layout:
 """
 
 import pathlib
-import struct
 import zlib
 
 import numpy as np
 from PIL import Image, ImageOps
+
+from picture_files import big_endian_tiff, png
 
 OUT = pathlib.Path(__file__).resolve().parent.parent / "data" / "image"
 W, H = 61, 43
@@ -165,20 +166,6 @@ def make_pngs():
     write_interlaced("interlaced_rgba.png", np.dstack([array, alpha()]))
 
 
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def png(width, height, depth, color, interlace, raw):
-    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlace)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(raw, 9))
-        + chunk(b"IEND", b"")
-    )
-
-
 def write_png16(name, color, channels):
     """Pillow writes no 16-bit colour. Expected: the high byte of every sample."""
     array = np.dstack([picture(), alpha()]).astype(np.uint16)
@@ -278,30 +265,6 @@ def make_tiffs():
     case("bigtiff.tif", 0, image=rgb, big_tiff=True)
     (OUT / "big_endian.tif").write_bytes(big_endian_tiff(array))
     read_back("big_endian.tif", 0)
-
-
-def big_endian_tiff(array):
-    """Pillow writes little-endian files only."""
-    height, width = array.shape[:2]
-    tags = [
-        (256, 3, width),
-        (257, 3, height),
-        (258, 3, 8),
-        (259, 3, 1),
-        (262, 3, 2),
-        (273, 4, 122),
-        (277, 3, 3),
-        (278, 3, height),
-        (279, 4, array.size),
-    ]
-    entries = b"".join(
-        struct.pack(">HHI", tag, kind, 1)
-        + (struct.pack(">HH", value, 0) if kind == 3 else struct.pack(">I", value))
-        for tag, kind, value in tags
-    )
-    head = b"MM\0*" + struct.pack(">IH", 8, len(tags)) + entries + struct.pack(">I", 0)
-    assert len(head) == 122
-    return head + array.tobytes()
 
 
 def make_orientations():

@@ -3,19 +3,8 @@
 import time
 
 import pytest
-
-from test_pull import (
-    KEY,
-    REPOSITORY,
-    WEIGHTS,
-    cache,
-    check_whole,
-    content,
-    environment,
-    pull,
-    source,
-    uffizi,
-)
+from conftest import KEY, WEIGHTS, check_whole, pull, uffizi
+from source import REPOSITORY
 
 
 def change(content):

@@ -1,78 +1,12 @@
 """`uffizi pull` and models by name, against a server that does all that networks do."""
 
-import json
-import os
-import pathlib
 import signal
 import subprocess
 import time
 
 import pytest
+from conftest import COMMAND, TREE, MODEL, ARTIFACT, WEIGHTS, KEY, uffizi, pull, check_whole
 from source import REPOSITORY, Source
-
-COMMAND = os.environ["UFFIZI_COMMAND"]
-TREE = pathlib.Path(os.environ["UFFIZI_SOURCE"])
-MODEL = TREE / "models" / "uffizi-tiny"
-ARTIFACT = TREE / "tests" / "data" / "models" / "florence_2_tiny_int4.zip"
-MICROSOFT = TREE / "tests" / "data" / "models" / "microsoft" / "florence_2_tiny_int4.zip"
-WEIGHTS = "model.safetensors"
-KEY = REPOSITORY.replace("/", "--")
-
-
-@pytest.fixture(scope="module")
-def content():
-    return {file.name: file.read_bytes() for file in MODEL.iterdir()}
-
-
-@pytest.fixture
-def source(content):
-    source = Source(content, ARTIFACT.read_bytes())
-    yield source
-    source.close()
-
-
-@pytest.fixture
-def environment(source, tmp_path):
-    names = ("PATH", "LD_LIBRARY_PATH")
-    return {name: os.environ[name] for name in names if name in os.environ} | {
-        "HOME": str(tmp_path / "home"),
-        "UFFIZI_CACHE": str(tmp_path / "cache"),
-        "HF_ENDPOINT": source.url,
-        "UFFIZI_MODELS_URL": source.url + "/spark",
-        "HF_HUB_DOWNLOAD_TIMEOUT": "2",
-        "no_proxy": "*",
-    }
-
-
-@pytest.fixture
-def cache(tmp_path):
-    return tmp_path / "cache"
-
-
-def uffizi(environment, *arguments, **options):
-    return subprocess.run(
-        [COMMAND, *map(str, arguments)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        **options,
-    )
-
-
-def pull(environment, name=REPOSITORY):
-    return uffizi(environment, "pull", name)
-
-
-def check_whole(result, cache, content):
-    assert result.returncode == 0, result.stderr
-    folder = pathlib.Path(result.stdout.strip())
-    assert folder == cache / "models" / KEY
-    assert (folder / WEIGHTS).read_bytes() == content[WEIGHTS]
-    assert (folder / "config.json").read_bytes() == content["config.json"]
-    assert not list(cache.glob("downloads/*"))
-    assert not list(cache.glob("**/*.part*"))
 
 
 def test_pull(environment, source, cache, content):
@@ -123,75 +57,6 @@ def test_adapter_by_name(environment, source, cache):
     assert result.returncode == 3 and "[96, 32]" in result.stderr, result.stderr
     names = {file.name for file in (cache / "models" / KEY).iterdir()}
     assert names == {"adapter_config.json", "adapter_model.safetensors"}
-
-
-@pytest.mark.parametrize("name", ["florence_2_base_ft_int4", "florence_2_large_int4"])
-def test_artifact_by_name(environment, cache, name):
-    # The large one is not in the list, but its address is known.
-    result = pull(environment, name)
-    assert result.returncode == 0, result.stderr
-    assert (cache / "models" / name / WEIGHTS).exists()
-    assert not list(cache.glob("downloads/*"))
-    assert "vocabulary 1537" in uffizi(environment, "info", name).stdout
-
-
-def half_precision():
-    """An artifact that holds f16 throughout, as the released ones most likely do."""
-    shared = os.environ.get("UFFIZI_SHARED")
-    if not shared:
-        pytest.skip("UFFIZI_SHARED names no folder of golden data")
-    return next((pathlib.Path(shared) / "golden" / "microsoft" / "C").glob("*.zip"))
-
-
-@pytest.mark.parametrize(
-    "find_artifact, group",
-    [(lambda: MICROSOFT, 16), (half_precision, 64)],
-    ids=["mixed", "half_precision"],
-)
-def test_microsofts_artifact_becomes_small(environment, source, cache, find_artifact, group):
-    """Of the kind that is released: imported in 4 bits, once, however many ask at the same time."""
-    source.artifact = find_artifact().read_bytes()
-    name = "florence_2_large_int4"
-    processes = [
-        subprocess.Popen(
-            [COMMAND, "pull", name],
-            env=environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for _ in range(3)
-    ]
-    for process in processes:
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == 0, err
-        assert pathlib.Path(out.strip()) == cache / "models" / name
-    assert len([path for path, _, _ in source.requests if path.endswith(".zip")]) == 1
-    config = json.loads((cache / "models" / name / "config.json").read_text())
-    weights = config["quantization_config"]["config_groups"]["group_0"]["weights"]
-    assert weights["num_bits"] == 4 and weights["group_size"] == group
-    assert len(config["quantization_config"]["config_groups"]) == 1
-    assert not list(cache.glob("downloads/*")) and not list(cache.glob("**/*.part*"))
-    source.requests.clear()
-    assert pull(environment, name).returncode == 0
-    assert not source.requests
-
-
-def test_broken_artifact_leaves_nothing(environment, source, cache):
-    source.artifact = MICROSOFT.read_bytes()[:500_000]
-    result = pull(environment, "florence_2_base_ft_int4")
-    assert result.returncode != 0
-    assert "is damaged or no zip" in result.stderr
-    assert not (cache / "models" / "florence_2_base_ft_int4").exists()
-    assert not list(cache.glob("**/*.part*"))
-
-
-def test_artifact_with_a_wrong_checksum(environment, source, cache):
-    source.artifact_md5 = "1" * 32
-    result = pull(environment, "florence_2_base_ft_int4")
-    assert result.returncode == 4
-    assert "md5:" + "1" * 32 in result.stderr
-    assert not (cache / "models" / "florence_2_base_ft_int4").exists()
 
 
 def test_broken_connections_are_taken_up_again(environment, source, cache, content):

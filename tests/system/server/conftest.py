@@ -1,5 +1,6 @@
 """A running `uffizi serve`, and the command line to compare its answers with."""
 
+import base64
 import json
 import os
 import pathlib
@@ -9,6 +10,7 @@ import subprocess
 import time
 
 import httpx2
+import openai
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
@@ -19,6 +21,13 @@ MODEL = SOURCE / "models" / "uffizi-tiny"
 # An answer of some hundred milliseconds: it may not end before the model's last position. Sixteen of
 # them in one request take many seconds.
 SLOW = {"num_beams": 16, "min_length": 250, "max_length": 250, "no_repeat_ngram_size": 0}
+
+JSON = {"content-type": "application/json"}
+
+
+def encoded(path):
+    """The file as Base64."""
+    return base64.b64encode(path.read_bytes()).decode()
 
 
 class Server:
@@ -185,3 +194,9 @@ def same(record, other):
 
 def strip(record):
     return {key: value for key, value in record.items() if key not in ("timings", "image")}
+
+
+@pytest.fixture
+def client(server):
+    """OpenAI's own client of the server."""
+    return openai.OpenAI(base_url=server.url + "/v1", api_key="none", max_retries=0)
