@@ -74,6 +74,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("build/training"))
     parser.add_argument("--mosaics", type=int, default=6, help="pictures of sixteen scenes each")
     parser.add_argument("--tiles", default="auto")
+    parser.add_argument("--min-score", type=float, help="of all answers (default: the command's)")
     parser.add_argument("--work", type=Path, default=Path("build/tiles"))
     options = parser.parse_args()
     scenes = held_out(options.data, "seen", options.mosaics * ACROSS * ACROSS)
@@ -91,6 +92,8 @@ def main() -> None:
     ]
     if options.model:
         base += ["--model", options.model]
+    if options.min_score is not None:
+        base += ["--min-score", str(options.min_score)]
     totals = {"whole": Counter[str](), options.tiles: Counter[str]()}
     for i in range(options.mosaics):
         path = options.work / f"{os.getpid()}-{i}.png"

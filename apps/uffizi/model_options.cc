@@ -139,7 +139,8 @@ void AddModelOptions(CLI::App& command, ModelOptions& options) {
       ->type_name("NAME");
   command
       .add_option("--min-score", options.filter.min_score,
-                  "Drop regions with a lower score, and those without one")
+                  "Drop regions with a lower score, and those without one (default: 0; 0.5 for "
+                  "objects found in --tiles)")
       ->check(CLI::Range(0.0, 1.0));
   command
       .add_option("--labels", options.filter.labels,
@@ -213,8 +214,8 @@ std::string Describe(const std::vector<dataset::Question>& questions) {
 }
 
 std::string Describe(const RegionFilter& filter) {
-  if (filter.keeps_all()) return "all";
-  std::string text = fmt::format("score {} or more", filter.min_score);
+  if (!filter.min_score && filter.labels.empty()) return "all";
+  std::string text = fmt::format("score {} or more", filter.min_score.value_or(0));
   if (!filter.labels.empty()) text += fmt::format(", only {}", fmt::join(filter.labels, ", "));
   return text;
 }

@@ -236,10 +236,10 @@ class UFFIZI_API Engine : public std::enable_shared_from_this<Engine> {
 
   EngineInfo info() const;
 
-  // Tokenizes and checks one question. Throws Error: kInvalidPrompt, kPromptTooLong, and
-  // kInvalidArgument for invalid options.
+  // Tokenizes and checks one question, whose answer will have the regions that `filter` keeps.
+  // Throws Error: kInvalidPrompt, kPromptTooLong, and kInvalidArgument for invalid options.
   Query MakeQuery(const EncodedImage& image, const Prompt& prompt,
-                  const GenerationOptions& options = {}) const;
+                  const GenerationOptions& options = {}, const RegionFilter& filter = {}) const;
 
   // The model's tokenizer, as `uffizi tokenize` shows it.
   std::vector<int> Tokenize(std::string_view text) const;

@@ -70,10 +70,10 @@ struct Prompt {
 
 // Which regions of an answer are wanted.
 struct RegionFilter {
-  float min_score = 0;              // regions with a lower or unknown score are dropped
+  // Regions with a lower or unknown score are dropped. If unset, none are, except objects found in
+  // tiles (TileOptions in engine.h) with a score below 0.5.
+  std::optional<float> min_score = std::nullopt;
   std::vector<std::string> labels;  // only these are kept, ignoring case; if empty, all
-
-  bool keeps_all() const { return min_score <= 0 && labels.empty(); }
 };
 
 // Removes the unwanted regions.

@@ -198,7 +198,9 @@ typedef struct uffizi_question {
    *   repetition_penalty, min_length, max_length, do_sample, temperature, top_k, top_p, seed,
    *   forced_bos, forced_eos, suppress_tokens, eos_token_ids: see engine.h;
    *   max_input_length: refuse longer prompts; in tokens, including <s> and </s>;
-   *   min_score: drop regions whose score is known and lower, 0..1. */
+   *   min_score: drop regions with a lower score, 0..1 (default: 0; 0.5 for objects in tiles);
+   *   labels: keep only regions with one of these, one a line, ignoring case;
+   *   as: "od", ...: the task as whose answer to parse that to a prompt in words. */
   const uffizi_options* options;
 } uffizi_question;
 

@@ -20,8 +20,9 @@ Query MakeQuery(const Engine& engine, const uffizi_question& question,
   }
   const EncodedImage& picture = question.picture->picture;
   const std::string_view text(question.text_size > 0 ? question.text : "", question.text_size);
-  const Query query = engine.MakeQuery(picture, MakePrompt(text, picture.width(), picture.height()),
-                                       options.generation);
+  Prompt prompt = MakePrompt(text, picture.width(), picture.height());
+  if (prompt.task == Task::kRaw) prompt.answer_as = options.answer_as;
+  const Query query = engine.MakeQuery(picture, prompt, options.generation, options.filter);
   if (options.max_input_length && query.input_ids().size() > *options.max_input_length) {
     throw Error(ErrorCode::kPromptTooLong, "the prompt has " +
                                                std::to_string(query.input_ids().size()) +
@@ -52,7 +53,6 @@ class Batch {
         const QuestionOptions options = ReadQuestionOptions(questions[i].options);
         queries_.push_back(MakeQuery(session.engine(), questions[i], options));
         indices_.push_back(i);
-        min_scores_.push_back(options.min_score);
       });
     }
   }
@@ -70,10 +70,6 @@ class Batch {
       Attempt(result, [&] {
         if (outcomes[i].error) std::rethrow_exception(outcomes[i].error);
         result.result = std::move(outcomes[i].result);
-        const float least = min_scores_[i];
-        std::erase_if(result.result.answer.regions, [least](const Region& region) {
-          return region.score && *region.score < least;
-        });
         result.json = AnswerToJson(result.result.answer);
       });
     }
@@ -86,8 +82,7 @@ class Batch {
   void* user_;
   std::vector<uffizi_result> results_;
   std::vector<Query> queries_;
-  std::vector<size_t> indices_;    // of each query's question
-  std::vector<float> min_scores_;  // of each query
+  std::vector<size_t> indices_;  // of each query's question
 };
 
 }  // namespace

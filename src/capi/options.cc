@@ -53,6 +53,22 @@ void Read(const std::string&, const std::string& value, std::vector<LoraSource>&
   }
 }
 
+// One a line, since labels may contain any other character.
+void Read(const std::string&, const std::string& value, std::vector<std::string>& out) {
+  out.clear();
+  for (size_t begin = 0; begin < value.size();) {
+    const size_t end = std::min(value.find('\n', begin), value.size());
+    if (end > begin) out.push_back(value.substr(begin, end - begin));
+    begin = end + 1;
+  }
+}
+
+void Read(const std::string& name, const std::string& value, Task& out) {
+  const std::optional<Task> known = FindTask(value);
+  if (!known) Refuse(name, value, "the name of a task");
+  out = *known;
+}
+
 template <typename Enum>
 requires std::is_enum_v<Enum>
 void Read(const std::string& name, const std::string& value, Enum& out) {
@@ -130,7 +146,9 @@ QuestionOptions ReadQuestionOptions(const uffizi_options* options) {
   ForEachField(kGenerationFields,
                [&](const auto& field) { table.Add(field.name, result.generation.*field.member); });
   table.Add("max_input_length", result.max_input_length)
-      .Add("min_score", result.min_score)
+      .Add("min_score", result.filter.min_score)
+      .Add("labels", result.filter.labels)
+      .Add("as", result.answer_as)
       .Fill(options);
   return result;
 }

@@ -22,7 +22,8 @@ EngineOptions ReadEngineOptions(const uffizi_options* options);
 struct QuestionOptions {
   GenerationOptions generation;
   std::optional<size_t> max_input_length;  // tokens
-  float min_score = 0;                     // regions below are dropped; one without score is kept
+  RegionFilter filter;
+  std::optional<Task> answer_as;  // of prompts in words; tasks keep their own
 };
 QuestionOptions ReadQuestionOptions(const uffizi_options* options);
 

@@ -234,11 +234,12 @@ std::string EngineInfoToJson(const EngineInfo& info) {
 }
 
 Query Engine::MakeQuery(const EncodedImage& image, const Prompt& prompt,
-                        const GenerationOptions& options) const {
+                        const GenerationOptions& options, const RegionFilter& filter) const {
   const ModelConfig& config = impl_->model->config;
   auto query = std::make_shared<Query::Impl>();
   query->image = image;
   query->prompt = prompt;
+  query->filter = filter;
   query->input_ids = impl_->tokenizer.Encode(prompt.text);
   const auto limit = static_cast<size_t>(config.text.max_positions - config.image_tokens());
   if (query->input_ids.size() > limit) {

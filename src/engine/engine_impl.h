@@ -34,6 +34,7 @@ struct Query::Impl {
   Prompt prompt;
   std::vector<int> input_ids;
   GenerationConfig generation;
+  RegionFilter filter;
   // For a task that is asked about tiles: one part per tile, and one without a place for the whole
   // picture if that is asked too. Otherwise empty.
   struct Part {

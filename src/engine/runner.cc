@@ -117,6 +117,7 @@ Result Runner::MakeResult(const Query& query, const Generated& generated) const 
   result.answer =
       ParseAnswer(shape, result.text, result.width, result.height,
                   AnswerTokens(tokenizer(), asked.generation.locations, generated, result.text));
+  FilterRegions(asked.filter, result.answer);
   result.timings.parse = parse_time.Seconds();
   result.timings.preprocess = asked.image.preprocess_seconds();
   result.timings.vision_encoder = asked.image.encode_seconds();

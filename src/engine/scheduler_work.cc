@@ -57,7 +57,8 @@ void Scheduler::Work::OpenQuestion(const Engine& engine, size_t q) {
     std::vector<Result> before;
     if (question.after) before = ResultsOf(*question.after);
     for (const Prompt& prompt : PromptsOf(question, before, encoded.width(), encoded.height())) {
-      queries.push_back({engine.MakeQuery(encoded, prompt, ask.generation), q, queries.size()});
+      queries.push_back(
+          {engine.MakeQuery(encoded, prompt, ask.generation, ask.filter), q, queries.size()});
     }
   } catch (const std::exception&) {
     Fail(q, std::current_exception(), true);
@@ -113,7 +114,6 @@ void Scheduler::Work::Close(const Engine& engine, const PendingQuery& query, Out
   } else if (outcome.error) {
     Fail(query.question, outcome.error, false);
   } else {
-    FilterRegions(ask.filter, outcome.result.answer);
     answers.results[query.prompt] = std::move(outcome.result);
   }
   --open_;

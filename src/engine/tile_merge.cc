@@ -20,6 +20,20 @@ constexpr float kLargeThing = 0.6f;
 constexpr float kEdge =
     0.012f;  // of a tile's side: a region that ends this close to the edge is cut
 
+// The default of RegionFilter::min_score: objects are more likely right than wrong. Each tile is a
+// chance for a false box, which also displaces parts of what is there. Sentences and lines of words
+// have low scores even if they are right.
+float LeastScore(Task task) {
+  switch (task) {
+    case Task::kObjectDetection:
+    case Task::kRegionProposal:
+    case Task::kOpenVocabularyDetection:
+      return 0.5f;
+    default:
+      return 0;
+  }
+}
+
 // A region in coordinates of the whole picture, with the sides on which its tile cuts it.
 struct Piece {
   Region region;
@@ -224,6 +238,20 @@ std::vector<std::vector<Piece>> Lines(std::vector<Piece> words) {
   return lines;
 }
 
+// Adds words in reading order.
+void AddWords(std::vector<Piece> words, Task task, Answer& answer) {
+  for (std::vector<Piece>& line : Lines(std::move(words))) {
+    if (task == Task::kOcr && !answer.text.empty()) answer.text += '\n';
+    for (size_t i = 0; i < line.size(); ++i) {
+      if (task == Task::kOcr) {
+        answer.text += (i == 0 ? "" : " ") + line[i].region.label;
+      } else {
+        answer.regions.push_back(std::move(line[i].region));
+      }
+    }
+  }
+}
+
 // Drops regions that another tile, or the tiles instead of the whole picture, see better.
 void LeaveOutUseless(const std::vector<TileResult>& parts, std::vector<Piece>& pieces) {
   float tile_width = 0, tile_height = 0;
@@ -268,7 +296,8 @@ std::optional<Task> TileTask(Task task) {
 
 bool AsksWholeToo(Task task) { return TileTask(task) != Task::kOcrWithRegion; }
 
-Result MergeTiles(Task task, std::vector<TileResult> parts, int width, int height) {
+Result MergeTiles(Task task, std::vector<TileResult> parts, int width, int height,
+                  const RegionFilter& filter) {
   Result merged;
   merged.width = width;
   merged.height = height;
@@ -283,6 +312,7 @@ Result MergeTiles(Task task, std::vector<TileResult> parts, int width, int heigh
                                  result.token_logprobs.end());
     merged.truncated |= result.truncated;
     AddTimings(result.timings, merged.timings);
+    FilterRegions({filter.min_score.value_or(LeastScore(task)), {}}, result.answer);
     for (Region& region : result.answer.regions) {
       pieces.push_back(MakePiece(std::move(region), parts[i].tile, i, width, height));
     }
@@ -291,20 +321,12 @@ Result MergeTiles(Task task, std::vector<TileResult> parts, int width, int heigh
   merged.answer.shape = GetTaskInfo(task).shape;
   LeaveOutUseless(parts, pieces);
   std::vector<Piece> kept = Merger(task, std::move(pieces)).Run();
-  if (TileTask(task) != Task::kOcrWithRegion) {
+  if (TileTask(task) == Task::kOcrWithRegion) {
+    AddWords(std::move(kept), task, merged.answer);
+  } else {
     for (Piece& piece : kept) merged.answer.regions.push_back(std::move(piece.region));
-    return merged;
   }
-  for (std::vector<Piece>& line : Lines(std::move(kept))) {
-    if (task == Task::kOcr && !merged.answer.text.empty()) merged.answer.text += '\n';
-    for (size_t i = 0; i < line.size(); ++i) {
-      if (task == Task::kOcr) {
-        merged.answer.text += (i == 0 ? "" : " ") + line[i].region.label;
-      } else {
-        merged.answer.regions.push_back(std::move(line[i].region));
-      }
-    }
-  }
+  FilterRegions(filter, merged.answer);
   return merged;
 }
 

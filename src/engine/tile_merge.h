@@ -29,8 +29,10 @@ struct TileResult {
 // intersection is at least half of the smaller one, or if the seam between their tiles cuts both
 // and they meet there. An uncut region wins over a cut one, a tile's over the whole picture's, then
 // the higher score. Cut parts are replaced by the box that covers them. Words come in reading
-// order, cut ones joined where their letters agree.
-Result MergeTiles(Task task, std::vector<TileResult> parts, int width, int height);
+// order, cut ones joined where their letters agree. Regions with a score below `filter.min_score`
+// are dropped before, those without one of its labels afterwards.
+Result MergeTiles(Task task, std::vector<TileResult> parts, int width, int height,
+                  const RegionFilter& filter = {});
 
 }  // namespace uffizi
 

@@ -65,8 +65,8 @@ Result Runner::Merge(const Query& query, std::vector<Result> results) {
   for (size_t i = 0; i < results.size(); ++i) {
     parts.push_back({asked.parts[i].place, std::move(results[i])});
   }
-  Result merged =
-      MergeTiles(asked.prompt.task, std::move(parts), asked.image.width(), asked.image.height());
+  Result merged = MergeTiles(asked.prompt.task, std::move(parts), asked.image.width(),
+                             asked.image.height(), asked.filter);
   Timings& timings = merged.timings;
   timings.preprocess = asked.image.preprocess_seconds();
   timings.vision_encoder = asked.image.encode_seconds();

@@ -14,9 +14,9 @@ bool SameLetters(const std::string& a, const std::string& b) {
 }  // namespace
 
 void FilterRegions(const RegionFilter& filter, Answer& answer) {
-  if (filter.keeps_all()) return;
+  const float least = filter.min_score.value_or(0);
   std::erase_if(answer.regions, [&](const Region& region) {
-    if (region.score < filter.min_score) return true;
+    if (least > 0 && region.score < least) return true;
     return !filter.labels.empty() &&
            std::none_of(filter.labels.begin(), filter.labels.end(),
                         [&](const std::string& label) { return SameLetters(label, region.label); });

@@ -307,6 +307,61 @@ static void TestTokenOptions(uffizi_session* session, const uffizi_encoded* pict
   uffizi_options_free(no_end);
 }
 
+static uffizi_results* AskOne(uffizi_session* session, uffizi_question question) {
+  uffizi_results* results = NULL;
+  CHECK_OK(uffizi_session_run(session, &question, 1, NULL, NULL, &results));
+  return results;
+}
+
+/* Which regions are kept, and how the answer to a prompt in words is read. */
+static void TestRegionOptions(uffizi_session* session, const uffizi_encoded* picture) {
+  uffizi_results* all = AskOne(session, Ask(picture, "<OD>", NULL));
+  const uffizi_result* boxes = uffizi_results_get(all, 0);
+  const size_t count = uffizi_result_region_count(boxes);
+  CHECK(count > 0);
+  uffizi_region region;
+  CHECK_OK(uffizi_result_region(boxes, 0, &region));
+
+  char lines[256];
+  snprintf(lines, sizeof lines, "no such thing\n%s", region.label);
+  uffizi_options* options = Options("labels", lines);
+  uffizi_results* some = AskOne(session, Ask(picture, "<OD>", options));
+  size_t same = 0;
+  for (size_t i = 0; i < count; ++i) {
+    uffizi_region other;
+    CHECK_OK(uffizi_result_region(boxes, i, &other));
+    same += strcmp(other.label, region.label) == 0;
+  }
+  CHECK(uffizi_result_region_count(uffizi_results_get(some, 0)) == same);
+  uffizi_results_free(some);
+  CHECK_OK(uffizi_options_set(options, "labels", "no such thing"));
+  some = AskOne(session, Ask(picture, "<OD>", options));
+  CHECK(uffizi_result_region_count(uffizi_results_get(some, 0)) == 0);
+  uffizi_results_free(some);
+  uffizi_options_free(options);
+  options = Options("min_score", "1");
+  some = AskOne(session, Ask(picture, "<OD>", options));
+  CHECK(uffizi_result_region_count(uffizi_results_get(some, 0)) == 0);
+  uffizi_results_free(some);
+  uffizi_options_free(options);
+
+  const char* words = "Locate the objects with category name in the image.";
+  options = Options("as", "od");
+  some = AskOne(session, Ask(picture, words, options));
+  CHECK(strcmp(uffizi_result_task(uffizi_results_get(some, 0)), "") == 0);
+  CHECK(strcmp(uffizi_result_json(uffizi_results_get(some, 0)), uffizi_result_json(boxes)) == 0);
+  uffizi_results_free(some);
+  some = AskOne(session, Ask(picture, "<CAPTION>", options));
+  CHECK(uffizi_result_shape(uffizi_results_get(some, 0)) == UFFIZI_ANSWER_TEXT);
+  uffizi_results_free(some);
+  CHECK_OK(uffizi_options_set(options, "as", "nothing"));
+  some = AskOne(session, Ask(picture, words, options));
+  CHECK(uffizi_result_status(uffizi_results_get(some, 0)) == UFFIZI_INVALID_ARGUMENT);
+  uffizi_results_free(some);
+  uffizi_options_free(options);
+  uffizi_results_free(all);
+}
+
 static void TestModel(const char* model, const char* data) {
   uffizi_engine *engine = NULL, *other_engine = NULL;
   uffizi_session *session = NULL, *other = NULL;
@@ -335,6 +390,7 @@ static void TestModel(const char* model, const char* data) {
 
   TestAnswers(session, picture, image);
   TestTokenOptions(session, picture);
+  TestRegionOptions(session, picture);
   uffizi_session_free(session);
   uffizi_encoded_free(picture);
   uffizi_image_free(image);

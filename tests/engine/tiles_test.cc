@@ -68,13 +68,13 @@ Result Answered(AnswerShape shape, std::vector<Region> regions) {
 constexpr TileRect kLeft{0, 0, 100, 100}, kRight{80, 0, 100, 100};
 
 std::vector<Region> MergeBoxes(std::vector<Region> left, std::vector<Region> right,
-                               std::vector<Region> whole = {}) {
+                               std::vector<Region> whole = {}, const RegionFilter& filter = {}) {
   const AnswerShape shape = AnswerShape::kBoxes;
   return MergeTiles(Task::kObjectDetection,
                     {{kLeft, Answered(shape, std::move(left))},
                      {kRight, Answered(shape, std::move(right))},
                      {std::nullopt, Answered(shape, std::move(whole))}},
-                    180, 100)
+                    180, 100, filter)
       .answer.regions;
 }
 
@@ -97,7 +97,7 @@ TEST(TileMerge, AThingSeenTwiceIsOne) {
   EXPECT_EQ(
       MergeBoxes({BoxRegion("cat", {82, 10, 97, 30})}, {BoxRegion("dog", {8, 5, 30, 35})}).size(),
       2u);
-  const auto one = MergeBoxes({BoxRegion("cat", {82, 10, 97, 30}, 0.4f)},
+  const auto one = MergeBoxes({BoxRegion("cat", {82, 10, 97, 30}, 0.6f)},
                               {BoxRegion("dog", {3, 11, 18, 31}, 0.8f)});
   ASSERT_EQ(one.size(), 1u);
   EXPECT_EQ(one[0].label, "dog");
@@ -120,12 +120,12 @@ TEST(TileMerge, ACutThingIsJoinedOverTheSeam) {
 TEST(TileMerge, WhatIsWholeStandsForWhatIsCut) {
   // Cut in the left tile, whole in the right one.
   auto regions = MergeBoxes({BoxRegion("cat", {85, 10, 100, 30}, 0.9f)},
-                            {BoxRegion("cat", {5, 10, 35, 30}, 0.3f)});
+                            {BoxRegion("cat", {5, 10, 35, 30}, 0.5f)});
   ASSERT_EQ(regions.size(), 1u);
   EXPECT_EQ(regions[0].box.x2, 115);
   // Larger than a tile: the whole picture has it.
   regions = MergeBoxes({BoxRegion("ship", {5, 30, 100, 70})}, {BoxRegion("ship", {0, 30, 95, 70})},
-                       {BoxRegion("ship", {4, 28, 176, 72}, 0.4f)});
+                       {BoxRegion("ship", {4, 28, 176, 72}, 0.6f)});
   ASSERT_EQ(regions.size(), 1u);
   EXPECT_EQ(regions[0].box.x2, 176);
   // A tile's box is finer than that of the whole picture.
@@ -133,6 +133,28 @@ TEST(TileMerge, WhatIsWholeStandsForWhatIsCut) {
                        {BoxRegion("cat", {8, 8, 33, 33}, 0.9f)});
   ASSERT_EQ(regions.size(), 1u);
   EXPECT_EQ(regions[0].box.x1, 10);
+}
+
+TEST(TileMerge, ObjectsThatAreMoreLikelyWrongAreLeftOutUnlessAskedFor) {
+  const std::vector<Region> left = {BoxRegion("cat", {10, 10, 30, 30}, 0.49f),
+                                    BoxRegion("dog", {10, 60, 100, 90}, 0.6f)};
+  // The whole picture's box is not cut and would displace the dog.
+  const std::vector<Region> whole = {BoxRegion("ship", {5, 50, 170, 95}, 0.2f)};
+  auto regions = MergeBoxes(left, {}, whole);
+  ASSERT_EQ(regions.size(), 1u);
+  EXPECT_EQ(regions[0].label, "dog");
+  regions = MergeBoxes(left, {}, whole, {0.0f, {}});
+  ASSERT_EQ(regions.size(), 2u);
+  EXPECT_EQ(regions[0].label, "cat");
+  EXPECT_EQ(regions[1].label, "ship");
+  EXPECT_TRUE(MergeBoxes(left, {}, whole, {0.7f, {}}).empty());
+  EXPECT_TRUE(MergeBoxes(left, {}, whole, {std::nullopt, {"cat"}}).empty());
+  EXPECT_EQ(MergeBoxes(left, {}, whole, {0.1f, {"CAT"}}).size(), 1u);
+  // Words and sentences are kept.
+  const Result read = MergeTiles(
+      Task::kOcr, {{kLeft, Answered(AnswerShape::kQuads, {Word("word", {5, 41, 40, 50}, 0.1f)})}},
+      180, 100);
+  EXPECT_EQ(read.answer.text, "word");
 }
 
 TEST(TileMerge, WordsComeInReadingOrderAndJoinOverSeams) {
@@ -170,7 +192,7 @@ TEST(TiledSession, AnswersAreThoseOfTheTilesMerged) {
   EXPECT_EQ(tiled.tile_count(), 3u);
   EXPECT_EQ(tiled.width(), pair.width);
   const auto query = [&](const EncodedImage& image, Task task) {
-    return engine->MakeQuery(image, MakePrompt(task, "", pair.width, pair.height));
+    return engine->MakeQuery(image, MakePrompt(task, "", pair.width, pair.height), {}, {0.0f, {}});
   };
   // Captions use the whole picture, whatever else is asked with them.
   const std::vector<Query> queries = {

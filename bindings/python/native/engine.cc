@@ -276,10 +276,12 @@ void BindEngine(nb::module_& module) {
       .def(
           "make_query",
           [](const Model& model, const EncodedImage& image, const Prompt& prompt,
-             const GenerationOptions& options) {
-            return model.engine().MakeQuery(image, prompt, options);
+             const GenerationOptions& options, std::optional<float> min_score,
+             const std::vector<std::string>& labels) {
+            return model.engine().MakeQuery(image, prompt, options, {min_score, labels});
           },
-          nb::arg("image"), nb::arg("prompt"), nb::arg("options"))
+          nb::arg("image"), nb::arg("prompt"), nb::arg("options"),
+          nb::arg("min_score") = nb::none(), nb::arg("labels") = std::vector<std::string>())
       .def("run", &Run, nb::arg("queries"), nb::arg("progress").none());
 }
 

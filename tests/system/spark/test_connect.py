@@ -19,7 +19,7 @@ import sys
 if sys.argv[1].endswith("spark"):
     sys.path.insert(0, sys.argv[1])
     import conftest
-from pyspark.sql.functions import array, col, lit
+from pyspark.sql.functions import array, col, concat, lit
 from uffizi.spark import *
 
 _, _, server, model, pictures, out = sys.argv
@@ -71,15 +71,19 @@ PYTHON_ONLY = """
 data = files.withColumn("text", array(lit("<OD>"), lit("<CAPTION>"), lit("<OD> and more")))
 bad = files.limit(1).withColumn("content", lit(b"no picture")).withColumn("path", lit("z bad"))
 bad = bad.withColumn("text", array(lit("<OD>")))
-asked = data.union(bad).repartition(2)
-frame = annotate(asked, model=model, structCol="found", batchSize=2)
-stage = Florence2Transformer.load(model).setStructCol("found")
+words = files.withColumn("path", concat(lit("words "), col("path")))
+words = words.withColumn("text", array(lit("Locate the objects with category name in the image.")))
+asked = data.union(bad).union(words).repartition(2)
+frame = annotate(asked, model=model, structCol="found", batchSize=2, tiles="2x1", minScore=0.1,
+                 labels=["star", "BALLOON", "book"], answerAs="od")
+stage = Florence2Transformer.load(model).setStructCol("found").setTiles("2x1").setMinScore(0.1)
+stage.setLabels(["star", "BALLOON", "book"]).setAnswerAs("od")
 expected = stage.transform(ImageAssembler(inputCol="content").transform(asked)).drop("image_assembler")
 assert frame.schema.simpleString() == expected.schema.simpleString(), (frame.schema, expected.schema)
 
 import json
 ours, theirs = (f.orderBy("path").collect() for f in (frame, expected))
-assert len(ours) == len(theirs) == 4
+assert len(ours) == len(theirs) == 7
 for mine, other in zip(ours, theirs):
     assert mine.path == other.path and mine.content == other.content
     for a, b in zip(mine.answer, other.answer):

@@ -76,6 +76,36 @@ def test_setters_reach_the_model(spark, pictures):
         stage.setBeamSize(0).transform(assembled)
 
 
+def test_what_the_command_line_has(spark, pictures, tmp_path):
+    """Tiles, scores, labels and prompts in words, also after saving."""
+    from uffizi.spark import Florence2Transformer, ImageAssembler
+
+    files = spark.read.format("binaryFile").load(str(pictures))
+    words = "Locate the objects with category name in the image."
+    assembled = ImageAssembler(inputCol="content").transform(files.withColumn("text", lit(words)))
+    stage = Florence2Transformer.load(str(MODEL)).setStructCol("found").setAnswerAs("od")
+
+    def found(stage):
+        rows = stage.transform(assembled).select("found").collect()
+        return [list(zip(row.found[0].labels, row.found[0].scores)) for row in rows]
+
+    whole = found(stage)
+    label = whole[0][0][0]
+    assert found(stage.setLabels([label])) == [[f for f in row if f[0] == label] for row in whole]
+    # The prompt is in words: it is not asked about tiles.
+    assert found(stage.setLabels([]).setTiles("2x2")) == whole
+    assembled = assembled.drop("image_assembler").drop("text")
+    assembled = ImageAssembler(inputCol="content").transform(assembled)
+    tiled = found(stage.setMinScore(0.0))
+    assert tiled != whole
+    few = [[f for f in row if f[1] >= 0.5] for row in found(stage.setMinScore(0.5))]
+    assert found(stage) == few
+    stage.write().overwrite().save(str(tmp_path / "stage"))
+    again = Florence2Transformer.load(str(tmp_path / "stage"))
+    assert (again.getTiles(), again.getMinScore(), again.getAnswerAs()) == ("2x2", 0.5, "od")
+    assert found(again) == few
+
+
 def test_saving_and_loading(spark, pictures, tmp_path):
     from uffizi.spark import Florence2Transformer, ImageAssembler
 

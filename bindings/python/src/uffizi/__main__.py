@@ -33,7 +33,7 @@ def annotate_parquet_files(arguments: list[str]) -> int:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--beams", type=int)
     parser.add_argument("--tiles", default="")
-    parser.add_argument("--min-score", type=float, default=0.0)
+    parser.add_argument("--min-score", type=float)
     parser.add_argument("--labels", type=lambda text: text.split(","))
     parser.add_argument("--allow-private-urls", action="store_true")
     parser.add_argument("--restart", action="store_true")

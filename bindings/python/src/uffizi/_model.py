@@ -224,7 +224,7 @@ class Florence2:
         query = self._query(encoded, task, asked)
 
         def run(progress: Any) -> Result:
-            return asked.keep(self._finish([encoded], self._engine.run([query], progress))[0])
+            return self._finish([encoded], self._engine.run([query], progress))[0]
 
         return Stream(run)
 
@@ -241,13 +241,14 @@ class Florence2:
     ) -> list[list[Result]]:
         encoded = [picture for picture in batch for _ in tasks]
         queries = [self._query(picture, task, asked) for picture in batch for task in tasks]
-        found = self._finish(encoded, self._engine.run(queries, None))
-        results = [asked.keep(result) for result in found]
+        results = self._finish(encoded, self._engine.run(queries, None))
         return [results[i * len(tasks) : (i + 1) * len(tasks)] for i in range(len(batch))]
 
     def _query(self, encoded: EncodedImage, task: Task, asked: Asked) -> _native.Query:
         prompt = asked.prompt(task, encoded.width, encoded.height)
-        return self._engine.make_query(encoded._encoded, prompt, asked.options)
+        return self._engine.make_query(
+            encoded._encoded, prompt, asked.options, asked.min_score, asked.labels
+        )
 
     def _finish(self, encoded: list[EncodedImage], results: list[_native.Result]) -> list[Result]:
         finished = []

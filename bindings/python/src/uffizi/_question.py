@@ -12,8 +12,6 @@ from ._generation import Generation, make_options
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ._results import Result
-
     __all__ = ["Question", "Unpack"]
 
 #: Four numbers in pixels, or "<loc_x1><loc_y1><loc_x2><loc_y2>".
@@ -28,12 +26,12 @@ class Question(Generation, total=False):
     `text` is the input of all tasks that take a phrase (several for open-vocabulary detection), and
     `region` of those that take a region (four numbers in pixels). `answer_as` names the task whose
     answer format a prompt of your own uses. `min_score` and `labels` drop regions with a lower score
-    or with other labels."""
+    or with other labels; without `min_score`, only objects found in tiles need one, 0.5."""
 
     text: str | Sequence[str] | None
     region: Region | None
     answer_as: str | None
-    min_score: float
+    min_score: float | None
     labels: Sequence[str] | None
 
 
@@ -49,11 +47,12 @@ class Asked:
         self._text = given.pop("text", None)
         self._region = given.pop("region", None)
         self._answer_as = given.pop("answer_as", None)
-        self._min_score = given.pop("min_score", 0.0)
-        self._labels = given.pop("labels", None)
+        self.min_score = given.pop("min_score", None)
+        labels = given.pop("labels", None)
         self.options = make_options(given, max_positions)
-        if isinstance(self._labels, str):
+        if isinstance(labels, str):
             raise TypeError("labels is a list of strings")
+        self.labels = list(labels or ())
         if self._answer_as is not None:
             if _native.find_task(self._answer_as) is None:
                 raise ArgumentError(f"answer_as: no task is called {self._answer_as}")
@@ -84,10 +83,6 @@ class Asked:
         elif given is None and known.input == "region":
             given = self._region if self._region is not None else self._text
         return _native.make_prompt(known.token, _input_text(given, known.input), width, height)
-
-    def keep(self, result: Result) -> Result:
-        """Drops the regions that are not wanted. Returns the same result."""
-        return result.keep(self._min_score, self._labels)
 
 
 def _is_known(task: Any) -> bool:

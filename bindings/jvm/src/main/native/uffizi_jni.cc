@@ -308,11 +308,15 @@ UFFIZI_JNI(void, freeImage)(JNIEnv*, jclass, jlong image) {
   uffizi_image_free(FromJava<uffizi_image>(image));
 }
 
-UFFIZI_JNI(jlong, encode)(JNIEnv* env, jclass, jlong session, jlong image) {
-  uffizi_encoded* encoded = nullptr;
-  Succeeded(env, uffizi_session_encode(FromJava<uffizi_session>(session),
-                                       FromJava<uffizi_image>(image), &encoded));
-  return ToJava(encoded);
+UFFIZI_JNI(jlong, encode)
+(JNIEnv* env, jclass, jlong session, jlong image, jbyteArray tiles) {
+  return Guard(env, [&]() -> jlong {
+    uffizi_encoded* encoded = nullptr;
+    Succeeded(env, uffizi_session_encode_tiles(FromJava<uffizi_session>(session),
+                                               FromJava<uffizi_image>(image),
+                                               ToString(env, tiles).c_str(), &encoded));
+    return ToJava(encoded);
+  });
 }
 
 UFFIZI_JNI(void, freeEncoded)(JNIEnv*, jclass, jlong encoded) {

@@ -59,6 +59,10 @@ def annotate(
     batchSize: int = 8,
     compute: str = "auto",
     lora: Any = (),
+    tiles: str = "",
+    minScore: float | None = None,
+    labels: Any = (),
+    answerAs: str = "",
     **search: Any,
 ) -> DataFrame:
     """Annotates the pictures of a data frame: returns its columns and `outputCol`, as from
@@ -85,6 +89,10 @@ def annotate(
             )
         if not (name == "ignoreTokenIds" and not value):
             generation[_SEARCH[name]] = value
+    if minScore is not None:
+        generation["min_score"] = minScore
+    if labels:
+        generation["labels"] = list(labels)
     if annotatedImage not in ("png", "jpeg", "none"):
         raise ValueError(f"annotatedImage must be png, jpeg or none, not {annotatedImage!r}")
     schema = df.schema
@@ -105,7 +113,15 @@ def annotate(
         list(schema.fields) + [StructField(name, _parse(text), True) for name, text in added]
     )
     ask = _Asking(
-        model, compute, tuple(lora), generation, batchSize, annotatedImage, annotatedImagePixels
+        model,
+        compute,
+        tuple(lora),
+        tiles,
+        generation,
+        answerAs,
+        batchSize,
+        annotatedImage,
+        annotatedImagePixels,
     )
     origin_index = names.index("path") if names.count("path") == 1 else None
     default = list(task) if isinstance(task, (list, tuple)) else task
@@ -195,7 +211,9 @@ class _Asking:
         model: str,
         compute: str,
         lora: Any,
+        tiles: str,
         generation: dict[str, Any],
+        answer_as: str,
         batch_size: int,
         annotated: str,
         annotated_pixels: int,
@@ -203,7 +221,9 @@ class _Asking:
         self.model = model
         self.compute = compute
         self.lora = lora
+        self.tiles = tiles
         self.generation = generation
+        self.answer_as = answer_as
         self.batch_size = batch_size
         self.annotated = annotated
         self.annotated_pixels = annotated_pixels
@@ -249,7 +269,7 @@ class _Asking:
             code = "invalid_image"
             if not problem:
                 try:
-                    encoded[i] = model.encode(bytes(picture))
+                    encoded[i] = model.encode(bytes(picture), tiles=self.tiles)
                 except uffizi.Error as error:
                     problem, code = str(error), error.code
             for j, task in enumerate(asked):
@@ -277,12 +297,15 @@ class _Asking:
         for task in tasks:
             places = [(i, j) for i, j, other in waiting if other == task]
             prompt = _split(task or "<OD>")
+            options = dict(self.generation)
+            if self.answer_as and not _names_task(task):
+                options["answer_as"] = self.answer_as
             try:
                 results = model(
                     [encoded[i] for i, _ in places],
                     prompt,
                     batch_size=self.batch_size,
-                    **self.generation,
+                    **options,
                 )
             except uffizi.ArgumentError:
                 raise
@@ -330,6 +353,13 @@ def _split(text: str) -> Any:
         if text.startswith(info.token) and len(text) > len(info.token):
             return info.token, text[len(info.token) :].strip()
     return text
+
+
+def _names_task(text: str) -> bool:
+    """Whether this is a task, with or without input, and not a prompt in words."""
+    import uffizi
+
+    return not text or any(text.startswith(info.token) for info in uffizi.TASKS.values())
 
 
 def _shortest(value: Any) -> Any:

@@ -70,11 +70,29 @@ class Florence2Transformer(Stage):
         TypeConverters.toListString,
         [],
     )
+    answerAs = param(
+        "answerAs",
+        "the task as whose answer to parse the answers to prompts in words; text if empty",
+        TypeConverters.toString,
+        "",
+    )
+    tiles = param(
+        "tiles",
+        "split pictures into tiles for detection and OCR: auto, 3x2 (columns and rows), or a side in pixels",
+        TypeConverters.toString,
+        "",
+    )
     minScore = param(
         "minScore",
-        "regions whose score is known and lower are dropped",
+        "regions with a lower score are dropped; 0.5 for objects in tiles if not set",
         TypeConverters.toFloat,
         0.0,
+    )
+    labels = param(
+        "labels",
+        "only regions with one of these labels are kept, ignoring case; all if empty",
+        TypeConverters.toListString,
+        [],
     )
     compatibility = param(
         "compatibility",

@@ -42,7 +42,7 @@ final class Native {
 
   static native void freeImage(long image);
 
-  static native long encode(long session, long image);
+  static native long encode(long session, long image, byte[] tiles);
 
   static native void freeEncoded(long encoded);
 

@@ -13,8 +13,18 @@ public final class Session extends NativeHandle {
 
   /** Encodes a picture of any size. */
   public EncodedPicture encode(Picture picture) {
+    return encode(picture, "");
+  }
+
+  /**
+   * Also encodes overlapping tiles of the picture, about which objects and words are asked.
+   *
+   * @param tiles "auto", "3x2" (columns and rows), "1000" (the side in pixels), or "" for none
+   */
+  public EncodedPicture encode(Picture picture, String tiles) {
     try {
-      return new EncodedPicture(Native.encode(address(), picture.address()));
+      return new EncodedPicture(
+          Native.encode(address(), picture.address(), Native.utf8(tiles)));
     } finally {
       Reference.reachabilityFence(this);
       Reference.reachabilityFence(picture);

@@ -32,8 +32,16 @@ trait Florence2Params extends Params {
   final val thenTasks: StringArrayParam = new StringArrayParam(this, "thenTasks",
     "follow-up tasks for each answer, one after the other, with the answer as their input",
     (tasks: Array[String]) => tasks.forall(Cascade.takesInput))
+  final val answerAs: Param[String] = new Param[String](this, "answerAs",
+    "the task as whose answer to parse the answers to prompts in words; text if empty")
+  final val tiles: Param[String] = new Param[String](this, "tiles",
+    "split pictures into tiles for detection and OCR: auto, 3x2 (columns and rows), or a side in pixels",
+    (value: String) => value.matches("|auto|[1-9][0-9]*(x[1-9][0-9]*)?"))
   final val minScore: DoubleParam = new DoubleParam(this, "minScore",
-    "regions whose score is known and lower are dropped", ParamValidators.inRange(0, 1))
+    "regions with a lower score are dropped; 0.5 for objects in tiles if not set",
+    ParamValidators.inRange(0, 1))
+  final val labels: StringArrayParam = new StringArrayParam(this, "labels",
+    "only regions with one of these labels are kept, ignoring case; all if empty")
   final val compatibility: Param[String] = new Param[String](this, "compatibility",
     "format of the parsed answers: none, or spark-nlp for Spark NLP's",
     ParamValidators.inArray(Array("none", "spark-nlp")))
@@ -104,7 +112,10 @@ trait Florence2Params extends Params {
     lora -> Array.empty[String],
     task -> "",
     thenTasks -> Array.empty[String],
+    answerAs -> "",
+    tiles -> "",
     minScore -> 0.0,
+    labels -> Array.empty[String],
     doNormalize -> true,
     doResize -> true,
     featureExtractorType -> "FlorenceFeatureExtractor",
@@ -150,7 +161,10 @@ trait Florence2Params extends Params {
   def getLora: Array[String] = $(lora)
   def getTask: String = $(task)
   def getThenTasks: Array[String] = $(thenTasks)
+  def getAnswerAs: String = $(answerAs)
+  def getTiles: String = $(tiles)
   def getMinScore: Double = $(minScore)
+  def getLabels: Array[String] = $(labels)
   def getCompatibility: String = $(compatibility)
   def getLengthPenalty: Double = $(lengthPenalty)
   def getDoNormalize: Boolean = $(doNormalize)
@@ -165,7 +179,7 @@ trait Florence2Params extends Params {
   def getImageStd: Array[Double] = $(imageStd)
   def getResample: Int = $(resample)
 
-  /** Search options, with the names in uffizi.h. */
+  /** Options of questions, with the names in uffizi.h. */
   private[spark] def generationOptions: Map[String, String] = {
     val always = Map(
       "num_beams" -> $(beamSize).toString,
@@ -187,8 +201,10 @@ trait Florence2Params extends Params {
     val seed = if (isSet(randomSeed)) Some("seed" -> $(randomSeed).toString) else None
     val length =
       if (isSet(lengthPenalty)) Some("length_penalty" -> $(lengthPenalty).toString) else None
-    val score = if ($(minScore) > 0) Some("min_score" -> $(minScore).toString) else None
-    always ++ minimum ++ ignored ++ seed ++ length ++ score
+    val score = if (isSet(minScore)) Some("min_score" -> $(minScore).toString) else None
+    val wanted = if ($(labels).nonEmpty) Some("labels" -> $(labels).mkString("\n")) else None
+    val form = if ($(answerAs).nonEmpty) Some("as" -> $(answerAs)) else None
+    always ++ minimum ++ ignored ++ seed ++ length ++ score ++ wanted ++ form
   }
 
   /** Keys of preprocessor_config.json that override those of the model's files. */

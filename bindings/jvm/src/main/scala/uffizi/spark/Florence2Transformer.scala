@@ -71,7 +71,10 @@ class Florence2Transformer(override val uid: String)
   def setLora(value: Array[String]): this.type = set(lora, value)
   def setTask(value: String): this.type = set(task, value)
   def setThenTasks(value: Array[String]): this.type = set(thenTasks, value)
+  def setAnswerAs(value: String): this.type = set(answerAs, value)
+  def setTiles(value: String): this.type = set(tiles, value)
   def setMinScore(value: Double): this.type = set(minScore, value)
+  def setLabels(value: Array[String]): this.type = set(labels, value)
   def setCompatibility(value: String): this.type = set(compatibility, value)
   def setLengthPenalty(value: Double): this.type = set(lengthPenalty, value)
   def setDoNormalize(value: Boolean): this.type = set(doNormalize, value)
@@ -146,6 +149,7 @@ class Florence2Transformer(override val uid: String)
     preprocessing = preprocessing,
     compute = $(compute),
     generation = generationOptions,
+    tiles = $(tiles),
     task = $(task),
     thenTasks = $(thenTasks).toSeq,
     sparkNlp = get(compatibility).orElse(setting(Florence2Transformer.CompatibilitySetting, spark))

@@ -19,6 +19,7 @@ private[spark] case class AnnotatorPlan(
     preprocessing: Map[String, String],
     compute: String,
     generation: Map[String, String],
+    tiles: String,
     task: String,
     thenTasks: Seq[String],
     sparkNlp: Boolean,
@@ -80,7 +81,7 @@ private[spark] class RowAnnotator(plan: AnnotatorPlan, threads: Int) extends Aut
       }
       val picture = fields.picture(image)
       opened += picture
-      val encoded = session.encode(picture)
+      val encoded = session.encode(picture, plan.tiles)
       opened += encoded
       new Asked(Some((picture, encoded)), texts.map {
         case null => new Item(null, null, NullText)

@@ -92,6 +92,57 @@ class ParityTest {
     assertTrue(scores(florence.setMinScore(1.0)).isEmpty)
   }
 
+  @Test def wantedLabels(): Unit = {
+    def labels(stage: Florence2Transformer) = answers(stage, "<OD>").flatMap(
+      _.getSeq[Row](1).head.getAs[scala.collection.Seq[String]]("labels"))
+    val all = labels(florence)
+    val one = all.head
+    assertTrue(all.exists(_ != one), all.toString)
+    assertEquals(all.filter(_ == one), labels(florence.setLabels(Array("no, such thing", one.toUpperCase))))
+  }
+
+  @Test def promptsInWordsReadAsATask(): Unit = {
+    val words = "Locate the objects with category name in the image."
+    def found(stage: Florence2Transformer, text: String) = answers(stage, text).map(
+      _.getSeq[Row](1).head.getAs[scala.collection.Seq[Any]]("boxes"))
+    assertTrue(found(florence, words).forall(_.isEmpty))
+    val read = florence.setAnswerAs("od")
+    assertEquals(found(florence, "<OD>"), found(read, words))
+    assertTrue(found(read, words).forall(_.nonEmpty))
+    // Tasks keep their own form.
+    assertTrue(answers(read, "<CAPTION>").forall(_.getSeq[Row](1).head.getAs[String]("text") != null))
+  }
+
+  /** Two pictures side by side; half of them is a tile. */
+  @Test def tiles(): Unit = {
+    import java.awt.image.BufferedImage
+    val files = Files.list(SparkFixture.pictures(2)).toArray.toSeq.map(_.asInstanceOf[Path])
+    val images = files.map(file => javax.imageio.ImageIO.read(file.toFile))
+    val (width, height) = (images.map(_.getWidth).max, images.map(_.getHeight).max)
+    val pair = new BufferedImage(2 * width, height, BufferedImage.TYPE_INT_RGB)
+    for ((image, i) <- images.zipWithIndex) pair.createGraphics().drawImage(image, i * width, 0, null)
+    val folder = Files.createTempDirectory("uffizi-pictures-")
+    javax.imageio.ImageIO.write(pair, "png", folder.resolve("pair.png").toFile)
+    val frame = new ImageAssembler().setInputCol("content")
+      .transform(spark.read.format("binaryFile").load(folder.toString))
+    def boxes(stage: Florence2Transformer): Seq[Seq[Float]] =
+      stage.setStructCol("found").transform(frame).select("found").head.getSeq[Row](0).head
+        .getAs[scala.collection.Seq[scala.collection.Seq[Float]]]("boxes").map(_.toSeq).toSeq
+    val engine = uffizi.Engine.load(java.nio.file.Paths.get(SparkFixture.model))
+    val session = engine.newSession()
+    val picture = uffizi.Picture.decode(Files.readAllBytes(folder.resolve("pair.png")), "pair.png")
+    val encoded = session.encode(picture, "2x1")
+    val answer = session.run(java.util.List.of(new uffizi.Question(encoded, "<OD>")),
+      java.util.Map.of("no_repeat_ngram_size", "3", "max_length", "200", "num_beams", "1",
+        "min_score", "0")).get(0)
+    val expected = answer.boxes().toSeq.map(_.toSeq)
+    assertNotEquals(expected, boxes(florence))
+    assertEquals(expected, boxes(florence.setTiles("2x1").setMinScore(0)))
+    for (wrong <- Seq("x", "0x2", "-1", "big")) {
+      assertThrows(classOf[IllegalArgumentException], () => { florence.setTiles(wrong); () })
+    }
+  }
+
   /** How it ranks beams is seen in tests/generate; here, that it gets there. */
   @Test def lengthPenalty(): Unit = {
     assertFalse(florence.generationOptions.contains("length_penalty"))
