@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "dataset/pages.h"
+#include "dataset/ppm_stream.h"
 
 extern char** environ;
 
@@ -163,29 +164,11 @@ class Video : public Source {
     return arguments;
   }
 
-  // The next PPM of the stream. False at its end.
+  // False at the end.
   bool ReadFrame() {
-    frame_.clear();
-    size_t spaces = 0;  // "P6\n640 480\n255\n": four of them
-    while (spaces < 4) {
-      char byte = 0;
-      if (ffmpeg_->Read(&byte, 1) == 0) return false;
-      frame_ += byte;
-      if (byte == '\n' || byte == ' ') ++spaces;
-      if (frame_.size() > 64)
-        throw Error(ErrorCode::kInternal,
-                    "ffmpeg did not write a PPM "
-                    "picture");
-    }
-    size_t width = 0, height = 0;
-    if (std::sscanf(frame_.c_str(), "P6 %zu %zu", &width, &height) != 2 || width == 0 ||
-        height > max_pixels_ / width) {
-      throw Error(ErrorCode::kImageTooLarge,
-                  "frames of " + std::to_string(width) + "x" + std::to_string(height) + " pixels");
-    }
-    const size_t header = frame_.size();
-    frame_.resize(header + 3 * width * height);
-    return ffmpeg_->Read(frame_.data() + header, 3 * width * height) == 3 * width * height;
+    frame_ =
+        NextPpm([this](char* out, size_t size) { return ffmpeg_->Read(out, size); }, max_pixels_);
+    return !frame_.empty();
   }
 
   bool Wanted() const { return pages_.ranges.empty() || pages_.Contains(frames_); }

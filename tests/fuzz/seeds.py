@@ -141,6 +141,83 @@ def pictures():
                 )
 
 
+def videos():
+    frame = b"P6\n4 3\n255\n" + bytes(range(36))
+    write("video", "frames", frame * 3)
+    write("video", "cut", frame + frame[:20])
+    write("video", "large", b"P6\n65536 65536\n255\n")
+    write("video", "sixteen_bits", b"P6\n4 3\n65535\n" + bytes(72))
+
+
+def texts():
+    for letter, lines in {
+        "p": ("all", "3", "1-3,7", "5-"),
+        "s": ("2s", "500ms", "1.5", "1m"),
+        "t": ("auto", "3x2", "1000", "off"),
+        "y": (
+            "nc: 2\nnames: [cat, 'a dog']\n",
+            'names:\n  0: cat\n  1: "a: dog"\ntrain: x\n',
+            "names:\n- cat\n- dog # two\n",
+        ),
+        "c": ("cat\ndog\n", "\ufeffcat\r\n\r\ndog"),
+    }.items():
+        for i, line in enumerate(lines):
+            write("texts", f"{letter}-{i}", (letter + line).encode())
+
+
+def requests():
+    write(
+        "request",
+        "head",
+        b"hPOST /v1/annotate?x=%41 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n",
+    )
+    write(
+        "request",
+        "head-chunked",
+        b"hPOST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+    )
+    picture = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
+    asked = {
+        "image": "data:image/png;base64," + picture,
+        "image_name": "a.png",
+        "tasks": ["od", {"task": "<CAPTION_TO_PHRASE_GROUNDING>", "text": "a cat"}],
+        "prompts": [{"prompt": "what?", "as": "od"}],
+        "options": {"num_beams": 3, "tiles": "auto", "page": 2, "min_score": 0.5, "labels": ["a"]},
+    }
+    write("request", "json", b"bapplication/json\0" + json.dumps(asked).encode())
+    by_address = {"image": "https://example.com/a/b.png?c=d", "tasks": ["ocr"]}
+    write("request", "json-address", b"bapplication/json\0" + json.dumps(by_address).encode())
+    parts = [
+        (b'name="image"; filename="a.png"', b"\x89PNG\r\n"),
+        (b'name="task"', b"region_to_ocr"),
+        (b'name="region"', b"1,2,30,40"),
+        (b'name="prompt"', b"what?"),
+        (b'name="as"', b"od"),
+        (b'name="options"', b'{"tiles": "3x2"}'),
+    ]
+    form = b"".join(
+        b"--x\r\nContent-Disposition: form-data; " + head + b"\r\n\r\n" + data + b"\r\n"
+        for head, data in parts
+    )
+    write("request", "form", b'bmultipart/form-data; boundary="x"\0' + form + b"--x--\r\n")
+    write(
+        "request",
+        "label-config",
+        b'l<View><Image name="i" value="$image"/><RectangleLabels name="r" toName="i" '
+        b'model_score_threshold="0.5"><Label value="Cat" predicted_values="cat,kitten"/></RectangleLabels>'
+        b'<TextArea name="t" toName="i" task="ocr"/><Choices name="c" toName="i"><Choice value="x"/></Choices></View>',
+    )
+    for i, address in enumerate(
+        (
+            "http://example.com/a.png",
+            "https://u:p@[::1]:8080/%41?b#c",
+            "http://2130706433/",
+            "ftp://a/b",
+        )
+    ):
+        write("request", f"address-{i}", b"a" + address.encode())
+
+
 def collections():
     picture = min((DATA / "image").glob("*.png"), key=lambda file: file.stat().st_size).read_bytes()
     encoded = base64.b64encode(picture)
@@ -194,4 +271,7 @@ safetensors()
 tokenizers()
 pictures()
 collections()
+videos()
+texts()
+requests()
 answers()

@@ -169,6 +169,18 @@ def test_truncated(tmp_path, other):
     np.testing.assert_array_equal(pixels[:50], to_pixels(other)[:50])
 
 
+def test_a_page_is_encoded(model, source):
+    """A page that is encoded is the page that is read."""
+    formats = source / "tests/data/formats"
+    for page in (1, 2):
+        encoded = model.encode(formats / "two_pages.pdf", page=page, pdf_dpi=100)
+        other = model.encode(to_pixels(formats / "two_pages.pdf", page=page, pdf_dpi=100))
+        assert (encoded.width, encoded.height) == (other.width, other.height)
+        np.testing.assert_array_equal(encoded.tokens, other.tokens)
+    with pytest.raises(uffizi.Error):
+        model.encode(formats / "two_pages.pdf", page=3)
+
+
 def test_tiles_and_filters(model, scene):
     image = PIL.Image.open(scene).convert("RGB")
     pair = PIL.Image.new("RGB", (2 * image.width, image.height))

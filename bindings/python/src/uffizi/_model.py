@@ -117,20 +117,31 @@ class Florence2:
         picture: Picture | EncodedImage,
         *,
         tiles: str = "",
+        page: int = 1,
+        pdf_dpi: float = 200.0,
+        truncated: str = "refuse",
         allow_private_urls: bool = False,
     ) -> EncodedImage:
         """Encodes a picture, about which questions can be asked afterwards. With `tiles` ("auto",
         "3x2" for columns and rows, or "1000" for a side in pixels) questions about objects and
         words are asked about overlapping tiles, in which small ones are visible, and the answers
-        are merged. A picture may be an http(s) address; those of this machine and of private
-        networks only with `allow_private_urls`.
+        are merged. `page` selects, from 1, a page of a TIFF or PDF or a frame of an animation (see
+        `uffizi.count_pages`), and `pdf_dpi` the resolution of PDF pages. With `truncated="fill"` a
+        truncated JPEG or PNG is used as far as it goes. A picture may be an http(s) address; those
+        of this machine and of private networks only with `allow_private_urls`.
         """
         if isinstance(picture, EncodedImage):
             if picture.model._engine is not self._engine:
                 raise ArgumentError("the picture was encoded by another model")
             return picture
         start = time.perf_counter()
-        pixels = to_pixels(picture, allow_private_urls=allow_private_urls)
+        pixels = to_pixels(
+            picture,
+            page=page,
+            pdf_dpi=pdf_dpi,
+            truncated=truncated,
+            allow_private_urls=allow_private_urls,
+        )
         seconds = time.perf_counter() - start
         return EncodedImage(self, self._engine.encode(pixels, tiles), pixels, seconds)
 
