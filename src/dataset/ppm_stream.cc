@@ -42,8 +42,8 @@ std::string NextPpm(const ReadBytes& read, size_t max_pixels) {
   const size_t width = TakeNumber(header), height = TakeNumber(header);
   if (width == 0 || height == 0 || TakeNumber(header) != 255) Refuse();
   if (height > max_pixels / width) {
-    throw Error(ErrorCode::kImageTooLarge, "frames of " + std::to_string(width) + "x" +
-                                               std::to_string(height) + " pixels");
+    throw Error(ErrorCode::kImageTooLarge,
+                "frames of " + std::to_string(width) + "x" + std::to_string(height) + " pixels");
   }
   const size_t begin = frame.size(), bytes = 3 * width * height;
   frame.resize(begin + bytes);

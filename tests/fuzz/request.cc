@@ -1,5 +1,5 @@
-// What clients send: by the first byte, a request's head, the body of an annotation (its type, a NUL,
-// a form or JSON), a labelling configuration, an address.
+// What clients send: by the first byte, a request's head, the body of an annotation (its type, a
+// NUL, a form or JSON), a labelling configuration, an address.
 
 #include <netinet/in.h>
 
