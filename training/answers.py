@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from scenes import Box, Scene, Sign, Thing
-from things import CLASS_NAMES, plural, with_article
+from things import CLASS_NAMES, COLORS, plural, with_article
 
 PROMPTS: dict[str, str] = {
     "<OCR>": "What is the text in the image?",
@@ -28,7 +28,11 @@ PROMPTS: dict[str, str] = {
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
 POLYGON_POINTS = 16
 
+# The share of questions about single things that ask for one that is not there.
+ABSENT_SHARE = 0.2
+
 Answer = tuple[str, str]  # the task's input ("" where it takes none) and the model's text
+Phrases = list[tuple[str, list[Thing]]]  # with the things that each means
 
 
 def locations(values: Sequence[float], scene: Scene) -> str:
@@ -125,15 +129,29 @@ def grounding(scene: Scene, rng: random.Random) -> Answer:
     if rng.random() < 0.4:
         rng.shuffle(phrases)
         phrases = phrases[: rng.randint(1, len(phrases))]
+    if rng.random() < ABSENT_SHARE:
+        phrases = _with_absent(scene, phrases, rng)
     spoken = join_words([words for words, _ in phrases])
     if rng.random() < 0.6:
         spoken += f" on {scene.background}"
     if rng.random() < 0.6:
         spoken = spoken[0].upper() + spoken[1:] + "."
     found = "".join(
-        _spoken_phrase(spoken, words) + _boxes(scene, group) for words, group in phrases
+        _spoken_phrase(spoken, words) + _boxes(scene, group) for words, group in phrases if group
     )
     return spoken, found
+
+
+def _with_absent(scene: Scene, phrases: Phrases, rng: random.Random) -> Phrases:
+    """The phrases with that of something that is not in the scene, or only that one."""
+    name = absent_name(scene, rng)
+    phrase = (
+        with_article(name) if rng.random() < 0.7 else f"{NUMBERS[rng.randint(2, 4)]} {plural(name)}"
+    )
+    if rng.random() < 0.5:
+        return [(phrase, [])]
+    at = rng.randint(0, len(phrases))
+    return [*phrases[:at], (phrase, []), *phrases[at:]]
 
 
 def _spoken_phrase(spoken: str, words: str) -> str:
@@ -162,7 +180,17 @@ def referring_words(scene: Scene, rng: random.Random) -> tuple[str, Thing]:
     return rng.choice(("", "the ", "the ", "a ")) + words, thing
 
 
+def absent_name(scene: Scene, rng: random.Random) -> str:
+    """A class of which the scene has nothing."""
+    present = groups(scene)
+    return rng.choice([name for name in CLASS_NAMES if name not in present])
+
+
 def referring_segmentation(scene: Scene, rng: random.Random) -> Answer:
+    if rng.random() < ABSENT_SHARE:
+        name = absent_name(scene, rng)
+        color = rng.choice(("", "", f"{rng.choice(list(COLORS))} "))
+        return rng.choice(("", "the ", "the ", "a ")) + color + name, ""
     words, thing = referring_words(scene, rng)
     return words, locations(polygon(thing), scene)
 
@@ -195,7 +223,7 @@ def open_vocabulary_detection(scene: Scene, rng: random.Random) -> Answer:
     present = groups(scene)
     asked = rng.sample(list(present), min(len(present), rng.choice((1, 1, 2, 3))))
     if rng.random() < 0.2:
-        absent = rng.choice([name for name in CLASS_NAMES if name not in present])
+        absent = absent_name(scene, rng)
         asked = [absent] if rng.random() < 0.6 else [*asked, absent]
         rng.shuffle(asked)
     found = "".join(name + _boxes(scene, present[name]) for name in asked if name in present)

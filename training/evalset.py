@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from answers import caption, count_phrase, groups, referring_words
+from answers import absent_name, caption, count_phrase, groups, referring_words
 from scenes import Limits, Scene, Studio
 
 EVAL_LIMITS = Limits(sides=(560, 720))
@@ -30,7 +30,8 @@ def held_out_scene(studio: Studio, name: str) -> tuple[Scene, random.Random]:
 
 
 def truth_of(scene: Scene, rng: random.Random) -> dict:
-    """The ground truth for the metrics. Boxes in pixels; masks as COCO run lengths."""
+    """The ground truth for the metrics, and the name of something that is not there. Boxes in pixels; masks as COCO
+    run lengths."""
     things = []
     for thing in scene.things:
         mask = coco_mask.encode(np.asfortranarray(thing.mask.astype(np.uint8)))
@@ -51,6 +52,7 @@ def truth_of(scene: Scene, rng: random.Random) -> dict:
         "phrases": phrases,
         "referred": referred,
         "target": next(i for i, thing in enumerate(scene.things) if thing is target),
+        "absent": absent_name(scene, rng),
     }
 
 

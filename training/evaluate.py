@@ -17,8 +17,10 @@ from metrics import (
     detection_ap,
     grounding_accuracy,
     ocr_accuracy,
+    rejected,
     segmentation_iou,
 )
+from things import with_article
 
 FIGURES = {
     "ap50": "AP50",
@@ -28,41 +30,46 @@ FIGURES = {
     "ocr": "OCR",
     "grounding": "grounding",
     "miou": "mIoU",
+    "absent_grounded": "absent, grounding",
+    "absent_segmented": "absent, segmentation",
 }
 Figures = dict[str, Any]
-Results = dict[str, Any]  # task such as "<OD>" -> its result
 
 
-def ask_uffizi(command: list[str], picture: Path, questions: list[tuple[str, str]]) -> Results:
+def ask_uffizi(command: list[str], picture: Path, questions: list[tuple[str, str]]) -> list[Any]:
     """One run of the command: it encodes the picture once and answers all tasks, each with its text."""
     for task, text in questions:
         command = [*command, "--prompt", task + text]
     run = subprocess.run([*command, str(picture)], capture_output=True, text=True)
     if run.returncode:
         sys.exit(f"{' '.join(command)} {picture}\n{run.stderr or run.stdout}")
-    rows = [json.loads(line) for line in run.stdout.splitlines()]
-    return {row["task"]: row["result"] for row in rows}
+    return [json.loads(line)["result"] for line in run.stdout.splitlines()]
 
 
 def measure(command: list[str], scenes: list[tuple[Path, dict]]) -> Figures:
     """All figures of one group of scenes."""
 
-    def answers_of(scene: tuple[Path, dict]) -> Results:
+    def answers_of(scene: tuple[Path, dict]) -> list[Any]:
         picture, truth = scene
-        questions = [("<OD>", ""), ("<CAPTION>", ""), ("<OCR>", "")]
-        questions.append(("<CAPTION_TO_PHRASE_GROUNDING>", truth["caption"]))
-        questions.append(("<REFERRING_EXPRESSION_SEGMENTATION>", truth["referred"]))
+        grounding, segmentation = (
+            "<CAPTION_TO_PHRASE_GROUNDING>",
+            "<REFERRING_EXPRESSION_SEGMENTATION>",
+        )
+        questions = [
+            ("<OD>", ""),
+            ("<CAPTION>", ""),
+            ("<OCR>", ""),
+            (grounding, truth["caption"]),
+            (segmentation, truth["referred"]),
+            (grounding, with_article(truth["absent"])),
+            (segmentation, "the " + truth["absent"]),
+        ]
         return ask_uffizi(command, picture, questions)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(pool.map(answers_of, scenes))
+        answers = pool.map(answers_of, scenes)
+    boxes, captions, texts, phrases, masks, *absent = map(list, zip(*answers, strict=True))
     truths = [truth for _, truth in scenes]
-
-    def given(task: str) -> list[Any]:
-        return [result[task] for result in results]
-
-    boxes, phrases = given("<OD>"), given("<CAPTION_TO_PHRASE_GROUNDING>")
-    masks = given("<REFERRING_EXPRESSION_SEGMENTATION>")
     ap50, ap = detection_ap(truths, boxes)
     unscored = [box | {"scores": [1.0] * len(box["labels"])} for box in boxes]
     return {
@@ -74,10 +81,12 @@ def measure(command: list[str], scenes: list[tuple[Path, dict]]) -> Figures:
             "grounding": trust(found_phrases(truths, phrases)),
             "segmentation": trust(found_masks(truths, masks)),
         },
-        "caption": caption_accuracy(truths, given("<CAPTION>")),
-        "ocr": ocr_accuracy(truths, given("<OCR>")),
+        "caption": caption_accuracy(truths, captions),
+        "ocr": ocr_accuracy(truths, texts),
         "grounding": grounding_accuracy(truths, phrases),
         "miou": segmentation_iou(truths, masks),
+        "absent_grounded": rejected(absent[0]),
+        "absent_segmented": rejected(absent[1]),
     }
 
 

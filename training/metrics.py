@@ -140,3 +140,11 @@ def polygons_iou(truth: dict[str, Any], instances: list[list[list[float]]]) -> f
 
 def mean(values: list[Any]) -> float:
     return float(np.mean(values)) if values else 0.0
+
+
+def rejected(answers: Answers, threshold: float = 0.5) -> float:
+    """The share of answers about things that are not in the picture with no region of at least this score."""
+    surest = [
+        max((s for s in answer["scores"] if s is not None), default=0.0) for answer in answers
+    ]
+    return sum(score < threshold for score in surest) / max(len(answers), 1)

@@ -93,7 +93,7 @@ def fourier_features(bins: int, width: int) -> Tensor:
 
 def image_features(model: Florence2ForConditionalGeneration, pictures: Tensor) -> Tensor:
     """pictures: [batch, 3, side, side] u8 -> image tokens [batch, IMAGE_TOKENS, WIDTH]; the first one is the mean."""
-    mean, std = torch.tensor(IMAGE_MEAN)[:, None, None], torch.tensor(IMAGE_STD)[:, None, None]
+    mean, std = pictures.new_tensor([IMAGE_MEAN, IMAGE_STD], dtype=torch.float32)[:, :, None, None]
     pixels = (pictures.float() / 255 - mean) / std
     tower = model.model.vision_tower(pixels).last_hidden_state
     return model.model.multi_modal_projector(tower)
@@ -104,10 +104,8 @@ def answer_states(
 ) -> Tensor:
     """The decoder's last hidden states [batch, answer, WIDTH] for given answers (teacher forcing)."""
     words = model.get_input_embeddings()(prompts)
-    mask = torch.cat(
-        [torch.ones(features.shape[:2], dtype=torch.long), (prompts != PAD).long()], dim=1
-    )
-    start = torch.full((len(answers), 1), EOS)
+    mask = torch.cat([prompts.new_ones(features.shape[:2]), (prompts != PAD).long()], dim=1)
+    start = answers.new_full((len(answers), 1), EOS)
     output = model.model.language_model(
         inputs_embeds=torch.cat([features, words], dim=1),
         attention_mask=mask,
@@ -143,7 +141,7 @@ def text_losses(logits: Tensor, targets: Tensor, first_location: int, spread: fl
     log_probability = torch.log_softmax(logits.float(), dim=-1)
     losses = -log_probability.gather(1, targets[:, None])[:, 0]
     is_location = (targets >= first_location) & (targets < first_location + 1000)
-    bins = torch.arange(1000)[None].float()
+    bins = torch.arange(1000, device=logits.device)[None].float()
     away = bins - (targets[is_location] - first_location)[:, None].float()
     soft = torch.softmax(-((away / spread) ** 2) / 2, dim=1)
     located = -(soft * log_probability[is_location][:, first_location : first_location + 1000]).sum(

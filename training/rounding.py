@@ -6,9 +6,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-GROUP = 64  # weights that share a scale, as `uffizi` takes it
+GROUP = 64  # weights that share a scale, as in `uffizi`
 LEAST_CODE, LARGEST_CODE = -8, 7
-CLIPS = (1.0, 0.93, 0.86, 0.79)  # scales tried, of the one that spans the group
+CLIPS = (1.0, 0.93, 0.86, 0.79)  # scales tried, relative to the one that spans the group
 
 
 def round_groups(groups: Tensor) -> Tensor:
@@ -24,22 +24,34 @@ def round_groups(groups: Tensor) -> Tensor:
     return best
 
 
-def fill(matrices: list[Tensor], values: Tensor) -> None:
-    """values: [all elements], those of one matrix after those of the other"""
-    for matrix, part in zip(
-        matrices, values.split([matrix.numel() for matrix in matrices]), strict=True
-    ):
-        matrix.copy_(part.view_as(matrix))
+@torch.no_grad()
+def round_matrices(matrices: list[Tensor]) -> list[Tensor]:
+    """The same matrices with rounded values."""
+    groups = torch.cat([matrix.reshape(-1) for matrix in matrices]).view(-1, GROUP)
+    parts = round_groups(groups).view(-1).split([matrix.numel() for matrix in matrices])
+    return [part.view_as(matrix) for part, matrix in zip(parts, matrices, strict=True)]
+
+
+@torch.no_grad()
+def round_table(table: Tensor) -> Tensor:
+    """The token embeddings, from which INT4 subtracts the mean row before it rounds them. table: [tokens, width]"""
+    mean = table.mean(0)
+    return round_groups((table - mean).reshape(-1, GROUP)).view_as(table) + mean
 
 
 @contextmanager
-def rounded(matrices: list[Tensor]) -> Iterator[None]:
-    """Inside, the matrices hold rounded values; gradients of those go to the exact ones (straight through)."""
+def rounded(matrices: list[Tensor], table: Tensor) -> Iterator[None]:
+    """Inside, the parameters hold rounded values; their gradients go to the exact ones (straight through)."""
+    parameters = [*matrices, table]
+    exact = [parameter.detach().clone() for parameter in parameters]
     with torch.no_grad():
-        exact = torch.cat([matrix.reshape(-1) for matrix in matrices])
-        fill(matrices, round_groups(exact.view(-1, GROUP)).view(-1))
+        for parameter, value in zip(
+            parameters, [*round_matrices(matrices), round_table(table)], strict=True
+        ):
+            parameter.copy_(value)
     try:
         yield
     finally:
         with torch.no_grad():
-            fill(matrices, exact)
+            for parameter, value in zip(parameters, exact, strict=True):
+                parameter.copy_(value)

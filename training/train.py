@@ -53,10 +53,12 @@ class Trainer:
         self.tokenizer = load_or_train(self.tokenizer_file, Studio(options.data))
         self.first_location = self.tokenizer.token_to_id("<loc_0>")
         torch.manual_seed(0)
-        self.model = exported_model(options.start) if options.start else fresh_model(self.tokenizer)
-        self.head = DenseHead()
+        self.device = torch.device(options.device)
+        model = exported_model(options.start) if options.start else fresh_model(self.tokenizer)
+        self.model = model.to(self.device)
+        self.head = DenseHead().to(self.device)
         matrices, others = split_parameters(self.model)
-        # INT4 holds the projector in 8 bits, as it does all that is not a Linear.
+        # INT4 holds the projector in 8 bits, and everything that is neither a Linear nor the embeddings.
         projector = set(self.model.model.multi_modal_projector.parameters())
         self.int4_matrices = [matrix for matrix in matrices if matrix not in projector]
         self.optimizers = [
@@ -84,7 +86,7 @@ class Trainer:
         return self.step * self.options.batch + (CURRICULUM[-1][0] if self.options.start else 0)
 
     def load(self) -> None:
-        state = torch.load(self.checkpoint)
+        state = torch.load(self.checkpoint, map_location=self.device)
         self.model.load_state_dict(state["model"])
         self.head.load_state_dict(state["head"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
@@ -115,8 +117,9 @@ class Trainer:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
-        with rounded(self.int4_matrices) if self.options.rounded else nullcontext():
-            self.losses(batch).backward()
+        table = self.model.get_input_embeddings().weight
+        with rounded(self.int4_matrices, table) if self.options.rounded else nullcontext():
+            self.losses(batch.to(self.device)).backward()
         nn.utils.clip_grad_norm_([*self.model.parameters(), *self.head.parameters()], 1.0)
         for optimizer in self.optimizers:
             optimizer.step()
@@ -124,7 +127,7 @@ class Trainer:
         self.update_average()
 
     def losses(self, batch: Batch) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16):
             features = image_features(self.model, batch.pictures)
             states, targets = [], []
             for part in batch.questions:
@@ -210,7 +213,14 @@ def parse_options() -> argparse.Namespace:
     )
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--spread", type=float, default=6.0, help="of a location's target, in bins")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, ... as PyTorch names them")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        help="processes that draw; any number draws the same scenes",
+    )
+    parser.add_argument("--threads", type=int, default=1, help="of the processor, for training")
     return parser.parse_args()
 
 
@@ -223,7 +233,7 @@ def main() -> None:
         flush=True,
     )
     plan = Plan(trainer.pictures_seen, options.tasks, options.reading, options.pages)
-    stream = batches(options.data, trainer.tokenizer, plan, options.batch)
+    stream = batches(options.data, trainer.tokenizer, plan, options.batch, options.workers)
     began, first = time.monotonic(), trainer.step
     saved = began
     stopping: list[int] = []

@@ -96,15 +96,23 @@ def test_captions_name_and_count_everything(answered, task):
             assert all(f'"{sign.text}"' in result for sign in scene.signs)
 
 
+def is_named(thing, words: str) -> bool:
+    return thing.name in words.lower() or plural(thing.name) in words.lower()
+
+
 def test_grounding(answered):
+    """Of what the caption names, what is there has boxes; what is not there has none."""
+    answers_without = 0
     for scene, spoken, result in answered("<CAPTION_TO_PHRASE_GROUNDING>"):
         boxes = {tuple(np.round(t.box)): t for t in scene.things}
-        assert result["bboxes"]
+        assert bool(result["bboxes"]) == any(is_named(thing, spoken) for thing in scene.things)
+        answers_without += not result["bboxes"]
         for box, label in zip(result["bboxes"], result["labels"], strict=True):
             assert label in spoken
             nearest = min(boxes, key=lambda other: np.abs(np.subtract(other, box)).max())
             assert_near(scene, box, boxes[nearest].box)
-            assert boxes[nearest].name in label or plural(boxes[nearest].name) in label
+            assert is_named(boxes[nearest], label)
+    assert answers_without
 
 
 def test_open_vocabulary_detection(answered):
@@ -120,7 +128,11 @@ def test_open_vocabulary_detection(answered):
 )
 def test_polygons_cover_one_mask(answered, task):
     ious = []
-    for scene, _, result in answered(task):
+    for scene, asked, result in answered(task):
+        if not result["polygons"]:
+            assert task == "<REFERRING_EXPRESSION_SEGMENTATION>"
+            assert not any(is_named(thing, asked) for thing in scene.things)
+            continue
         [[polygon]] = result["polygons"]
         drawn = Image.new("1", scene.picture.size)
         ImageDraw.Draw(drawn).polygon(polygon, fill=1)
