@@ -5,6 +5,7 @@
 #include <boost/beast/http/error.hpp>
 #include <charconv>
 
+#include "server/percent_encoding.h"
 #include "server/problem.h"
 
 namespace uffizi::server {
@@ -50,13 +51,6 @@ bool IsHost(std::string_view host) {
   });
 }
 
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 // The path of a request's target, decoded.
 std::string PathOf(std::string_view target) {
   if (target.starts_with("http://") || target.starts_with("https://")) {  // as to a proxy
@@ -65,23 +59,12 @@ std::string PathOf(std::string_view target) {
   }
   if (target == "*") return "*";
   if (!target.starts_with('/')) Refuse("the request's target must be a path");
-  std::string path;
-  const size_t end = std::min(target.find('?'), target.size());
-  for (size_t i = 0; i < target.size(); ++i) {
-    const auto c = static_cast<unsigned char>(target[i]);
-    if (c <= ' ' || c >= 0x7f || c == '#') Refuse("a character that no path may hold as it is");
-    if (i >= end) continue;
-    if (c != '%') {
-      path += target[i];
-      continue;
-    }
-    const int high = i + 2 < end ? HexDigit(target[i + 1]) : -1;
-    const int low = i + 2 < end ? HexDigit(target[i + 2]) : -1;
-    if (high < 0 || low < 0 || (high == 0 && low == 0)) Refuse("a path with a bad %XX");
-    path += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  return path;
+  const bool is_printable = std::all_of(target.begin(), target.end(),
+                                        [](char c) { return c > ' ' && c < 0x7f && c != '#'; });
+  if (!is_printable) Refuse("a character that no path may hold as it is");
+  std::optional<std::string> path = DecodePercent(target.substr(0, target.find('?')));
+  if (!path) Refuse("a path with a bad %XX");
+  return *std::move(path);
 }
 
 [[noreturn]] void RefuseParse(const boost::system::error_code& error) {

@@ -5,6 +5,7 @@
 #include "core/base64.h"
 #include "core/mapped_file.h"
 #include "server/json_fields.h"
+#include "server/percent_encoding.h"
 #include "server/problem.h"
 #include "uffizi/error.h"
 
@@ -17,19 +18,11 @@ constexpr size_t kMaxUrl = 4096;  // bytes
 
 Problem InvalidImage(const std::string& detail) { return Problem(422, "invalid_image", detail); }
 
-std::string DecodeEscapes(std::string_view text) {
-  std::string decoded;
-  for (size_t i = 0; i < text.size(); ++i) {
-    unsigned byte = 0;
-    if (text[i] == '%' && i + 2 < text.size() &&
-        std::sscanf(std::string(text.substr(i + 1, 2)).c_str(), "%2x", &byte) == 1) {
-      decoded += static_cast<char>(byte);
-      i += 2;
-    } else {
-      decoded += text[i];
-    }
-  }
-  return decoded;
+// Of a URL's part.
+std::string Decoded(std::string_view text, const std::string& field) {
+  std::optional<std::string> decoded = DecodePercent(text);
+  if (!decoded) throw InvalidImage(field + ": an address with a bad %XX");
+  return *std::move(decoded);
 }
 
 bool IsBelow(const fs::path& path, const fs::path& folder) {
@@ -68,7 +61,7 @@ ImageFile PictureReader::Read(std::string_view text, const std::string& field) {
     if (mark == std::string_view::npos) RefuseRequest(field + ": a data URI must be in base64");
     text.remove_prefix(mark + kMark.size());
   } else if (access_.files) {
-    if (text.starts_with("file://")) return ReadFileAt(DecodeEscapes(text.substr(7)), field);
+    if (text.starts_with("file://")) return ReadFileAt(Decoded(text.substr(7), field), field);
     std::error_code ignored;
     const bool short_enough = text.size() < kMaxUrl;
     if (short_enough && fs::is_regular_file(text, ignored)) return ReadFileAt(text, field);
@@ -127,7 +120,7 @@ ImageFile PictureReader::ReadLabelStudioFile(std::string_view path, const std::s
   }
   std::error_code error;
   const fs::path folder = fs::canonical(access_.label_studio_folder, error);
-  const fs::path named = DecodeEscapes(path.substr(kStart.size()));
+  const fs::path named = Decoded(path.substr(kStart.size()), field);
   // Links are resolved before checking where the file is.
   const fs::path file = error ? fs::path() : fs::canonical(folder / named.relative_path(), error);
   if (error || !IsBelow(file, folder)) {
