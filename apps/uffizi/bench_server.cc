@@ -22,7 +22,6 @@
 namespace uffizi::cli {
 namespace {
 
-using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kTimeout{300};
@@ -31,7 +30,7 @@ constexpr const char* kBoundary = "uffizi-bench-7d1c2f0a9b";
 // A request, ready to be sent, with its expected answer.
 struct Prepared {
   std::string body;
-  std::vector<json> expected;  // empty: anything
+  std::vector<nlohmann::json> expected;  // empty: anything
 };
 
 void AddField(const std::string& name, const std::string& value, std::string& body) {
@@ -39,8 +38,8 @@ void AddField(const std::string& name, const std::string& value, std::string& bo
                       kBoundary, name, value);
 }
 
-json OptionsOf(const GenerationOptions& generation) {
-  json options = json::object();
+nlohmann::json OptionsOf(const GenerationOptions& generation) {
+  nlohmann::json options = nlohmann::json::object();
   ForEachField(kGenerationFields, [&](const auto& field) {
     if (const auto& value = generation.*field.member) options[field.name] = *value;
   });
@@ -68,25 +67,25 @@ std::string FormOf(const std::string& bytes, const std::vector<Question>& questi
     if (task.input == TaskInput::kText) AddField("text", question.input, body);
     if (task.input == TaskInput::kRegion) AddField("region", question.input, body);
   }
-  const json options = OptionsOf(generation);
+  const nlohmann::json options = OptionsOf(generation);
   if (!options.empty()) AddField("options", options.dump(), body);
   return body + fmt::format("--{}--\r\n", kBoundary);
 }
 
 // A record without the fields that differ from run to run.
-json Timeless(json record) {
+nlohmann::json Timeless(nlohmann::json record) {
   record.erase("timings");
   record.erase("image");
   return record;
 }
 
 // The records of a JSON lines file, by picture.
-std::map<std::string, std::vector<json>> ReadExpected(const std::string& path) {
-  std::map<std::string, std::vector<json>> expected;
+std::map<std::string, std::vector<nlohmann::json>> ReadExpected(const std::string& path) {
+  std::map<std::string, std::vector<nlohmann::json>> expected;
   std::ifstream lines(path);
   if (!lines) throw Error(ErrorCode::kNotFound, path + ": cannot be read");
   for (std::string line; std::getline(lines, line);) {
-    json record = json::parse(line, nullptr, /*allow_exceptions=*/false);
+    nlohmann::json record = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
     if (!record.is_object() || !record.contains("image")) {
       throw Error(ErrorCode::kInvalidArgument,
                   path + ": must contain records of `uffizi annotate --format jsonl`");
@@ -101,7 +100,7 @@ std::vector<Prepared> Prepare(const BenchServerOptions& options,
                               const std::vector<std::string>& pictures,
                               const std::vector<Question>& questions,
                               const GenerationOptions& generation) {
-  std::map<std::string, std::vector<json>> expected;
+  std::map<std::string, std::vector<nlohmann::json>> expected;
   if (!options.expect.empty()) expected = ReadExpected(options.expect);
   std::vector<Prepared> prepared;
   const dataset::Collection collection(pictures, {});
@@ -223,8 +222,8 @@ class Load {
     }
     tally.seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
     if (request.expected.empty()) return;
-    json records = json::parse(response.body, nullptr, false);
-    records = records.is_object() ? records["results"] : json();
+    nlohmann::json records = nlohmann::json::parse(response.body, nullptr, false);
+    records = records.is_object() ? records["results"] : nlohmann::json();
     bool same = records.is_array() && records.size() == request.expected.size();
     for (size_t i = 0; i < request.expected.size() && same; ++i) {
       same = Timeless(records[i]) == request.expected[i];
@@ -247,8 +246,8 @@ class Load {
   Tally all_;
 };
 
-json ReportOf(const BenchServerOptions& options, const Tally& tally, double elapsed) {
-  json statuses = json::object();
+nlohmann::json ReportOf(const BenchServerOptions& options, const Tally& tally, double elapsed) {
+  nlohmann::json statuses = nlohmann::json::object();
   for (const auto& [status, count] : tally.statuses) statuses[std::to_string(status)] = count;
   const double answered = static_cast<double>(tally.seconds.size());
   double sum = 0;
@@ -271,7 +270,7 @@ json ReportOf(const BenchServerOptions& options, const Tally& tally, double elap
             {"max", tally.Percentile(1)}}}};
 }
 
-void PrintTable(const json& report) {
+void PrintTable(const nlohmann::json& report) {
   fmt::print("requests   {} in {:.2f} s on {} connections", report["requests"].get<size_t>(),
              report["seconds"].get<double>(), report["connections"].get<int>());
   if (report["rate"].get<double>() > 0) {
@@ -285,7 +284,7 @@ void PrintTable(const json& report) {
   if (report["checked"].get<bool>()) fmt::print("wrong      {}\n", report["wrong"].get<size_t>());
   fmt::print("speed      {:.2f} pictures per second\n\n",
              report["pictures_per_second"].get<double>());
-  const json& latency = report["latency"];
+  const nlohmann::json& latency = report["latency"];
   fmt::print("{:<16}", "milliseconds");
   for (const char* name : {"mean", "p50", "p90", "p95", "p99", "max"}) fmt::print("{:>10}", name);
   fmt::print("\n{:<16}", "answer");
@@ -301,7 +300,7 @@ int BenchServer(const BenchServerOptions& options, const std::vector<std::string
                 const std::vector<Question>& questions, const GenerationOptions& generation) {
   Load load(options, Prepare(options, pictures, questions, generation));
   const Tally tally = load.Run();
-  const json report = ReportOf(options, tally, load.elapsed());
+  const nlohmann::json report = ReportOf(options, tally, load.elapsed());
   if (options.json) {
     fmt::print("{}\n", report.dump());
   } else {

@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "engine_options.h"
 #include "fidelity_report.h"
+#include "megabytes.h"
 #include "progress.h"
 #include "say.h"
 
@@ -20,8 +21,6 @@ struct CheckOptions {
   EngineOptions engine;
   bool json = false, quiet = false;
 };
-
-constexpr double kMega = 1e6;
 
 // Asks a model in float32 and then frees it.
 FidelityReference AskReference(const CheckOptions& options, std::span<const fs::path> pictures,
@@ -51,8 +50,8 @@ void Print(const EngineInfo& truth, double truth_seconds, const EngineInfo& info
   for (const std::string& line : FidelityLines(fidelity)) fmt::print("{}\n", line);
   fmt::print(
       "{:<22}{:.2f} s per picture and {:.1f} MB of weights in memory; f32 {:.2f} s, {:.1f} MB\n",
-      "cost", fidelity.seconds, static_cast<double>(info.resident_bytes) / kMega, truth_seconds,
-      static_cast<double>(truth.resident_bytes) / kMega);
+      "cost", fidelity.seconds, Megabytes(info.resident_bytes), truth_seconds,
+      Megabytes(truth.resident_bytes));
 }
 
 void PrintJson(const EngineInfo& truth, double truth_seconds, const EngineInfo& info,

@@ -8,6 +8,7 @@
 #include "calibration.h"
 #include "commands.h"
 #include "core/owned_folders.h"
+#include "megabytes.h"
 #include "progress.h"
 #include "uffizi/models.h"
 
@@ -15,10 +16,6 @@ namespace uffizi::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
-
-constexpr double kMega = 1e6;
-
 struct ImportArguments {
   std::string source, out;
   ImportOptions options;
@@ -26,11 +23,9 @@ struct ImportArguments {
   bool json = false, quiet = false;
 };
 
-double Megabytes(uint64_t bytes) { return static_cast<double>(bytes) / kMega; }
-
 std::string Size(uint64_t bytes) {
-  return bytes < kMega / 10 ? fmt::format("{:.1f} kB", static_cast<double>(bytes) / 1e3)
-                            : fmt::format("{:.1f} MB", Megabytes(bytes));
+  return bytes < 100000 ? fmt::format("{:.1f} kB", static_cast<double>(bytes) / 1e3)
+                        : fmt::format("{:.1f} MB", Megabytes(bytes));
 }
 
 std::string Percent(double fraction) { return fmt::format("{:.2f} %", 100 * fraction); }
@@ -105,7 +100,7 @@ void PrintReport(const ImportReport& report, const ImportArguments& arguments) {
 }
 
 void PrintJson(const ImportReport& report) {
-  json graphs = json::array(), matrices = json::array();
+  nlohmann::json graphs = nlohmann::json::array(), matrices = nlohmann::json::array();
   for (const ImportReport::Graph& graph : report.graphs) {
     graphs.push_back({{"name", graph.name},
                       {"lineage", graph.lineage},
@@ -125,10 +120,10 @@ void PrintJson(const ImportReport& report) {
                         {"exact", matrix.exact},
                         {"error", matrix.error}});
   }
-  const json all = {{"bytes_before", report.bytes_before},
-                    {"bytes_after", report.bytes_after},
-                    {"graphs", graphs},
-                    {"matrices", matrices}};
+  const nlohmann::json all = {{"bytes_before", report.bytes_before},
+                              {"bytes_after", report.bytes_after},
+                              {"graphs", graphs},
+                              {"matrices", matrices}};
   fmt::print("{}\n", all.dump());
 }
 

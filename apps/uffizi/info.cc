@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "engine/activation_peaks.h"
 #include "engine_options.h"
+#include "megabytes.h"
 #include "progress.h"
 #include "uffizi/engine.h"
 
@@ -20,8 +21,6 @@ struct InfoOptions {
   std::vector<std::string> pictures;
   bool json = false;
 };
-
-constexpr double kMega = 1e6;
 
 // Of each layer, how far activations peak over their root mean square: measured on pictures, or
 // estimated. Empty where nobody can tell: of OpenVINO's graphs.
@@ -90,10 +89,10 @@ int RunInfo(const InfoOptions& options) {
     fmt::print("adapter       {}, weight {}\n", lora.source.string(), lora.weight);
   }
   fmt::print("parameters    {:.1f} M, stored as {}, {:.1f} MB\n",
-             static_cast<double>(info.parameters) / kMega, info.precision,
-             static_cast<double>(info.weight_bytes) / kMega);
+             static_cast<double>(info.parameters) / 1e6, info.precision,
+             Megabytes(info.weight_bytes));
   fmt::print("in memory     {:.1f} MB of weights, mapped files included\n",
-             static_cast<double>(info.resident_bytes) / kMega);
+             Megabytes(info.resident_bytes));
   fmt::print("computes in   {}, {} kernels, {} threads\n", info.compute, info.kernels,
              info.threads);
   fmt::print("picture       {} x {} pixels, {} tokens\n", info.image_width, info.image_height,

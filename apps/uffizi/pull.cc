@@ -5,6 +5,7 @@
 
 #include "commands.h"
 #include "hub/manifest.h"
+#include "megabytes.h"
 #include "progress.h"
 #include "say.h"
 #include "uffizi/models.h"
@@ -12,13 +13,10 @@
 namespace uffizi::cli {
 namespace {
 
-constexpr double kMega = 1e6;
-
 std::string Text(const PullProgress& now) {
-  const double done = static_cast<double>(now.done) / kMega;
+  const double done = Megabytes(now.done);
   if (now.total == 0) return fmt::format("{}: {:.0f} MB", now.file, done);
-  return fmt::format("{}: {:.0f} of {:.0f} MB", now.file, done,
-                     static_cast<double>(now.total) / kMega);
+  return fmt::format("{}: {:.0f} of {:.0f} MB", now.file, done, Megabytes(now.total));
 }
 
 int Verify(const std::string& name) {

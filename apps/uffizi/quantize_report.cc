@@ -8,13 +8,10 @@
 #include <nlohmann/json.hpp>
 
 #include "fidelity_report.h"
+#include "megabytes.h"
 
 namespace uffizi::cli {
 namespace {
-
-constexpr double kMega = 1e6;
-
-double Megabytes(size_t bytes) { return static_cast<double>(bytes) / kMega; }
 
 std::string ShapeText(const std::vector<int64_t>& shape) {
   return fmt::format("{}", fmt::join(shape, " x "));
