@@ -68,6 +68,10 @@ double Multiply(size_t iterations) {
 #if UFFIZI_AVX_VNNI
   if (UseAvxVnni()) return MultiplyVectors<AvxVnni>(iterations);
 #endif
+#if UFFIZI_NEON
+  if (UseI8mm()) return MultiplyVectors<NeonI8mm>(iterations);
+  if (UseSdot()) return MultiplyVectors<NeonSdot>(iterations);
+#endif
 #if UFFIZI_BYTE_VECTORS
   return MultiplyVectors<TargetDot>(iterations);
 #else

@@ -88,7 +88,13 @@ binary() {
     dpkg-deb -x deb/*.deb "$debian_root"
   done
 }
-newest() { { apt_ cache show "$1:$deb_arch" 2>/dev/null || apt_ cache show "$1"; } | sed -n 's/^Version: //p' | sort -Vr | head -1; }
+newest() {
+  local versions
+  versions=$(apt_ cache show "$1:$deb_arch" 2>/dev/null | sed -n 's/^Version: //p')
+  # Packages that are the same for all processors are known without a processor's name.
+  [ -n "$versions" ] || versions=$(apt_ cache show "$1" | sed -n 's/^Version: //p')
+  sort -Vr <<<"$versions" | head -1
+}
 
 # ---- recipes: each runs in a fresh folder, with $src the unpacked source, if it has one -------------
 
@@ -129,7 +135,10 @@ build_libjpeg-turbo() { ready libjpeg-turbo libjpeg62-turbo-dev jpeg; }
 build_libpng1.6() { ready libpng1.6 libpng-dev png16; }
 build_libwebp() { ready libwebp libwebp-dev webp webpdemux; }
 build_openjpeg2() { ready openjpeg2 libopenjp2-7-dev openjp2; }
-build_pugixml() { ready pugixml libpugixml-dev pugixml; }
+build_pugixml() {
+  ready pugixml libpugixml-dev pugixml
+  binary libpugixml1v5
+}
 build_openssl() { ready openssl libssl-dev crypto ssl; }
 build_agg() { ready agg libagg-dev agg_pic; }
 # Headers alone.
@@ -137,7 +146,11 @@ build_cli11() { ready cli11 libcli11-dev; }
 build_nlohmann-json3() { ready nlohmann-json3 nlohmann-json3-dev; }
 build_libstb() { ready libstb libstb-dev; }
 build_boost() { ready boost libboost1.81-dev; }
-build_libheif() { binary libheif-dev; }
+# Its header is all that is used, so its codecs are not looked for.
+build_libheif() {
+  binary libheif-dev
+  sed -i '/^Requires.private:/d' "$debian_root/usr/lib/$arch-linux-gnu/pkgconfig/libheif.pc"
+}
 
 build_highway() {
   binary libhwy-dev libhwy1
@@ -145,13 +158,13 @@ build_highway() {
   take hwy
 }
 build_onetbb() {
-  binary libtbb-dev libtbb12
+  binary libtbb-dev libtbb12 libtbbmalloc2 libtbbbind-2-5
   cmake_build tbb -DTBB_TEST=OFF -DTBB_STRICT=OFF -DTBB_EXAMPLES=OFF -DTBBMALLOC_BUILD=OFF \
     -DTBB_DISABLE_HWLOC_AUTOMATIC_SEARCH=ON
   take tbb
 }
 build_fmtlib() {
-  binary libfmt-dev
+  binary libfmt-dev libfmt9
   cmake_build fmt -DFMT_TEST=OFF -DFMT_DOC=OFF
   take fmt
 }

@@ -12,9 +12,13 @@
 
 // Whether this target has vectors with four bytes per 32-bit lane.
 #undef UFFIZI_BYTE_VECTORS
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSE4
-#define UFFIZI_BYTE_VECTORS 1
-#elif HWY_ARCH_ARM_A64 && defined(__ARM_FEATURE_DOTPROD)
+#undef UFFIZI_NEON
+#if HWY_ARCH_ARM_A64 && HWY_TARGET != HWY_EMU128 && HWY_TARGET != HWY_SCALAR
+#define UFFIZI_NEON 1
+#else
+#define UFFIZI_NEON 0
+#endif
+#if UFFIZI_NEON || (HWY_ARCH_X86 && HWY_TARGET <= HWY_SSE4)
 #define UFFIZI_BYTE_VECTORS 1
 #else
 #define UFFIZI_BYTE_VECTORS 0

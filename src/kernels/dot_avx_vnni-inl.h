@@ -25,10 +25,11 @@ namespace HWY_NAMESPACE {
 
 struct AvxVnni {
   static constexpr bool kUnpackPays = false;
-  // For matrices with factors: whether many rows use signed weights, and the type of activations
-  // that these need.
+  // For matrices with factors: whether many rows use signed weights, the type of activations that
+  // these need, and whether the weights are multiplied in pairs of columns.
   static constexpr bool kSignedWeights = true;
   static constexpr bool kBiasedRows = true;
+  static constexpr bool kPairs = false;
 
   struct Nibbles : NibbleBlock {
     static constexpr int kZeroBits = 3;

@@ -190,7 +190,7 @@ void DotFactors(const QuantizedRows& x, size_t row, size_t rows, const FactorPan
 
 // A panel unpacked to signed bytes, (code - 8) * factor.
 struct SignedPanel {
-  const int8_t* weights;    // [columns / 4, kPanel, 4]
+  const int8_t* weights;    // [columns / 4, kPanel, 4]; in pairs, [columns / 8, kPanel, 8]
   const int32_t* starts;    // [blocks, kPanel], initial sums: -128 times the sum of the weights
                             // where activations are biased
   const float* row_scales;  // [kPanel]
@@ -199,6 +199,21 @@ struct SignedPanel {
     return (w.columns() + w.columns() / w.input_group() * sizeof(int32_t)) * kPanel;
   }
 };
+
+// Stores a vector of each of two neighbouring quads of columns, in the order of SignedPanel.
+template <class Way>
+HWY_INLINE void StoreSigned(const Uint8Vector (&weights)[2], uint8_t* HWY_RESTRICT out) {
+  const Uint8Tag d8;
+  if constexpr (Way::kPairs) {
+    const Int32Tag di;
+    const auto first = hn::BitCast(di, weights[0]), second = hn::BitCast(di, weights[1]);
+    hn::Store(hn::BitCast(d8, hn::InterleaveLower(di, first, second)), d8, out);
+    hn::Store(hn::BitCast(d8, hn::InterleaveUpper(di, first, second)), d8, out + HWY_MAX_BYTES);
+  } else {
+    hn::Store(weights[0], d8, out);
+    hn::Store(weights[1], d8, out + kBlockBytes);
+  }
+}
 
 // memory: [SignedPanel::Bytes(w)], aligned to 64 bytes
 template <class Way>
@@ -212,7 +227,7 @@ SignedPanel UnpackSigned(const PackedMatrix& w, size_t number, uint8_t* HWY_REST
   auto* starts = reinterpret_cast<int32_t*>(memory + w.columns() * kPanel);
   const auto low = hn::Set(d8, 15);
   for (size_t first = 0; first < kPanel; first += kLanes) {
-    uint8_t* HWY_RESTRICT out = memory + first * 4;
+    uint8_t* HWY_RESTRICT out = memory + first * (Way::kPairs ? 8 : 4);
     for (size_t b = 0; b < blocks; ++b) {
       auto sum = hn::Zero(di);
       for (size_t g = b * panel.groups; g < (b + 1) * panel.groups; ++g) {
@@ -230,15 +245,16 @@ SignedPanel UnpackSigned(const PackedMatrix& w, size_t number, uint8_t* HWY_REST
           const Uint8Vector nibbles[2] = {
               hn::And(loaded, low),
               hn::And(hn::BitCast(d8, hn::ShiftRight<4>(hn::BitCast(d16, loaded))), low)};
-          UFFIZI_UNROLL for (const Uint8Vector half : nibbles) {
-            const auto product = hn::Mul(hn::BitCast(d16, half), factors);
-            const auto weights = hn::Sub(hn::BitCast(d8, product), zero);
+          Uint8Vector weights[2];
+          UFFIZI_UNROLL for (size_t half = 0; half < 2; ++half) {
+            const auto product = hn::Mul(hn::BitCast(d16, nibbles[half]), factors);
+            weights[half] = hn::Sub(hn::BitCast(d8, product), zero);
             if constexpr (Way::kBiasedRows) {
-              Way::AddSigned(sum, hn::Set(Int8Tag(), -128), hn::BitCast(Int8Tag(), weights));
+              Way::AddSigned(sum, hn::Set(Int8Tag(), -128), hn::BitCast(Int8Tag(), weights[half]));
             }
-            hn::Store(weights, d8, out);
-            out += kBlockBytes;
           }
+          StoreSigned<Way>(weights, out);
+          out += 2 * kBlockBytes;
         }
       }
       hn::Store(hn::Neg(sum), di, starts + b * kPanel + first);
@@ -279,12 +295,56 @@ HWY_INLINE void DotSignedBlocks(const QuantizedRows& x, size_t row, const Signed
   }
 }
 
+// The same by instructions that multiply two rows by two columns of the product. An odd last row is
+// multiplied twice.
+template <class Way, size_t kRows, size_t kVectors>
+HWY_INLINE void DotSignedPairs(const QuantizedRows& x, size_t row, const SignedPanel& panel,
+                               size_t first, float* HWY_RESTRICT out, size_t out_stride) {
+  const Int32Tag di;
+  constexpr size_t kHeight = (kRows + 1) / 2, kWidth = 2 * kVectors;
+  const size_t blocks = x.groups(), stride = x.padded_columns(), octets = x.group_size / 8;
+  const int8_t* HWY_RESTRICT a = x.codes + row * stride;
+  const int8_t* HWY_RESTRICT w = panel.weights + 2 * first * HWY_MAX_BYTES;
+  for (size_t b = 0; b < blocks; ++b) {
+    Int32Vector pairs[kHeight][kWidth];
+    UFFIZI_UNROLL for (size_t p = 0; p < kHeight; ++p) {
+      UFFIZI_UNROLL for (size_t v = 0; v < kWidth; ++v) pairs[p][v] = hn::Zero(di);
+    }
+    for (size_t octet = 0; octet < octets; ++octet, a += 8, w += 2 * kBlockBytes) {
+      Int8Vector rows[kHeight];
+      UFFIZI_UNROLL for (size_t p = 0; p < kHeight; ++p) {
+        rows[p] = Way::LoadPair(a + 2 * p * stride, a + std::min(2 * p + 1, kRows - 1) * stride);
+      }
+      UFFIZI_UNROLL for (size_t v = 0; v < kWidth; ++v) {
+        const Int8Vector weights = hn::Load(Int8Tag(), w + v * HWY_MAX_BYTES);
+        UFFIZI_UNROLL for (size_t p = 0; p < kHeight; ++p) {
+          Way::AddPairs(pairs[p][v], rows[p], weights);
+        }
+      }
+    }
+    Int32Vector sum[kRows][kVectors];
+    UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
+      UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) {
+        const auto left = pairs[r / 2][2 * v], right = pairs[r / 2][2 * v + 1];
+        sum[r][v] = r % 2 == 0 ? hn::ConcatLowerLower(di, right, left)
+                               : hn::ConcatUpperUpper(di, right, left);
+      }
+    }
+    AddBlockSums(sum, x.scales + row * blocks, blocks, b, panel.row_scales + first * kLanes,
+                 out + first * kLanes, out_stride);
+  }
+}
+
 template <class Way, size_t kRows>
 HWY_INLINE void DotSignedRows(const QuantizedRows& x, size_t row, const SignedPanel& panel,
                               float* out, size_t out_stride) {
   constexpr size_t kVectors = std::min(kPanel / kLanes, blocking::SignedNrVectors(HWY_MAX_BYTES));
   for (size_t v = 0; v < kPanel / kLanes; v += kVectors) {
-    DotSignedBlocks<Way, kRows, kVectors>(x, row, panel, v, out, out_stride);
+    if constexpr (Way::kPairs) {
+      DotSignedPairs<Way, kRows, kVectors>(x, row, panel, v, out, out_stride);
+    } else {
+      DotSignedBlocks<Way, kRows, kVectors>(x, row, panel, v, out, out_stride);
+    }
   }
 }
 

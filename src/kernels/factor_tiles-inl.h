@@ -20,6 +20,7 @@ namespace HWY_NAMESPACE {
 // How UnpackSigned() unpacks for tiles, which multiply signed bytes.
 struct TileDot {
   static constexpr bool kBiasedRows = false;
+  static constexpr bool kPairs = false;
 };
 
 constexpr size_t kStripRows = 2 * kTileRows;        // mr

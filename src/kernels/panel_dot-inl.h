@@ -30,8 +30,8 @@ namespace HWY_NAMESPACE {
 // The byte dot product that every processor of this target supports.
 #if UFFIZI_VNNI
 using TargetDot = Vnni;
-#elif UFFIZI_NEON_DOT
-using TargetDot = NeonDot;
+#elif UFFIZI_NEON
+using TargetDot = NeonMultiply;
 #elif UFFIZI_MADDUBS
 using TargetDot = Maddubs;
 #else

@@ -176,6 +176,10 @@ void MultiplyAll(const QuantizedMatMulArgs& args) {
 #if UFFIZI_AVX_VNNI
   if (UseAvxVnni()) return MultiplyInPieces<AvxVnni>(args, panels);
 #endif
+#if UFFIZI_NEON
+  if (UseI8mm()) return MultiplyInPieces<NeonI8mm>(args, panels);
+  if (UseSdot()) return MultiplyInPieces<NeonSdot>(args, panels);
+#endif
   MultiplyInPieces<TargetDot>(args, panels);
 }
 

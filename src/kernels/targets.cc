@@ -4,11 +4,14 @@
 #include <cctype>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #if defined(__x86_64__) && defined(__linux__)
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 #include "kernels/kernels.h"
@@ -46,15 +49,23 @@ std::string LowerCase(std::string text) {
 
 // An extension of one of Highway's targets: the same code with instructions for which Highway has
 // no target.
-enum class Step { kNone, kTiles, kAvxVnni };
+enum class Step { kNone, kTiles, kAvxVnni, kI8mm, kSdot };
 
 struct StepAbove {
   Step step;
   const char* name;
   int64_t target;
 };
+#if HWY_ARCH_ARM_A64
+// Highway's variants of NEON differ in extensions that the kernels do not use, so the one that
+// every processor has is the only one.
+constexpr StepAbove kSteps[] = {{Step::kI8mm, "NEON_I8MM", HWY_STATIC_TARGET},
+                                {Step::kSdot, "NEON_SDOT", HWY_STATIC_TARGET},
+                                {Step::kNone, "NEON", HWY_STATIC_TARGET}};
+#else
 constexpr StepAbove kSteps[] = {{Step::kTiles, "AMX", HWY_AVX3_DL},
                                 {Step::kAvxVnni, "AVX2_VNNI", HWY_AVX2}};
+#endif
 
 // Linux saves the 8 KB of tile state only for processes that request it.
 [[maybe_unused]] bool MayUseTiles() {
@@ -79,20 +90,32 @@ bool Have(const StepAbove& above) {
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kAmx) == kAmx && MayUseTiles();
   }
   return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & kVnniBit) != 0;
+#elif defined(__aarch64__) && defined(__linux__)
+  if (above.step == Step::kNone) return true;
+  constexpr unsigned long kDotProductBit = 1ul << 20;  // AT_HWCAP: ASIMDDP
+  constexpr unsigned long kI8mmBit = 1ul << 13;        // AT_HWCAP2
+  if ((getauxval(AT_HWCAP) & kDotProductBit) == 0) return false;
+  return above.step == Step::kSdot || (getauxval(AT_HWCAP2) & kI8mmBit) != 0;
 #else
-  static_cast<void>(above);
-  return false;
+  return above.step == Step::kNone;
 #endif
 }
 
 // Disables all targets better than `target`: those are lower bits.
 void MakeBest(int64_t target) { hwy::DisableTargets(target - 1); }
 
+// Highway's own targets. On ARM they are all in kSteps.
+std::vector<int64_t> HighwayTargets() {
+  if (HWY_ARCH_ARM_A64) return {};
+  return hwy::SupportedAndGeneratedTargets();
+}
+
 // Makes the named target the best, or keeps the best available one. Returns the extension to use.
 Step ForceTargetFromEnvironment() {
   const char* wanted = std::getenv("UFFIZI_TARGET");
   const bool any = wanted == nullptr || *wanted == '\0';
-  const int64_t best = hwy::SupportedAndGeneratedTargets().front();
+  const std::vector<int64_t> targets = HighwayTargets();
+  const int64_t best = targets.empty() ? HWY_STATIC_TARGET : targets.front();
   std::string choices;
   const auto fits = [&](const char* name) {
     choices += (choices.empty() ? "" : ", ") + LowerCase(name);
@@ -106,7 +129,7 @@ Step ForceTargetFromEnvironment() {
     }
   }
   if (any) return Step::kNone;
-  for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
+  for (const int64_t target : targets) {
     if (!fits(hwy::TargetName(target))) continue;
     MakeBest(target);
     return Step::kNone;
@@ -127,6 +150,10 @@ Step ChosenStep() {
 bool UseTiles() { return ChosenStep() == Step::kTiles; }
 
 bool UseAvxVnni() { return ChosenStep() == Step::kAvxVnni; }
+
+bool UseSdot() { return ChosenStep() == Step::kSdot; }
+
+bool UseI8mm() { return ChosenStep() == Step::kI8mm; }
 
 bool WantsBiasedRows() {
   const Step step = ChosenStep();

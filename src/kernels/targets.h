@@ -27,6 +27,12 @@ bool UseTiles();
 // "avx2_vnni".
 bool UseAvxVnni();
 
+// Whether kernels for NEON may use the dot product extension, and whether they may also use the one
+// for matrices of bytes (i8mm): the processor has it, and UFFIZI_TARGET is not set or names it,
+// "neon_sdot" or "neon_i8mm". At most one of the two is true.
+bool UseSdot();
+bool UseI8mm();
+
 // Whether kernels for matrices with factors multiply unsigned activations by signed weights. Tiles
 // and NEON multiply signed bytes.
 bool WantsBiasedRows();
