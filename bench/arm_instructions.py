@@ -54,7 +54,7 @@ def main():
     program = sys.argv[1]
     k = 1024
     print("target      rows  instructions  of these sdot or smmla  (for 16 multiplications)")
-    for rows, n in ((1, 4096), (384, 64)):
+    for rows, n in ((1, 1024), (384, 64)):
         for target in ("neon", "neon_sdot", "neon_i8mm"):
             once, thrice = (count(program, target, rows, n, k, times) for times in (1, 3))
             sixteens = 2 * rows * n * k / 16

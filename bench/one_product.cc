@@ -1,4 +1,5 @@
-// One product of a matrix with factors, computed some times: the program whose instructions scripts/arm_counts.sh counts.
+// One product of a matrix with factors, computed some times: the program whose instructions
+// scripts/arm_counts.sh counts.
 //   one_product ROWS N K TIMES
 
 #include <cstdlib>
@@ -11,7 +12,9 @@
 int main(int argc, char** argv) {
   using namespace uffizi;
   if (argc != 5) return 2;
-  const auto number = [&](int i) { return static_cast<size_t>(std::strtoul(argv[i], nullptr, 10)); };
+  const auto number = [&](int i) {
+    return static_cast<size_t>(std::strtoul(argv[i], nullptr, 10));
+  };
   const size_t rows = number(1), n = number(2), k = number(3);
   std::mt19937 random(2);
   QuantizedMatrix matrix;

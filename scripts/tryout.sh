@@ -62,6 +62,19 @@ expect() {
   fi
 }
 
+# expect_refusal NAME WORDS COMMAND...: the command must fail, and say these words.
+expect_refusal() {
+  local name=$1 words=$2
+  shift 2
+  if ! "$@" >/dev/null 2>"$scratch/errors" && grep -q "$words" "$scratch/errors"; then
+    echo "ok      $name: refused"
+    passed=$((passed + 1))
+  else
+    echo "FAILED  $name: not refused with \"$words\""
+    failed=$((failed + 1))
+  fi
+}
+
 # make_root NAME MIRROR SUITE PACKAGES: build/roots/NAME, once. 1 if it cannot be had.
 make_root() {
   local name=$1 mirror=$2 suite=$3 packages=$4
@@ -128,7 +141,7 @@ try_jar() {
 
 # try_linux NAME MIRROR SUITE PACKAGES JAVA...
 try_linux() {
-  local name=$1 java jar
+  local name=$1 java jar trial_name
   if ! make_root "$1" "$2" "$3" "$4"; then
     echo "absent  $name: its packages cannot be reached from here"
     return
@@ -148,7 +161,12 @@ try_linux() {
   expect "$name wheel" try_wheel
   for java in "$@"; do
     for jar in "${jars[@]}"; do
-      expect "$name $(basename "$jar") with ${java//\*/}" try_jar "$java" "$(basename "$jar")"
+      trial_name="$name $(basename "$jar") with ${java//\*/}"
+      case "$jar $java" in
+        *spark4*java-11*)  # Spark 4 needs Java 17
+          expect_refusal "$trial_name" "more recent version of the Java Runtime" try_jar "$java" "$(basename "$jar")" ;;
+        *) expect "$trial_name" try_jar "$java" "$(basename "$jar")" ;;
+      esac
     done
   done
   close_root

@@ -48,12 +48,12 @@ HWY_INLINE PairSums RoundChunk(const float* HWY_RESTRICT x, size_t count, float 
   const hn::Rebind<int8_t, FloatTag> d8;
   constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: the last bits of a sum are the integer
   constexpr int32_t kRoundBits = 0x4b400000;
-  constexpr size_t kLanes = HWY_MAX_BYTES / 4;
+  constexpr size_t kStep = HWY_MAX_BYTES / 4;
   PairSums all;
   size_t i = 0;
-  if constexpr (kLanes >= 4) {
+  if constexpr (kStep >= 4) {
     auto sums = hn::Zero(di);
-    for (; i + kLanes <= count; i += kLanes) {
+    for (; i + kStep <= count; i += kStep) {
       const auto sum =
           hn::Add(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, factor)), hn::Set(d, kRound));
       const auto rounded = hn::Sub(hn::BitCast(di, sum), hn::Set(di, kRoundBits));
@@ -61,9 +61,9 @@ HWY_INLINE PairSums RoundChunk(const float* HWY_RESTRICT x, size_t count, float 
       hn::StoreU(hn::Xor(bytes, hn::Set(d8, static_cast<int8_t>(bias))), d8, codes + i);
       sums = hn::Add(sums, rounded);
     }
-    alignas(64) int32_t lane[kLanes];
+    alignas(64) int32_t lane[kStep];
     hn::Store(sums, di, lane);
-    for (size_t j = 0; j < kLanes; ++j) all.Add(j, lane[j]);
+    for (size_t j = 0; j < kStep; ++j) all.Add(j, lane[j]);
   }
   for (; i < count; ++i) {
     const auto rounded = static_cast<int32_t>(std::nearbyint(x[i] * factor));
