@@ -28,9 +28,10 @@ int RunMcp(McpOptions options) {
   wanted.batcher.workers = wanted.batcher.threads;
   const fs::path folder = options.model.empty() ? DefaultModel() : fs::path(options.model);
   server::Metrics metrics;
-  server::Models models({{fs::weakly_canonical(folder).filename().string(),
-                          [&] { return LoadEngine(folder.string(), options.engine); }}},
-                        wanted, metrics);
+  server::Models models(
+      {{fs::weakly_canonical(folder).filename().string(),
+        [&](const Engine*) { return LoadEngine(folder.string(), options.engine); }}},
+      wanted, metrics);
   server::PictureAccess& access = options.access;
   access.files = access.urls = true;
   access.fetch.max_bytes = kMaxPicture;

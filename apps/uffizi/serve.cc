@@ -93,20 +93,25 @@ std::pair<std::string, std::string> SplitName(const std::string& text) {
 std::vector<server::ModelSource> MakeSources(const ServeOptions& options) {
   std::vector<std::string> named = options.models;
   if (named.empty()) named.emplace_back();
-  std::map<std::string, std::string> folders;
   std::vector<server::ModelSource> sources;
-  const auto add = [&](const std::string& name, const std::string& folder, EngineOptions engine) {
-    if (name.empty() || !folders.emplace(name, folder).second) {
-      throw Error(
-          ErrorCode::kInvalidArgument,
-          "each model needs a name of its own: --model NAME=PATH, not \"" + name + "\" again");
+  const auto find = [&](const std::string& name) {
+    return std::find_if(sources.begin(), sources.end(),
+                        [&](const auto& source) { return source.name == name; });
+  };
+  const auto add = [&](server::ModelSource source) {
+    if (source.name.empty() || find(source.name) != sources.end()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "each model needs a name of its own: --model NAME=PATH, not \"" + source.name +
+                      "\" again");
     }
-    sources.push_back({name, [folder, engine] { return LoadEngine(folder, engine); }});
+    sources.push_back(std::move(source));
   };
   for (const std::string& text : named) {
     auto [name, folder] = SplitName(text);
     if (sources.empty() && !options.name.empty()) name = options.name;
-    add(name, folder, options.engine);
+    add({name, [folder = folder, engine = options.engine](const Engine*) {
+           return LoadEngine(folder, engine);
+         }});
   }
   const std::string first = sources.front().name;
   for (const std::string& text : options.adapters) {
@@ -117,13 +122,15 @@ std::vector<server::ModelSource> MakeSources(const ServeOptions& options) {
     const std::string name = text.substr(0, equals);
     const size_t at = name.find('@');
     const std::string base = at == std::string::npos ? first : name.substr(at + 1);
-    if (!folders.contains(base)) {
+    const auto found = find(base);
+    if (found == sources.end() || found->base) {
       throw Error(ErrorCode::kInvalidArgument,
                   "--adapter " + text + ": no --model is called " + base);
     }
-    EngineOptions engine = options.engine;
-    engine.lora.push_back(LoraSource::Parse(text.substr(equals + 1)));
-    add(name.substr(0, at), folders.at(base), engine);
+    const LoraSource lora = LoraSource::Parse(text.substr(equals + 1));
+    add({name.substr(0, at),
+         [lora](const Engine* model) { return model->WithAdapters(FindAdapters({lora})); },
+         static_cast<size_t>(found - sources.begin())});
   }
   return sources;
 }

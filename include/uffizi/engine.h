@@ -125,6 +125,7 @@ struct EngineInfo {
   size_t parameters = 0;
   size_t weight_bytes = 0;    // on disk
   size_t resident_bytes = 0;  // of all weights once they have been used, mapped files included
+  size_t shared_bytes = 0;    // of these, shared with the engine it was made from
   int image_width = 0, image_height = 0;  // of the model's input, pixels
   int image_tokens = 0;
   int d_model = 0, encoder_layers = 0, decoder_layers = 0;
@@ -142,6 +143,7 @@ inline constexpr std::tuple kEngineInfoFields{
     Field{"parameters", &EngineInfo::parameters},
     Field{"weight_bytes", &EngineInfo::weight_bytes},
     Field{"resident_bytes", &EngineInfo::resident_bytes},
+    Field{"shared_bytes", &EngineInfo::shared_bytes},
     Field{"image_width", &EngineInfo::image_width},
     Field{"image_height", &EngineInfo::image_height},
     Field{"image_tokens", &EngineInfo::image_tokens},
@@ -233,6 +235,12 @@ class UFFIZI_API Engine : public std::enable_shared_from_this<Engine> {
   static std::shared_ptr<const Engine> Load(const std::filesystem::path& source,
                                             const EngineOptions& options = {});
   ~Engine();
+
+  // The same model with these adapters, in addition to its own. It shares the weights and computes
+  // the adapters beside them; only adapters that do more than add a product to linear layers and
+  // embeddings (convolutions, biases, DoRA, modules saved as a whole) are merged into a copy of the
+  // model. Throws like Load().
+  std::shared_ptr<const Engine> WithAdapters(std::span<const LoraSource> lora) const;
 
   EngineInfo info() const;
 

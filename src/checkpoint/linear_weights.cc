@@ -31,12 +31,12 @@ FloatTensor SmoothBias(const float* w, size_t rows, const FloatTensor& bias,
   return FloatTensor(std::move(sums));
 }
 
-LinearWeights Finish(WeightMatrix weight, FloatTensor bias, const InputSmoothing& input) {
+LinearWeights Finish(WeightMatrix weight, FloatTensor bias, const InputSmoothing& input,
+                     const OutputSmoothing& output) {
   LinearWeights layer{std::move(weight), std::move(bias), {}, {}};
-  if (!input.empty() && !input.done_by_producer) {
-    layer.shift = input.shift;
-    layer.factor = input.factor;
-  }
+  (input.done_by_producer ? layer.producer_shift : layer.shift) = input.shift;
+  (input.done_by_producer ? layer.producer_factor : layer.factor) = input.factor;
+  if (!output.factor.empty()) layer.output_factor = FloatTensor(output.factor);
   return layer;
 }
 
@@ -62,7 +62,7 @@ LinearWeights SmoothLinear(const WeightReader& reader, FloatTensor values, int r
   });
   return Finish(
       reader.Matrix(FloatTensor(std::move(smooth)), rows, columns, bits, input.importance),
-      std::move(smooth_bias), input);
+      std::move(smooth_bias), input, output);
 }
 
 LinearWeights SmoothLinear(const WeightReader& reader, QuantizedMatrix matrix, FloatTensor bias,
@@ -77,7 +77,28 @@ LinearWeights SmoothLinear(const WeightReader& reader, QuantizedMatrix matrix, F
     const size_t groups = matrix.groups();
     for (size_t i = 0; i < matrix.scales.size(); ++i) matrix.scales[i] *= output.factor[i / groups];
   }
-  return Finish(reader.Matrix(matrix), std::move(smooth_bias), input);
+  return Finish(reader.Matrix(matrix), std::move(smooth_bias), input, output);
+}
+
+LowRank SmoothProduct(const LinearWeights& layer, const LoraChange& change) {
+  const size_t rank = change.rank, in = change.a.size() / rank, out = change.b.size() / rank;
+  LowRank product{rank, {}, {}, {}};
+  std::vector<float> a = change.a, b(change.b.size());
+  if (!layer.producer_factor.empty()) {
+    const ColumnMoments constant{{layer.producer_shift.data(), layer.producer_shift.data() + in},
+                                 std::vector<float>(in)};
+    product.c = FloatTensor(MomentsOfLinear(a.data(), rank, nullptr, constant).mean);
+    for (size_t i = 0; i < a.size(); ++i) a[i] /= layer.producer_factor.data()[i % in];
+  }
+  for (size_t o = 0; o < out; ++o) {
+    const float factor = layer.output_factor.empty() ? 1.0f : layer.output_factor.data()[o];
+    for (size_t r = 0; r < rank; ++r) {
+      b[r * out + o] = change.scale * factor * change.b[o * rank + r];
+    }
+  }
+  product.a = FloatTensor(std::move(a));
+  product.b = FloatTensor(std::move(b));
+  return product;
 }
 
 LinearWeights ReadLinear(const WeightReader& reader, const std::string& prefix, int out, int in,

@@ -87,6 +87,18 @@ FloatTensor LoraAdapters::Merge(std::span<const std::string> names,
   return FloatTensor(std::move(merged));
 }
 
+std::vector<const LoraChange*> LoraAdapters::Products(std::span<const std::string> names,
+                                                      const std::vector<int64_t>& shape) const {
+  std::vector<const LoraChange*> products;
+  for (const std::string& name : names) {
+    for (const LoraChange& change : changes_.at(name)) {
+      if (change.shape != shape || !change.whole.empty() || !change.magnitude.empty()) return {};
+      products.push_back(&change);
+    }
+  }
+  return products;
+}
+
 void LoraAdapters::Fail(const std::string& name, const std::string& reason) const {
   const LoraChange& change = changes_.at(name).front();
   throw Error(ErrorCode::kInvalidModel, change.file + ": tensor " + change.tensor + ": " + reason);

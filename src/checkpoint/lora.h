@@ -31,6 +31,11 @@ class LoraAdapters {
   FloatTensor Merge(std::span<const std::string> names, const std::vector<int64_t>& shape,
                     const FloatTensor& stored) const;
 
+  // The changes for any of these names, if each adds a product to a tensor of this shape and does
+  // nothing else; otherwise none.
+  std::vector<const LoraChange*> Products(std::span<const std::string> names,
+                                          const std::vector<int64_t>& shape) const;
+
   // Throws Error(kInvalidModel) about the change of this name.
   [[noreturn]] void Fail(const std::string& name, const std::string& reason) const;
 

@@ -164,6 +164,12 @@ void WeightReader::FindChanges() {
   }
 }
 
+std::vector<const LoraChange*> WeightReader::Products(const std::string& name, size_t rows,
+                                                      size_t columns) const {
+  return adapters_->Products(changes_.at(Holder(name)),
+                             {static_cast<int64_t>(rows), static_cast<int64_t>(columns)});
+}
+
 const std::string& WeightReader::Holder(const std::string& name) const {
   const auto found = holders_.find(name);
   return found == holders_.end() ? name : found->second;

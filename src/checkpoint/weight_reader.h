@@ -43,6 +43,12 @@ class WeightReader {
   // Whether an adapter changes it.
   bool Changed(const std::string& name) const { return changes_.contains(Holder(name)); }
 
+  // The products that adapters add to this matrix; none if they change it in another way.
+  std::vector<const LoraChange*> Products(const std::string& name, size_t rows,
+                                          size_t columns) const;
+  // How many tensors adapters change.
+  size_t changed_tensors() const { return changes_.size(); }
+
   // The token embedding has four names, under which files store it once or several times. Returns
   // the one whose values are used for this name. Any other name is returned unchanged.
   const std::string& Holder(const std::string& name) const;

@@ -184,6 +184,20 @@ std::shared_ptr<const Engine> EngineLoader::Load(const std::filesystem::path& so
   return std::shared_ptr<const Engine>(new Engine(std::move(impl)));
 }
 
+std::shared_ptr<const Engine> Engine::WithAdapters(std::span<const LoraSource> lora) const {
+  EngineOptions options = impl_->options;
+  options.lora.insert(options.lora.end(), lora.begin(), lora.end());
+  std::shared_ptr<const Network> network;
+  if (const auto* model = dynamic_cast<const Florence2*>(impl_->model.get())) {
+    network = model->WithAdapters(LoadAdapters(lora));
+  }
+  if (network == nullptr) return Load(impl_->folder, options);
+  auto impl = std::unique_ptr<Impl>(new Impl(*impl_));
+  impl->model = std::move(network);
+  impl->options = std::move(options);
+  return std::shared_ptr<const Engine>(new Engine(std::move(impl)));
+}
+
 std::shared_ptr<const Engine> EngineLoader::WithNetwork(const Engine& engine,
                                                         std::shared_ptr<const Network> network) {
   auto impl = std::unique_ptr<Engine::Impl>(new Engine::Impl(*engine.impl_));

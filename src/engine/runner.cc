@@ -36,7 +36,8 @@ std::vector<AnswerToken> AnswerTokens(const Tokenizer& tokenizer, const Location
 
 }  // namespace
 
-Runner::Runner(std::shared_ptr<const Engine> engine) : engine_(std::move(engine)) {}
+Runner::Runner(std::shared_ptr<const Engine> engine, std::unique_ptr<Arena> buffers)
+    : engine_(std::move(engine)), arena_(std::move(buffers)) {}
 
 oneapi::tbb::task_arena& Runner::Threads() {
   const int wanted = threads_ > 0 ? threads_ : loaded().options.threads;
@@ -79,11 +80,11 @@ EncodedImage Runner::EncodePreprocessed(std::span<const float> pixels, int width
   EncodedImage encoded;
   encoded.width_ = width;
   encoded.height_ = height;
-  const Arena::Scope scope(arena_);
+  const Arena::Scope scope(*arena_);
   const Stopwatch encode_time;
   std::vector<float> tokens(static_cast<size_t>(config.image_tokens()) *
                             static_cast<size_t>(config.text.d_model));
-  network().EncodeImage(pixels.data(), tokens.data(), arena_);
+  network().EncodeImage(pixels.data(), tokens.data(), *arena_);
   encoded.tokens_ = std::make_shared<const std::vector<float>>(std::move(tokens));
   encoded.encode_seconds_ = encode_time.Seconds();
   return encoded;
@@ -94,7 +95,7 @@ size_t Runner::Join(const Query& query, DecodeBatch& batch) {
   const auto d_model = static_cast<size_t>(network().config.text.d_model);
   const size_t tokens = asked.image.tokens().size() / d_model + asked.input_ids.size();
   states_.resize(std::max(states_.size(), tokens * d_model));
-  network().EncodeText(asked.image.tokens().data(), asked.input_ids, states_.data(), arena_);
+  network().EncodeText(asked.image.tokens().data(), asked.input_ids, states_.data(), *arena_);
   return batch.Add(asked.generation, states_.data(), tokens);
 }
 

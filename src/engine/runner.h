@@ -20,12 +20,18 @@ namespace uffizi {
 // time.
 class Runner {
  public:
-  explicit Runner(std::shared_ptr<const Engine> engine);
+  explicit Runner(std::shared_ptr<const Engine> engine,
+                  std::unique_ptr<Arena> buffers = std::make_unique<Arena>());
 
   const std::shared_ptr<const Engine>& engine() const { return engine_; }
   const Network& network() const { return *loaded().model; }
   const Tokenizer& tokenizer() const { return loaded().tokenizer; }
-  Arena& arena() { return arena_; }
+  Arena& arena() { return *arena_; }
+
+  // Buffers may be exchanged between calls. Without any, nothing can be executed.
+  bool has_buffers() const { return arena_ != nullptr; }
+  void SetBuffers(std::unique_ptr<Arena> buffers) { arena_ = std::move(buffers); }
+  std::unique_ptr<Arena> TakeBuffers() { return std::move(arena_); }
 
   // Sets the number of threads for Execute(); 0 for that of the engine's options.
   void SetThreads(int threads) { threads_ = threads; }
@@ -60,7 +66,7 @@ class Runner {
   const std::shared_ptr<const Engine> engine_;
   int threads_ = 0;
   std::map<int, std::unique_ptr<oneapi::tbb::task_arena>> arenas_;  // by their threads
-  Arena arena_;
+  std::unique_ptr<Arena> arena_;
   std::vector<float> states_;
 };
 

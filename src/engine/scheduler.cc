@@ -21,7 +21,12 @@ constexpr size_t kUsualPixels = 24'000'000;
 }  // namespace
 
 Scheduler::Impl::Impl(std::shared_ptr<const Engine> loaded, const SchedulerOptions& wanted)
-    : engine(std::move(loaded)), options(wanted), image_tokens(engine->info().image_tokens) {
+    : engine(std::move(loaded)),
+      options(wanted),
+      shared(wanted.shared ? wanted.shared
+                           : std::make_shared<SharedThreads>(
+                                 wanted.threads, std::max(wanted.threads, wanted.workers))),
+      image_tokens(engine->info().image_tokens) {
   for (int i = 0; i < options.workers; ++i) {
     threads_.emplace_back([this] { Worker(*this).Run(); });
     threads_.emplace_back([this] { DecodePictures(); });

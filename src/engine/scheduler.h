@@ -12,16 +12,19 @@
 #include <vector>
 
 #include "engine/questions.h"
+#include "engine/shared_threads.h"
 #include "uffizi/engine.h"
 #include "uffizi/image.h"
 
 namespace uffizi {
 
 struct SchedulerOptions {
-  int workers = 1;       // that encode and generate, each with buffers of its own
-  int threads = 1;       // of all of them together, shared by the workers that are busy
-  size_t batch = 8;      // questions that a worker answers at once
-  size_t max_rows = 64;  // beams of all of them, if one alone has no more
+  int workers = 1;  // that encode and generate, each with buffers of its own
+  int threads = 1;  // of all of them together, shared by the workers that are busy
+  // Shares threads and buffers with the workers of other schedulers; null for threads of its own.
+  std::shared_ptr<SharedThreads> shared = nullptr;
+  size_t batch = 8;                        // questions that a worker answers at once
+  size_t max_rows = 64;                    // beams of all of them, if one alone has no more
   size_t pixel_bytes = size_t{256} << 20;  // decoded pixels that may wait, beside one picture's
   // Whether requests that have used much computing time yield to those that have used little.
   bool fair = false;

@@ -106,6 +106,7 @@ class Scheduler::Impl {
 
   const std::shared_ptr<const Engine> engine;
   const SchedulerOptions options;
+  const std::shared_ptr<SharedThreads> shared;
   const int image_tokens;  // of every picture
 
   mutable std::mutex mutex;  // of all that follows
@@ -115,8 +116,7 @@ class Scheduler::Impl {
   size_t pixel_bytes = 0;       // of `decoded`, and of pictures that keep their pixels
   size_t last_pixel_bytes = 0;  // of the picture that was decoded last
   int decoding = 0;
-  int busy = 0, busy_fresh = 0;  // workers that compute, and for fresh works
-  size_t fresh = 0;              // works that are
+  size_t fresh = 0;  // works that are
   std::atomic<bool> stopping = false;
   Load load;
 

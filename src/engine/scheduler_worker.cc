@@ -21,16 +21,12 @@ constexpr size_t kStaleRows = 16;
 
 template <typename Body>
 void Worker::Compute(bool fresh, const Body& body, Lock& lock) {
-  ++scheduler_.busy;
-  scheduler_.busy_fresh += fresh ? 1 : 0;
-  // Work that is not fresh yields at the end of its step.
-  const int sharers = fresh ? scheduler_.busy_fresh : scheduler_.busy;
-  runner_.SetThreads(std::max(1, scheduler_.options.threads / sharers));
   lock.unlock();
+  if (!runner_.has_buffers()) runner_.SetBuffers(scheduler_.shared->TakeBuffers());
+  runner_.SetThreads(scheduler_.shared->Enter(fresh));
   runner_.Execute(body);
+  scheduler_.shared->Leave(fresh);
   lock.lock();
-  --scheduler_.busy;
-  scheduler_.busy_fresh -= fresh ? 1 : 0;
 }
 
 void Worker::Run() {
@@ -43,7 +39,7 @@ void Worker::Run() {
 }
 
 bool Worker::WorkOnce(Lock& lock) {
-  if (running_.empty() && scheduler_.asking.empty()) batch_.reset();  // and its memory
+  if (running_.empty() && scheduler_.asking.empty()) batch_.reset();  // and what it took
   if (Join(lock)) return true;
   if (!scheduler_.decoded.empty() && WorksRunning() < scheduler_.options.batch) {
     const WorkPtr work = std::move(scheduler_.decoded.front());
@@ -56,6 +52,8 @@ bool Worker::WorkOnce(Lock& lock) {
 
 void Worker::Wait(Lock& lock) {
   if (running_.empty()) {
+    batch_.reset();
+    if (runner_.has_buffers()) scheduler_.shared->ReturnBuffers(runner_.TakeBuffers());
     scheduler_.to_answer.wait(lock);
   } else {  // others go first, but not forever
     scheduler_.to_answer.wait_until(lock, stale_again_);

@@ -17,7 +17,8 @@ namespace uffizi {
 // than one with few.
 class Worker {
  public:
-  explicit Worker(Scheduler::Impl& scheduler) : scheduler_(scheduler), runner_(scheduler.engine) {}
+  explicit Worker(Scheduler::Impl& scheduler)
+      : scheduler_(scheduler), runner_(scheduler.engine, nullptr) {}
 
   // Works until the scheduler stops.
   void Run();

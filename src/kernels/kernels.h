@@ -30,6 +30,10 @@ struct Epilogue {
 void MatMulF32(const float* x, size_t rows, size_t k, const float* w, size_t n,
                const Epilogue& epilogue, float* y);
 
+// y[r, j] += sum_i x[r, i] * w[i, j], for a k much smaller than n.
+// x: [rows, k] f32, w: [k, n] f32, y: [rows, n] f32
+void AddProductF32(const float* x, size_t rows, size_t k, const float* w, size_t n, float* y);
+
 // A transform of activations before they are quantized: x[c] becomes (x[c] - shift[c]) * factor[c].
 // The weights that multiply the codes must contain the inverse.
 struct ColumnTransform {

@@ -87,6 +87,39 @@ void MatMulAll(const MatMulArgs& args) {
   });
 }
 
+// kRows rows of y, `columns` of them from `column` on.
+template <size_t kRows>
+HWY_INLINE void AddTerms(const MatMulArgs& args, size_t row, size_t column, size_t columns) {
+  const float* HWY_RESTRICT x = args.x + row * args.k;
+  float* HWY_RESTRICT y = args.y + row * args.n + column;
+  ForEachVector(columns, [&](auto d, size_t j) HWY_ATTR {
+    hn::Vec<decltype(d)> sum[kRows];
+    UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) sum[r] = hn::LoadU(d, y + r * args.n + j);
+    for (size_t i = 0; i < args.k; ++i) {
+      const auto term = hn::LoadU(d, args.w + i * args.n + column + j);
+      UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
+        sum[r] = hn::MulAdd(hn::Set(d, x[r * args.k + i]), term, sum[r]);
+      }
+    }
+    UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) hn::StoreU(sum[r], d, y + r * args.n + j);
+  });
+}
+
+void AddProductAll(const MatMulArgs& args) {
+  constexpr size_t kRows = 64, kColumns = 512;  // of a task
+  const size_t down = (args.rows + kRows - 1) / kRows;
+  const size_t across = (args.n + kColumns - 1) / kColumns;
+  ParallelFor(down * across, 1, [&](size_t begin, size_t end) HWY_ATTR {
+    for (size_t task = begin; task < end; ++task) {
+      size_t row = task / across * kRows;
+      const size_t last = std::min(args.rows, row + kRows), column = task % across * kColumns;
+      const size_t columns = std::min(args.n - column, kColumns);
+      for (; row + 4 <= last; row += 4) AddTerms<4>(args, row, column, columns);
+      for (; row < last; ++row) AddTerms<1>(args, row, column, columns);
+    }
+  });
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace uffizi
 HWY_AFTER_NAMESPACE();
@@ -95,12 +128,18 @@ HWY_AFTER_NAMESPACE();
 namespace uffizi {
 namespace {
 HWY_EXPORT(MatMulAll);
+HWY_EXPORT(AddProductAll);
 }  // namespace
 
 void MatMulF32(const float* x, size_t rows, size_t k, const float* w, size_t n,
                const Epilogue& epilogue, float* y) {
   ChooseKernelTarget();
   HWY_DYNAMIC_DISPATCH(MatMulAll)({x, rows, k, w, n, epilogue, y});
+}
+
+void AddProductF32(const float* x, size_t rows, size_t k, const float* w, size_t n, float* y) {
+  ChooseKernelTarget();
+  HWY_DYNAMIC_DISPATCH(AddProductAll)({x, rows, k, w, n, {}, y});
 }
 
 }  // namespace uffizi

@@ -32,6 +32,16 @@ void MatMulF32(const float* x, size_t rows, size_t k, const float* w, size_t n,
   }
 }
 
+void AddProductF32(const float* x, size_t rows, size_t k, const float* w, size_t n, float* y) {
+  for (size_t r = 0; r < rows; ++r) {
+    for (size_t j = 0; j < n; ++j) {
+      double sum = y[r * n + j];
+      for (size_t i = 0; i < k; ++i) sum += double{x[r * k + i]} * w[i * n + j];
+      y[r * n + j] = static_cast<float>(sum);
+    }
+  }
+}
+
 void MatMulQuantized(const QuantizedRows& x, size_t rows, const QuantizedMatrix& w,
                      const Epilogue& epilogue, float* y) {
   const size_t padded = PackedMatrix::PaddedGroup(x.group_size);

@@ -11,6 +11,8 @@ namespace uffizi::reference {
 void MatMulF32(const float* x, size_t rows, size_t k, const float* w, size_t n,
                const Epilogue& epilogue, float* y);
 
+void AddProductF32(const float* x, size_t rows, size_t k, const float* w, size_t n, float* y);
+
 // Takes the matrix before it is packed.
 void MatMulQuantized(const QuantizedRows& x, size_t rows, const QuantizedMatrix& w,
                      const Epilogue& epilogue, float* y);

@@ -75,15 +75,23 @@ void TokenTable::Row(int token, float* out) const {
   rows.Row(static_cast<size_t>(token), out);
   for (size_t c = 0; c < factor.size(); ++c) out[c] *= factor.data()[c];
   for (size_t c = 0; c < mean.size(); ++c) out[c] += mean.data()[c];
+  const size_t dim = rows.columns();
+  for (const LowRank& product : products) {
+    for (size_t r = 0; r < product.rank; ++r) {
+      const float weight = product.b.data()[r * rows.rows() + static_cast<size_t>(token)];
+      for (size_t c = 0; c < dim; ++c) out[c] += weight * product.a.data()[r * dim + c];
+    }
+  }
 }
 
 TokenEmbedding TokenEmbedding::Read(const WeightReader& reader, const ModelConfig& config) {
   const int vocab = config.text.vocab_size, dim = config.text.d_model;
   const std::string language = "model.language_model.";
-  const std::string prompt = reader.Holder(language + "shared.weight");
-  const std::string decoder = reader.Holder(language + "decoder.embed_tokens.weight");
-  const std::string head_name = reader.Holder("lm_head.weight");
   TokenEmbedding embedding;
+  const std::string prompt = embedding.prompt_name = reader.Holder(language + "shared.weight");
+  const std::string decoder = embedding.decoder_name =
+      reader.Holder(language + "decoder.embed_tokens.weight");
+  const std::string head_name = reader.Holder("lm_head.weight");
   if (config.text.scale_embedding) embedding.scale = std::sqrt(static_cast<float>(dim));
   FloatTensor bias;
   // Only Microsoft's files have one.
@@ -97,8 +105,17 @@ TokenEmbedding TokenEmbedding::Read(const WeightReader& reader, const ModelConfi
   embedding.prompt = table(prompt);
   embedding.decoder = decoder == prompt ? embedding.prompt : table(decoder);
   embedding.mean = head.table.mean;
-  embedding.output = Linear(std::move(head.layer));
+  embedding.output = Linear(std::move(head.layer), head_name);
   return embedding;
+}
+
+size_t TokenEmbedding::Add(const std::string& name, const LoraChange& change) {
+  // Nothing is folded into these matrices' products, so one serves all uses.
+  const LowRank product = SmoothProduct({}, change);
+  if (prompt_name == name) prompt.products.push_back(product);
+  if (decoder_name == name) decoder.products.push_back(product);
+  if (output.name() == name) output.Add(product);
+  return product.bytes();
 }
 
 void TokenEmbedding::Forward(const TokenTable& table, std::span<const int> ids, float* out) const {
@@ -139,6 +156,10 @@ AttentionWeights AttentionWeights::Read(const WeightReader& reader, const std::s
           Linear::Read(reader, prefix + ".out_proj", dim, dim)};
 }
 
+void AttentionWeights::ForEachLinear(const std::function<void(Linear&)>& visit) {
+  for (Linear* layer : {&q, &k, &v, &out}) visit(*layer);
+}
+
 BartEncoder BartEncoder::Read(const WeightReader& reader, const ModelConfig& config) {
   const TextConfig& text = config.text;
   const std::string prefix = "model.language_model.encoder.";
@@ -155,6 +176,14 @@ BartEncoder BartEncoder::Read(const WeightReader& reader, const ModelConfig& con
                                Norm::Read(reader, layer + "final_layer_norm", text.d_model)});
   }
   return encoder;
+}
+
+void BartEncoder::ForEachLinear(const std::function<void(Linear&)>& visit) {
+  for (Layer& layer : layers_) {
+    layer.attention.ForEachLinear(visit);
+    visit(layer.mlp.fc1);
+    visit(layer.mlp.fc2);
+  }
 }
 
 void BartEncoder::Forward(float* states, size_t tokens, Arena& arena) const {
@@ -198,6 +227,15 @@ BartDecoder BartDecoder::Read(const WeightReader& reader, const ModelConfig& con
                                Norm::Read(reader, layer + "final_layer_norm", text.d_model)});
   }
   return decoder;
+}
+
+void BartDecoder::ForEachLinear(const std::function<void(Linear&)>& visit) {
+  for (Layer& layer : layers_) {
+    layer.self_attention.ForEachLinear(visit);
+    layer.cross_attention.ForEachLinear(visit);
+    visit(layer.mlp.fc1);
+    visit(layer.mlp.fc2);
+  }
 }
 
 CrossCache BartDecoder::MakeCrossCache(const float* states, size_t tokens, Arena& memory_arena,

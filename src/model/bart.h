@@ -1,6 +1,7 @@
 #ifndef UFFIZI_MODEL_BART_H_
 #define UFFIZI_MODEL_BART_H_
 
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,9 +17,10 @@ namespace uffizi {
 // A token embedding table. In quantized arithmetic the mean of all rows is subtracted and the
 // columns are scaled, so that eight bits represent them well.
 struct TokenTable {
-  WeightMatrix rows;   // [vocab, d_model]
-  FloatTensor factor;  // [d_model] f32, multiplies the columns; or empty
-  FloatTensor mean;    // [d_model] f32, of all rows, added after that; or empty
+  WeightMatrix rows;                   // [vocab, d_model]
+  FloatTensor factor;                  // [d_model] f32, multiplies the columns; or empty
+  FloatTensor mean;                    // [d_model] f32, of all rows, added after that; or empty
+  std::vector<LowRank> products = {};  // of adapters, added last
 
   // out: [d_model] f32
   void Row(int token, float* out) const;
@@ -26,13 +28,16 @@ struct TokenTable {
 
 // Maps token ids to vectors, and vectors to logits, whether or not both use the same matrix.
 struct TokenEmbedding {
-  TokenTable prompt;   // of the prompt's tokens
-  TokenTable decoder;  // of the decoder's tokens; almost always the same matrix
-  Linear output;       // d_model to vocab
+  TokenTable prompt;                      // of the prompt's tokens
+  TokenTable decoder;                     // of the decoder's tokens; almost always the same matrix
+  Linear output;                          // d_model to vocab
+  std::string prompt_name, decoder_name;  // of their matrices, in files
   FloatTensor mean;    // [d_model] f32, of the rows of `output`, subtracted from it; or empty
   float scale = 1.0f;  // of the embeddings
 
   static TokenEmbedding Read(const WeightReader& reader, const ModelConfig& config);
+  // Adds an adapter's product to every use of the matrix of this name. Returns its size in bytes.
+  size_t Add(const std::string& name, const LoraChange& change);
   // table: `prompt` or `decoder`; out: [ids.size(), d_model] f32
   void Forward(const TokenTable& table, std::span<const int> ids, float* out) const;
   // hidden: [rows, d_model] f32; logits: [rows, vocab] f32
@@ -54,6 +59,8 @@ struct PositionEmbedding {
 struct AttentionWeights {
   Linear q, k, v, out;
 
+  void ForEachLinear(const std::function<void(Linear&)>& visit);
+
   static AttentionWeights Read(const WeightReader& reader, const std::string& prefix, int dim);
 };
 
@@ -62,6 +69,7 @@ struct AttentionWeights {
 class BartEncoder {
  public:
   static BartEncoder Read(const WeightReader& reader, const ModelConfig& config);
+  void ForEachLinear(const std::function<void(Linear&)>& visit);
 
   // states: [tokens, d_model] f32; image tokens and token embeddings on entry
   void Forward(float* states, size_t tokens, Arena& arena) const;
@@ -95,6 +103,7 @@ class BartDecoder {
   };
 
   static BartDecoder Read(const WeightReader& reader, const ModelConfig& config);
+  void ForEachLinear(const std::function<void(Linear&)>& visit);
 
   // Projects encoder states to every layer's cross-attention keys and values, once per sequence.
   // The result is in `memory` until its innermost scope ends. `memory` may be `scratch` itself.

@@ -229,7 +229,7 @@ void DavitBlock::AttendAcrossChannels(const FeatureMap& x, float* scratch, Arena
   std::fill_n(products, dim * group_dim, 0.0f);
   for_each_block([&](size_t first, size_t count) {
     const float* in = x.data + first * dim;
-    if (qkv.packed() != nullptr) {
+    if (qkv.takes_codes()) {
       const Arena::Scope input_scope(arena);
       const QuantizedRows input = qkv.TakeInput(count, arena);
       norm1.Forward(in, count, input);
@@ -290,13 +290,23 @@ Davit Davit::Read(const WeightReader& reader, const ModelConfig& config) {
   }
   davit.temporal_embedding_ = FloatTensor(std::move(temporal));
   const int d_model = config.text.d_model;
-  davit.projection_ = Linear({reader.Matrix(reader.ImageProjection(d_model, channels), d_model,
-                                            channels, WeightBits::kWide),
-                              {},
-                              {},
-                              {}});
+  WeightMatrix projection = reader.Matrix(reader.ImageProjection(d_model, channels), d_model,
+                                          channels, WeightBits::kWide);
+  davit.projection_ =
+      Linear({std::move(projection), {}, {}, {}}, projector + "image_projection.weight");
   davit.projection_norm_ = Norm::Read(reader, projector + "image_proj_norm", d_model);
   return davit;
+}
+
+void Davit::ForEachLinear(const std::function<void(Linear&)>& visit) {
+  for (Stage& stage : stages_) {
+    for (DavitBlock& block : stage.blocks) {
+      for (Linear* layer : {&block.qkv, &block.projection, &block.mlp.fc1, &block.mlp.fc2}) {
+        visit(*layer);
+      }
+    }
+  }
+  visit(projection_);
 }
 
 void Davit::Forward(const float* pixels, float* tokens, Arena& arena) const {

@@ -1,6 +1,7 @@
 #ifndef UFFIZI_MODEL_DAVIT_H_
 #define UFFIZI_MODEL_DAVIT_H_
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -70,6 +71,9 @@ struct DavitBlock {
 class Davit {
  public:
   static Davit Read(const WeightReader& reader, const ModelConfig& config);
+
+  // Those to which adapters can be added.
+  void ForEachLinear(const std::function<void(Linear&)>& visit);
 
   // pixels: [height, width, 3] f32, normalized, of the size in the preprocessor's config; read
   // only. tokens: [image_tokens, d_model] f32; the first is the pooled one.

@@ -51,6 +51,36 @@ std::shared_ptr<const Florence2> Florence2::Build(ModelConfig config, Checkpoint
   return model;
 }
 
+std::shared_ptr<const Florence2> Florence2::WithAdapters(const LoraAdapters& adapters) const {
+  auto model = std::make_shared<Florence2>(*this);
+  const WeightReader reader(checkpoint, arithmetic, &adapters);
+  size_t taken = 0;
+  const auto visit = [&](Linear& layer) {
+    if (!reader.Changed(layer.name())) return;
+    const auto changes = reader.Products(layer.name(), layer.out(), layer.in());
+    for (const LoraChange* change : changes) {
+      LowRank product = SmoothProduct(layer.weights(), *change);
+      model->product_bytes += product.bytes();
+      layer.Add(std::move(product));
+    }
+    taken += changes.empty() ? 0 : 1;
+  };
+  model->vision.ForEachLinear(visit);
+  model->encoder.ForEachLinear(visit);
+  model->decoder.ForEachLinear(visit);
+  TokenEmbedding& tokens = model->embedding;
+  for (const std::string& name :
+       std::set{tokens.prompt_name, tokens.decoder_name, tokens.output.name()}) {
+    if (!reader.Changed(name)) continue;
+    const auto changes = reader.Products(name, tokens.output.out(), tokens.output.in());
+    for (const LoraChange* change : changes) model->product_bytes += tokens.Add(name, *change);
+    taken += changes.empty() ? 0 : 1;
+  }
+  if (taken < reader.changed_tensors()) return nullptr;
+  model->shares_weights = true;
+  return model;
+}
+
 void Florence2::EncodeImage(const float* pixels, float* tokens, Arena& arena) const {
   vision.Forward(pixels, tokens, arena);
 }
@@ -87,7 +117,8 @@ void Florence2::Describe(EngineInfo& info) const {
   info.compute = arithmetic == Arithmetic::kInt4 ? "int4" : "f32";
   info.kernels = KernelTarget();
   const size_t others = info.parameters - std::min(info.parameters, matrix_parameters);
-  info.resident_bytes = matrix_bytes + others * sizeof(float);
+  info.resident_bytes = matrix_bytes + others * sizeof(float) + product_bytes;
+  info.shared_bytes = shares_weights ? info.resident_bytes - product_bytes : 0;
 }
 
 void DescribeCheckpoint(const Checkpoint& checkpoint, EngineInfo& info) {

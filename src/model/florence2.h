@@ -28,6 +28,11 @@ struct Florence2 : Network {
                                                const LoraAdapters* adapters = nullptr,
                                                InputStatistics* statistics = nullptr);
 
+  // The same model with adapters beside its weights, which it shares. Null if the adapters do more
+  // than add products to linear layers and embeddings: those must be merged. Throws
+  // Error(kInvalidModel) if the model does not have a tensor that they change.
+  std::shared_ptr<const Florence2> WithAdapters(const LoraAdapters& adapters) const;
+
   void EncodeImage(const float* pixels, float* tokens, Arena& arena) const override;
   void EncodeText(const float* image_tokens, std::span<const int> ids, float* states,
                   Arena& arena) const override;
@@ -40,6 +45,8 @@ struct Florence2 : Network {
   Arithmetic arithmetic = Arithmetic::kF32;
   InputStatistics* statistics = nullptr;
   size_t matrix_parameters = 0, matrix_bytes = 0;  // of its matrices, in memory
+  bool shares_weights = false;                     // with the model that it was made from
+  size_t product_bytes = 0;                        // of adapters beside the weights
   Checkpoint checkpoint;                           // keeps mapped weights alive
   Davit vision;
   TokenEmbedding embedding;

@@ -24,7 +24,7 @@ size_t BlockRows(size_t rows) {
 
 Linear Linear::Read(const WeightReader& reader, const std::string& prefix, int out, int in,
                     bool with_bias) {
-  Linear linear(ReadLinear(reader, prefix, out, in, with_bias));
+  Linear linear(ReadLinear(reader, prefix, out, in, with_bias), prefix + ".weight");
   linear.inputs_ = reader.Inputs(prefix + ".weight");
   return linear;
 }
@@ -47,8 +47,29 @@ bool Linear::SharesInputWith(const Linear& other) const {
          weights_.factor.data() == other.weights_.factor.data();
 }
 
+void Linear::AddProducts(const float* x, size_t rows, float* y, Arena& arena) const {
+  for (const LowRank& product : products_) {
+    const Arena::Scope scope(arena);
+    float* middle = arena.Take<float>(rows * product.rank);
+    const Epilogue epilogue{product.c.empty() ? nullptr : product.c.data()};
+    MatMulF32(x, rows, in(), product.a.data(), product.rank, epilogue, middle);
+    AddProductF32(middle, rows, product.rank, product.b.data(), out(), y);
+  }
+}
+
 void Linear::Forward(const float* x, size_t rows, float* y, Arena& arena, Activation activation,
                      const float* residual) const {
+  if (products_.empty()) {
+    ForwardWeights(x, rows, y, arena, activation, residual);
+    return;
+  }
+  ForwardWeights(x, rows, y, arena, Activation::kNone, residual);
+  AddProducts(x, rows, y, arena);
+  if (activation == Activation::kGelu) Gelu(y, rows * out());
+}
+
+void Linear::ForwardWeights(const float* x, size_t rows, float* y, Arena& arena,
+                            Activation activation, const float* residual) const {
   const Epilogue epilogue = MakeEpilogue(activation, residual);
   if (packed() == nullptr) {
     if (inputs_ != nullptr) inputs_->Add(x, rows, in());
@@ -84,6 +105,7 @@ void Linear::ForwardAll(const float* x, size_t rows, std::span<const Output> out
     products[i] = {layer.packed(), layer.MakeEpilogue(Activation::kNone, nullptr), outputs[i].y};
   }
   MatMulQuantized(quantized, rows, {products, outputs.size()});
+  for (const Output& output : outputs) output.layer->AddProducts(x, rows, output.y, arena);
 }
 
 Norm Norm::Read(const WeightReader& reader, const std::string& prefix, int dim) {
@@ -121,7 +143,7 @@ void Mlp::PostNormResidual(const Norm& norm, float* x, size_t rows, Arena& arena
 }
 
 void Mlp::AddTo(float* x, const Norm* pre_norm, size_t rows, Arena& arena) const {
-  if (fc1.packed() != nullptr && fc2.packed() != nullptr &&
+  if (fc1.takes_codes() && fc2.takes_codes() &&
       CanQuantizeOutput(*fc1.packed(), fc2.packed()->input_group())) {
     AddQuantizedTo(x, pre_norm, rows, arena);
     return;

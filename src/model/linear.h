@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "checkpoint/linear_weights.h"
 #include "checkpoint/weight_reader.h"
@@ -12,11 +13,13 @@
 
 namespace uffizi {
 
-// y = x W^T + b, in float32 or in integers with packed weights.
+// y = x W^T + b, in float32 or in integers with packed weights. Copies share the weights.
 class Linear {
  public:
   Linear() = default;
-  explicit Linear(LinearWeights weights) : weights_(std::move(weights)) {}
+  // `name` is that of the weight: with none, adapters cannot be added.
+  explicit Linear(LinearWeights weights, std::string name = "")
+      : name_(std::move(name)), weights_(std::move(weights)) {}
 
   // Reads PREFIX.weight and, if `with_bias`, PREFIX.bias.
   static Linear Read(const WeightReader& reader, const std::string& prefix, int out, int in,
@@ -24,14 +27,22 @@ class Linear {
 
   size_t in() const { return weights_.weight.columns(); }
   size_t out() const { return weights_.weight.rows(); }
+  const std::string& name() const { return name_; }
   // Null if the weights are float32.
   const PackedMatrix* packed() const { return weights_.weight.packed(); }
+  // Whether activations that are already quantized are enough.
+  bool takes_codes() const { return packed() != nullptr && products_.empty(); }
 
-  // x: [rows, in], y: [rows, out], residual (added to y, may be y): [rows, out], all f32
+  // Adds an adapter's product, which is computed in float32, to what the weights give.
+  void Add(LowRank product) { products_.push_back(std::move(product)); }
+  const LinearWeights& weights() const { return weights_; }
+
+  // x: [rows, in], y: [rows, out], residual (added to y, may be y): [rows, out], all f32. There is
+  // an activation or a residual, not both.
   void Forward(const float* x, size_t rows, float* y, Arena& arena,
                Activation activation = Activation::kNone, const float* residual = nullptr) const;
 
-  // Forward() for activations that are already quantized, with packed weights.
+  // Forward() for activations that are already quantized, if it takes_codes().
   void Forward(const QuantizedRows& x, size_t rows, float* y,
                const float* residual = nullptr) const;
 
@@ -52,8 +63,14 @@ class Linear {
  private:
   // Whether the same quantized activations serve both.
   bool SharesInputWith(const Linear& other) const;
+  void ForwardWeights(const float* x, size_t rows, float* y, Arena& arena, Activation activation,
+                      const float* residual) const;
+  // y += the products of x
+  void AddProducts(const float* x, size_t rows, float* y, Arena& arena) const;
 
+  std::string name_;
   LinearWeights weights_;
+  std::vector<LowRank> products_;
   LayerInputs* inputs_ = nullptr;  // for calibration, in float32 only
 };
 

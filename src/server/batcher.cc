@@ -12,6 +12,7 @@ SchedulerOptions OptionsOf(const BatcherOptions& options) {
   SchedulerOptions scheduler;
   scheduler.workers = options.workers;
   scheduler.threads = options.threads;
+  scheduler.shared = options.shared;
   scheduler.batch = options.max_batch;
   scheduler.fair = true;
   return scheduler;

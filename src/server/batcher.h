@@ -12,12 +12,13 @@
 namespace uffizi::server {
 
 struct BatcherOptions {
-  size_t max_waiting = 64;   // requests whose picture is waiting to be encoded
-  size_t max_batch = 8;      // questions that a worker answers together
-  int workers = 1;           // of the scheduler
-  int threads = 1;           // of all workers together
-  int max_tokens = 1024;     // of an answer, which then is truncated
-  double max_seconds = 120;  // of a request, from its arrival
+  size_t max_waiting = 64;  // requests whose picture is waiting to be encoded
+  size_t max_batch = 8;     // questions that a worker answers together
+  int workers = 1;          // of the scheduler
+  int threads = 1;          // of all workers together
+  std::shared_ptr<SharedThreads> shared = nullptr;  // of all models; null: threads of its own
+  int max_tokens = 1024;                            // of an answer, which then is truncated
+  double max_seconds = 120;                         // of a request, from its arrival
 };
 
 // Passes requests to the scheduler, and answers back.

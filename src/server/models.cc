@@ -1,5 +1,6 @@
 #include "server/models.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "server/problem.h"
@@ -16,17 +17,26 @@ RequestLimits WithUsualCost(RequestLimits limits, const Engine& engine) {
   return limits;
 }
 
+// All models share the threads.
+Models::Options WithSharedThreads(Models::Options options) {
+  BatcherOptions& batcher = options.batcher;
+  batcher.shared =
+      std::make_shared<SharedThreads>(batcher.threads, std::max(batcher.threads, batcher.workers));
+  return options;
+}
+
 }  // namespace
 
-ServedModel::ServedModel(std::string called, std::shared_ptr<const Engine> engine,
+ServedModel::ServedModel(std::string called, std::shared_ptr<const Engine> loaded,
                          RequestLimits most, const BatcherOptions& options, Metrics& metrics)
     : name(std::move(called)),
+      engine(std::move(loaded)),
       info(engine->info()),
       limits(WithUsualCost(most, *engine)),
-      batcher(std::move(engine), options, metrics) {}
+      batcher(engine, options, metrics) {}
 
 Models::Models(std::vector<ModelSource> sources, const Options& options, Metrics& metrics)
-    : options_(options), metrics_(metrics) {
+    : options_(WithSharedThreads(options)), metrics_(metrics) {
   for (ModelSource& source : sources) {
     entries_.push_back(std::make_unique<Entry>());
     entries_.back()->source = std::move(source);
@@ -57,21 +67,29 @@ std::vector<std::string> Models::names() const {
 
 std::shared_ptr<ServedModel> Models::Open(std::string_view name) {
   Entry& entry = Find(name);
+  const std::shared_ptr<ServedModel> model = OpenEntry(entry);
+  MakeRoom(entry);
+  return model;
+}
+
+std::shared_ptr<ServedModel> Models::OpenEntry(Entry& entry) {
   const std::lock_guard loading(entry.loading);
   {
     const std::lock_guard lock(mutex_);
+    // A base is at least as recently used as all models made from it.
     entry.used = ++calls_;
+    if (entry.source.base) entries_[*entry.source.base]->used = ++calls_;
     if (entry.model) return entry.model;
     if (stopped_) throw ShuttingDown();
   }
-  auto model = std::make_shared<ServedModel>(entry.source.name, entry.source.load(),
+  std::shared_ptr<ServedModel> base;
+  if (entry.source.base) base = OpenEntry(*entries_[*entry.source.base]);
+  auto model = std::make_shared<ServedModel>(entry.source.name,
+                                             entry.source.load(base ? base->engine.get() : nullptr),
                                              options_.limits, options_.batcher, metrics_);
-  {
-    const std::lock_guard lock(mutex_);
-    if (stopped_) throw ShuttingDown();
-    entry.model = model;
-  }
-  MakeRoom(entry);
+  const std::lock_guard lock(mutex_);
+  if (stopped_) throw ShuttingDown();
+  entry.model = model;
   return model;
 }
 
@@ -85,10 +103,10 @@ void Models::MakeRoom(const Entry& wanted) {
     Entry* oldest = nullptr;
     for (const auto& entry : entries_) {
       if (!entry->model) continue;
-      bytes += entry->model->info.resident_bytes;
-      if (entry.get() != &wanted && (oldest == nullptr || entry->used < oldest->used)) {
-        oldest = entry.get();
-      }
+      bytes += entry->model->info.resident_bytes - entry->model->info.shared_bytes;
+      const bool needed =
+          entry.get() == &wanted || (wanted.source.base && entry == entries_[*wanted.source.base]);
+      if (!needed && (oldest == nullptr || entry->used < oldest->used)) oldest = entry.get();
     }
     if (bytes <= options_.max_bytes || oldest == nullptr) return;
     unloaded = std::move(oldest->model);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,10 +18,11 @@ namespace uffizi::server {
 
 // A loaded model with its batcher.
 struct ServedModel {
-  ServedModel(std::string called, std::shared_ptr<const Engine> engine, RequestLimits most,
+  ServedModel(std::string called, std::shared_ptr<const Engine> loaded, RequestLimits most,
               const BatcherOptions& options, Metrics& metrics);
 
   const std::string name;
+  const std::shared_ptr<const Engine> engine;
   const EngineInfo info;
   const RequestLimits limits;  // with the cost of a request without search options
   Batcher batcher;
@@ -29,11 +31,14 @@ struct ServedModel {
 // A model and its name in requests.
 struct ModelSource {
   std::string name;
-  std::function<std::shared_ptr<const Engine>()> load;
+  // `base` is the engine of the model that this one is made from, or null.
+  std::function<std::shared_ptr<const Engine>(const Engine* base)> load;
+  std::optional<size_t> base = std::nullopt;  // an earlier source
 };
 
-// The models of a server. The first is loaded at start, the others when they are first requested.
-// When they exceed the memory limit, the least recently used one is unloaded.
+// The models of a server. The first is loaded at start, the others when they are first requested,
+// each after its base, whose weights it shares. When they exceed the memory limit, the least
+// recently used one is unloaded; a base counts as used when a model made from it is.
 class Models {
  public:
   struct Options {
@@ -70,6 +75,7 @@ class Models {
   };
 
   Entry& Find(std::string_view name) const;
+  std::shared_ptr<ServedModel> OpenEntry(Entry& entry);
   void MakeRoom(const Entry& wanted);
 
   const Options options_;

@@ -1,5 +1,5 @@
 // Adapters that are damaged, for another model, or of a kind that cannot be merged: each is refused
-// with the file, and the tensor or key. Valid adapters are tested in tests/engine/golden_test.cc.
+// with the file, and the tensor or key. Valid adapters are tested in tests/engine/adapters_test.cc.
 
 #include "checkpoint/lora.h"
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <deque>
 #include <future>
 #include <new>
 #include <thread>
@@ -51,6 +52,54 @@ std::string Alone(const std::string& name, const Question& question,
   const Prompt prompt = PromptsOf(question, {}, image.width, image.height).front();
   const Query query = Tiny()->MakeQuery(encoded, prompt, generation);
   return session.Run({&query, 1}).front().text;
+}
+
+TEST(SharedThreads, WorkersOfAllSchedulersWaitForEachOther) {
+  SharedThreads shared(8, 2);
+  EXPECT_EQ(shared.Enter(true), 8);
+  EXPECT_EQ(shared.Enter(true), 4);
+  std::promise<int> third;
+  std::thread waiting([&] { third.set_value(shared.Enter(false)); });
+  while (shared.waiting() == 0) std::this_thread::yield();
+  EXPECT_EQ(shared.computing(), 2);
+  shared.Leave(true);
+  EXPECT_EQ(third.get_future().get(), 4);  // as it is not fresh, it counts all
+  waiting.join();
+  shared.Leave(true);
+  EXPECT_EQ(shared.Enter(true), 8);  // the other is about to yield
+  EXPECT_EQ(shared.computing(), 2);
+}
+
+TEST(SharedThreads, TwoSchedulersComputeInTurn) {
+  const auto shared = std::make_shared<SharedThreads>(1, 1);
+  std::deque<std::promise<Asked>> promises;
+  std::atomic<int> inside = 0, seen = 0;
+  {
+    std::deque<Scheduler> schedulers;
+    SchedulerOptions options;
+    options.workers = 2;
+    options.shared = shared;
+    for (int i = 0; i < 2; ++i) schedulers.emplace_back(Tiny(), options);
+    for (int i = 0; i < 8; ++i) {
+      Ask ask = AskAbout("village.jpg", {TaskQuestion(Task::kCaption)}, promises.emplace_back());
+      ask.progress = [&](size_t, const std::string&, bool) {
+        EXPECT_EQ(++inside, 1);
+        EXPECT_EQ(shared->computing(), 1);
+        ++seen;
+        --inside;
+      };
+      schedulers[static_cast<size_t>(i % 2)].Submit(std::move(ask));
+    }
+    const std::string alone = Alone("village.jpg", TaskQuestion(Task::kCaption));
+    for (auto& promise : promises) {
+      EXPECT_EQ(promise.get_future().get().results.at(0).at(0).text, alone);
+    }
+    EXPECT_GT(seen, 0);
+    // Workers without work give their buffers back, for those of any scheduler.
+    while (shared->idle_buffers() == 0) std::this_thread::yield();
+  }
+  EXPECT_LE(shared->idle_buffers(), 4u);
+  EXPECT_EQ(shared->computing(), 0);
 }
 
 // A network whose functions can fail.

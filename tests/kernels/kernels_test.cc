@@ -60,6 +60,25 @@ TEST(Kernels, MatMulRowsDoNotDependOnTheirNeighbours) {
   EXPECT_EQ(together, alone);
 }
 
+TEST(Kernels, ProductsWithFewTermsAreAdded) {
+  for (const size_t rows : {1, 4, 7, 70}) {
+    for (const size_t k : {1, 3, 16}) {
+      for (const size_t n : {1, 15, 64, 77, 1030}) {
+        const auto x = RandomValues(rows * k, 1), w = RandomValues(k * n, 2),
+                   before = RandomValues(rows * n, 3);
+        std::vector<float> y = before, expected = before, alone = before;
+        AddProductF32(x.data(), rows, k, w.data(), n, y.data());
+        reference::AddProductF32(x.data(), rows, k, w.data(), n, expected.data());
+        ExpectNear(y, expected, 1e-5);
+        for (size_t r = 0; r < rows; ++r) {
+          AddProductF32(x.data() + r * k, 1, k, w.data(), n, alone.data() + r * n);
+        }
+        EXPECT_EQ(y, alone);  // rows do not depend on their neighbours
+      }
+    }
+  }
+}
+
 TEST(Kernels, LayerNormAndGelu) {
   for (const size_t dim : {1, 8, 24, 63, 256, 1025}) {
     const auto x = RandomValues(5 * dim, 1), weight = RandomValues(dim, 2),

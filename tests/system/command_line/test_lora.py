@@ -1,4 +1,4 @@
-"""--lora as a user meets it. That merging equals peft's is seen in tests/engine/golden_test.cc."""
+"""--lora as a user meets it. That merging equals peft's is seen in tests/engine/adapters_test.cc."""
 
 import json
 import shutil

@@ -1,6 +1,8 @@
 """Several models and adapters in one server."""
 
 import json
+import pathlib
+import re
 import shutil
 import subprocess
 import threading
@@ -59,36 +61,46 @@ def test_the_least_used_is_unloaded(serve, copy):
         assert loaded(server) == {name + ":latest"}
 
 
-@pytest.fixture
-def adapter(tmp_path):
+TEXT = json.loads((MODEL / "config.json").read_text())["text_config"]
+ONE_LAYER = ["model.language_model.encoder.layers.0.fc1"]
+ALL_LAYERS = [
+    f"model.language_model.{half}.layers.{number}.{layer}"
+    for half in ("encoder", "decoder")
+    for number in range(TEXT[half + "_layers"])
+    for layer in ("fc1", "fc2")
+]
+
+
+def make_adapter(folder, layers=ONE_LAYER, rank=4, size=0.5, seed=5):
     """A LoRA as peft saves it, with numbers at random."""
-    layer, rows, columns, rank = "model.language_model.encoder.layers.0.fc1", *shape(), 4
-    random = np.random.default_rng(5)
+    random = np.random.default_rng(seed)
     parts, header, offset = [], {}, 0
-    for name, size in (("A", (rank, columns)), ("B", (rows, rank))):
-        values = random.normal(0, 0.5, size).astype("<f4").tobytes()
-        header[f"base_model.model.{layer}.lora_{name}.weight"] = {
-            "dtype": "F32",
-            "shape": size,
-            "data_offsets": [offset, offset + len(values)],
-        }
-        parts.append(values)
-        offset += len(values)
+    for layer in layers:
+        columns, rows = TEXT["d_model"], TEXT["encoder_ffn_dim"]
+        if layer.endswith("fc2"):
+            columns, rows = rows, columns
+        for name, shape in (("A", (rank, columns)), ("B", (rows, rank))):
+            values = random.normal(0, size, shape).astype("<f4").tobytes()
+            header[f"base_model.model.{layer}.lora_{name}.weight"] = {
+                "dtype": "F32",
+                "shape": shape,
+                "data_offsets": [offset, offset + len(values)],
+            }
+            parts.append(values)
+            offset += len(values)
     text = json.dumps(header).encode()
-    folder = tmp_path / "adapter"
     folder.mkdir()
     (folder / "adapter_model.safetensors").write_bytes(
         len(text).to_bytes(8, "little") + text + b"".join(parts)
     )
-    config = {"peft_type": "LORA", "r": rank, "lora_alpha": 8}
+    config = {"peft_type": "LORA", "r": rank, "lora_alpha": 2 * rank}
     (folder / "adapter_config.json").write_text(json.dumps(config))
     return folder
 
 
-def shape():
-    """Of the layer that the adapter changes."""
-    config = json.loads((MODEL / "config.json").read_text())["text_config"]
-    return config["encoder_ffn_dim"], config["d_model"]
+@pytest.fixture
+def adapter(tmp_path):
+    return make_adapter(tmp_path / "adapter")
 
 
 def test_adapters_by_name(serve, copy, adapter):
@@ -107,6 +119,51 @@ def test_adapters_by_name(serve, copy, adapter):
     assert same(ask("tuned-short")["results"][0], command_line([SHOP], *options)[0])
     names = [model["id"] for model in server.client.get("/v1/models").json()["data"]]
     assert names == ["uffizi-tiny", "short", "tuned", "tuned-short"]
+
+
+def heap(server):
+    """The bytes that the process has for itself: without mapped files."""
+    status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(re.search(r"RssAnon:\s+(\d+) kB", status)[1]) << 10
+
+
+def test_adapters_share_the_weights(serve, tmp_path):
+    adapters = [
+        make_adapter(tmp_path / f"adapter{seed}", ALL_LAYERS, rank=128, size=0.1, seed=seed)
+        for seed in range(3)
+    ]
+    size = (adapters[0] / "adapter_model.safetensors").stat().st_size
+    info = json.loads(subprocess.check_output([COMMAND, "info", MODEL, "--json"]))
+    assert size > 3 << 20 and info["resident_bytes"] > 20 << 20
+    options = [word for path in adapters for word in ("--adapter", f"{path.name}={path}")]
+    server = serve(*options, "--threads", "1")
+    task = "more_detailed_caption"
+    ask = lambda name: server.annotate(SHOP, [task], model=name).json()["results"][0]
+    plain = ask("uffizi-tiny")
+    answers = [plain["token_ids"]]
+    for path in adapters:
+        before = heap(server)
+        answer = ask(path.name)
+        assert heap(server) - before < size + (4 << 20)
+        assert same(answer, command_line([SHOP], "--task", task, "--lora", str(path))[0])
+        answers.append(answer["token_ids"])
+    assert len({tuple(ids) for ids in answers}) == 4
+    assert ask("uffizi-tiny")["token_ids"] == plain["token_ids"]
+
+
+def test_the_least_used_adapter_is_unloaded(serve, tmp_path):
+    """There is room for the model and two adapters, which keep the model loaded."""
+    adapters = [
+        make_adapter(tmp_path / name, ALL_LAYERS, rank=128, size=0.1) for name in ("a", "b", "c")
+    ]
+    size = (adapters[0] / "adapter_model.safetensors").stat().st_size
+    info = json.loads(subprocess.check_output([COMMAND, "info", MODEL, "--json"]))
+    room = info["resident_bytes"] + size * 5 // 2 >> 20
+    options = [word for path in adapters for word in ("--adapter", f"{path.name}={path}")]
+    server = serve(*options, "--model-memory", str(room))
+    for name, expected in (("a", "a"), ("b", "ab"), ("a", "ab"), ("c", "ac"), ("b", "bc")):
+        assert server.annotate(SHOP, ["caption"], model=name).status_code == 200
+        assert loaded(server) == {"uffizi-tiny:latest", *(f"{one}:latest" for one in expected)}
 
 
 def test_many_ask_for_a_model_that_is_not_loaded(serve, copy):
