@@ -138,6 +138,20 @@ def test_switches_and_threshold(page, tmp_path):
     expect(page.locator("#regions li:visible")).to_have_count(count)
 
 
+def test_masks_can_be_hidden(page, tmp_path):
+    choose_sample(page, "shop")
+    choose_task(page, "Outline of a phrase")
+    page.get_by_role("textbox", name="Text", exact=True).fill("the hamburger")
+    ask(page)
+    mask = page.locator("#overlay .shape").first
+    expect(mask).to_be_visible()
+    expect(page.get_by_label("Boxes")).to_be_hidden()  # there are none
+    with_mask = downloaded(page, "Download PNG", tmp_path).read_bytes()
+    page.get_by_label("Masks").uncheck()
+    expect(mask).to_be_hidden()
+    assert downloaded(page, "Download PNG", tmp_path).read_bytes() != with_mask
+
+
 def occupy(server, stop):
     """A client whose questions keep a server with one place busy until `stop` is set."""
     with server.client.stream(

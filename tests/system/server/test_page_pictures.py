@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from conftest import SAMPLES, command_line, same
+from conftest import SAMPLES, SOURCE, command_line, same
 from page_driver import (
     ask,
     box_of,
@@ -215,6 +215,20 @@ def test_what_the_browser_cannot_show(page, tmp_path):
         expect(shapes(page)).to_have_count(len(expected["labels"]))
         assert page.locator("#regions b").all_text_contents() == expected["labels"]
         assert box_of(page, 0) == pytest.approx(expected["bboxes"][0], abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["two_pages.pdf", "several.heic"])
+def test_documents_and_what_phones_send(page, name):
+    """Chromium shows neither as a picture."""
+    file = SOURCE / "tests" / "data" / "formats" / name
+    add_files(page, file)
+    expect(page.locator("#picture")).to_have_attribute("alt", file.name)
+    assert page.evaluate("document.getElementById('picture').naturalWidth") > 0
+    assert [url for url in page.requests if url.endswith("/v1/thumbnail")]
+    ask(page)
+    expected = command_line([file], "--task", "od")[0]["result"]
+    expect(shapes(page)).to_have_count(len(expected["labels"]))
+    assert page.locator("#regions b").all_text_contents() == expected["labels"]
 
 
 @pytest.mark.parametrize("kind", ["gif", "webp", "png"])
