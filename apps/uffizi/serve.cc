@@ -209,31 +209,73 @@ void AddAccessOptions(CLI::App& command, ServeOptions& options) {
       ->capture_default_str();
 }
 
-}  // namespace
-
-Command AddServe(CLI::App& app) {
-  auto options = std::make_shared<ServeOptions>();
-  CLI::App* command = app.add_subcommand("serve", "Run the HTTP API and the live demo");
-  server::HttpOptions& http = options->server.http;
-  server::RequestLimits& limits = options->server.models.limits;
-  server::BatcherOptions& batcher = options->server.models.batcher;
+void AddModels(CLI::App& command, ServeOptions& options) {
   command
-      ->add_option(
-          "--model", options->models,
+      .add_option(
+          "--model", options.models,
           "Model folder, artifact or name (default: $UFFIZI_MODEL, else the included model); "
           "NAME=PATH gives it a name in the API. May be repeated: further models are "
           "loaded on first use")
       ->allow_extra_args(false)
       ->type_name("[NAME=]PATH");
   command
-      ->add_option(
-          "--adapter", options->adapters,
+      .add_option(
+          "--adapter", options.adapters,
           "A LoRA adapter that requests select by this name, like a model. It belongs to the "
           "first model, or to another with NAME@MODEL=PATH. May be repeated")
       ->allow_extra_args(false)
       ->type_name("NAME=PATH");
-  command->add_option("--name", options->name,
-                      "The first model's name in the API (default: its folder's)");
+  command.add_option("--name", options.name,
+                     "The first model's name in the API (default: its folder's)");
+}
+
+void AddLimits(CLI::App& command, ServeOptions& options) {
+  server::HttpOptions& http = options.server.http;
+  server::RequestLimits& limits = options.server.models.limits;
+  server::BatcherOptions& batcher = options.server.models.batcher;
+  const std::string group = "Limits";
+  const auto add = [&](const char* name, auto& value, double low, double high, const char* help) {
+    command.add_option(name, value, help)
+        ->check(CLI::Range(low, high))
+        ->capture_default_str()
+        ->group(group);
+  };
+  add("--max-waiting", batcher.max_waiting, 1, 100'000,
+      "Requests in the queue; further ones get a 503");
+  add("--max-batch", batcher.max_batch, 1, 256, "Questions answered together by a worker");
+  add("--max-body", options.max_body_mb, 1, 1024, "Size of a request, in MB");
+  add("--max-pixels", limits.max_pixels, 1, 1'000'000'000, "Pixels of a picture");
+  add("--max-questions", limits.max_questions, 1, 256, "Questions in a request");
+  add("--max-tokens", limits.max_tokens, 1, 100'000, "Tokens of an answer");
+  add("--max-beams", limits.max_beams, 1, 64, "Beams of a search");
+  add("--max-seconds", batcher.max_seconds, 1, 86'400, "Time from a request to its answer");
+  add("--max-cost", limits.max_cost, 1, 1e9, "Cost of a request: questions x beams x tokens");
+  add("--model-memory", options.model_memory_mb, 0, 1 << 22,
+      "Memory for all models' weights, in MB; beyond it the least recently used is unloaded; 0 for "
+      "no limit");
+  add("--max-memory", options.max_memory_mb, 2, 1 << 20, "Memory for all requests' bodies, in MB");
+  add("--max-connections", http.max_connections, 1, 10'000, "Open connections");
+  add("--max-per-address", http.max_per_address, 0, 10'000,
+      "Connections from one address; 0 for no limit, as behind a proxy");
+  add("--idle-seconds", http.idle_seconds, 0.1, 3600,
+      "Idle time between two requests of a "
+      "connection");
+  add("--head-seconds", http.head_seconds, 0.1, 3600, "Time for all of a request's headers");
+  add("--body-seconds", http.body_seconds, 0.1, 3600, "Time for all of a request's body");
+  add("--write-seconds", http.write_seconds, 0.1, 3600,
+      "Time for a client to receive an answer, or a piece of a stream");
+  add("--grace-seconds", options.grace_seconds, 0, 3600,
+      "Time for open requests to finish at "
+      "shutdown");
+}
+
+}  // namespace
+
+Command AddServe(CLI::App& app) {
+  auto options = std::make_shared<ServeOptions>();
+  CLI::App* command = app.add_subcommand("serve", "Run the HTTP API and the live demo");
+  server::HttpOptions& http = options->server.http;
+  AddModels(*command, *options);
   command->add_option("--host", http.host, "Address to listen on; 0.0.0.0 for all")
       ->capture_default_str();
   command->add_option("--port", http.port, "Port; 0 for any free one")
@@ -263,41 +305,7 @@ Command AddServe(CLI::App& app) {
       ->add_option("--label-studio-files", options->server.api.access.label_studio_folder,
                    "Folder of the pictures that Label Studio calls /data/local-files/?d=...")
       ->check(CLI::ExistingDirectory);
-  const std::string group = "Limits";
-  const auto add = [&](const char* name, auto& value, double low, double high, const char* help) {
-    command->add_option(name, value, help)
-        ->check(CLI::Range(low, high))
-        ->capture_default_str()
-        ->group(group);
-  };
-  add("--max-waiting", batcher.max_waiting, 1, 100'000,
-      "Requests in the queue; further ones get "
-      "a 503");
-  add("--max-batch", batcher.max_batch, 1, 256, "Questions answered together by a worker");
-  add("--max-body", options->max_body_mb, 1, 1024, "Size of a request, in MB");
-  add("--max-pixels", limits.max_pixels, 1, 1'000'000'000, "Pixels of a picture");
-  add("--max-questions", limits.max_questions, 1, 256, "Questions in a request");
-  add("--max-tokens", limits.max_tokens, 1, 100'000, "Tokens of an answer");
-  add("--max-beams", limits.max_beams, 1, 64, "Beams of a search");
-  add("--max-seconds", batcher.max_seconds, 1, 86'400, "Time from a request to its answer");
-  add("--max-cost", limits.max_cost, 1, 1e9, "Cost of a request: questions x beams x tokens");
-  add("--model-memory", options->model_memory_mb, 0, 1 << 22,
-      "Memory for all models' weights, in MB; beyond it the least recently used is unloaded; 0 for "
-      "no limit");
-  add("--max-memory", options->max_memory_mb, 2, 1 << 20, "Memory for all requests' bodies, in MB");
-  add("--max-connections", http.max_connections, 1, 10'000, "Open connections");
-  add("--max-per-address", http.max_per_address, 0, 10'000,
-      "Connections from one address; 0 for no limit, as behind a proxy");
-  add("--idle-seconds", http.idle_seconds, 0.1, 3600,
-      "Idle time between two requests of a "
-      "connection");
-  add("--head-seconds", http.head_seconds, 0.1, 3600, "Time for all of a request's headers");
-  add("--body-seconds", http.body_seconds, 0.1, 3600, "Time for all of a request's body");
-  add("--write-seconds", http.write_seconds, 0.1, 3600,
-      "Time for a client to receive an answer, or a piece of a stream");
-  add("--grace-seconds", options->grace_seconds, 0, 3600,
-      "Time for open requests to finish at "
-      "shutdown");
+  AddLimits(*command, *options);
   command->footer(
       "Examples:\n"
       "  uffizi serve                        # then open http://127.0.0.1:8080/\n"
