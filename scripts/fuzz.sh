@@ -20,6 +20,8 @@ cmake --build build/fuzz -j "$(nproc)" --target "${targets[@]/#/fuzz_}"
 
 work=build/fuzz
 mkdir -p $work/findings
+# Where pdfium is found.
+export VIRTUAL_ENV=${VIRTUAL_ENV:-$PWD/build/test-env}
 # Inputs go through files, in memory if possible.
 if [ -d /dev/shm ] && [ -w /dev/shm ]; then export TMPDIR=/dev/shm; fi
 failed=()

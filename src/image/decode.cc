@@ -84,7 +84,9 @@ PageInfo InspectPages(std::span<const uint8_t> bytes, const std::string& name,
   const EncodedFile file{bytes, name, options};
   CheckFileSize(bytes.size(), file.name, options);
   const PictureFormat& format = FormatOf(file);
-  return format.inspect != nullptr ? format.inspect(file) : PageInfo{};
+  PageInfo pages = format.inspect != nullptr ? format.inspect(file) : PageInfo{};
+  if (pages.count == 0) throw Error(ErrorCode::kInvalidImage, name + ": has no pages");
+  return pages;
 }
 
 Image DecodeImage(std::span<const uint8_t> bytes, const std::string& name,
