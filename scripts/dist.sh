@@ -55,9 +55,9 @@ compile() {
   cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "${headers[@]}" \
     -DUFFIZI_WERROR=ON -DUFFIZI_BUILD_TESTS=OFF -DUFFIZI_AVIF=OFF -DUFFIZI_JXL=OFF -DUFFIZI_HEIF=ON -DUFFIZI_JPEG2000=ON
   # The layers and the command line's objects; what CMake would link is linked by link.sh.
-  local objects=(apps/uffizi/*.cc)
-  objects=("${objects[@]/%/.o}")
-  objects=("${objects[@]/#apps\/uffizi/apps\/uffizi\/CMakeFiles\/uffizi.dir}")
+  local objects
+  mapfile -t objects < <(ninja -C "$build" -t inputs bin/uffizi | grep '^apps/uffizi/.*\.o$')
+  [ ${#objects[@]} -gt 0 ]
   cmake --build "$build" -j "${JOBS:-$(nproc)}" --target uffizi_server uffizi_dataset uffizi_capi "${objects[@]}"
   mkdir -p "$build/bin" "$build/jvm" "$build/python"
   scripts/dist/link.sh "$arch" "$build" "$build/bin/uffizi" "" "${objects[@]/#/$build/}"
