@@ -26,31 +26,27 @@ def train(folder, *arguments):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, pictures, model):
-    """COCO data in which houses are called castles, and an adapter that has learned it."""
+    """COCO data in which one house is called a castle, and an adapter that has learned it."""
     folder = tmp_path_factory.mktemp("finetune")
-    images, annotations = [], []
-    for number, name in enumerate(["village.jpg", "penguins.jpg"]):
-        (folder / name).write_bytes((pictures / name).read_bytes())
-        result = model(folder / name, "<OD>")
-        images.append(
-            {"id": number, "file_name": name, "width": result.width, "height": result.height}
-        )
-        for region in result.regions:
-            x1, y1, x2, y2 = region.bounds
-            category = 7 if region.label == "house" else 8
-            annotations.append(
-                {"image_id": number, "category_id": category, "bbox": [x1, y1, x2 - x1, y2 - y1]}
-            )
-    categories = [{"id": 7, "name": "castle"}, {"id": 8, "name": "thing"}]
-    coco = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "village.jpg").write_bytes((pictures / "village.jpg").read_bytes())
+    result = model(folder / "village.jpg", "<OD>")
+    house = next(region for region in result.regions if region.label == "house")
+    x1, y1, x2, y2 = house.bounds
+    coco = {
+        "images": [
+            {"id": 0, "file_name": "village.jpg", "width": result.width, "height": result.height}
+        ],
+        "annotations": [{"image_id": 0, "category_id": 7, "bbox": [x1, y1, x2 - x1, y2 - y1]}],
+        "categories": [{"id": 7, "name": "castle"}],
+    }
     (folder / "coco.json").write_text(json.dumps(coco))
     done = train(
-        folder, "--data", "coco.json", "--output", "adapter", "--epochs", "40", "--batch", "2",
-        "--rate", "3e-3", "--held-out", "0",
+        folder, "--data", "coco.json", "--output", "adapter", "--epochs", "30", "--batch", "1",
+        "--rate", "5e-3", "--held-out", "0",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     losses = [float(line.split("loss ")[1]) for line in done.stdout.splitlines() if "epoch" in line]
-    assert len(losses) == 40 and losses[-1] < 0.5 * losses[0]
+    assert len(losses) == 30 and losses[-1] < 0.5 * losses[0]
     return folder
 
 
@@ -108,7 +104,7 @@ def test_refusals(trained):
         ("coco.json", "adapter", "adapter: is there already"),
         ("missing.jsonl", "x", "no.jpg: no such picture"),
         ("broken.jsonl", "x", "broken.jsonl:1: image, prefix and suffix are needed"),
-        ("wrong.json", "x", "village.jpg: is 640 x"),
+        ("wrong.json", "x", "village.jpg: is 584 x 438 pixels"),
         ("nothing.json", "x", "nothing.json"),
     ):
         done = train(trained, "--data", data, "--output", output)
