@@ -32,26 +32,16 @@ def round_matrices(matrices: list[Tensor]) -> list[Tensor]:
     return [part.view_as(matrix) for part, matrix in zip(parts, matrices, strict=True)]
 
 
-@torch.no_grad()
-def round_table(table: Tensor) -> Tensor:
-    """The token embeddings, from which INT4 subtracts the mean row before it rounds them. table: [tokens, width]"""
-    mean = table.mean(0)
-    return round_groups((table - mean).reshape(-1, GROUP)).view_as(table) + mean
-
-
 @contextmanager
-def rounded(matrices: list[Tensor], table: Tensor) -> Iterator[None]:
-    """Inside, the parameters hold rounded values; their gradients go to the exact ones (straight through)."""
-    parameters = [*matrices, table]
-    exact = [parameter.detach().clone() for parameter in parameters]
+def rounded(matrices: list[Tensor]) -> Iterator[None]:
+    """Inside, the matrices hold rounded values; their gradients go to the exact ones (straight through)."""
+    exact = [matrix.detach().clone() for matrix in matrices]
     with torch.no_grad():
-        for parameter, value in zip(
-            parameters, [*round_matrices(matrices), round_table(table)], strict=True
-        ):
-            parameter.copy_(value)
+        for matrix, value in zip(matrices, round_matrices(matrices), strict=True):
+            matrix.copy_(value)
     try:
         yield
     finally:
         with torch.no_grad():
-            for parameter, value in zip(parameters, exact, strict=True):
-                parameter.copy_(value)
+            for matrix, value in zip(matrices, exact, strict=True):
+                matrix.copy_(value)

@@ -58,7 +58,7 @@ class Trainer:
         self.model = model.to(self.device)
         self.head = DenseHead().to(self.device)
         matrices, others = split_parameters(self.model)
-        # INT4 holds the projector in 8 bits, and everything that is neither a Linear nor the embeddings.
+        # INT4 holds the projector in 8 bits, the embeddings, and everything that is not a Linear.
         projector = set(self.model.model.multi_modal_projector.parameters())
         self.int4_matrices = [matrix for matrix in matrices if matrix not in projector]
         self.optimizers = [
@@ -117,8 +117,7 @@ class Trainer:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
-        table = self.model.get_input_embeddings().weight
-        with rounded(self.int4_matrices, table) if self.options.rounded else nullcontext():
+        with rounded(self.int4_matrices) if self.options.rounded else nullcontext():
             self.losses(batch.to(self.device)).backward()
         nn.utils.clip_grad_norm_([*self.model.parameters(), *self.head.parameters()], 1.0)
         for optimizer in self.optimizers:
