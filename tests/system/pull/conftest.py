@@ -70,3 +70,22 @@ def check_whole(result, cache, content):
     assert (folder / "config.json").read_bytes() == content["config.json"]
     assert not list(cache.glob("downloads/*"))
     assert not list(cache.glob("**/*.part*"))
+
+
+def pull_at_once(environment, name, processes=3):
+    """What several processes that pull the same at the same time end with."""
+    started = [
+        subprocess.Popen(
+            [COMMAND, "pull", name],
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(processes)
+    ]
+    ended = []
+    for process in started:
+        out, err = process.communicate(timeout=120)
+        ended.append(subprocess.CompletedProcess([], process.returncode, out, err))
+    return ended

@@ -2,11 +2,10 @@
 
 import json
 import pathlib
-import subprocess
 import sys
 
 import pytest
-from conftest import COMMAND, MICROSOFT, TREE, WEIGHTS, pull, uffizi
+from conftest import MICROSOFT, TREE, WEIGHTS, pull, pull_at_once, uffizi
 
 sys.path.append(str(TREE / "tests" / "support"))
 from microsoft_artifacts import microsoft_artifact
@@ -27,20 +26,9 @@ def test_microsofts_artifact_becomes_small(environment, source, cache, tmp_path,
     """Of the kind that is released: imported in 4 bits, once, however many ask at the same time."""
     source.artifact = microsoft_artifact(found, tmp_path).path.read_bytes()
     name = "florence_2_large_int4"
-    processes = [
-        subprocess.Popen(
-            [COMMAND, "pull", name],
-            env=environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for _ in range(3)
-    ]
-    for process in processes:
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == 0, err
-        assert pathlib.Path(out.strip()) == cache / "models" / name
+    for ended in pull_at_once(environment, name):
+        assert ended.returncode == 0, ended.stderr
+        assert pathlib.Path(ended.stdout.strip()) == cache / "models" / name
     assert len([path for path, _, _ in source.requests if path.endswith(".zip")]) == 1
     config = json.loads((cache / "models" / name / "config.json").read_text())
     weights = config["quantization_config"]["config_groups"]["group_0"]["weights"]

@@ -5,7 +5,18 @@ import subprocess
 import time
 
 import pytest
-from conftest import COMMAND, TREE, MODEL, ARTIFACT, WEIGHTS, KEY, uffizi, pull, check_whole
+from conftest import (
+    COMMAND,
+    TREE,
+    MODEL,
+    ARTIFACT,
+    WEIGHTS,
+    KEY,
+    uffizi,
+    pull,
+    pull_at_once,
+    check_whole,
+)
 from source import REPOSITORY, Source
 
 
@@ -191,19 +202,8 @@ def test_killed_and_taken_up_again(environment, source, cache, content):
 
 def test_two_at_once(environment, source, cache, content):
     source.bytes_a_second = 8_000_000
-    processes = [
-        subprocess.Popen(
-            [COMMAND, "pull", REPOSITORY],
-            env=environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for _ in range(3)
-    ]
-    for process in processes:
-        out, err = process.communicate(timeout=60)
-        check_whole(subprocess.CompletedProcess([], process.returncode, out, err), cache, content)
+    for ended in pull_at_once(environment, REPOSITORY):
+        check_whole(ended, cache, content)
     assert len(source.fetched(WEIGHTS)) == 1
 
 

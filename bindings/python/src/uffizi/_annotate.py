@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ._errors import Error, NotFoundError
-from ._model import Florence2
+from ._model import Florence2, as_model
 from ._pictures import find_pictures, is_url
 from ._results import Result
 
@@ -60,8 +60,7 @@ def annotate(
         from tqdm.auto import tqdm  # type: ignore[import-untyped, unused-ignore]
     except ImportError as error:
         raise ImportError("annotate() needs `pip install uffizi[pandas]`") from error
-    if not isinstance(model, Florence2):
-        model = Florence2.from_pretrained() if model is None else Florence2.from_pretrained(model)
+    model = as_model(model)
     paths = _list_pictures(pictures, recursive)
     wanted: list[Any] = tasks if isinstance(tasks, list) else [tasks]
     rows: list[dict[str, Any]] = []

@@ -297,3 +297,10 @@ def is_list(pictures: Any) -> bool:
     return isinstance(pictures, (Sequence, Iterator)) and not isinstance(
         pictures, (str, bytes, bytearray, memoryview)
     )
+
+
+def as_model(model: Florence2 | str | os.PathLike[str] | None) -> Florence2:
+    """The model itself, or that of a folder or name; the one that came with the package for None."""
+    if isinstance(model, Florence2):
+        return model
+    return Florence2.from_pretrained(BUNDLED if model is None else model)

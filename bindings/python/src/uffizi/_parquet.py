@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from . import _native
 from ._errors import ArgumentError, Error, NotFoundError
-from ._model import EncodedImage, Florence2
+from ._model import EncodedImage, Florence2, as_model
 from ._pictures import is_url
 from ._results import Result
 
@@ -82,8 +82,7 @@ def annotate_parquet(
         raise ArgumentError(f"{place}: the output's name ends in .parquet or .jsonl")
     if os.path.lexists(place):
         raise ArgumentError(f"{place}: is there already; remove it, or choose another name")
-    if not isinstance(model, Florence2):
-        model = Florence2.from_pretrained() if model is None else Florence2.from_pretrained(model)
+    model = as_model(model)
     wanted: list[Any] = tasks if isinstance(tasks, list) else [tasks]
     asked = {
         "files": [str(file) for file in files],

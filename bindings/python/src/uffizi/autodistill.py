@@ -54,10 +54,7 @@ class Florence2(DetectionBaseModel):  # type: ignore[misc, unused-ignore]
         **question: Unpack[Question],
     ) -> None:
         super().__init__(ontology)
-        if not isinstance(model, _model.Florence2):
-            load = _model.Florence2.from_pretrained
-            model = load() if model is None else load(model)
-        self._florence = model
+        self._florence = _model.as_model(model)
         self._task = task
         self._tiles = tiles
         self._question = question

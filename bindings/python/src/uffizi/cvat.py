@@ -55,10 +55,7 @@ class Florence2:
         self.spec = cvataa.DetectionFunctionSpec(
             labels=[cvataa.label_spec(name, number) for number, name in enumerate(names)]
         )
-        if not isinstance(model, _model.Florence2):
-            load = _model.Florence2.from_pretrained
-            model = load() if model is None else load(model)
-        self._florence = model
+        self._florence = _model.as_model(model)
         self._task = task
         self._tiles = tiles
         self._question = question

@@ -14,7 +14,7 @@ try:
 except ImportError as error:
     raise ImportError("uffizi.fiftyone needs `pip install fiftyone`") from error
 
-from ._model import Florence2
+from ._model import Florence2, as_model
 from ._results import Region, Result
 
 if TYPE_CHECKING:
@@ -42,11 +42,7 @@ class Model(fiftyone.core.models.SamplesMixin, fiftyone.core.models.Model):  # t
         **question: Unpack[Question],
     ) -> None:
         super().__init__()
-        if not isinstance(model, Florence2):
-            model = (
-                Florence2.from_pretrained() if model is None else Florence2.from_pretrained(model)
-            )
-        self.florence = model
+        self.florence = as_model(model)
         self.task = task
         self.tiles = tiles
         self.question = question
