@@ -10,7 +10,8 @@ from pathlib import Path
 import pyspark
 import pytest
 from clusters import HOME, free_port, processes, wait_until
-from conftest import MODEL, write_pictures
+from conftest import MODEL, SOURCE, write_pictures
+from pyspark.sql.functions import array, col, concat, lit
 
 pytest.importorskip("grpc", reason="the client of Spark Connect is not there")
 
@@ -19,11 +20,15 @@ import sys
 if sys.argv[1].endswith("spark"):
     sys.path.insert(0, sys.argv[1])
     import conftest
-from pyspark.sql.functions import array, col, concat, lit
+from pyspark.sql.functions import array, lit
 from uffizi.spark import *
 
 _, _, server, model, pictures, out = sys.argv
-spark = start(remote=server)
+if server.startswith("sc:"):
+    spark = start(remote=server)
+else:
+    from pyspark.sql import SparkSession
+    spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
 files = spark.read.format("binaryFile").load(pictures).orderBy("path")
 """
 
@@ -68,17 +73,9 @@ else:
 """
 
 PYTHON_ONLY = """
-data = files.withColumn("text", array(lit("<OD>"), lit("<CAPTION>"), lit("<OD> and more")))
-bad = files.limit(1).withColumn("content", lit(b"no picture")).withColumn("path", lit("z bad"))
-bad = bad.withColumn("text", array(lit("<OD>")))
-words = files.withColumn("path", concat(lit("words "), col("path")))
-words = words.withColumn("text", array(lit("Locate the objects with category name in the image.")))
-asked = data.union(bad).union(words).repartition(2)
-frame = annotate(asked, model=model, structCol="found", batchSize=2, tiles="2x1", minScore=0.1,
-                 labels=["star", "BALLOON", "book"], answerAs="od")
-stage = Florence2Transformer.load(model).setStructCol("found").setTiles("2x1").setMinScore(0.1)
-stage.setLabels(["star", "BALLOON", "book"]).setAnswerAs("od")
-expected = stage.transform(ImageAssembler(inputCol="content").transform(asked)).drop("image_assembler")
+asked, expected = (spark.read.parquet(out + "/" + name) for name in ("asked", "expected"))
+frame = annotate(asked.repartition(2), model=model, structCol="found", batchSize=2, tiles="2x1",
+                 minScore=0.1, labels=["star", "BALLOON", "book"], answerAs="od")
 assert frame.schema.simpleString() == expected.schema.simpleString(), (frame.schema, expected.schema)
 
 import json
@@ -102,18 +99,41 @@ print("the same")
 """
 
 
+def write_expected(spark, pictures, out):
+    """Questions, and the stage's answers to them, for a client that has no stage."""
+    from uffizi.spark import Florence2Transformer, ImageAssembler
+
+    files = spark.read.format("binaryFile").load(str(pictures))
+    data = files.withColumn("text", array(lit("<OD>"), lit("<CAPTION>"), lit("<OD> and more")))
+    bad = files.limit(1).withColumn("content", lit(b"no picture")).withColumn("path", lit("z bad"))
+    bad = bad.withColumn("text", array(lit("<OD>")))
+    words = files.withColumn("path", concat(lit("words "), col("path")))
+    prompt = "Locate the objects with category name in the image."
+    words = words.withColumn("text", array(lit(prompt)))
+    data.union(bad).union(words).write.parquet(str(out / "asked"))
+    asked = spark.read.parquet(str(out / "asked"))
+    stage = Florence2Transformer.load(str(MODEL)).setStructCol("found").setTiles("2x1")
+    stage.setMinScore(0.1).setLabels(["star", "BALLOON", "book"]).setAnswerAs("od")
+    answered = stage.transform(ImageAssembler(inputCol="content").transform(asked))
+    answered.drop("image_assembler").write.parquet(str(out / "expected"))
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, request):
     """The address of a server that was started with the jar; its workers find the package, if there
     is one."""
-    if pyspark.__version__ < "4":
-        pytest.skip("stages over Spark Connect need Spark 4")
     from uffizi.spark import jar
 
+    # Spark 4 brings Spark Connect; 3.5 gets it from Maven, as its documentation says.
+    connect = []
+    if pyspark.__version__ < "4":
+        connect = ["--packages", f"org.apache.spark:spark-connect_2.12:{pyspark.__version__}"]
+        connect += ["--conf", f"spark.jars.ivy={SOURCE / 'build' / 'ivy'}"]
     folder = tmp_path_factory.mktemp("connect")
     port = free_port()
     command = [str(HOME / "bin" / "spark-submit"), "--master", "local[2]"]
     command += [
+        *connect,
         "--class",
         "org.apache.spark.sql.connect.service.SparkConnectServer",
         "--jars",
@@ -138,7 +158,7 @@ def server(tmp_path_factory, request):
             stderr=subprocess.STDOUT,
             cwd=folder,
         )
-        wait_until(lambda: "Spark Connect server started" in log.read_text(), "server")
+        wait_until(lambda: "Spark Connect server started" in log.read_text(), "server", 300)
         time.sleep(0.5)
         yield f"sc://127.0.0.1:{port}"
 
@@ -171,12 +191,24 @@ def run_client(script, server, pictures, out, tests=Path(__file__).parent, **env
     return done.stdout
 
 
+@pytest.mark.skipif(pyspark.__version__ < "4", reason="Spark 3.5 runs no stages over Spark Connect")
 def test_stages(server, pictures, tmp_path):
     run_client(STAGES, server, pictures, tmp_path)
 
 
 @pytest.mark.slow
-def test_without_a_jar(server, pictures, tmp_path, package):
+def test_without_a_jar(spark, server, pictures, tmp_path, package):
     """The package's own function: workers need Python packages only."""
+    write_expected(spark, pictures, tmp_path)
     environment = {"PYTHONPATH": str(package)}
     assert "the same" in run_client(PYTHON_ONLY, server, pictures, tmp_path, package, **environment)
+
+
+@pytest.mark.slow
+def test_without_a_jar_and_connect(spark, pictures, tmp_path, package):
+    """The same in a session of the usual kind."""
+    write_expected(spark, pictures, tmp_path)
+    environment = {"PYTHONPATH": str(package), "PYSPARK_PYTHON": sys.executable}
+    assert "the same" in run_client(
+        PYTHON_ONLY, "local", pictures, tmp_path, package, **environment
+    )

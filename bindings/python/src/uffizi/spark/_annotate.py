@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ._answers import DOCUMENT, FOUND, annotation, describe, failure, found, shortest, spark_type
+
 if TYPE_CHECKING:
     import pyarrow
     from pyspark.sql import DataFrame
@@ -31,16 +33,6 @@ _SEARCH = {
 #: Default search parameters of a stage.
 _DEFAULTS = {"num_beams": 1, "max_length": 200, "no_repeat_ngram_size": 3, "eos_token_id": [2]}
 _SPECIAL_TOKENS = ("<s>", "</s>", "<pad>")
-
-_DOCUMENT = (
-    "array<struct<annotatorType:string,begin:int,end:int,result:string,"
-    "metadata:map<string,string>,embeddings:array<float>>>"
-)
-_FOUND = (
-    "array<struct<task:string,text:string,labels:array<string>,scores:array<float>,"
-    "boxes:array<array<float>>,quads:array<array<float>>,polygons:array<array<array<float>>>,"
-    "error:string>>"
-)
 
 _models: dict[Any, Any] = {}
 
@@ -78,39 +70,21 @@ def annotate(
     Spark sends workers 10,000 rows at once unless spark.sql.execution.arrow.maxRecordsPerBatch is
     lower; for pictures, set it to about 64.
     """
-    from pyspark.sql.types import ArrayType, StringType, StructField, StructType
+    from pyspark.sql.types import StructField, StructType
 
-    generation = dict(_DEFAULTS)
-    for name, value in search.items():
-        if name not in _SEARCH:
-            known = ", ".join(sorted(_SEARCH))
-            raise TypeError(
-                f"annotate() has no parameter {name!r}; of the search there are {known}"
-            )
-        if not (name == "ignoreTokenIds" and not value):
-            generation[_SEARCH[name]] = value
-    if minScore is not None:
-        generation["min_score"] = minScore
-    if labels:
-        generation["labels"] = list(labels)
+    generation = _generation(search, minScore, labels)
     if annotatedImage not in ("png", "jpeg", "none"):
         raise ValueError(f"annotatedImage must be png, jpeg or none, not {annotatedImage!r}")
     schema = df.schema
     names = schema.names
     picture_index = _index(names, inputCol)
-    text_index = _index(names, textCol) if textCol in names else None
-    if text_index is not None:
-        kind = schema.fields[text_index].dataType
-        if kind not in (StringType(), ArrayType(StringType()), ArrayType(StringType(), False)):
-            raise TypeError(
-                f"column {textCol} must hold a string or an array of strings, not {kind.simpleString()}"
-            )
-    added = [(outputCol, _DOCUMENT)] + ([(structCol, _FOUND)] if structCol else [])
+    text_index = _text_index(schema, textCol)
+    added = [(outputCol, DOCUMENT)] + ([(structCol, FOUND)] if structCol else [])
     for name, _ in added:
         if name in names:
             raise ValueError(f"column {name} exists already")
     output = StructType(
-        list(schema.fields) + [StructField(name, _parse(text), True) for name, text in added]
+        list(schema.fields) + [StructField(name, spark_type(text), True) for name, text in added]
     )
     ask = _Asking(
         model,
@@ -157,50 +131,44 @@ def annotate(
     return df.mapInArrow(run, output)
 
 
+def _generation(search: dict[str, Any], min_score: float | None, labels: Any) -> dict[str, Any]:
+    """The stage's parameters of the search as `Florence2` takes them."""
+    generation = dict(_DEFAULTS)
+    for name, value in search.items():
+        if name not in _SEARCH:
+            known = ", ".join(sorted(_SEARCH))
+            raise TypeError(
+                f"annotate() has no parameter {name!r}; of the search there are {known}"
+            )
+        if not (name == "ignoreTokenIds" and not value):
+            generation[_SEARCH[name]] = value
+    if min_score is not None:
+        generation["min_score"] = min_score
+    if labels:
+        generation["labels"] = list(labels)
+    return generation
+
+
+def _text_index(schema: Any, name: str) -> int | None:
+    """The index of the column of texts, if there is one."""
+    from pyspark.sql.types import ArrayType, StringType
+
+    if name not in schema.names:
+        return None
+    index = _index(schema.names, name)
+    kind = schema.fields[index].dataType
+    if kind not in (StringType(), ArrayType(StringType()), ArrayType(StringType(), False)):
+        raise TypeError(
+            f"column {name} must hold a string or an array of strings, not {kind.simpleString()}"
+        )
+    return index
+
+
 def _index(names: list[str], name: str) -> int:
     if names.count(name) != 1:
         found = "no column" if name not in names else f"{names.count(name)} columns"
         raise ValueError(f"{found} called {name}; there are {', '.join(names)}")
     return names.index(name)
-
-
-def _parse(text: str) -> Any:
-    """A type of Spark's from its short form, without a session."""
-    from pyspark.sql.types import (
-        ArrayType,
-        FloatType,
-        IntegerType,
-        MapType,
-        StringType,
-        StructField,
-        StructType,
-    )
-
-    simple = {"string": StringType(), "int": IntegerType(), "float": FloatType()}
-
-    def parse(at: int) -> tuple[Any, int]:
-        for name, kind in simple.items():
-            if text.startswith(name, at):
-                return kind, at + len(name)
-        if text.startswith("array<", at):
-            element, at = parse(at + 6)
-            return ArrayType(element), at + 1
-        if text.startswith("map<", at):
-            key, at = parse(at + 4)
-            value, at = parse(at + 1)
-            return MapType(key, value), at + 1
-        assert text.startswith("struct<", at), text[at:]
-        at += 7
-        fields = []
-        while True:
-            colon = text.index(":", at)
-            kind, end = parse(colon + 1)
-            fields.append(StructField(text[at:colon], kind))
-            at = end + 1
-            if text[end] == ">":
-                return StructType(fields), at
-
-    return parse(0)[0]
 
 
 class _Asking:
@@ -275,9 +243,9 @@ class _Asking:
             for j, task in enumerate(asked):
                 if problem:
                     named = f"{origins[i]}: {problem}" if origins[i] else problem
-                    rows[i][j] = _failure(task, code, named)
+                    rows[i][j] = failure(task, code, named)
                 elif task is None:
-                    rows[i][j] = _failure(None, "invalid_prompt", "the text is null")
+                    rows[i][j] = failure(None, "invalid_prompt", "the text is null")
                 else:
                     rows[i][j] = task
         self._answer(model, encoded, rows)
@@ -311,10 +279,10 @@ class _Asking:
                 raise
             except uffizi.Error as error:
                 for i, j in places:
-                    rows[i][j] = _failure(task, error.code, str(error))
+                    rows[i][j] = failure(task, error.code, str(error))
                 continue
             for (i, j), result in zip(places, results):
-                rows[i][j] = (self._document(task, result), _found(task, result))
+                rows[i][j] = (self._document(task, result), found(task, result))
 
     def _document(self, task: str, result: Any) -> dict[str, Any]:
         text = result.text
@@ -323,14 +291,14 @@ class _Asking:
         text = text.strip()
         metadata = {
             "task": task,
-            "florence2_postprocessed": _describe(result),
-            "florence2_postprocessed_raw": json.dumps(_shortest(result.answer), ensure_ascii=False),
+            "florence2_postprocessed": describe(result),
+            "florence2_postprocessed_raw": json.dumps(shortest(result.answer), ensure_ascii=False),
         }
         if result.shape != "text" and self.annotated != "none":
             metadata["florence2_image"] = self._drawn(result)
         if result.truncated:
             metadata["truncated"] = "true"
-        return _annotation(text, metadata)
+        return annotation(text, metadata)
 
     def _drawn(self, result: Any) -> str:
         image = result.draw()
@@ -360,58 +328,3 @@ def _names_task(text: str) -> bool:
     import uffizi
 
     return not text or any(text.startswith(info.token) for info in uffizi.TASKS.values())
-
-
-def _shortest(value: Any) -> Any:
-    """Formats numbers with the fewest digits that identify a 32-bit float, like the stage."""
-    if isinstance(value, dict):
-        return {key: _shortest(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_shortest(item) for item in value]
-    if isinstance(value, float):
-        import numpy
-
-        return float(str(numpy.float32(value)))
-    return value
-
-
-def _annotation(text: str | None, metadata: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "annotatorType": "document",
-        "begin": 0,
-        "end": len(text.encode("utf-16-le")) // 2 - 1 if text is not None else -1,
-        "result": text,
-        "metadata": list(metadata.items()),
-        "embeddings": [],
-    }
-
-
-def _failure(task: str | None, code: str, reason: str) -> tuple[Any, Any]:
-    metadata = {"task": task, "error": reason, "error_code": code}
-    return _annotation(None, metadata), {"task": task, "error": reason}
-
-
-def _describe(result: Any) -> str:
-    if result.shape == "text":
-        return str(result.caption)
-    parts = []
-    for region in result.regions:
-        shapes = [region.box] if region.box else []
-        shapes += [region.quad] if region.quad else []
-        shapes += list(region.polygons)
-        words = [region.label] + ["[" + ", ".join(f"{v:.1f}" for v in s) + "]" for s in shapes]
-        parts.append(" ".join(word for word in words if word))
-    return "; ".join(parts)
-
-
-def _found(task: str, result: Any) -> dict[str, Any]:
-    return {
-        "task": result.task or task,
-        "text": result.caption if result.shape == "text" else None,
-        "labels": [region.label for region in result.regions],
-        "scores": [region.score for region in result.regions],
-        "boxes": [list(region.box) if region.box else None for region in result.regions],
-        "quads": [list(region.quad) if region.quad else None for region in result.regions],
-        "polygons": [[list(p) for p in region.polygons] for region in result.regions],
-        "error": None,
-    }

@@ -50,9 +50,9 @@ class Annotation:
     @staticmethod
     def arrayType() -> Any:
         """The type of a column of annotations."""
-        from ._annotate import _DOCUMENT, _parse
+        from ._answers import DOCUMENT, spark_type
 
-        return _parse(_DOCUMENT)
+        return spark_type(DOCUMENT)
 
     @staticmethod
     def fromRow(row: Any) -> Annotation:

@@ -132,7 +132,7 @@ class ParityTest {
     val session = engine.newSession()
     val picture = uffizi.Picture.decode(Files.readAllBytes(folder.resolve("pair.png")), "pair.png")
     val encoded = session.encode(picture, "2x1")
-    val answer = session.run(java.util.List.of(new uffizi.Question(encoded, "<OD>")),
+    val answer = session.run(java.util.Collections.singletonList(new uffizi.Question(encoded, "<OD>")),
       java.util.Map.of("no_repeat_ngram_size", "3", "max_length", "200", "num_beams", "1",
         "min_score", "0")).get(0)
     val expected = answer.boxes().toSeq.map(_.toSeq)
