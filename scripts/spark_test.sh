@@ -3,6 +3,7 @@
 #   spark_test.sh BUILD_DIR jar       build the jar for Spark 4 and run Maven's tests (Java, Scala)
 #   spark_test.sh BUILD_DIR python    the tests of PySpark with that jar, without the slow ones
 #   spark_test.sh BUILD_DIR slow      those: a cluster, what needs the wheel, the package
+#   spark_test.sh BUILD_DIR scale [N] N (100000) tiny pictures on executors that are killed and slowed
 #   spark_test.sh BUILD_DIR full      both, with the long tests, and the same for Spark 3.5
 #   spark_test.sh BUILD_DIR measure   the overhead of the stage compared with a hand-written job
 set -euo pipefail
@@ -27,6 +28,13 @@ case $2 in
   python) python_tests build/spark-env "not slow" $requirements ;;
   # shellcheck disable=SC2086
   slow) python_tests build/spark-env slow $requirements ;;
+  # shellcheck disable=SC2086
+  scale)
+    jar -DskipTests
+    printf '%s\n' $requirements | scripts/python_env.sh build/spark-env -
+    UFFIZI_SCALE=${3:-100000} build/spark-env/bin/python -m pytest -q -s -p no:cacheprovider \
+      tests/system/spark/test_scale.py
+    ;;
   full)
     jar -Duffizi.excluded.tags=measurement
     jar -Pspark-3.5
