@@ -223,6 +223,9 @@ from pyspark.ml import PipelineModel
 data = spark.read.format("image").load(pictures)
 for row in PipelineModel.load(saved).transform(data).select("answer.result").collect():
     assert "<loc_" in row.result[0], row
+
+from uffizi.spark import Florence2Transformer
+assert Florence2Transformer.pretrained().getModel().endswith("models/uffizi-tiny")  # UFFIZI_MODEL
 """
 
 
@@ -236,6 +239,7 @@ def test_saved_pipelines_load_in_a_new_session(spark, pictures, tmp_path, order)
     tests = str(Path(__file__).parent)
     subprocess.run(
         [sys.executable, "-c", IN_ANY_ORDER, tests, str(tmp_path / "saved"), str(pictures), order],
+        env={**os.environ, "UFFIZI_MODEL": str(MODEL)},
         check=True,
     )
 

@@ -114,7 +114,8 @@ class LightPipeline(val pipelineModel: PipelineModel) {
     }
     val plan = florence.plan(Schemas.image(StringType), SparkSession.active)
     val annotator = new RowAnnotator(plan, Runtime.getRuntime.availableProcessors)
-    try rows.grouped(florence.getBatchSize).flatMap(annotator.annotate(_)).toSeq.zip(before).map {
+    // A list, since Scala 2.12's toSeq would ask later, when the annotator is closed.
+    try rows.grouped(florence.getBatchSize).flatMap(annotator.annotate(_)).toList.zip(before).map {
       case (answers, (picture, columns)) =>
         (picture, columns + (florence.getOutputCol -> answers.documents.map(Annotation(_))))
     } finally annotator.close()

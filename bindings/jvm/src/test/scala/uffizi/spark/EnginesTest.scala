@@ -1,9 +1,11 @@
 package uffizi.spark
 
+import java.io.{ByteArrayOutputStream, ObjectOutputStream}
 import java.nio.file.{Files, Path, Paths}
 
 import org.apache.spark.SparkFiles
 import org.apache.spark.sql.functions._
+import org.apache.spark.sql.types.{ArrayType, StructType}
 import org.junit.jupiter.api.Assertions._
 import org.junit.jupiter.api.{AfterEach, BeforeEach, Test}
 
@@ -87,6 +89,28 @@ class EnginesTest {
       assertNull(s3.get("fs.azure.account.key.store.dfs.core.windows.net"))
       assertFalse(s3.get("fs.s3a.buffer.dir").contains("${hadoop.tmp.dir}"))
     } finally spark.conf.unset("fs.azure.account.key.store.dfs.core.windows.net")
+  }
+
+  /** Tasks carry the stage's settings, and of Hadoop's configuration nothing: it is in a broadcast. */
+  @Test def tasksCarryNoSecrets(): Unit = {
+    val name = "fs.viewfs.mounttable.carried.link./m"
+    spark.conf.set(name, Paths.get(SparkFixture.model).getParent.toUri.toString)
+    spark.sparkContext.hadoopConfiguration.set("javax.jdo.option.ConnectionPassword", "a secret")
+    try {
+      val stage = Florence2Transformer.load("viewfs://carried/m/uffizi-tiny")
+      val image = images.schema("image_assembler").dataType.asInstanceOf[ArrayType]
+        .elementType.asInstanceOf[StructType]
+      val bytes = new ByteArrayOutputStream()
+      new ObjectOutputStream(bytes).writeObject(new AnnotateRow(stage.plan(image, spark)))
+      val carried = bytes.toString("ISO-8859-1")
+      assertTrue(carried.contains("max_length"), "the settings of the stage")
+      for (words <- Seq("a secret", "fs.viewfs.mounttable", "hadoop.tmp.dir")) {
+        assertFalse(carried.contains(words), words)
+      }
+    } finally {
+      spark.conf.unset(name)
+      spark.sparkContext.hadoopConfiguration.unset("javax.jdo.option.ConnectionPassword")
+    }
   }
 
   @Test def theModelInTheJar(): Unit = {
