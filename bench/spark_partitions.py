@@ -32,6 +32,12 @@ def session(cores, task_cpus):
     return spark
 
 
+def cpu_seconds(spark):
+    """What the JVM has used so far."""
+    stat = Path(f"/proc/{spark.sparkContext._gateway.proc.pid}/stat").read_text()
+    return sum(map(int, stat.rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 def measure(spark, model, pictures, count, partitions, batch):
     """Pictures per second, and CPU seconds per picture."""
     from pyspark.sql.functions import col, lit
@@ -48,14 +54,13 @@ def measure(spark, model, pictures, count, partitions, batch):
     stage = Florence2Transformer.load(model).setAnnotatedImage("none").setBatchSize(batch)
     stage.setMaxOutputLength(50)
     answered = stage.transform(ImageAssembler(inputCol="content").transform(data))
-    jvm = spark.sparkContext._jvm.java.lang.management.ManagementFactory
-    start, cpu = time.perf_counter(), jvm.getOperatingSystemMXBean().getProcessCpuTime()
+    start, cpu = time.perf_counter(), cpu_seconds(spark)
     texts = answered.select(col("answer.result")[0]).collect()
     seconds = time.perf_counter() - start
-    cpu = jvm.getOperatingSystemMXBean().getProcessCpuTime() - cpu
+    cpu = cpu_seconds(spark) - cpu
     data.unpersist()
     assert len(texts) == count and all(text[0] for text in texts)
-    return count / seconds, cpu / 1e9 / count
+    return count / seconds, cpu / count
 
 
 def main():
