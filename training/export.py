@@ -13,8 +13,18 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from model import IMAGE_MEAN, IMAGE_SIDE, IMAGE_STD, IMAGE_TOKENS, MAX_POSITIONS, fresh_model
+from model import (
+    IMAGE_MEAN,
+    IMAGE_SIDE,
+    IMAGE_STD,
+    IMAGE_TOKENS,
+    MAX_POSITIONS,
+    exported_model,
+    fresh_model,
+)
 from tokens import BOS, EOS, FLORENCE_TOKENS, IMAGE_TOKEN, PAD
+
+Weights = dict[str, torch.Tensor]
 
 
 def fast_tokenizer(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
@@ -46,12 +56,22 @@ def generation_config() -> GenerationConfig:
     )
 
 
-def export(run: Path, out: Path) -> None:
+def blended(weights: Weights, start: Path, share: float) -> Weights:
+    """The mean of the trained weights, which get `share`, and those that training started from (arXiv 2109.01903)."""
+    before = exported_model(start).state_dict()
+    return {
+        name: torch.lerp(before[name], value, share) if value.is_floating_point() else value
+        for name, value in weights.items()
+    }
+
+
+def export(run: Path, out: Path, start: Path | None, share: float) -> None:
     """Save a run's averaged weights in half precision, and all the files around them."""
     tokenizer = Tokenizer.from_file(str(run / "tokenizer.json"))
-    state = torch.load(run / "checkpoint.pt")
+    state = torch.load(run / "checkpoint.pt", map_location="cpu")
+    weights = blended(state["average"], start, share) if start else state["average"]
     model = fresh_model(tokenizer)
-    model.load_state_dict(state["average"])
+    model.load_state_dict(weights)
     model.generation_config = generation_config()
     model.half().save_pretrained(out)
     side = {"height": IMAGE_SIDE, "width": IMAGE_SIDE}
@@ -76,5 +96,13 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, default=Path("build/training/run"), help="of train.py")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--from",
+        dest="start",
+        type=Path,
+        metavar="MODEL_FOLDER",
+        help="average with the model that the run started from",
+    )
+    parser.add_argument("--share", type=float, default=0.5, help="of the run in that average")
     arguments = parser.parse_args()
-    export(arguments.run, arguments.out)
+    export(arguments.run, arguments.out, arguments.start, arguments.share)
