@@ -21,7 +21,7 @@ import pytest
 from clusters import HOME, processes
 from conftest import png
 
-PICTURES = int(os.environ.get("UFFIZI_SCALE", "6000"))
+PICTURES = int(os.environ.get("UFFIZI_SCALE", "20000"))
 PER_PARTITION = 100
 KINDS = 8  # of pictures
 MEGABYTES = 25  # by which a process may grow in the last half of its life
@@ -142,7 +142,7 @@ class Samples:
         self.start = time.monotonic()
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self._run)
-        self.interval = min(15, max(2, PICTURES / 2000))
+        self.interval = min(15, max(2, PICTURES / 8000))
         self.thread.start()
 
     def _run(self):
