@@ -41,7 +41,11 @@ int Orientation(const avifImage& image) {
   if ((image.transformFlags & AVIF_TRANSFORM_IMIR) == 0) {
     return std::array{1, 8, 3, 6}[static_cast<size_t>(turns)];
   }
+#if AVIF_VERSION >= 1000000
+  const bool left_right = image.imir.axis == 1;
+#else
   const bool left_right = image.imir.mode == 1;
+#endif
   return (left_right ? std::array{2, 7, 4, 5} : std::array{4, 5, 2, 7})[static_cast<size_t>(turns)];
 }
 
@@ -53,8 +57,9 @@ PageInfo InspectAvif(const EncodedFile& file) {
   pages.count = static_cast<size_t>(std::max(1, decoder->imageCount));
   for (int i = 0; pages.count > 1 && i < decoder->imageCount; ++i) {
     avifImageTiming timing = {};
-    avifDecoderNthImageTiming(decoder.get(), static_cast<uint32_t>(i), &timing);
-    pages.seconds.push_back(timing.pts);
+    const avifResult found =
+        avifDecoderNthImageTiming(decoder.get(), static_cast<uint32_t>(i), &timing);
+    pages.seconds.push_back(found == AVIF_RESULT_OK ? timing.pts : 0.0);
   }
   return pages;
 }

@@ -17,10 +17,8 @@ from pycocotools.coco import COCO
 TASKS = [
     "--task",
     "od",
-    "--task",
-    "referring_expression_segmentation",
-    "--text",
-    "the largest thing",
+    "--prompt",
+    "<REGION_TO_SEGMENTATION><loc_200><loc_200><loc_800><loc_800>",
     "--task",
     "ocr_with_region",
     "--task",

@@ -139,5 +139,6 @@ def test_who_waits_is_told_for_how_many(serve):
         thread.join()
     assert seen[0][0] == {"stage": "waiting", "ahead": 0}
     assert seen[1][0] == {"stage": "waiting", "ahead": 1}
-    # The one ahead may be answered before the next event.
-    assert all(told == {"stage": "waiting", "ahead": 0} for told in seen[1][1:])
+    # The one ahead may be answered before the next event, and then the picture is looked at.
+    after = ({"stage": "waiting", "ahead": 0}, {"stage": "looking"})
+    assert all(told in after for told in seen[1][1:])

@@ -1,7 +1,7 @@
 """An auto-annotation function for CVAT, which labels the pictures of a task there.
 
     cvat-cli --server-host https://cvat.example.com task auto-annotate 137 \\
-        --function-module uffizi.cvat -p "labels=str:car=a red car, person"
+        --function-module uffizi.cvat -p "names=str:car=a red car, person"
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 try:
-    import cvat_sdk.auto_annotation as cvataa  # type: ignore[import-not-found, unused-ignore]
+    import cvat_sdk.auto_annotation as cvataa  # type: ignore[import-untyped, import-not-found, unused-ignore]
 except ImportError as error:
     raise ImportError("uffizi.cvat needs `pip install cvat-sdk`") from error
 
@@ -30,7 +30,7 @@ BOXES = "<OPEN_VOCABULARY_DETECTION>"
 
 
 class Florence2:
-    """Finds what each label says; a label may be given as "NAME=PHRASE" if the model should look for other words.
+    """Finds what the label of each name means; "NAME=PHRASE" makes the model look for other words.
 
     With `task` "<OPEN_VOCABULARY_DETECTION>" or "<CAPTION_TO_PHRASE_GROUNDING>", shapes are rectangles; with
     "<REFERRING_EXPRESSION_SEGMENTATION>" they are polygons. A picture is encoded once for all labels. The options
@@ -39,21 +39,21 @@ class Florence2:
 
     def __init__(
         self,
-        labels: str | Sequence[str],
+        names: str | Sequence[str],
         *,
         model: _model.Florence2 | str | os.PathLike[str] | None = None,
         task: str = BOXES,
         tiles: str = "",
         **question: Unpack[Question],
     ) -> None:
-        given = labels.split(",") if isinstance(labels, str) else labels
+        given = names.split(",") if isinstance(names, str) else names
         pairs = [label.partition("=") for label in given]
-        names = [name.strip() for name, _, _ in pairs]
+        labels = [name.strip() for name, _, _ in pairs]
         self._phrases = [phrase.strip() or name.strip() for name, _, phrase in pairs]
-        if not all(names):
-            raise ArgumentError("labels: a name is empty")
+        if not all(labels):
+            raise ArgumentError("names: a name is empty")
         self.spec = cvataa.DetectionFunctionSpec(
-            labels=[cvataa.label_spec(name, number) for number, name in enumerate(names)]
+            labels=[cvataa.label_spec(name, number) for number, name in enumerate(labels)]
         )
         self._florence = _model.as_model(model)
         self._task = task
@@ -62,7 +62,7 @@ class Florence2:
 
     def detect(self, context: Any, image: PIL.Image.Image) -> list[Any]:
         """The shapes in a picture; CVAT calls this."""
-        question: Question = {**self._question}
+        question = self._question.copy()
         if context.conf_threshold is not None:
             question["min_score"] = context.conf_threshold
         picture = self._florence.encode(image, tiles=self._tiles)
@@ -71,9 +71,9 @@ class Florence2:
         return list(itertools.chain.from_iterable(found))
 
 
-def create(labels: str, **options: Any) -> Florence2:
+def create(names: str, **options: Any) -> Florence2:
     """What cvat-cli calls, with the parameters of its `-p`: those of `Florence2`."""
-    return Florence2(labels, **options)
+    return Florence2(names, **options)
 
 
 def _shapes(label: int, regions: Sequence[Region]) -> list[Any]:
