@@ -16,6 +16,7 @@ namespace uffizi::cli {
 namespace {
 
 namespace fs = std::filesystem;
+
 struct ImportArguments {
   std::string source, out;
   ImportOptions options;

@@ -258,15 +258,13 @@ void AddLimits(CLI::App& command, ServeOptions& options) {
   add("--max-per-address", http.max_per_address, 0, 10'000,
       "Connections from one address; 0 for no limit, as behind a proxy");
   add("--idle-seconds", http.idle_seconds, 0.1, 3600,
-      "Idle time between two requests of a "
-      "connection");
+      "Idle time between two requests of a connection");
   add("--head-seconds", http.head_seconds, 0.1, 3600, "Time for all of a request's headers");
   add("--body-seconds", http.body_seconds, 0.1, 3600, "Time for all of a request's body");
   add("--write-seconds", http.write_seconds, 0.1, 3600,
       "Time for a client to receive an answer, or a piece of a stream");
   add("--grace-seconds", options.grace_seconds, 0, 3600,
-      "Time for open requests to finish at "
-      "shutdown");
+      "Time for open requests to finish at shutdown");
 }
 
 }  // namespace

@@ -187,22 +187,18 @@ std::shared_ptr<const Engine> EngineLoader::Load(const std::filesystem::path& so
 std::shared_ptr<const Engine> Engine::WithAdapters(std::span<const LoraSource> lora) const {
   EngineOptions options = impl_->options;
   options.lora.insert(options.lora.end(), lora.begin(), lora.end());
-  std::shared_ptr<const Network> network;
-  if (const auto* model = dynamic_cast<const Florence2*>(impl_->model.get())) {
-    network = model->WithAdapters(LoadAdapters(lora));
-  }
+  std::shared_ptr<const Network> network = impl_->model->WithAdapters(LoadAdapters(lora));
   if (network == nullptr) return Load(impl_->folder, options);
-  auto impl = std::unique_ptr<Impl>(new Impl(*impl_));
-  impl->model = std::move(network);
-  impl->options = std::move(options);
-  return std::shared_ptr<const Engine>(new Engine(std::move(impl)));
+  std::shared_ptr<Engine> engine = EngineLoader::WithNetwork(*this, std::move(network));
+  engine->impl_->options = std::move(options);
+  return engine;
 }
 
-std::shared_ptr<const Engine> EngineLoader::WithNetwork(const Engine& engine,
-                                                        std::shared_ptr<const Network> network) {
+std::shared_ptr<Engine> EngineLoader::WithNetwork(const Engine& engine,
+                                                  std::shared_ptr<const Network> network) {
   auto impl = std::unique_ptr<Engine::Impl>(new Engine::Impl(*engine.impl_));
   impl->model = std::move(network);
-  return std::shared_ptr<const Engine>(new Engine(std::move(impl)));
+  return std::shared_ptr<Engine>(new Engine(std::move(impl)));
 }
 
 const std::shared_ptr<const Network>& EngineLoader::NetworkOf(const Engine& engine) {

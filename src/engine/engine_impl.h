@@ -52,8 +52,8 @@ class EngineLoader {
                                             const EngineOptions& options,
                                             InputStatistics* statistics);
   // The same engine with another network of the same sizes.
-  static std::shared_ptr<const Engine> WithNetwork(const Engine& engine,
-                                                   std::shared_ptr<const Network> network);
+  static std::shared_ptr<Engine> WithNetwork(const Engine& engine,
+                                             std::shared_ptr<const Network> network);
   static const std::shared_ptr<const Network>& NetworkOf(const Engine& engine);
 };
 

@@ -23,9 +23,7 @@ constexpr size_t kUsualPixels = 24'000'000;
 Scheduler::Impl::Impl(std::shared_ptr<const Engine> loaded, const SchedulerOptions& wanted)
     : engine(std::move(loaded)),
       options(wanted),
-      shared(wanted.shared ? wanted.shared
-                           : std::make_shared<SharedThreads>(
-                                 wanted.threads, std::max(wanted.threads, wanted.workers))),
+      shared(wanted.shared ? wanted.shared : SharedThreads::For(wanted.threads, wanted.workers)),
       image_tokens(engine->info().image_tokens) {
   for (int i = 0; i < options.workers; ++i) {
     threads_.emplace_back([this] { Worker(*this).Run(); });

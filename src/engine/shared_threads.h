@@ -1,6 +1,7 @@
 #ifndef UFFIZI_ENGINE_SHARED_THREADS_H_
 #define UFFIZI_ENGINE_SHARED_THREADS_H_
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -17,6 +18,12 @@ class SharedThreads {
  public:
   // At most `workers` compute at once, each with its share of the threads, at least one.
   SharedThreads(int threads, int workers) : threads_(threads), workers_(workers) {}
+
+  // For schedulers with these options: all workers compute at once, or as many as there are
+  // threads.
+  static std::shared_ptr<SharedThreads> For(int threads, int workers) {
+    return std::make_shared<SharedThreads>(threads, std::max(threads, workers));
+  }
 
   // Waits until a worker may compute, in the order of the calls. Returns its number of threads.
   // Work that is not fresh yields to fresh work at the end of its step, so fresh work does not

@@ -51,19 +51,24 @@ std::shared_ptr<const Florence2> Florence2::Build(ModelConfig config, Checkpoint
   return model;
 }
 
-std::shared_ptr<const Florence2> Florence2::WithAdapters(const LoraAdapters& adapters) const {
+std::shared_ptr<const Network> Florence2::WithAdapters(const LoraAdapters& adapters) const {
   auto model = std::make_shared<Florence2>(*this);
   const WeightReader reader(checkpoint, arithmetic, &adapters);
   size_t taken = 0;
-  const auto visit = [&](Linear& layer) {
-    if (!reader.Changed(layer.name())) return;
-    const auto changes = reader.Products(layer.name(), layer.out(), layer.in());
-    for (const LoraChange* change : changes) {
-      LowRank product = SmoothProduct(layer.weights(), *change);
-      model->product_bytes += product.bytes();
-      layer.Add(std::move(product));
-    }
+  // Calls add(change), which returns the bytes that it takes, for each change of a matrix.
+  const auto take = [&](const std::string& name, const Linear& shape, const auto& add) {
+    if (!reader.Changed(name)) return;
+    const auto changes = reader.Products(name, shape.out(), shape.in());
+    for (const LoraChange* change : changes) model->product_bytes += add(*change);
     taken += changes.empty() ? 0 : 1;
+  };
+  const auto visit = [&](Linear& layer) {
+    take(layer.name(), layer, [&](const LoraChange& change) {
+      LowRank product = SmoothProduct(layer.weights(), change);
+      const size_t bytes = product.bytes();
+      layer.Add(std::move(product));
+      return bytes;
+    });
   };
   model->vision.ForEachLinear(visit);
   model->encoder.ForEachLinear(visit);
@@ -71,10 +76,7 @@ std::shared_ptr<const Florence2> Florence2::WithAdapters(const LoraAdapters& ada
   TokenEmbedding& tokens = model->embedding;
   for (const std::string& name :
        std::set{tokens.prompt_name, tokens.decoder_name, tokens.output.name()}) {
-    if (!reader.Changed(name)) continue;
-    const auto changes = reader.Products(name, tokens.output.out(), tokens.output.in());
-    for (const LoraChange* change : changes) model->product_bytes += tokens.Add(name, *change);
-    taken += changes.empty() ? 0 : 1;
+    take(name, tokens.output, [&](const LoraChange& change) { return tokens.Add(name, change); });
   }
   if (taken < reader.changed_tensors()) return nullptr;
   model->shares_weights = true;

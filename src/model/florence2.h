@@ -28,10 +28,8 @@ struct Florence2 : Network {
                                                const LoraAdapters* adapters = nullptr,
                                                InputStatistics* statistics = nullptr);
 
-  // The same model with adapters beside its weights, which it shares. Null if the adapters do more
-  // than add products to linear layers and embeddings: those must be merged. Throws
-  // Error(kInvalidModel) if the model does not have a tensor that they change.
-  std::shared_ptr<const Florence2> WithAdapters(const LoraAdapters& adapters) const;
+  // Null if the adapters do more than add products to linear layers and embeddings.
+  std::shared_ptr<const Network> WithAdapters(const LoraAdapters& adapters) const override;
 
   void EncodeImage(const float* pixels, float* tokens, Arena& arena) const override;
   void EncodeText(const float* image_tokens, std::span<const int> ids, float* states,

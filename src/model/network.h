@@ -12,6 +12,8 @@
 
 namespace uffizi {
 
+class LoraAdapters;
+
 // One row (beam) of a decoder step. The rows of one sequence are adjacent.
 struct DecoderRow {
   size_t sequence;  // the number that DecoderRun::Add() returned
@@ -59,6 +61,10 @@ struct Network {
   // The run may keep its state in the arena, so no scope that is already open may end while the run
   // lives. The network must outlive it.
   virtual std::unique_ptr<DecoderRun> StartDecoder(Arena& arena) const = 0;
+
+  // The same network with adapters beside its weights, which it shares. Null if they must be
+  // merged. Throws Error(kInvalidModel) if the network does not have a tensor that they change.
+  virtual std::shared_ptr<const Network> WithAdapters(const LoraAdapters&) const { return nullptr; }
 
   // Sets the members that depend on weights and arithmetic: compute, kernels, precision,
   // parameters, bytes.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
+#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/error.hpp>
 #include <charconv>
 
@@ -17,13 +18,6 @@ constexpr size_t kMaxHeaders = 100;
 
 [[noreturn]] void Refuse(const std::string& detail, int status = 400) {
   throw Problem(status, status == 400 ? "bad_request" : "unsupported", detail);
-}
-
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-bool SameName(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return Lower(x) == Lower(y); });
 }
 
 // Rejects bytes that a lenient parser would accept.
@@ -77,7 +71,7 @@ std::string PathOf(std::string_view target) {
 std::optional<std::string> Single(const HttpRequest& request, std::string_view name) {
   std::optional<std::string> value;
   for (const auto& [key, text] : request.headers) {
-    if (!SameName(key, name)) continue;
+    if (!boost::beast::iequals(key, name)) continue;
     if (value) Refuse("more than one " + std::string(name));
     value = text;
   }
@@ -90,7 +84,8 @@ void ReadFraming(HttpHead& head, unsigned version) {
   if (coding) {
     if (length) Refuse("both Content-Length and Transfer-Encoding");
     if (version < 11) Refuse("Transfer-Encoding in HTTP/1.0");
-    if (!SameName(*coding, "chunked")) Refuse("a Transfer-Encoding other than chunked", 501);
+    if (!boost::beast::iequals(*coding, "chunked"))
+      Refuse("a Transfer-Encoding other than chunked", 501);
     head.chunked = true;
   }
   if (length) {
@@ -129,7 +124,7 @@ HttpHead ReadHead(std::string_view text, HttpParser& parser) {
   if (host && !IsHost(*host)) Refuse("a Host that is none");
   ReadFraming(head, message.version());
   if (const auto expect = Single(request, "Expect")) {
-    if (!SameName(*expect, "100-continue")) {
+    if (!boost::beast::iequals(*expect, "100-continue")) {
       Refuse("an expectation other than 100-continue", 417);
     }
     head.expects_continue = true;

@@ -1,6 +1,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <boost/beast/core/string.hpp>
 
 #include "server/http.h"
 
@@ -13,10 +14,7 @@ char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c
 
 std::optional<std::string_view> HttpRequest::Header(std::string_view name) const {
   for (const auto& [key, value] : headers) {
-    if (std::equal(key.begin(), key.end(), name.begin(), name.end(),
-                   [](char a, char b) { return Lower(a) == Lower(b); })) {
-      return value;
-    }
+    if (boost::beast::iequals(key, name)) return value;
   }
   return std::nullopt;
 }

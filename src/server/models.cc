@@ -1,6 +1,5 @@
 #include "server/models.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "server/problem.h"
@@ -20,8 +19,7 @@ RequestLimits WithUsualCost(RequestLimits limits, const Engine& engine) {
 // All models share the threads.
 Models::Options WithSharedThreads(Models::Options options) {
   BatcherOptions& batcher = options.batcher;
-  batcher.shared =
-      std::make_shared<SharedThreads>(batcher.threads, std::max(batcher.threads, batcher.workers));
+  batcher.shared = SharedThreads::For(batcher.threads, batcher.workers);
   return options;
 }
 

@@ -47,7 +47,8 @@ TEST(Lora, EqualsPeftsMerge) {
 
 std::shared_ptr<const Florence2> Beside(const std::shared_ptr<const Florence2>& base,
                                         const json& adapters) {
-  return base->WithAdapters(ReadAdapters({{"adapters", adapters}}, UFFIZI_TEST_DATA "/lora"));
+  return std::static_pointer_cast<const Florence2>(
+      base->WithAdapters(ReadAdapters({{"adapters", adapters}}, UFFIZI_TEST_DATA "/lora")));
 }
 
 // Adapters that only add products to linear layers and embeddings share the model's weights; the
