@@ -37,11 +37,9 @@ def rounded(matrices: list[Tensor]) -> Iterator[None]:
     """Inside, the matrices hold rounded values; their gradients go to the exact ones (straight through)."""
     exact = [matrix.detach().clone() for matrix in matrices]
     with torch.no_grad():
-        for matrix, value in zip(matrices, round_matrices(matrices), strict=True):
-            matrix.copy_(value)
+        torch._foreach_copy_(matrices, round_matrices(matrices))
     try:
         yield
     finally:
         with torch.no_grad():
-            for matrix, value in zip(matrices, exact, strict=True):
-                matrix.copy_(value)
+            torch._foreach_copy_(matrices, exact)

@@ -16,6 +16,7 @@
 #include "engine/decode_batch.h"
 #include "image/preprocess.h"
 #include "model/florence2.h"
+#include "support/cosine.h"
 #include "support/files.h"
 #include "support/random_model.h"
 
@@ -130,16 +131,6 @@ inline void ExpectEqual(const std::shared_ptr<const Florence2>& model, const jso
           << search["options"];
     }
   }
-}
-
-inline double Cosine(const std::vector<float>& a, const std::vector<float>& b) {
-  double ab = 0, aa = 0, bb = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    ab += double{a[i]} * b[i];
-    aa += double{a[i]} * a[i];
-    bb += double{b[i]} * b[i];
-  }
-  return ab / std::sqrt(aa * bb);
 }
 
 // States for the decoder.

@@ -20,6 +20,7 @@
 #include "image/preprocess.h"
 #include "kernels/quantize.h"
 #include "model/florence2.h"
+#include "support/cosine.h"
 #include "support/files.h"
 #include "support/random_model.h"
 #include "text/tokenizer.h"
@@ -80,16 +81,6 @@ void Compute(const Florence2& model, Trace& trace) {
   }
 }
 
-double Cosine(const std::vector<float>& a, const std::vector<float>& b) {
-  double ab = 0, aa = 0, bb = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    ab += double{a[i]} * b[i];
-    aa += double{a[i]} * a[i];
-    bb += double{b[i]} * b[i];
-  }
-  return ab / std::sqrt(aa * bb);
-}
-
 // What is added to all logits of a step changes no probability.
 std::vector<float> Centred(std::vector<float> logits, size_t vocab) {
   for (size_t row = 0; row < logits.size(); row += vocab) {
@@ -108,10 +99,10 @@ void Compare(const char* name, const Florence2& model, const std::vector<Trace>&
   for (const Trace& expected : truth) {
     Trace got{expected.image, expected.prompt, expected.answer, {}, {}, {}};
     Compute(model, got);
-    tokens += Cosine(expected.tokens, got.tokens);
-    states += Cosine(expected.states, got.states);
-    logits += Cosine(Centred(expected.logits, static_cast<size_t>(vocab)),
-                     Centred(got.logits, static_cast<size_t>(vocab)));
+    tokens += testing::Cosine(expected.tokens, got.tokens);
+    states += testing::Cosine(expected.states, got.states);
+    logits += testing::Cosine(Centred(expected.logits, static_cast<size_t>(vocab)),
+                              Centred(got.logits, static_cast<size_t>(vocab)));
     for (size_t i = 0; i < expected.answer.size(); ++i, ++steps) {
       const auto row = got.logits.begin() + static_cast<ptrdiff_t>(i) * vocab;
       same += std::max_element(row, row + vocab) - row == expected.answer[i];

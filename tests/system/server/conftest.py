@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -28,6 +29,12 @@ JSON = {"content-type": "application/json"}
 def encoded(path):
     """The file as Base64."""
     return base64.b64encode(path.read_bytes()).decode()
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 class Server:

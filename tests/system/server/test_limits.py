@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx2
 import pytest
 
-from conftest import COMMAND, MODEL, SAMPLES, command_line, same
+from conftest import COMMAND, MODEL, SAMPLES, command_line, free_port, same
 from raw_http import ask, connect, ended, read_response, seconds_since
 
 SHOP = SAMPLES / "shop.jpg"
@@ -323,12 +323,6 @@ def test_nobody_hears_it(where, tmp_path):
             assert process.wait(20) == 0
         finally:
             process.kill()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_full_disk_for_answers():

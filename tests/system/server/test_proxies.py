@@ -11,7 +11,7 @@ import time
 import httpx2
 import pytest
 
-from conftest import COMMAND, JSON, MODEL, SAMPLES, SLOW, SOURCE, command_line, same
+from conftest import COMMAND, JSON, MODEL, SAMPLES, SLOW, SOURCE, command_line, free_port, same
 
 SHOP = SAMPLES / "shop.jpg"
 NGINX = """
@@ -30,12 +30,6 @@ http {{
     include {folder}/uffizi.conf;
 }}
 """
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
