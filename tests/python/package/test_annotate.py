@@ -50,6 +50,35 @@ def test_every_kind_has_a_row(tmp_path, scene):
     assert table["error"].notna().all()
 
 
+def test_pages(tmp_path, scene, source, model):
+    formats = source / "tests" / "data" / "formats"
+    (tmp_path / "pages.tif").write_bytes((formats / "pages.tif").read_bytes())
+    (tmp_path / "scene.png").write_bytes(scene.read_bytes())
+    (tmp_path / "broken.tif").write_bytes(b"II*\0broken")
+
+    def pages_of(table, name):
+        chosen = table[table["image"] == str(tmp_path / name)]
+        return list(zip(chosen["page"], chosen["pages"]))
+
+    first = uffizi.annotate(tmp_path, "<CAPTION>", progress=False)
+    assert pages_of(first, "pages.tif") == [(1, 3)] and pages_of(first, "scene.png") == [(1, 1)]
+    table = uffizi.annotate(tmp_path, "<CAPTION>", pages="all", batch_size=2, progress=False)
+    assert pages_of(table, "pages.tif") == [(1, 3), (2, 3), (3, 3)]
+    assert pages_of(table, "broken.tif") == [(1, 1)] and len(table) == 5
+    captions = table[table["pages"] == 3]["text"]
+    assert list(captions) == [
+        model(model.encode(tmp_path / "pages.tif", page=page), "<CAPTION>").caption
+        for page in (1, 2, 3)
+    ]
+    some = uffizi.annotate(tmp_path, "<CAPTION>", pages=[3, 2], progress=False)
+    assert pages_of(some, "pages.tif") == [(3, 3), (2, 3)]
+    (error,) = some[some["image"] == str(tmp_path / "scene.png")]["error"]
+    assert error.startswith("invalid_argument: ") and "it has 1" in error
+    for wrong in (0, [], "first", [1.5]):
+        with pytest.raises(uffizi.ArgumentError, match="numbers from 1"):
+            uffizi.annotate(tmp_path, "<CAPTION>", pages=wrong, progress=False)
+
+
 def test_other_ways(folder, capsys):
     flat = uffizi.annotate(str(folder), "<CAPTION>", recursive=False, progress=False)
     assert len(flat) == 2 and capsys.readouterr().err == ""

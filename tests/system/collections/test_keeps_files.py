@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import resource
 import shutil
 import signal
@@ -97,7 +98,7 @@ def make_tree(rnd, home):
 
 
 def make_links(rnd, home):
-    targets = [p for p in home.rglob("*") if p.is_file() and not p.is_symlink()]
+    targets = sorted(p for p in home.rglob("*") if p.is_file() and not p.is_symlink())
     places = [
         "photos/link.png",
         "photos/c.txt",
@@ -156,7 +157,7 @@ def make_command(rnd):
         ],
         "--csv": ["answers.csv", "answers.jsonl", "photos/b.jpg", "list.csv", "new.csv"],
         "--coco": ["boxes.json", "new-boxes.json", "photos/c.png", "answers.jsonl", "/dev/null"],
-        "--label-studio": ["studio.json", "photos/notes.json"],
+        "--label-studio": ["studio.json", "photos/notes.json", "new-studio.json"],
     }
     folders = {
         "--yolo": ["ds", "new-ds", "photos", "."],
@@ -175,8 +176,9 @@ def make_command(rnd):
         chosen["--sidecar"] = None
     for option in rnd.sample(list(files) + list(folders)[:3], rnd.choice([0, 1, 1, 2, 3])):
         places = files.get(option) or folders[option]
-        # Half of them at the usual place, which may exist.
-        chosen[option] = rnd.choice([places[0], rnd.choice(places)])
+        # At the usual place, which may exist, anywhere, or where nothing can be.
+        (free,) = [place for place in places if re.match(r"new[-.]", place)]
+        chosen[option] = rnd.choice([places[0], rnd.choice(places), free])
     if not chosen or rnd.random() < 0.1:
         chosen["--output"] = rnd.choice(files["--output"])
     if rnd.random() < 0.15:

@@ -2,6 +2,7 @@
 is either remote or not."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -95,6 +96,16 @@ for mine, other in zip(ours, theirs):
     for a, b in zip(mine.found, other.found):
         assert (a.task, a.text, a.labels) == (b.task, b.text, b.labels), (a, b)
         assert (a.scores, a.boxes, a.quads, a.polygons) == (b.scores, b.boxes, b.quads, b.polygons), (a, b)
+
+files = spark.read.format("binaryFile").load([out + "/pages.tif", pictures])
+paged = annotate(files, "<CAPTION>", model=model, pages="all", batchSize=2)
+found = {}
+for row in paged.select("path", "page", "answer.result").collect():
+    found.setdefault(row.path.split("/")[-1], []).append((row.page, row.result[0]))
+assert [page for page, _ in found["pages.tif"]] == [1, 2, 3] and len(found) == 4, found
+assert all(text for pages in found.values() for _, text in pages), found
+second = annotate(files, "<CAPTION>", model=model, pages=2).filter("path like '%pages.tif'")
+assert [(row.page, row.answer[0].result) for row in second.collect()] == [found["pages.tif"][1]]
 print("the same")
 """
 
@@ -103,6 +114,7 @@ def write_expected(spark, pictures, out):
     """Questions, and the stage's answers to them, for a client that has no stage."""
     from uffizi.spark import Florence2Transformer, ImageAssembler
 
+    shutil.copy(SOURCE / "tests" / "data" / "formats" / "pages.tif", out)
     files = spark.read.format("binaryFile").load(str(pictures))
     data = files.withColumn("text", array(lit("<OD>"), lit("<CAPTION>"), lit("<OD> and more")))
     bad = files.limit(1).withColumn("content", lit(b"no picture")).withColumn("path", lit("z bad"))

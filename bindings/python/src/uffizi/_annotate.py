@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pathlib
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._errors import Error, NotFoundError
 from ._model import Florence2, as_model
-from ._pictures import find_pictures, is_url
+from ._pictures import PageSelection, Picture, download, find_pictures, is_url
 from ._results import Result
 
 if TYPE_CHECKING:
     import pandas
 
+    from ._pictures import Pages
     from ._question import Question, Task, Unpack
 
 COLUMNS = [
     "image",
+    "page",
+    "pages",
     "width",
     "height",
     "task",
@@ -42,6 +46,7 @@ def annotate(
     recursive: bool = True,
     progress: bool = True,
     batch_size: int = 8,
+    pages: Pages | None = None,
     tiles: str = "",
     allow_private_urls: bool = False,
     **question: Unpack[Question],
@@ -52,8 +57,10 @@ def annotate(
     There is one row for each region found, with its label, score and box; a text answer, an answer
     without regions and a picture that cannot be read have one row each. `outline` holds the polygons
     or the quad of a region that has any; `error` says what is wrong with a picture. In a folder,
-    the files with an extension in `uffizi.SUFFIXES` are read, as on the command line. The other
-    options are those of `Florence2.__call__`.
+    the files with an extension in `uffizi.SUFFIXES` are read, as on the command line. `pages`
+    selects pages of TIFF and PDF files and frames of animations, "all" or numbers from 1 such as
+    `[1, 3]`; without it the first one is taken, and the column `pages` says how many there are. The
+    other options are those of `Florence2.__call__`.
     """
     try:
         import pandas
@@ -61,32 +68,69 @@ def annotate(
     except ImportError as error:
         raise ImportError("annotate() needs `pip install uffizi[pandas]`") from error
     model = as_model(model)
+    selection = PageSelection(pages)
     paths = _list_pictures(pictures, recursive)
     wanted: list[Any] = tasks if isinstance(tasks, list) else [tasks]
     rows: list[dict[str, Any]] = []
     with tqdm(total=len(paths), unit="picture", disable=not progress) as bar:
-        for begin in range(0, len(paths), batch_size):
-            batch = paths[begin : begin + batch_size]
-            encoded, broken = [], {}
-            for path in batch:
+        entries = _open(paths, selection, allow_private_urls)
+        done = 0
+        while batch := list(itertools.islice(entries, batch_size)):
+            encoded: list[Any] = []
+            problems: list[Error | None] = []
+            for entry in batch:
                 try:
-                    image = model.encode(path, tiles=tiles, allow_private_urls=allow_private_urls)
-                    encoded.append((path, image))
-                except Error as error:
-                    broken[path] = error
-            answers = model(
-                [picture for _, picture in encoded], wanted, batch_size=batch_size, **question
-            )
-            by_path = {path: results for (path, _), results in zip(encoded, answers)}
-            for path in batch:
-                if path in broken:
-                    rows.append(
-                        {"image": str(path), "error": f"{broken[path].code}: {broken[path]}"}
+                    if entry.error is not None:
+                        raise entry.error
+                    image = model.encode(
+                        entry.picture,
+                        tiles=tiles,
+                        page=entry.page,
+                        allow_private_urls=allow_private_urls,
                     )
-                for result in by_path.get(path, []):
-                    rows.extend(_rows(path, result))
-            bar.update(len(batch))
+                    encoded.append(image)
+                    problems.append(None)
+                except Error as error:
+                    problems.append(error)
+            answers = iter(model(encoded, wanted, batch_size=batch_size, **question))
+            for entry, problem in zip(batch, problems):
+                common = {"image": str(entry.path), "page": entry.page, "pages": entry.pages}
+                if problem is not None:
+                    rows.append(common | {"error": f"{problem.code}: {problem}"})
+                    continue
+                for result in next(answers):
+                    rows.extend(common | row for row in _rows(result))
+            bar.update(batch[-1].number - done)
+            done = batch[-1].number
     return pandas.DataFrame(rows, columns=COLUMNS)
+
+
+class _Page(NamedTuple):
+    """A page of the file at `path`, which is the `number`th of the call, from 1."""
+
+    path: str | pathlib.Path
+    number: int
+    picture: Picture
+    page: int
+    pages: int
+    error: Error | None = None
+
+
+def _open(
+    paths: list[str | pathlib.Path], selection: PageSelection, allow_private_urls: bool
+) -> Iterator[_Page]:
+    """The selected pages of all files; a file that cannot be read is one page with its error."""
+    for number, path in enumerate(paths, 1):
+        picture: Picture = path
+        try:
+            if is_url(path):
+                picture = download(path, allow_private_urls)
+            selected, count = selection.of(picture)
+        except Error as error:
+            yield _Page(path, number, picture, 1, 1, error)
+            continue
+        for page in selected:
+            yield _Page(path, number, picture, page, count)
 
 
 def _list_pictures(
@@ -104,9 +148,8 @@ def _list_pictures(
     return [path]
 
 
-def _rows(path: str | pathlib.Path, result: Result) -> Iterator[dict[str, Any]]:
+def _rows(result: Result) -> Iterator[dict[str, Any]]:
     common = {
-        "image": str(path),
         "width": result.width,
         "height": result.height,
         "task": result.task or result.prompt,

@@ -30,6 +30,8 @@ Picture = Union[
     "PIL.Image.Image",
     "npt.NDArray[np.uint8]",
 ]
+#: "all", a number from 1, or several.
+Pages = Union[str, int, "Iterable[int]"]
 
 #: Extensions by which pictures are recognized in folders, as on the command line.
 SUFFIXES = frozenset(_native.picture_extensions())
@@ -77,8 +79,7 @@ def to_pixels(
         exif, drop_alpha, max_pixels, page, truncated == "fill", pdf_dpi
     )
     if is_url(picture):
-        data = _native.fetch_picture(picture, allow_private_urls)
-        return _native.decode_image(data, picture, options)
+        picture = download(picture, allow_private_urls)
     if isinstance(picture, (str, os.PathLike)):
         return _native.read_image(pathlib.Path(picture), options)
     if isinstance(picture, (bytes, bytearray, memoryview)):
@@ -87,6 +88,8 @@ def to_pixels(
         return _from_array(picture, drop_alpha)
     if hasattr(picture, "convert") and hasattr(picture, "getbands"):
         return _from_pil(picture, drop_alpha, max_pixels)
+    if isinstance(picture, Download):
+        return _native.decode_image(picture.getvalue(), picture.name, options)
     if hasattr(picture, "read"):
         name = str(getattr(picture, "name", "picture"))
         return _native.decode_image(picture.read(), name, options)
@@ -150,19 +153,68 @@ def _over_white(rgba: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return ((mixed + 127) // 255).astype(np.uint8)
 
 
+class Download(io.BytesIO):
+    """A downloaded file, which can be read any number of times."""
+
+    def __init__(self, data: bytes, url: str) -> None:
+        super().__init__(data)
+        self.name = url
+
+
+def download(url: str, allow_private_urls: bool) -> Download:
+    return Download(_native.fetch_picture(url, allow_private_urls), url)
+
+
 def count_pages(
     picture: str | os.PathLike[str] | bytes, *, allow_private_urls: bool = False
 ) -> int:
     """The number of pages of a TIFF or PDF, or of frames of an animation; 1 for any other
     picture."""
+    return _count(download(picture, allow_private_urls) if is_url(picture) else picture)
+
+
+def _count(picture: Any) -> int:
     options = _native.DecodeOptions(True, False, _native.DEFAULT_MAX_PIXELS, 1, False, 200.0)
-    if is_url(picture):
-        data = _native.fetch_picture(picture, allow_private_urls)
-        return _native.inspect_pages(data, picture, options)[0]
     if isinstance(picture, bytes):
         return _native.inspect_pages(picture, "picture", options)[0]
+    if isinstance(picture, Download):
+        return _native.inspect_pages(picture.getvalue(), picture.name, options)[0]
     path = pathlib.Path(picture)
     return _native.inspect_pages(path.read_bytes(), str(path), options)[0]
+
+
+class PageSelection:
+    """Which pages of each file are pictures of a job: the first one of each by default."""
+
+    def __init__(self, pages: Pages | None) -> None:
+        self._numbers = None if pages == "all" else [1]
+        if pages is not None and pages != "all":
+            self._numbers = [pages] if isinstance(pages, int) else list(pages)  # type: ignore
+            if not self._numbers or not all(
+                isinstance(number, int) and number > 0 for number in self._numbers
+            ):
+                raise ArgumentError(f'pages is "all" or numbers from 1, not {pages!r}')
+
+    @property
+    def first(self) -> int:
+        """The first page that may be selected."""
+        return self._numbers[0] if self._numbers else 1
+
+    def of(self, picture: Any) -> tuple[list[int], int]:
+        """The selected pages of a path, bytes or a download, and the number of all."""
+        try:
+            count = _count(picture)
+        except OSError:
+            return [1], 1  # what decodes it says why it cannot be read
+        if self._numbers is None:
+            return list(range(1, count + 1)), count
+        selected = [number for number in self._numbers if number <= count]
+        if not selected:
+            name = picture.name if isinstance(picture, Download) else picture
+            if isinstance(picture, bytes):
+                name = "picture"
+            raise ArgumentError(f"{name}: has none of the requested pages; it has {count}")
+        return selected, count
 
 
 def find_pictures(folder: str | os.PathLike[str], recursive: bool) -> Iterable[pathlib.Path]:

@@ -56,7 +56,7 @@ class Asked:
         if self._answer_as is not None:
             if _native.find_task(self._answer_as) is None:
                 raise ArgumentError(f"answer_as: no task is called {self._answer_as}")
-            if all(_is_known(task) for task in tasks):
+            if all(names_task(task) for task in tasks):
                 raise ArgumentError(
                     "answer_as is for prompts of your own; a task's answer is its own"
                 )
@@ -76,7 +76,7 @@ class Asked:
         if known is None:  # a whole prompt
             if given is not None:
                 raise PromptError(f"no task is called {task}; a prompt of your own takes no input")
-            answer_as = None if _is_known(task) else self._answer_as
+            answer_as = None if names_task(task) else self._answer_as
             return _native.make_prompt(None, task, width, height, answer_as)
         if given is None and known.input == "text":
             given = self._text
@@ -85,7 +85,7 @@ class Asked:
         return _native.make_prompt(known.token, _input_text(given, known.input), width, height)
 
 
-def _is_known(task: Any) -> bool:
+def names_task(task: Any) -> bool:
     """Whether `task` is a task's name or a prompt that begins with a task's token."""
     name = task[0] if isinstance(task, tuple) else task
     if not isinstance(name, str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,7 @@ def annotate(
     batchSize: int = 8,
     compute: str = "auto",
     lora: Any = (),
+    pages: Any = None,
     tiles: str = "",
     minScore: float | None = None,
     labels: Any = (),
@@ -67,6 +69,10 @@ def annotate(
     workers reach, or a name as for `uffizi.Florence2.from_pretrained`. `search` takes the stage's
     parameters: beamSize, maxOutputLength, ...
 
+    `pages` selects pages of TIFF and PDF files and frames of animations, "all" or numbers from 1
+    such as [1, 3]: each has a row of its own, with its number in the column `page`. Without it
+    there is one row for each file, about its first page.
+
     Spark sends workers 10,000 rows at once unless spark.sql.execution.arrow.maxRecordsPerBatch is
     lower; for pictures, set it to about 64.
     """
@@ -79,7 +85,8 @@ def annotate(
     names = schema.names
     picture_index = _index(names, inputCol)
     text_index = _text_index(schema, textCol)
-    added = [(outputCol, DOCUMENT)] + ([(structCol, FOUND)] if structCol else [])
+    added = [("page", "int")] if pages is not None else []
+    added += [(outputCol, DOCUMENT)] + ([(structCol, FOUND)] if structCol else [])
     for name, _ in added:
         if name in names:
             raise ValueError(f"column {name} exists already")
@@ -106,8 +113,10 @@ def annotate(
 
         types = [to_arrow_type(field.dataType) for field in output.fields[len(names) :]]
         for batch in batches:
-            for begin in range(0, batch.num_rows, batchSize):
-                piece = batch.slice(begin, batchSize)
+            chosen = _select_pages(batch.column(picture_index), pages)
+            while places := list(itertools.islice(chosen, batchSize)):
+                piece = batch.take(pyarrow.array([row for row, _ in places]))
+                numbers = [page for _, page in places]
                 pictures = piece.column(picture_index).to_pylist()
                 texts = (
                     [default] * len(pictures)
@@ -119,9 +128,11 @@ def annotate(
                     if origin_index is None
                     else piece.column(origin_index).to_pylist()
                 )
-                rows = ask(pictures, texts, origins)
-                columns = [
-                    [[answer[i] for answer in row] for row in rows] for i in range(len(types))
+                rows = ask(pictures, numbers, texts, origins)
+                columns: list[Any] = [numbers] if pages is not None else []
+                columns += [
+                    [[answer[i] for answer in row] for row in rows]
+                    for i in range(len(types) - len(columns))
                 ]
                 arrays = [pyarrow.array(c, type=t) for c, t in zip(columns, types)]
                 yield pyarrow.RecordBatch.from_arrays(
@@ -129,6 +140,25 @@ def annotate(
                 )
 
     return df.mapInArrow(run, output)
+
+
+def _select_pages(pictures: pyarrow.Array, pages: Any) -> Iterator[tuple[int, int]]:
+    """The index of each row with the number of a page, once for each page that is selected."""
+    if pages is None:
+        yield from ((row, 1) for row in range(len(pictures)))
+        return
+    import uffizi
+    from uffizi._pictures import PageSelection
+
+    selection = PageSelection(pages)
+    for row, picture in enumerate(pictures):
+        selected = [selection.first]  # which says what is wrong with the picture
+        if picture.is_valid:
+            try:
+                selected, _ = selection.of(picture.as_py())
+            except uffizi.Error:
+                pass
+        yield from ((row, page) for page in selected)
 
 
 def _generation(search: dict[str, Any], min_score: float | None, labels: Any) -> dict[str, Any]:
@@ -221,7 +251,7 @@ class _Asking:
         return _models[key]
 
     def __call__(
-        self, pictures: list[Any], texts: list[Any], origins: list[str]
+        self, pictures: list[Any], pages: list[int], texts: list[Any], origins: list[str]
     ) -> list[list[tuple[Any, Any]]]:
         import uffizi
 
@@ -237,7 +267,7 @@ class _Asking:
             code = "invalid_image"
             if not problem:
                 try:
-                    encoded[i] = model.encode(bytes(picture), tiles=self.tiles)
+                    encoded[i] = model.encode(bytes(picture), tiles=self.tiles, page=pages[i])
                 except uffizi.Error as error:
                     problem, code = str(error), error.code
             for j, task in enumerate(asked):
@@ -254,6 +284,7 @@ class _Asking:
     def _answer(self, model: Any, encoded: dict[int, Any], rows: list[list[Any]]) -> None:
         """Puts answers in the place of texts; those that can be asked together are."""
         import uffizi
+        from uffizi._question import names_task
 
         waiting = [
             (i, j, task)
@@ -266,7 +297,7 @@ class _Asking:
             places = [(i, j) for i, j, other in waiting if other == task]
             prompt = _split(task or "<OD>")
             options = dict(self.generation)
-            if self.answer_as and not _names_task(task):
+            if self.answer_as and not names_task(prompt):
                 options["answer_as"] = self.answer_as
             try:
                 results = model(
@@ -321,10 +352,3 @@ def _split(text: str) -> Any:
         if text.startswith(info.token) and len(text) > len(info.token):
             return info.token, text[len(info.token) :].strip()
     return text
-
-
-def _names_task(text: str) -> bool:
-    """Whether this is a task, with or without input, and not a prompt in words."""
-    import uffizi
-
-    return not text or any(text.startswith(info.token) for info in uffizi.TASKS.values())
