@@ -19,7 +19,7 @@ evaluate() {  # TITLE MODEL ARITHMETIC...
 
 evaluate "no outliers" models/uffizi-tiny f32 int4
 for factor in "${factors[@]}"; do
-  for seed in 1 2; do
+  for seed in 1 2 3; do
     "$python" tests/support/outliers.py models/uffizi-tiny "$work/model" --factor "$factor" --seed "$seed"
     evaluate "$factor times, seed $seed" "$work/model" f32 int4
     rm -r "$work/model"

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "commands.h"
+#include "core/ascii.h"
 #include "core/mapped_file.h"
 #include "core/parallel.h"
 #include "engine_options.h"
@@ -48,8 +49,8 @@ std::vector<std::string> ReadApiKeys(const std::string& file) {
   }
   std::istringstream lines(ReadFile(file));
   for (std::string line; std::getline(lines, line);) {
-    line.erase(line.find_last_not_of(" \r\t") + 1);
-    if (!line.empty() && line.front() != '#') keys.push_back(line);
+    const std::string_view key = Trim(line, " \r\t");
+    if (!key.empty() && key.front() != '#') keys.emplace_back(key);
   }
   if (keys.empty()) throw Error(ErrorCode::kInvalidArgument, file + ": contains no key");
   return keys;

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <utility>
 
+#include "core/ascii.h"
 #include "uffizi/error.h"
 
 namespace uffizi::dataset {
@@ -13,16 +14,7 @@ namespace {
 std::string Clean(std::string name) {
   std::replace_if(
       name.begin(), name.end(), [](unsigned char c) { return c < ' '; }, ' ');
-  name.erase(name.find_last_not_of(' ') + 1);
-  name.erase(0, name.find_first_not_of(' '));
-  return name;
-}
-
-std::string Lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
-    return c < 128 ? static_cast<char>(std::tolower(c)) : static_cast<char>(c);
-  });
-  return text;
+  return std::string(Trim(name, " "));
 }
 
 }  // namespace
@@ -34,7 +26,7 @@ ClassNames FixedClasses(std::vector<std::string> names) {
     if (name.empty()) {
       throw Error(ErrorCode::kInvalidArgument, "a class has no name");
     }
-    if (++seen[Lower(name)] > 1) {
+    if (++seen[ToLower(name)] > 1) {
       throw Error(ErrorCode::kInvalidArgument, "the class " + name + " is in the list twice");
     }
   }
@@ -47,11 +39,11 @@ ClassIndex::ClassIndex(ClassNames classes) : classes_(std::move(classes)) {
 
 void ClassIndex::Index(size_t id) {
   const std::string& name = classes_.names[id];
-  ids_.emplace(classes_.fixed ? Lower(name) : name, id);
+  ids_.emplace(classes_.fixed ? ToLower(name) : name, id);
 }
 
 std::optional<size_t> ClassIndex::Find(const std::string& label) const {
-  const auto found = ids_.find(classes_.fixed ? Lower(label) : label);
+  const auto found = ids_.find(classes_.fixed ? ToLower(label) : label);
   return found == ids_.end() ? std::nullopt : std::optional(found->second);
 }
 

@@ -1,7 +1,7 @@
-#include <algorithm>
 #include <map>
 #include <set>
 
+#include "core/ascii.h"
 #include "core/owned_files.h"
 #include "dataset/sink.h"
 #include "uffizi/image.h"
@@ -11,15 +11,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string Lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(c < 128 ? std::tolower(c) : c); });
-  return text;
-}
-
 // "od" of "<OD>".
 std::string NameOfTask(std::string_view token) {
-  return token.size() < 2 ? "raw" : Lower(std::string(token.substr(1, token.size() - 2)));
+  return token.size() < 2 ? "raw" : ToLower(token.substr(1, token.size() - 2));
 }
 
 class DrawingSink : public Sink {
@@ -56,7 +50,7 @@ class DrawingSink : public Sink {
 
  private:
   static bool IsJpeg(const Record& record) {
-    const std::string extension = Lower(fs::path(record.picture.name).extension().string());
+    const std::string extension = ToLower(fs::path(record.picture.name).extension().string());
     return extension == ".jpg" || extension == ".jpeg";
   }
 

@@ -7,6 +7,7 @@
 #include <iostream>
 #include <utility>
 
+#include "core/ascii.h"
 #include "core/mapped_file.h"
 #include "dataset/pages.h"
 
@@ -19,10 +20,7 @@ namespace fs = std::filesystem;
 constexpr size_t kMostReadTwice = 16;
 
 std::string LowerExtension(const fs::path& path) {
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(c < 128 ? std::tolower(c) : c); });
-  return extension;
+  return ToLower(path.extension().string());
 }
 
 bool IsFolder(const fs::path& path) {

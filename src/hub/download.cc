@@ -2,7 +2,6 @@
 
 #include <curl/curl.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -10,6 +9,7 @@
 #include <memory>
 #include <thread>
 
+#include "core/ascii.h"
 #include "core/mapped_file.h"
 #include "core/owned_files.h"
 #include "hub/certificates.h"
@@ -149,20 +149,17 @@ class Request {
 
   static size_t OnHeader(char* data, size_t size, size_t count, void* user) {
     auto& request = *static_cast<Request*>(user);
-    std::string line(data, size * count);
-    line.erase(line.find_last_not_of(" \r\n") + 1);
+    const std::string_view line = Trim({data, size * count}, " \t\r\n");
     if (line.starts_with("HTTP/")) {  // a new response begins, after a redirect
       request.etag_.clear();
       request.range_.clear();
     }
     const size_t colon = line.find(':');
-    if (colon == std::string::npos) return size * count;
-    std::string name = line.substr(0, colon);
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](unsigned char c) { return std::tolower(c); });
-    const size_t begin = std::min(line.find_first_not_of(' ', colon + 1), line.size());
-    if (name == "etag") request.etag_ = line.substr(begin);
-    if (name == "content-range") request.range_ = line.substr(begin);
+    if (colon == std::string_view::npos) return size * count;
+    const std::string name = ToLower(line.substr(0, colon));
+    const std::string_view value = Trim(line.substr(colon + 1));
+    if (name == "etag") request.etag_ = value;
+    if (name == "content-range") request.range_ = value;
     return size * count;
   }
 

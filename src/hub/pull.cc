@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/ascii.h"
 #include "core/mapped_file.h"
 #include "core/owned_files.h"
 #include "core/owned_folders.h"
@@ -48,9 +49,8 @@ std::optional<fs::path> FindInHubCache(const ModelName& name) {
   key.replace(key.find('/'), 1, "--");
   const fs::path model = hub / ("models--" + key), ref = model / "refs" / name.revision();
   std::error_code ignored;
-  std::string commit = name.revision();
-  if (fs::is_regular_file(ref, ignored)) commit = ReadFile(ref, 4096);
-  commit.erase(commit.find_last_not_of(" \r\n") + 1);
+  const bool named = fs::is_regular_file(ref, ignored);
+  const std::string commit(Trim(named ? ReadFile(ref, 4096) : name.revision(), " \r\n"));
   const fs::path folder = model / "snapshots" / fs::path(commit).filename();
   const bool known = Exists(folder / "config.json") || Exists(folder / "adapter_config.json");
   if (!commit.empty() && known && IsWhole(folder)) return folder;

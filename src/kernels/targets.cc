@@ -1,7 +1,5 @@
 #include "kernels/targets.h"
 
-#include <algorithm>
-#include <cctype>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -14,6 +12,7 @@
 #include <sys/auxv.h>
 #endif
 
+#include "core/ascii.h"
 #include "kernels/kernels.h"
 #include "uffizi/error.h"
 
@@ -40,12 +39,6 @@ namespace {
 
 HWY_EXPORT(NameOfThisTarget);
 HWY_EXPORT(HasVnni);
-
-std::string LowerCase(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
 
 // An extension of one of Highway's targets: the same code with instructions for which Highway has
 // no target.
@@ -118,8 +111,8 @@ Step ForceTargetFromEnvironment() {
   const int64_t best = targets.empty() ? HWY_STATIC_TARGET : targets.front();
   std::string choices;
   const auto fits = [&](const char* name) {
-    choices += (choices.empty() ? "" : ", ") + LowerCase(name);
-    return !any && LowerCase(wanted) == LowerCase(name);
+    choices += (choices.empty() ? "" : ", ") + ToLower(name);
+    return !any && ToLower(wanted) == ToLower(name);
   };
   for (const StepAbove& above : kSteps) {
     if (!Have(above)) continue;

@@ -1,17 +1,11 @@
 #include <poll.h>
 
-#include <algorithm>
 #include <boost/beast/core/string.hpp>
 
+#include "core/ascii.h"
 #include "server/http.h"
 
 namespace uffizi::server {
-namespace {
-
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-}  // namespace
-
 std::optional<std::string_view> HttpRequest::Header(std::string_view name) const {
   for (const auto& [key, value] : headers) {
     if (boost::beast::iequals(key, name)) return value;
@@ -20,10 +14,8 @@ std::optional<std::string_view> HttpRequest::Header(std::string_view name) const
 }
 
 std::string HttpRequest::MediaType() const {
-  std::string type(Header("Content-Type").value_or(""));
-  type.resize(std::min(type.size(), type.find_first_of("; \t")));
-  std::transform(type.begin(), type.end(), type.begin(), Lower);
-  return type;
+  const std::string_view type = Header("Content-Type").value_or("");
+  return ToLower(type.substr(0, type.find_first_of("; \t")));
 }
 
 bool HttpRequest::ClientGone() const {

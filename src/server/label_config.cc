@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <pugixml.hpp>
 
+#include "core/ascii.h"
 #include "server/annotate_request.h"
 #include "server/problem.h"
 #include "tasks/label_studio.h"
@@ -11,19 +12,8 @@
 namespace uffizi::server {
 namespace {
 
-std::string Lower(std::string text) {
-  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  return text;
-}
-
-std::string Trim(const std::string& text) {
-  const size_t begin = text.find_first_not_of(" \t\n");
-  if (begin == std::string::npos) return "";
-  return text.substr(begin, text.find_last_not_of(" \t\n") - begin + 1);
-}
-
 bool IsTrue(const pugi::xml_node& tag, const char* attribute) {
-  return Lower(tag.attribute(attribute).value()) == "true";
+  return ToLower(tag.attribute(attribute).value()) == "true";
 }
 
 void ReadLabels(const pugi::xml_node& tag, LabelControl& control) {
@@ -31,11 +21,11 @@ void ReadLabels(const pugi::xml_node& tag, LabelControl& control) {
     const std::string label = child.attribute("value").value();
     if (label.empty()) continue;
     control.labels.push_back(label);
-    control.known_as.emplace(Lower(label), label);
+    control.known_as.emplace(ToLower(label), label);
     const std::string others = child.attribute("predicted_values").value();
     for (size_t begin = 0; begin < others.size();) {
       const size_t end = std::min(others.find(',', begin), others.size());
-      const std::string other = Lower(Trim(others.substr(begin, end - begin)));
+      const std::string other = ToLower(Trim(others.substr(begin, end - begin)));
       if (!other.empty()) control.known_as.emplace(other, label);
       begin = end + 1;
     }
@@ -97,7 +87,7 @@ class Collector : public pugi::xml_tree_walker {
 // The configuration's own spelling of what the model found; nothing if it has no such label.
 std::optional<std::string> LabelFor(const LabelControl& control, const std::string& found) {
   if (control.labels.empty()) return found;
-  const auto known = control.known_as.find(Lower(found));
+  const auto known = control.known_as.find(ToLower(found));
   if (known == control.known_as.end()) return std::nullopt;
   return known->second;
 }

@@ -3,24 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/ascii.h"
+
 namespace uffizi::server {
 namespace {
 
 constexpr size_t kMaxPartHead = 4096;  // bytes of a part's headers
 constexpr size_t kMaxBoundary = 70;    // RFC 2046
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return lower;
-}
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 // Removes the next `; name=value` from the front of a header's value. A quoted value may contain \"
 // for a quote; any other backslash is literal, as in the Windows paths of old browsers.
@@ -30,7 +19,7 @@ std::optional<std::pair<std::string, std::string>> TakeParameter(std::string_vie
   rest = Trim(rest.substr(1));
   const size_t equals = rest.find('=');
   if (equals == std::string_view::npos) return std::nullopt;
-  const std::string name = Lower(Trim(rest.substr(0, equals)));
+  const std::string name = ToLower(Trim(rest.substr(0, equals)));
   rest = Trim(rest.substr(equals + 1));
   std::string value;
   if (rest.empty() || rest.front() != '"') {
@@ -68,10 +57,10 @@ std::optional<FormField> ReadHead(std::string_view head) {
     head.remove_prefix(std::min(end + 2, head.size()));
     const size_t colon = line.find(':');
     if (colon == std::string_view::npos) return std::nullopt;
-    if (Lower(line.substr(0, colon)) != "content-disposition") continue;
+    if (ToLower(line.substr(0, colon)) != "content-disposition") continue;
     std::string_view value = Trim(line.substr(colon + 1));
     const size_t kind_end = std::min(value.find(';'), value.size());
-    if (Lower(Trim(value.substr(0, kind_end))) != "form-data") return std::nullopt;
+    if (ToLower(Trim(value.substr(0, kind_end))) != "form-data") return std::nullopt;
     value.remove_prefix(kind_end);
     while (auto parameter = TakeParameter(value)) {
       if (parameter->first == "name") {

@@ -2,6 +2,7 @@
 #include <cctype>
 #include <vector>
 
+#include "core/ascii.h"
 #include "server/ollama.h"
 #include "uffizi/task.h"
 
@@ -56,9 +57,7 @@ ProseQuestion QuestionOfProse(std::string_view text) {
       return {{task.task, ""}, /*prose=*/true};
     }
   }
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string lower = ToLower(text);
   for (const Rule& rule : Rules()) {
     const bool fits = std::any_of(rule.phrases.begin(), rule.phrases.end(),
                                   [&](std::string_view phrase) { return Holds(lower, phrase); });

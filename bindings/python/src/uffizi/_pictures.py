@@ -187,13 +187,17 @@ class PageSelection:
     """Which pages of each file are pictures of a job: the first one of each by default."""
 
     def __init__(self, pages: Pages | None) -> None:
-        self._numbers = None if pages == "all" else [1]
-        if pages is not None and pages != "all":
-            self._numbers = [pages] if isinstance(pages, int) else list(pages)  # type: ignore
-            if not self._numbers or not all(
-                isinstance(number, int) and number > 0 for number in self._numbers
-            ):
-                raise ArgumentError(f'pages is "all" or numbers from 1, not {pages!r}')
+        self._numbers: list[int] | None = [1]  # None for all
+        if pages == "all":
+            self._numbers = None
+        elif isinstance(pages, int):
+            self._numbers = [pages]
+        elif pages is not None:
+            given = list(pages)
+            numbers = [number for number in given if isinstance(number, int)]
+            self._numbers = numbers if len(numbers) == len(given) else []
+        if self._numbers is not None and (not self._numbers or min(self._numbers) < 1):
+            raise ArgumentError(f'pages is "all" or numbers from 1, not {pages!r}')
 
     @property
     def first(self) -> int:
