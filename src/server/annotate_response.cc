@@ -77,7 +77,7 @@ HttpResponse StreamAnnotation(std::string model, std::shared_ptr<WaitingJob> wai
 
 HttpResponse StreamEvents(std::shared_ptr<WaitingJob> waiting,
                           std::function<std::string(const Job::News&)> write, bool stages) {
-  constexpr std::chrono::milliseconds kPatience{1000};
+  static constexpr std::chrono::milliseconds kPatience{1000};
   Job::News first = waiting->Wait(kPatience);
   if (first.ended) waiting->job().ThrowIfFailed();
   HttpResponse response;
