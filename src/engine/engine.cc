@@ -268,6 +268,7 @@ Query Engine::MakeQuery(const EncodedImage& image, const Prompt& prompt,
   }
   query->generation = Merge(config.generation, options, config.text.max_positions);
   query->generation.locations = impl_->locations;
+  query->draft = Draft(impl_->tokenizer, impl_->locations, prompt);
   const std::optional<Task> tile_task = TileTask(prompt.task);
   if (image.tiles_ != nullptr && tile_task) {
     const bool same = *tile_task == prompt.task;

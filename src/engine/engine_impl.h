@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "checkpoint/lora.h"
+#include "engine/draft.h"
 #include "engine/tile_plan.h"
 #include "generate/generation_config.h"
 #include "model/florence2.h"
@@ -34,6 +35,7 @@ struct Query::Impl {
   Prompt prompt;
   std::vector<int> input_ids;
   GenerationConfig generation;
+  Draft draft;
   RegionFilter filter;
   // For a task that is asked about tiles: one part per tile, and one without a place for the whole
   // picture if that is asked too. Otherwise empty.

@@ -96,7 +96,7 @@ size_t Runner::Join(const Query& query, DecodeBatch& batch) {
   const size_t tokens = asked.image.tokens().size() / d_model + asked.input_ids.size();
   states_.resize(std::max(states_.size(), tokens * d_model));
   network().EncodeText(asked.image.tokens().data(), asked.input_ids, states_.data(), *arena_);
-  return batch.Add(asked.generation, states_.data(), tokens);
+  return batch.Add(asked.generation, states_.data(), tokens, asked.draft);
 }
 
 const GenerationConfig& Runner::GenerationOf(const Query& query) { return query.impl_->generation; }

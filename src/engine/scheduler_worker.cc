@@ -234,17 +234,18 @@ std::vector<size_t> Worker::Choose() {
 // Handles one query after a step in which it took part.
 void Worker::StepOne(Running& one, double seconds, std::optional<Outcome>& outcome) {
   const Ask& ask = one.work->ask;
-  ++one.steps;
   one.step_seconds += seconds;
-  const bool done = batch_->done(one.index);
   if (batch_->failure(one.index)) {
     outcome = {{}, batch_->failure(one.index)};
     return;
   }
+  if (one.length == batch_->length(one.index)) return;  // it waited
+  one.length = batch_->length(one.index);
+  const bool done = batch_->done(one.index);
   const auto most = static_cast<size_t>(ask.max_tokens);
   // The answer about a tile is not a partial answer about the picture.
   const bool tell = ask.progress && !ask.questions[one.query.question].after && !one.query.tile;
-  if (!done && !tell && (most == 0 || one.steps < most)) return;
+  if (!done && !tell && (most == 0 || one.length <= most)) return;
   const Generated so_far = batch_->search(one.index).result();
   if (tell) {
     ask.progress(one.query.question, runner_.tokenizer().Decode(so_far.ids),

@@ -30,9 +30,9 @@ class Worker {
   struct Running {
     WorkPtr work;
     PendingQuery query;
-    size_t index;  // in the batch
-    size_t rows;   // of a step, at most
-    size_t steps = 0;
+    size_t index;       // in the batch
+    size_t rows;        // of a step, at most
+    size_t length = 1;  // tokens so far, the decoder's start token included
     double text_seconds = 0, step_seconds = 0;
     bool cut = false;  // stopped at max_tokens
   };

@@ -57,10 +57,12 @@ std::vector<Result> Session::RunTogether(std::span<const Query> queries,
     }
     const Stopwatch decode_time;
     std::vector<double> decode_seconds(queries.size(), -1);
+    std::vector<size_t> lengths(queries.size(), 1);
     while (batch.Step()) {
       for (size_t i = 0; i < queries.size(); ++i) {
-        if (decode_seconds[i] >= 0) continue;
         if (batch.failure(i)) std::rethrow_exception(batch.failure(i));
+        if (lengths[i] == batch.length(i)) continue;  // it waited, or is done
+        lengths[i] = batch.length(i);
         if (progress) {
           const Generated so_far = batch.search(i).result();
           const std::string text = impl_->tokenizer().Decode(so_far.ids);

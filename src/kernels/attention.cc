@@ -237,9 +237,11 @@ void AttendCachedHead(const CachedAttentionJob& job, const CacheView& cache, siz
 }
 
 void AttendCached(std::span<const CachedAttentionJob> jobs, const CacheView& cache) {
+  // One head of all rows after the other: beams share most of their past, which is then in the
+  // cache for all but the first.
   ParallelFor(jobs.size() * cache.heads, 4, [&](size_t begin, size_t end) HWY_ATTR {
     for (size_t i = begin; i < end; ++i) {
-      AttendCachedHead(jobs[i / cache.heads], cache, i % cache.heads);
+      AttendCachedHead(jobs[i % jobs.size()], cache, i / jobs.size());
     }
   });
 }

@@ -23,18 +23,17 @@ namespace uffizi::blocking {
 constexpr size_t kMr = 6;
 
 // nr in vectors. A single row needs eight independent sums to cover that latency. More rows need
-// fewer columns for that, and share the loads of weights.
-constexpr size_t NrVectors(size_t rows) { return rows == 1 ? 8 : rows == 2 ? 4 : 2; }
+// fewer columns for that, and share the loads of weights. Three rows, the beams of one question,
+// and a whole panel of 512-bit vectors fit 32 registers, which halves the unpacking and
+// broadcasting.
+constexpr size_t NrVectors(size_t rows, size_t vector_bytes) {
+  if (rows == 3 && vector_bytes == 64) return 4;
+  return rows == 1 ? 8 : rows == 2 ? 4 : 2;
+}
 
 // nr in vectors of the micro-kernel for signed weights, which keeps no floats in registers. Of 32
 // registers, 6 x 4 hold sums, 4 weights and one an activation; of 16 registers, 6 x 2, 2 and 1.
 constexpr size_t SignedNrVectors(size_t vector_bytes) { return vector_bytes == 32 ? 2 : 4; }
-
-// nr in vectors for few rows and a matrix with factors. Three rows, the beams of one question, and
-// a whole panel of 512-bit vectors fit 32 registers, which halves the unpacking and broadcasting.
-constexpr size_t FactorNrVectors(size_t rows, size_t vector_bytes) {
-  return rows == 3 && vector_bytes == 64 ? 4 : NrVectors(rows);
-}
 
 // Products of at most this many rows are memory-bound: each weight is used once or twice. They
 // prefetch a whole group of weights at a time. With more rows, each prefetches the weights that it

@@ -130,7 +130,8 @@ template <class T>
 void AttendCrossHead(const CrossAttentionJob& job, const CrossShape& shape, size_t head) {
   size_t first = 0;
   for (; first + 3 <= job.queries; first += 3) AttendCrossRows<3, T>(job, shape, head, first);
-  for (; first < job.queries; ++first) AttendCrossRows<1, T>(job, shape, head, first);
+  if (first + 2 == job.queries) return AttendCrossRows<2, T>(job, shape, head, first);
+  if (first < job.queries) AttendCrossRows<1, T>(job, shape, head, first);
 }
 
 void AttendCross(std::span<const CrossAttentionJob> jobs, const CrossShape& shape) {

@@ -161,7 +161,7 @@ template <class Format, bool kBiased, size_t kRows>
 HWY_INLINE void DotFactorRows(const QuantizedRows& x, size_t row, const FactorPanel& panel,
                               GroupRange range, float* out, size_t out_stride) {
   constexpr size_t kAll = kPanel / kLanes;
-  constexpr size_t kVectors = std::min(kAll, blocking::FactorNrVectors(kRows, HWY_MAX_BYTES));
+  constexpr size_t kVectors = std::min(kAll, blocking::NrVectors(kRows, HWY_MAX_BYTES));
   for (size_t v = 0; v < kAll; v += kVectors) {
     DotFactorBlocks<Format, kBiased, kRows, kVectors>(x, row, panel, v, range, out, out_stride);
   }

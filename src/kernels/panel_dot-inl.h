@@ -206,7 +206,7 @@ template <class Format, size_t kRows>
 HWY_INLINE void DotPanelRows(const QuantizedRows& x, size_t row, const PanelView& panel,
                              GroupRange range, float* out) {
   constexpr size_t kAll = kPanel / kLanes;
-  constexpr size_t kVectors = std::min(kAll, blocking::NrVectors(kRows));
+  constexpr size_t kVectors = std::min(kAll, blocking::NrVectors(kRows, HWY_MAX_BYTES));
   const bool usual = panel.symmetric && x.pair_chunks() == 1;
   for (size_t v = 0; v < kAll; v += kVectors) {
     if (usual) {

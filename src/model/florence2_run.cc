@@ -30,10 +30,15 @@ void Florence2Run::Step(std::span<const DecoderRow> rows, float* logits) {
     Sequence& sequence = *sequences_[wanted[0].sequence];
     next_histories_.assign(wanted.size(), {});
     for (size_t r = 0; r < wanted.size(); ++r) {
-      if (wanted[r].parent >= 0) {
-        next_histories_[r] = sequence.histories[static_cast<size_t>(wanted[r].parent)];
+      std::vector<int>& history = next_histories_[r];
+      if (wanted[r].parent == DecoderRow::kRowBefore) {
+        history = next_histories_[r - 1];
+        history.push_back(history.back());  // a slot has room for all positions
+        continue;
       }
-      next_histories_[r].push_back(static_cast<int>(r));
+      if (wanted[r].parent >= 0)
+        history = sequence.histories[static_cast<size_t>(wanted[r].parent)];
+      history.push_back(static_cast<int>(r));
     }
     sequence.histories.swap(next_histories_);
     for (size_t r = 0; r < wanted.size(); ++r) {

@@ -20,6 +20,7 @@ class Florence2Run : public DecoderRun {
   Florence2Run(const Florence2& model, Arena& arena) : model_(model), arena_(arena) {}
 
   bool joins_late() const override { return true; }
+  bool takes_drafts() const override { return true; }
   size_t Add(const float* states, size_t tokens, size_t rows, size_t positions) override;
   void Step(std::span<const DecoderRow> rows, float* logits) override;
   void Drop(size_t sequence) override;

@@ -14,8 +14,11 @@ namespace uffizi {
 
 class LoraAdapters;
 
-// One row (beam) of a decoder step. The rows of one sequence are adjacent.
+// One row of a decoder step: a beam, or a token of a draft. The rows of one sequence are adjacent.
 struct DecoderRow {
+  // A parent: the row continues the row before it in the same step, if the run takes_drafts().
+  static constexpr int kRowBefore = -2;
+
   size_t sequence;  // the number that DecoderRun::Add() returned
   int parent;       // the row of that sequence's previous step whose past it continues; -1 at first
   int token;
@@ -29,8 +32,12 @@ class DecoderRun {
   // Whether a sequence may be added after the first step.
   virtual bool joins_late() const = 0;
 
-  // Adds a sequence of at most `rows` rows a step and `positions` steps, and returns its number:
-  // the smallest free one. states: [tokens, d_model] f32, needed only during the call
+  // Whether a step can have several successive tokens of a sequence.
+  virtual bool takes_drafts() const { return false; }
+
+  // Adds a sequence of at most `rows` rows a step, those of drafts not counted, and `positions`
+  // tokens, and returns its number: the smallest free one. states: [tokens, d_model] f32, needed
+  // only during the call
   virtual size_t Add(const float* states, size_t tokens, size_t rows, size_t positions) = 0;
 
   // Runs one step of the sequences that have rows here; the others are not changed. If it throws,
