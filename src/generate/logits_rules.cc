@@ -5,6 +5,7 @@
 #include <string>
 
 #include "generate/row_scan.h"
+#include "kernels/kernels.h"
 #include "uffizi/error.h"
 
 namespace uffizi {
@@ -86,7 +87,7 @@ Ending LogitsRules::EndingOf(int token, int length) const {
 }
 
 float CheckedLogSumExp(std::span<const float> logits) {
-  const float result = LogSumExp(logits);
+  const float result = LogSumExp(logits.data(), logits.size());
   if (std::isfinite(result)) return result;
   throw Error(ErrorCode::kInvalidModel,
               "the model's logits are not finite; its weights are probably damaged");

@@ -10,7 +10,7 @@
 namespace uffizi {
 
 // Operations of a search on whole rows of the vocabulary (about 51,000 numbers, once per row and
-// step): plain loops over independent lanes, which compilers vectorize.
+// step).
 
 inline constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
@@ -36,14 +36,8 @@ inline float ExpOfNegative(float x) {
   return p * std::bit_cast<float>((exponent + 127u) << 23);
 }
 
-// The greatest value; -inf for an empty row. NaNs are ignored.
-float MaxOf(std::span<const float> row);
-
 // The first index of the greatest value, -1 if every value is -inf.
 int ArgMax(std::span<const float> row);
-
-// log(sum(exp(row))). Not finite if a value is NaN or +inf, or if all are -inf.
-float LogSumExp(std::span<const float> row);
 
 // A possible next token of one row.
 struct Candidate {

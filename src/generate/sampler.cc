@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "generate/row_scan.h"
+#include "kernels/kernels.h"
 
 namespace uffizi {
 namespace {
@@ -57,7 +58,7 @@ int Sampler::Draw(std::span<const float> scores) {
 
 void Sampler::Narrow(std::span<const float> scores) {
   choices_.clear();
-  const float max = MaxOf(scores);
+  const float max = Greatest(scores.data(), scores.size());
   if (max == kMinusInfinity) return;
   GatherTopK(scores, max);
   if (top_p_ < 1.0) CutToTopP();

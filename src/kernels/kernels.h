@@ -124,6 +124,12 @@ void LayerNorm(const float* x, size_t rows, size_t dim, const float* weight, con
 // x * 0.5 * (1 + erf(x / sqrt(2))), in place. x: [count] f32
 void Gelu(float* x, size_t count);
 
+// The greatest value, NaN ignored; -inf if there is none.
+float Greatest(const float* x, size_t count);
+
+// log(sum(exp(x))). Not finite if a value is NaN or +inf, or if all are -inf.
+float LogSumExp(const float* x, size_t count);
+
 // y = x + bias + 3x3 depthwise convolution of x, zero-padded by one. y must not be x.
 // x, y: [height, width, channels] f32; weight: [3, 3, channels] f32; bias: [channels] f32
 void DepthwiseConv3x3Residual(const float* x, size_t height, size_t width, size_t channels,

@@ -99,6 +99,13 @@ void Gelu(float* x, size_t count) {
   for (size_t i = 0; i < count; ++i) x[i] = static_cast<float>(GeluOf(x[i]));
 }
 
+float LogSumExp(const float* x, size_t count) {
+  const double greatest = *std::max_element(x, x + count);
+  double sum = 0;
+  for (size_t i = 0; i < count; ++i) sum += std::exp(x[i] - greatest);
+  return static_cast<float>(greatest + std::log(sum));
+}
+
 void DepthwiseConv3x3Residual(const float* x, size_t height, size_t width, size_t channels,
                               const float* weight, const float* bias, float* y) {
   for (size_t i = 0; i < height * width * channels; ++i) {

@@ -24,6 +24,8 @@ void LayerNorm(const float* x, size_t rows, size_t dim, const float* weight, con
 
 void Gelu(float* x, size_t count);
 
+float LogSumExp(const float* x, size_t count);
+
 void DepthwiseConv3x3Residual(const float* x, size_t height, size_t width, size_t channels,
                               const float* weight, const float* bias, float* y);
 

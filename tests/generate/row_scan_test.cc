@@ -29,32 +29,14 @@ TEST(RowScan, ExpIsCloseToTheLibrarys) {
   EXPECT_TRUE(std::isnan(ExpOfNegative(std::nanf(""))));
 }
 
-TEST(RowScan, LogSumExpAndMaxOfAnySize) {
-  for (size_t size : {1, 2, 15, 16, 17, 100, 2048, 2049, 5000, 51289}) {
+TEST(RowScan, ArgMaxIsTheFirstOfTheGreatest) {
+  for (size_t size : {1, 2, 15, 16, 17, 100, 128, 129, 5000, 51289}) {
     SCOPED_TRACE(size);
     std::vector<float> row = RandomRow(size, static_cast<unsigned>(size));
-    row[size / 2] = row[0];
-    const auto best = std::max_element(row.begin(), row.end());
-    double sum = 0;
-    for (float value : row) sum += std::exp(static_cast<double>(value));
-    EXPECT_NEAR(LogSumExp(row), std::log(sum), 2e-6 * (1 + std::abs(std::log(sum))));
-    EXPECT_EQ(MaxOf(row), *best);
-    EXPECT_EQ(ArgMax(row), best - row.begin());
+    row[size / 2] = row[size - 1] = 1000;
+    EXPECT_EQ(ArgMax(row), static_cast<int>(size / 2));
   }
-}
-
-TEST(RowScan, LargeAndBannedValues) {
-  EXPECT_NEAR(LogSumExp(std::vector<float>{1e6f, 1e6f}), 1e6f + std::log(2.0f), 0.1);
-  EXPECT_NEAR(LogSumExp(std::vector<float>{kMinusInfinity, 3}), 3, 1e-6);
-  EXPECT_FALSE(std::isfinite(LogSumExp(std::vector<float>(40, kMinusInfinity))));
-  EXPECT_EQ(ArgMax(std::vector<float>(40, kMinusInfinity)), -1);
-  for (size_t place : {0, 20, 40}) {
-    std::vector<float> row(41, 1.0f);
-    row[place] = std::nanf("");
-    EXPECT_FALSE(std::isfinite(LogSumExp(row))) << place;
-    row[place] = HUGE_VALF;
-    EXPECT_FALSE(std::isfinite(LogSumExp(row))) << place;
-  }
+  EXPECT_EQ(ArgMax(std::vector<float>(140, kMinusInfinity)), -1);
 }
 
 TEST(RowScan, BestCandidatesAreThoseOfASort) {

@@ -95,6 +95,33 @@ TEST(Kernels, LayerNormAndGelu) {
   }
 }
 
+TEST(Kernels, LogSumExpAndGreatest) {
+  for (const size_t count : {1, 2, 15, 16, 17, 100, 1023, 1025, 5000, 51289}) {
+    SCOPED_TRACE(count);
+    std::vector<float> x = RandomValues(count, static_cast<unsigned>(count));
+    for (float& value : x) value = 20 * value - 3;
+    const float expected = reference::LogSumExp(x.data(), count);
+    EXPECT_NEAR(LogSumExp(x.data(), count), expected, 2e-6f * (1 + std::abs(expected)));
+    EXPECT_EQ(Greatest(x.data(), count), *std::max_element(x.begin(), x.end()));
+  }
+}
+
+TEST(Kernels, LogSumExpOfUnusualValues) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const auto log_sum = [](const std::vector<float>& x) { return LogSumExp(x.data(), x.size()); };
+  EXPECT_NEAR(log_sum({1e6f, 1e6f}), 1e6f + std::log(2.0f), 0.1);
+  EXPECT_NEAR(log_sum({-kInfinity, 3}), 3, 1e-6);
+  EXPECT_FALSE(std::isfinite(log_sum(std::vector<float>(40, -kInfinity))));
+  for (const size_t place : {0, 20, 40}) {
+    std::vector<float> x(41, 1.0f);
+    x[place] = std::nanf("511");
+    EXPECT_FALSE(std::isfinite(log_sum(x))) << place;
+    EXPECT_EQ(Greatest(x.data(), x.size()), 1.0f);
+    x[place] = kInfinity;
+    EXPECT_FALSE(std::isfinite(log_sum(x))) << place;
+  }
+}
+
 TEST(Kernels, DepthwiseConvolution) {
   for (const size_t width : {1, 2, 5, 9}) {
     for (const size_t height : {1, 2, 7}) {
@@ -221,7 +248,7 @@ struct CrossMemory {
 TEST(Kernels, CrossAttention) {
   for (const size_t tokens : {1, 25, 64, 65, 583}) {
     for (const size_t dim : {12, 18, 64}) {
-      const size_t heads = 3, width = heads * dim, queries = 7;
+      const size_t heads = 3, width = heads * dim, queries = 8;
       const auto q = RandomValues(queries * width, 1);
       auto k = RandomValues(tokens * width, 2), v = RandomValues(tokens * width, 3);
       std::vector<float> out(queries * width), expected(queries * width), alone(width);
