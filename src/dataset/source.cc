@@ -19,9 +19,7 @@ namespace fs = std::filesystem;
 // Files whose pages are counted before the job begins.
 constexpr size_t kMostReadTwice = 16;
 
-std::string LowerExtension(const fs::path& path) {
-  return ToLower(path.extension().string());
-}
+std::string LowerExtension(const fs::path& path) { return ToLower(path.extension().string()); }
 
 bool IsFolder(const fs::path& path) {
   std::error_code ignored;

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/ascii.h"
+
 namespace uffizi {
 namespace {
 
@@ -22,8 +24,10 @@ bool IsWord(std::string_view text) {
 // The input within a task's prompt, with punctuation instead of "<and>" between its classes.
 std::string InputOf(const TaskInfo& task, const Prompt& prompt) {
   constexpr std::string_view kSeparator = "<and>";
+  const size_t before = task.prompt.find('{');
   const size_t after = task.prompt.size() - task.prompt.find('}') - 1;
-  std::string_view left = std::string_view(prompt.text).substr(task.prompt.find('{'));
+  if (prompt.text.size() < before + after) return "";  // not made from the task's sentence
+  std::string_view left = std::string_view(prompt.text).substr(before);
   left.remove_suffix(after);
   std::string input(task.input == TaskInput::kText ? " " : "");
   while (!left.empty()) {
@@ -34,9 +38,9 @@ std::string InputOf(const TaskInfo& task, const Prompt& prompt) {
   return input;
 }
 
-bool IsArticle(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text == " a" || text == " an" || text == " the";
+bool IsArticle(std::string_view text) {
+  const std::string word = ToLower(Trim(text));
+  return word == "a" || word == "an" || word == "the";
 }
 
 }  // namespace

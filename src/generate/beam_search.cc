@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/parallel.h"
+
 namespace uffizi {
 namespace {
 
@@ -62,16 +64,22 @@ std::span<const Candidate> BeamSearch::FindCandidates(std::span<float> logits, i
   candidates_.Clear();
   const std::optional<int> forced = rules_.ForcedToken(length_, vocab);
   const size_t width = static_cast<size_t>(vocab);
+  ParallelFor(running_count_, 1, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      const std::span<float> row = logits.subspan(i * width, width);
+      const float log_sum = CheckedLogSumExp(row);
+      for (float& value : row) value -= log_sum;
+      scores_[i].Reset(row);
+    }
+  });
   for (size_t i = 0; i < running_count_; ++i) {
-    const std::span<float> row = logits.subspan(i * width, width);
-    const float log_sum = CheckedLogSumExp(row);
-    for (float& value : row) value -= log_sum;
-    scores_[i].Reset(row);
     if (forced) {
       candidates_.Offer({running_[i].score, static_cast<int>(i), *forced});
     } else {
       rules_.Apply(running_[i].history, scores_[i]);
-      if (!sampler_) candidates_.OfferRow(static_cast<int>(i), row, running_[i].score);
+      if (sampler_) continue;
+      const std::span<const float> row = logits.subspan(i * width, width);
+      candidates_.OfferRow(static_cast<int>(i), row, running_[i].score);
     }
   }
   return sampler_ && !forced ? Draw() : candidates_.Sort();

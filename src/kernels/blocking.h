@@ -16,18 +16,19 @@
 namespace uffizi::blocking {
 
 // mr: rows of the micro-kernel. A vector of nr columns needs a register for each row's sum and one
-// for the weights, and the broadcast activation takes one more. With sums in integers and in float
-// both in registers, AVX-512's 32 registers hold 6 x 2 vectors of each. AVX2's 16 hold the integer
-// sums, and 6 x 2 = 12 of them are enough to cover the latency of a multiply and an add (5 cycles,
-// two a cycle).
+// for the weights, and the broadcast activation takes one more. AVX-512's 32 registers hold 6 x 4
+// integer sums, and AVX2's 16 hold 6 x 2; 12 are enough to cover the latency of a multiply and an
+// add (5 cycles, two a cycle).
 constexpr size_t kMr = 6;
 
 // nr in vectors. A single row needs eight independent sums to cover that latency. More rows need
-// fewer columns for that, and share the loads of weights. Three rows, the beams of one question,
-// and a whole panel of 512-bit vectors fit 32 registers, which halves the unpacking and
-// broadcasting.
+// fewer columns for that, and share the loads of weights. But the more columns, the less unpacking
+// and broadcasting, so with 512-bit vectors it is the whole panel, and three rows, the beams of one
+// question, take 3 x 4 of 16 registers. What the sums are added to once in 64 columns then goes
+// through memory.
 constexpr size_t NrVectors(size_t rows, size_t vector_bytes) {
-  if (rows == 3 && vector_bytes == 64) return 4;
+  if (rows >= 3 && vector_bytes == 64) return 4;
+  if (rows == 3 && vector_bytes == 32) return 4;
   return rows == 1 ? 8 : rows == 2 ? 4 : 2;
 }
 

@@ -2,6 +2,7 @@
 
 #include "core/parallel.h"
 #include "kernels/arguments.h"
+#include "kernels/blocking.h"
 #include "kernels/kernels.h"
 #include "kernels/scratch.h"
 #include "kernels/targets.h"
@@ -58,7 +59,8 @@ QuantizedRows QuantizedRows::In(void* memory, size_t rows, size_t columns, size_
 
 QuantizedRows QuantizedRows::InFor(const PackedMatrix& w, void* memory, size_t rows) {
   QuantizedRows view = In(memory, rows, w.columns(), w.input_group());
-  view.biased = w.has_factors() && WantsBiasedRows();
+  // Fewer rows are multiplied by the packed codes, which are the unsigned operand.
+  view.biased = w.has_factors() && rows >= blocking::kLeastRowsForTiles && WantsBiasedRows();
   return view;
 }
 

@@ -130,11 +130,15 @@ void TokenEmbedding::Logits(const float* hidden, size_t rows, float* logits, Are
   output.Forward(hidden, rows, logits, arena);
   if (mean.empty()) return;
   const size_t dim = mean.size(), vocab = output.out();
-  for (size_t r = 0; r < rows; ++r) {
-    double common = 0;  // added to all logits
-    for (size_t c = 0; c < dim; ++c) common += double{mean.data()[c]} * double{hidden[r * dim + c]};
-    for (size_t v = 0; v < vocab; ++v) logits[r * vocab + v] += static_cast<float>(common);
-  }
+  ParallelFor(rows, 1, [&](size_t begin, size_t end) {
+    for (size_t r = begin; r < end; ++r) {
+      double common = 0;  // added to all logits
+      for (size_t c = 0; c < dim; ++c) {
+        common += double{mean.data()[c]} * double{hidden[r * dim + c]};
+      }
+      for (size_t v = 0; v < vocab; ++v) logits[r * vocab + v] += static_cast<float>(common);
+    }
+  });
 }
 
 PositionEmbedding PositionEmbedding::Read(const WeightReader& reader, const std::string& name,
