@@ -77,7 +77,8 @@ BENCHMARK(MatMulQuantized)
     ->ArgsProduct({{9216}, {1024}, {256}, {4}, {0, 1}})
     ->ArgsProduct({{600}, {1024}, {1024}, {4}, {0, 1}})
     ->Args({2304, 1024, 2304, 8, 1})
-    ->ArgsProduct({{1, 3, 8}, {51289}, {1024}, {8}, {1}})
+    ->ArgsProduct({{1, 3, 4, 6, 8}, {51289}, {1024}, {8}, {1}})
+    ->ArgsProduct({{1, 3, 4, 6, 8}, {81920}, {1024}, {4}, {0, 1}})
     ->UseRealTime();
 
 void MatMulF32(benchmark::State& state) {
