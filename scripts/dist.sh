@@ -29,23 +29,6 @@ scripts/python_env.sh "$tools" scripts/dist/requirements.txt
 nanobind=$("$tools/bin/python" -c 'import nanobind, pathlib; print(pathlib.Path(nanobind.__file__).parent)')
 [ "$("$tools/bin/python" -c 'import nanobind; print(nanobind.__version__)')" = "$nanobind_version" ]
 
-# The headers of each Python, from a package of Maven Central that has them. They are those of x86-64; what
-# 64-bit ARM's have otherwise is for the compilation of the interpreter itself.
-python_headers() {
-  local release version folder
-  for release in 3.9.6-1.5.6 3.10.8-1.5.8 3.11.3-1.5.9 3.12.1-1.5.10; do
-    version=$(cut -d. -f1,2 <<<"$release")
-    folder=$work/python/$version
-    [ -f "$folder/Python.h" ] && continue
-    mvn -q -B -ntp dependency:copy -Dartifact="org.bytedeco:cpython:$release:jar:linux-x86_64" \
-      -DoutputDirectory="$work/sources/download"
-    rm -rf "$work/unpacked" && mkdir -p "$folder"
-    python3 -m zipfile -e "$work/sources/download/cpython-$release-linux-x86_64.jar" "$work/unpacked"
-    cp -r "$work/unpacked/org/bytedeco/cpython/linux-x86_64/include/python$version/." "$folder/"
-    rm -rf "$work/unpacked"
-  done
-}
-
 # compile ARCH: our own part, into build/dist-ARCH.
 compile() {
   local arch=$1 build=$root/build/dist-$1 headers=()
@@ -95,7 +78,7 @@ link_python() {
     [ "$(basename "$source")" != module.cc ] || command=(-DUFFIZI_COMMAND_LINE)
     ccache "$arch-linux-gnu-g++" -std=c++20 -O3 -DNDEBUG -fPIC -fvisibility=hidden -fvisibility-inlines-hidden \
       -fno-strict-aliasing -fno-stack-protector -ffunction-sections -fdata-sections -DNB_COMPACT_ASSERTIONS "${options[@]}" "${command[@]}" \
-      -Iinclude -Isrc -isystem "$work/python/$version" -isystem "$nanobind/include" \
+      -Iinclude -Isrc -isystem "$work/python/$version/include/python$version" -isystem "$nanobind/include" \
       -isystem "$nanobind/ext/robin_map/include" -c "$source" -o "$object"
     objects+=("$object")
   done
@@ -103,7 +86,7 @@ link_python() {
 }
 
 mkdir -p dist
-[ -z "$wheels" ] || python_headers
+for version in ${wheels:+${pythons//;/ }}; do scripts/dist/python.sh "$version" "$work/python/$version"; done
 for arch in "${archs[@]}"; do
   scripts/dist/dependencies.sh "$arch"
   compile "$arch"
