@@ -3,9 +3,10 @@
 # give the answer of build/release/bin/uffizi (or of this machine's own tarball, if there is no such build).
 #   tryout.sh [--quick] [LINUX...]
 # LINUX: bullseye (glibc 2.31, Python 3.9, Java 11 and 17), trixie (Debian 13), jammy and noble (Ubuntu, where its mirror
-# can be reached), image (the OCI image's own files), pythons (the wheels with Python 3.9 to 3.14), arm64 (ARM under
-# qemu; slow), source:g++, source:g++-12, source:clang++ (README's two commands on Debian 13 with that compiler;
-# very slow), source (all three). Without any: all but source; --quick: bullseye, image and pythons.
+# can be reached), image (the OCI image's own files), pythons (the wheels with Python 3.9 to 3.14), sse2 (the
+# oldest x86-64 processors, under qemu), arm64 (ARM under qemu; slow), source:g++, source:g++-12, source:clang++
+# (README's two commands on Debian 13 with that compiler; very slow), source (all three). Without any: all but
+# source; --quick: bullseye, image and pythons.
 # UFFIZI_TRYOUT_TESTS="-R kernels" restricts the tests of source to some.
 # Needs root, for debootstrap and chroot. Roots, and what compilers and package clients cache in them, are kept in
 # build/roots; trials run on a copy.
@@ -18,12 +19,12 @@ picture=samples/penguins.jpg
 debian=${UFFIZI_DEBIAN_MIRROR:-http://deb.debian.org}
 ubuntu=${UFFIZI_UBUNTU_MIRROR:-http://archive.ubuntu.com}
 linuxes=()
-all=(bullseye trixie jammy noble image pythons arm64)
+all=(bullseye trixie jammy noble image pythons sse2 arm64)
 while [ $# -gt 0 ]; do
   case $1 in
     --quick) all=(bullseye image pythons) ;;
     source) linuxes+=(source:g++ source:clang++ source:g++-12) ;;
-    bullseye | trixie | jammy | noble | image | pythons | arm64 | source:*) linuxes+=("$1") ;;
+    bullseye | trixie | jammy | noble | image | pythons | sse2 | arm64 | source:*) linuxes+=("$1") ;;
     *) sed -nE 's/^# ? ?//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
   esac
   shift
@@ -209,6 +210,16 @@ serve_image() {
     python3 -c 'import json, sys; print(json.load(sys.stdin)["results"][0]["text"])'
   kill $pid
   wait $pid || true
+}
+
+# A processor with SSE2 and SSE3 alone, as all for x86-64 have.
+try_sse2() {
+  tar xzf "dist/uffizi-$version-linux-x86_64.tar.gz" -C "$scratch"
+  expect "x86-64 with SSE2 alone" sse2_tarball
+}
+# shellcheck disable=SC2086
+sse2_tarball() {
+  qemu-x86_64 -cpu qemu64 "$scratch/uffizi-$version-linux-x86_64/bin/uffizi" ${annotate/\/try\/picture.jpg/$picture} | answer_of
 }
 
 # ARM: Debian 12's files for it, unpacked and run by qemu.
