@@ -74,9 +74,10 @@ make_root() {
   local name=$1 mirror=$2 suite=$3 packages=$4
   [ -f "$roots/$name.made" ] && return
   rm -rf "${roots:?}/$name"
-  local options=()
-  case $mirror in *ubuntu*) options=(--no-check-gpg --components=main,universe) ;; esac
-  debootstrap --variant=minbase "${options[@]}" "$suite" "$roots/$name" "$mirror" >"$roots/$name.log" 2>&1 || return 1
+  local options=() script=()
+  # One script makes every Ubuntu, and Debian's debootstrap may be older than the suite.
+  case $mirror in *ubuntu*) options=(--no-check-gpg "--components=main,universe") script=(gutsy) ;; esac
+  debootstrap --variant=minbase "${options[@]}" "$suite" "$roots/$name" "$mirror" "${script[@]}" >"$roots/$name.log" 2>&1 || return 1
   mount --bind /proc "$roots/$name/proc"
   chroot "$roots/$name" sh -c "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -y -qq install --no-install-recommends $packages" \
     >>"$roots/$name.log" 2>&1 || { umount "$roots/$name/proc"; tail -5 "$roots/$name.log" >&2; return 1; }
@@ -254,12 +255,12 @@ try_pythons() {
 }
 python_wheel() {
   local folder=$scratch/python-$1 home=$root/build/dist/python/$1
-  scripts/dist/python.sh "$1" "$home"
+  scripts/dist/python.sh "$1" "$home" >&2
   requirements "$1" x86_64 "$folder/wheels"
   local run=(env -i -C "$folder" PATH=/nowhere HOME="$folder" LD_LIBRARY_PATH="$home:$home/lib" PYTHONPATH="$folder/site"
     "$home/bin/python$1")
   "${run[@]}" -m pip install -q --disable-pip-version-check --no-index --find-links "$root/dist" --find-links "$folder/wheels" \
-    --target "$folder/site" "uffizi==$version" >&2
+    --target "$folder/site" "uffizi==$version" >&2 || return 1
   "${run[@]}" "$folder/site/bin/uffizi" --version >&2
   "${run[@]}" -c "import uffizi; print(uffizi.Florence2.from_pretrained()('$root/$picture', '<OD>').text)"
 }
