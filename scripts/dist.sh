@@ -29,6 +29,14 @@ scripts/python_env.sh "$tools" scripts/dist/requirements.txt
 nanobind=$("$tools/bin/python" -c 'import nanobind, pathlib; print(pathlib.Path(nanobind.__file__).parent)')
 [ "$("$tools/bin/python" -c 'import nanobind; print(nanobind.__version__)')" = "$nanobind_version" ]
 
+# Its version and terms, and those of what it includes, beside the other libraries'.
+mkdir -p "$work/sources" "$work/${archs[0]}/doc/nanobind"
+echo "$nanobind_version" >"$work/sources/nanobind.version"
+{
+  cat "$nanobind"-*.dist-info/licenses/LICENSE
+  sed '/\*\//q' "$nanobind/ext/robin_map/include/tsl/robin_map.h"
+} >"$work/${archs[0]}/doc/nanobind/copyright"
+
 # compile ARCH: our own part, into build/dist-ARCH.
 compile() {
   local arch=$1 build=$root/build/dist-$1 headers=()

@@ -31,7 +31,7 @@ def source_version(package: str) -> str:
 
 
 def third_party_licences() -> str:
-    """The licences of all that is linked in, as Debian's maintainers wrote them down."""
+    """The licences of all that is linked in; of Debian's packages as the maintainers wrote them down."""
     parts = ["What stands in Uffizi's programs beside its own code (Apache-2.0), and under which terms.\n"]
     for component in COMPONENTS:
         package = component["package"]
@@ -79,13 +79,13 @@ def bill_of_materials() -> dict:
     packages, relations = [main], []
     for component in COMPONENTS:
         package = component["package"]
-        version = source_version(package)
+        version, from_pypi = source_version(package), component.get("from") == "PyPI"
         identifier = f"SPDXRef-{re.sub('[^A-Za-z0-9.-]', '-', package)}"
         packages.append({
             "SPDXID": identifier,
             "name": component["name"],
             "versionInfo": version,
-            "supplier": "Organization: Debian",
+            "supplier": "NOASSERTION" if from_pypi else "Organization: Debian",
             "downloadLocation": "NOASSERTION",
             "filesAnalyzed": False,
             "licenseConcluded": component["license"],
@@ -94,12 +94,12 @@ def bill_of_materials() -> dict:
             "summary": component["use"],
             "sourceInfo": "built from " + ", ".join(
                 f"{name} (SHA-256 {digest})" for name, digest in source_files(package)
-            ) if source_files(package) else f"Debian's static library of {package}",
+            ) if source_files(package) else f"{component.get('from', 'Debian')}'s package of {package}",
             "externalRefs": [{
                 "referenceCategory": "PACKAGE-MANAGER",
                 "referenceType": "purl",
-                "referenceLocator": f"pkg:deb/debian/{package}@{version.replace(':', '%3A')}"
-                                    "?arch=source&distro=bookworm",
+                "referenceLocator": f"pkg:pypi/{package}@{version}" if from_pypi else
+                                    f"pkg:deb/debian/{package}@{version.replace(':', '%3A')}?arch=source&distro=bookworm",
             }],
         })
         relations.append({

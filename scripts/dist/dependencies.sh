@@ -141,6 +141,8 @@ build_pugixml() {
 }
 build_openssl() { ready openssl libssl-dev crypto ssl; }
 build_agg() { ready agg libagg-dev agg_pic; }
+# The terms of what link.sh takes from the compiler.
+build_gcc-12() { ready gcc-12 gcc-12-base; }
 # Headers alone.
 build_cli11() { ready cli11 libcli11-dev; }
 build_nlohmann-json3() { ready nlohmann-json3 nlohmann-json3-dev; }
@@ -210,7 +212,8 @@ build_image() {
 # ---- all of them, in the order in which they stand on each other ------------------------------------
 
 libraries=(zlib bzip2 lz4 xz-utils libzstd giflib libjpeg-turbo libpng1.6 libwebp openjpeg2 pugixml openssl agg cli11
-  nlohmann-json3 libstb libheif highway onetbb fmtlib tiff curl libarchive boost image)
+  nlohmann-json3 libstb libheif highway onetbb fmtlib tiff curl libarchive boost gcc-12
+  image)
 [ $# -eq 0 ] || libraries=("$@")
 
 # The version of a library: of Debian's source, or of the binary package that is taken as it is.
