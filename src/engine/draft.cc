@@ -72,22 +72,20 @@ void Draft::Append(int token) {
   since_label_ = locations_.Contain(token) ? since_label_ + 1 : 0;
 }
 
-size_t Draft::NextLabel() const {
-  size_t at = next_;
-  if (has_articles_) {
-    while (at < words_.size() && !words_[at].is_article) ++at;
-    return at;
-  }
-  while (at < words_.size() && at > 0 && words_[at - 1].token != kBreak) ++at;
-  return at;
+bool Draft::BeginsLabel(size_t at) const {
+  if (has_articles_) return words_[at].is_article;
+  return words_[at].token != kBreak && (at == 0 || words_[at - 1].token == kBreak);
 }
 
 std::span<const int> Draft::Next(size_t most) {
   guess_.clear();
   const bool begins = length_ == 1 || (since_label_ > 0 && since_label_ % kBoxLocations == 0);
   if (!copying_ && !begins) return {};
-  size_t at = copying_ ? next_ : NextLabel();
-  if (!copying_ && at < words_.size() && most > 0) guess_.push_back(words_[at++].first);
+  size_t at = next_;
+  if (!copying_) {
+    while (at < words_.size() && !BeginsLabel(at)) ++at;
+    if (at < words_.size() && most > 0) guess_.push_back(words_[at++].first);
+  }
   while (guess_.size() < most && at < words_.size() && words_[at].token != kBreak) {
     guess_.push_back(words_[at++].token);
   }

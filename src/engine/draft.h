@@ -31,8 +31,8 @@ class Draft {
     bool is_article;  // which begins a label
   };
 
-  // Index of the word that probably begins the next label.
-  size_t NextLabel() const;
+  // Whether a label probably begins at words_[at].
+  bool BeginsLabel(size_t at) const;
 
   std::vector<Word> words_;  // of the prompt's input
   bool has_articles_ = false;

@@ -25,7 +25,9 @@ class Guesses : public testing::Test {
     std::vector<int> ids = tokenizer_.Encode("<s>" + answer, false);
     for (const int id : ids) {
       draft.Append(id);
-      guesses.push_back(tokenizer_.Decode(draft.Next(2)));
+      const std::span<const int> guess = draft.Next(2);
+      for (const int token : guess) EXPECT_FALSE(tokenizer_.IdToToken(token).empty()) << token;
+      guesses.push_back(tokenizer_.Decode(guess));
     }
     return guesses;
   }
@@ -42,7 +44,15 @@ TEST_F(Guesses, PhrasesInTheirOrder) {
 TEST_F(Guesses, LabelsOfAListWithoutArticles) {
   const Draft draft = Of(Task::kOpenVocabularyDetection, "blue boat ; house");
   EXPECT_EQ(After(draft, "boat<loc_1><loc_2><loc_3><loc_4>"),
-            (std::vector<std::string>{"blue boat", "", "", "", "", " house"}));
+            (std::vector<std::string>{"blue boat", "", "", "", "", "house"}));
+}
+
+TEST_F(Guesses, AreTokensWhateverThePunctuation) {
+  for (const char* input : {"; house", ", a boat", ";; house ,, boat ..", "...", "a", "<and> a"}) {
+    SCOPED_TRACE(input);
+    Draft draft = Of(Task::kPhraseGrounding, input);
+    After(draft, "house<loc_1><loc_2><loc_3><loc_4>boat<loc_1><loc_2><loc_3><loc_4>a, house");
+  }
 }
 
 TEST_F(Guesses, TheRegion) {
