@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks the release binaries: they must need nothing of the system except glibc 2.28, export only their
-# own symbols, and stay small.
+# own symbols, name no folder of this machine, and stay small.
 #   check_native.sh BUILD_DIR
 set -euo pipefail
 build=$1
@@ -30,6 +30,7 @@ for file in "${files[@]}"; do
          esac
        done ;;
   esac
+  ! grep -qF "$PWD/" "$file" || fail "$file names the folder $PWD"
   size=$(stat -c %s "$file")
   printf '%-60s %9d bytes, %s\n' "${file#"$build"/}" "$size" "$newest"
   [ "$size" -le "$limit" ] || fail "$file is over 25 MB"

@@ -114,11 +114,14 @@ ready() {
   install -D -m 644 "$doc/copyright" "$prefix/doc/$name/copyright"
 }
 cmake_build() { # cmake_build TARGET [OPTION...]
-  local target=$1
+  # Files are named without the folder that they lie in here, so that every machine builds the same. ccache must not
+  # name them otherwise.
+  local -x CCACHE_BASEDIR=
+  local target=$1 flags="-w -ffile-prefix-map=$sources/="
   shift
   cmake -S "$src" -B . -G Ninja -DCMAKE_TOOLCHAIN_FILE="$root/cmake/dist-toolchain.cmake" -DUFFIZI_DIST_ARCH="$arch" \
-    -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF -DCMAKE_POSITION_INDEPENDENT_CODE=ON -DCMAKE_C_FLAGS=-w \
-    -DCMAKE_CXX_FLAGS=-w -DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DBUILD_TESTING=OFF "$@"
+    -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF -DCMAKE_POSITION_INDEPENDENT_CODE=ON -DCMAKE_C_FLAGS="$flags" \
+    -DCMAKE_CXX_FLAGS="$flags" -DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DBUILD_TESTING=OFF "$@"
   cmake --build . -j "$jobs" --target "$target"
 }
 take() { # take NAME: the library of this build

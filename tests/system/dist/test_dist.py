@@ -86,6 +86,8 @@ def test_what_wants_only_the_c_library_passes(build):
         (SHOWN + "other() { return 1; }", ["-nodefaultlibs"], "shows the symbol other"),
         (SHOWN + "uffizi_x() { return 1; }\nextern \"C\" __attribute__((visibility(\"default\"))) char uffizi_big[26 << 20] = {1};",
          ["-nodefaultlibs"], "over 25 MB"),
+        (SHOWN + "uffizi_x() { return 1; }\nextern \"C\" __attribute__((visibility(\"default\"))) char uffizi_file[] = "
+         f"\"{os.getcwd()}/x.cc\";", ["-nodefaultlibs"], "names the folder"),
     ],
 )
 def test_what_not_every_linux_runs_is_refused(build, text, flags, words):
