@@ -38,10 +38,13 @@ passed=0
 failed=0
 scratch=$(mktemp -d -p "$roots")  # not /tmp, on which an overlay may be impossible
 trial=$scratch/root
-leave() {
-  umount -R "$trial" 2>/dev/null || true
-  rm -rf "$scratch"
+# Lazily, since a process that an interrupted trial left keeps the root busy, and nothing that is mounted there may be
+# removed: this machine's /dev is.
+remove_trial() {
+  ! mountpoint -q "$trial" || umount --recursive --lazy "$trial"
+  rm -rf --one-file-system "$scratch/upper" "$scratch/work" "$trial"
 }
+leave() { remove_trial && rm -rf --one-file-system "$scratch"; }
 trap leave EXIT
 
 # The raw answer that all must give.
@@ -110,10 +113,6 @@ requirements() {
   "$roots/pip/bin/pip" download -q --disable-pip-version-check --only-binary :all: --no-deps --python-version "$1" "${platforms[@]}" \
     --dest "$3" numpy Pillow
 }
-close_root() {
-  umount -R "$trial"
-  rm -rf "$scratch/upper" "$scratch/work" "$trial"
-}
 inside() { chroot "$trial" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 sh -euc "$1"; }
 
 annotate="annotate /try/picture.jpg --task od --format jsonl --quiet"
@@ -164,7 +163,7 @@ try_linux() {
       expect "$name $(basename "$jar") with ${java//\*/}" try_jar "$java" "$(basename "$jar")"
     done
   done
-  close_root
+  remove_trial
 }
 
 # The image's files, as its own user, with nothing else.
@@ -281,7 +280,7 @@ try_source() {
     echo "FAILED  source with $compiler: $log"
     failed=$((failed + 1))
   fi
-  close_root
+  remove_trial
 }
 
 wanted=$(reference)
