@@ -57,6 +57,9 @@ void Widen(const uint8_t* in, size_t count, size_t step, float* out) {
   }
 }
 
+// Bytes of a row or tile, of which a pixel may claim 65,535 samples in a file of a few bytes.
+constexpr size_t kMostBytesAtOnce = size_t{256} << 20;
+
 class SampleReader {
  public:
   SampleReader(TIFF* tiff, const EncodedFile& file, uint32_t width, uint32_t height,
@@ -113,6 +116,11 @@ class SampleReader {
     }
   }
 
+  std::vector<uint8_t> Buffer(size_t bytes) const {
+    if (bytes > kMostBytesAtOnce) fail_("its rows or tiles are too large");
+    return std::vector<uint8_t>(bytes);
+  }
+
   float* Plane(size_t color) { return samples_.data() + color * width_ * height_; }
 
   void ReadRows() {
@@ -120,7 +128,7 @@ class SampleReader {
     const auto size = static_cast<size_t>(TIFFScanlineSize(tiff_));
     const size_t step = separate_ ? bytes : bytes * per_pixel_;
     if (size < step * width_) fail_("its rows are too short");
-    std::vector<uint8_t> row(size);
+    std::vector<uint8_t> row = Buffer(size);
     for (size_t plane = 0; plane < (separate_ ? colors_ : 1); ++plane) {
       for (uint32_t y = 0; y < height_; ++y) {
         if (TIFFReadScanline(tiff_, row.data(), y, static_cast<uint16_t>(plane)) < 0) {
@@ -142,7 +150,7 @@ class SampleReader {
     if (tile_width == 0 || tile_height == 0 || size / tile_height / step < tile_width) {
       fail_("its tiles are too small");
     }
-    std::vector<uint8_t> tile(size);
+    std::vector<uint8_t> tile = Buffer(size);
     for (size_t plane = 0; plane < (separate_ ? colors_ : 1); ++plane) {
       for (uint32_t top = 0; top < height_; top += std::min(tile_height, height_ - top)) {
         for (uint32_t left = 0; left < width_; left += std::min(tile_width, width_ - left)) {
