@@ -149,7 +149,7 @@ class Request {
 
   static size_t OnHeader(char* data, size_t size, size_t count, void* user) {
     auto& request = *static_cast<Request*>(user);
-    const std::string_view line = Trim({data, size * count}, " \t\r\n");
+    const std::string_view line(data, size * count);
     if (line.starts_with("HTTP/")) {  // a new response begins, after a redirect
       request.etag_.clear();
       request.range_.clear();
@@ -157,7 +157,7 @@ class Request {
     const size_t colon = line.find(':');
     if (colon == std::string_view::npos) return size * count;
     const std::string name = ToLower(line.substr(0, colon));
-    const std::string_view value = Trim(line.substr(colon + 1));
+    const std::string_view value = Trim(line.substr(colon + 1), " \t\r\n");
     if (name == "etag") request.etag_ = value;
     if (name == "content-range") request.range_ = value;
     return size * count;

@@ -1,5 +1,6 @@
 // Operations of a search on a row of logits, about 51,000 numbers.
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>

@@ -25,7 +25,7 @@ void ReadLabels(const pugi::xml_node& tag, LabelControl& control) {
     const std::string others = child.attribute("predicted_values").value();
     for (size_t begin = 0; begin < others.size();) {
       const size_t end = std::min(others.find(',', begin), others.size());
-      const std::string other = ToLower(Trim(others.substr(begin, end - begin)));
+      const std::string other = ToLower(Trim(others.substr(begin, end - begin), " \t\n"));
       if (!other.empty()) control.known_as.emplace(other, label);
       begin = end + 1;
     }

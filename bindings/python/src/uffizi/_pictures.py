@@ -176,11 +176,19 @@ def count_pages(
 def _count(picture: Any) -> int:
     options = _native.DecodeOptions(True, False, _native.DEFAULT_MAX_PIXELS, 1, False, 200.0)
     if isinstance(picture, bytes):
-        return _native.inspect_pages(picture, "picture", options)[0]
-    if isinstance(picture, Download):
-        return _native.inspect_pages(picture.getvalue(), picture.name, options)[0]
-    path = pathlib.Path(picture)
-    return _native.inspect_pages(path.read_bytes(), str(path), options)[0]
+        data = picture
+    elif isinstance(picture, Download):
+        data = picture.getvalue()
+    else:
+        data = pathlib.Path(picture).read_bytes()
+    return _native.inspect_pages(data, _name(picture), options)[0]
+
+
+def _name(picture: Any) -> str:
+    """What messages call it."""
+    if isinstance(picture, bytes):
+        return "picture"
+    return picture.name if isinstance(picture, Download) else str(picture)
 
 
 class PageSelection:
@@ -214,10 +222,9 @@ class PageSelection:
             return list(range(1, count + 1)), count
         selected = [number for number in self._numbers if number <= count]
         if not selected:
-            name = picture.name if isinstance(picture, Download) else picture
-            if isinstance(picture, bytes):
-                name = "picture"
-            raise ArgumentError(f"{name}: has none of the requested pages; it has {count}")
+            raise ArgumentError(
+                f"{_name(picture)}: has none of the requested pages; it has {count}"
+            )
         return selected, count
 
 

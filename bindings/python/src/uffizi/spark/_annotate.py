@@ -115,7 +115,10 @@ def annotate(
         for batch in batches:
             chosen = _select_pages(batch.column(picture_index), pages)
             while places := list(itertools.islice(chosen, batchSize)):
-                piece = batch.take(pyarrow.array([row for row, _ in places]))
+                if pages is None:  # without a copy of the pictures
+                    piece = batch.slice(places[0][0], len(places))
+                else:
+                    piece = batch.take(pyarrow.array([row for row, _ in places]))
                 numbers = [page for _, page in places]
                 pictures = piece.column(picture_index).to_pylist()
                 texts = (
