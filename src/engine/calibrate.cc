@@ -1,6 +1,9 @@
 #include "engine/calibrate.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "engine/engine_impl.h"
@@ -9,21 +12,54 @@
 namespace uffizi {
 namespace {
 
-// Tasks that answer with words, boxes and letters, so that all kinds of tokens go through the
-// decoder.
-constexpr Task kTasks[] = {Task::kDetailedCaption, Task::kObjectDetection, Task::kOcrWithRegion};
 constexpr int kMaxAnswerTokens = 64;
+constexpr size_t kMaxSegmented = 2;
 
-void AskAll(Session& session, const EncodedImage& image) {
+// Questions that need no input, whose answers have words, boxes and letters.
+constexpr Task kFirstTasks[] = {Task::kCaption, Task::kDetailedCaption, Task::kOcr,
+                                Task::kOcrWithRegion, Task::kObjectDetection};
+
+std::vector<Prompt> FirstPrompts(const EncodedImage& image) {
+  std::vector<Prompt> prompts;
+  for (const Task task : kFirstTasks) {
+    prompts.push_back(MakePrompt(task, "", image.width(), image.height()));
+  }
+  return prompts;
+}
+
+// Questions about what is in the picture, as the answers to FirstPrompts() say: captions to
+// ground, things to segment and to find, and a region to name.
+std::vector<Prompt> FurtherPrompts(const EncodedImage& image, std::span<const Result> answers) {
+  std::vector<Prompt> prompts;
+  const auto ask = [&](Task task, const std::string& input) {
+    if (input.find_first_not_of(' ') == std::string::npos) return;
+    prompts.push_back(MakePrompt(task, input, image.width(), image.height()));
+  };
+  ask(Task::kPhraseGrounding, answers[0].answer.text);
+  ask(Task::kPhraseGrounding, answers[1].answer.text);
+  std::set<std::string> things;
+  for (const Region& region : answers.back().answer.regions) {
+    if (things.size() == kMaxSegmented) break;
+    if (!things.insert(region.label).second) continue;
+    ask(Task::kReferringSegmentation, region.label);
+    if (things.size() > 1) continue;
+    ask(Task::kOpenVocabularyDetection, region.label);
+    const auto& [x1, y1, x2, y2] = region.box;
+    ask(Task::kRegionToCategory, fmt::format("{},{},{},{}", x1, y1, x2, y2));
+  }
+  return prompts;
+}
+
+std::vector<Result> Ask(Session& session, const EncodedImage& image,
+                        std::span<const Prompt> prompts) {
   GenerationOptions generation;
   generation.num_beams = 1;
   generation.max_length = kMaxAnswerTokens;
   std::vector<Query> queries;
-  for (const Task task : kTasks) {
-    const Prompt prompt = MakePrompt(task, "", image.width(), image.height());
+  for (const Prompt& prompt : prompts) {
     queries.push_back(session.engine().MakeQuery(image, prompt, generation));
   }
-  session.Run(queries);
+  return session.Run(queries);
 }
 
 }  // namespace
@@ -44,9 +80,11 @@ Calibration::Calibration(std::filesystem::path folder, std::vector<LoraSource> l
   for (const std::filesystem::path& path : pictures) {
     try {
       const EncodedImage image = session.Encode(ReadImage(path).view());
-      AskAll(session, image);
-      pictures_.push_back(path);
-      images_.push_back(image);
+      std::vector<Prompt> prompts = FirstPrompts(image);
+      const std::vector<Prompt> further = FurtherPrompts(image, Ask(session, image, prompts));
+      Ask(session, image, further);
+      prompts.insert(prompts.end(), further.begin(), further.end());
+      pictures_.push_back({path, image, std::move(prompts)});
       seen(nullptr);
     } catch (const Error& error) {
       seen(&error);
@@ -72,9 +110,9 @@ std::map<std::string, InputProducts> Calibration::Products(
     return std::find(weights.begin(), weights.end(), name) != weights.end();
   });
   Session session(EngineLoader::Load(folder_, Options(), &statistics));
-  for (size_t i = 0; i < pictures_.size(); ++i) {
-    if (vision) session.Encode(ReadImage(pictures_[i]).view());
-    if (text) AskAll(session, images_[i]);
+  for (const Picture& picture : pictures_) {
+    if (vision) session.Encode(ReadImage(picture.path).view());
+    if (text) Ask(session, picture.encoded, picture.prompts);
   }
   std::map<std::string, InputProducts> products;
   for (auto& [name, layer] : statistics.layers()) {

@@ -15,7 +15,8 @@
 namespace uffizi {
 
 // Statistics of the layers' inputs on some pictures, by the weights' transformers-native names. The
-// model, with adapters merged, is run in float32 with a few tasks.
+// model, with adapters merged, is run in float32 with tasks of all kinds: it captions each picture,
+// finds its objects and its text, and then answers questions about what it found.
 class Calibration {
  public:
   // Calls `seen` after each picture, with the error if it cannot be read, else null. Throws what
@@ -35,12 +36,17 @@ class Calibration {
   std::map<std::string, InputProducts> Products(std::span<const std::string> weights) const;
 
  private:
+  struct Picture {
+    std::filesystem::path path;
+    EncodedImage encoded;
+    std::vector<Prompt> prompts;
+  };
+
   EngineOptions Options() const;
 
   std::filesystem::path folder_;
   std::vector<LoraSource> lora_;
-  std::vector<std::filesystem::path> pictures_;  // that can be read
-  std::vector<EncodedImage> images_;
+  std::vector<Picture> pictures_;  // that can be read
   std::map<std::string, std::vector<float>> mean_squares_;
   std::map<std::string, double> peaks_;
 };
