@@ -273,7 +273,7 @@ try_source() {
   mount --bind "$roots/cache" "$trial/root"
   git archive HEAD | tar x -C "$trial/src"
   inside "update-ca-certificates >/dev/null; cd /src && git init -q && git add -A && git -c user.name=x -c user.email=x@x commit -qm x"
-  if inside "cd /src && export CXX=$compiler && $compiler --version && ./run demo && ./run test ${UFFIZI_TRYOUT_TESTS:-}" >"$log" 2>&1; then
+  if inside "cd /src && export CXX=$compiler && ./run demo && $compiler --version && ./run test ${UFFIZI_TRYOUT_TESTS:-}" >"$log" 2>&1; then
     echo "ok      source: ./run demo and ./run test ${UFFIZI_TRYOUT_TESTS:-}on Debian 13 with $compiler"
     passed=$((passed + 1))
   else
