@@ -88,14 +88,14 @@ make_root() {
   touch "$roots/$name.made"
 }
 
-# A throw-away copy of build/roots/NAME at $trial, with /proc, /dev, and the certificate authorities that this
-# machine's owner has added to the system's.
+# A throw-away copy of build/roots/NAME at $trial, with /proc, /dev, this machine's names, and the authorities that this
+# machine's owner has added to the system's. Java finds no address of its own where /etc/hosts has no name of the machine.
 open_root() {
   mkdir -p "$scratch/upper" "$scratch/work" "$trial"
   mount -t overlay overlay -o "lowerdir=$roots/$1,upperdir=$scratch/upper,workdir=$scratch/work" "$trial"
   mount --rbind /proc "$trial/proc"
   mount --rbind /dev "$trial/dev"
-  cp /etc/resolv.conf "$trial/etc/"
+  cp /etc/resolv.conf /etc/hosts "$trial/etc/"
   [ ! -d /usr/local/share/ca-certificates ] || cp -r /usr/local/share/ca-certificates "$trial/usr/local/share/"
 }
 # What is to be tried, in /try.
