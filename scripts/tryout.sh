@@ -88,14 +88,14 @@ make_root() {
   touch "$roots/$name.made"
 }
 
-# A throw-away copy of build/roots/NAME at $trial, with /proc, /dev, and the certificate authorities that this
-# machine's owner has added to the system's.
+# A throw-away copy of build/roots/NAME at $trial, with /proc, /dev, this machine's names, and the authorities that this
+# machine's owner has added to the system's. Java finds no address of its own where /etc/hosts has no name of the machine.
 open_root() {
   mkdir -p "$scratch/upper" "$scratch/work" "$trial"
   mount -t overlay overlay -o "lowerdir=$roots/$1,upperdir=$scratch/upper,workdir=$scratch/work" "$trial"
   mount --rbind /proc "$trial/proc"
   mount --rbind /dev "$trial/dev"
-  cp /etc/resolv.conf "$trial/etc/"
+  cp /etc/resolv.conf /etc/hosts "$trial/etc/"
   [ ! -d /usr/local/share/ca-certificates ] || cp -r /usr/local/share/ca-certificates "$trial/usr/local/share/"
 }
 # What is to be tried, in /try.
@@ -273,7 +273,7 @@ try_source() {
   mount --bind "$roots/cache" "$trial/root"
   git archive HEAD | tar x -C "$trial/src"
   inside "update-ca-certificates >/dev/null; cd /src && git init -q && git add -A && git -c user.name=x -c user.email=x@x commit -qm x"
-  if inside "cd /src && export CXX=$compiler && $compiler --version && ./run demo && ./run test ${UFFIZI_TRYOUT_TESTS:-}" >"$log" 2>&1; then
+  if inside "cd /src && export CXX=$compiler && ./run demo && $compiler --version && ./run test ${UFFIZI_TRYOUT_TESTS:-}" >"$log" 2>&1; then
     echo "ok      source: ./run demo and ./run test ${UFFIZI_TRYOUT_TESTS:-}on Debian 13 with $compiler"
     passed=$((passed + 1))
   else

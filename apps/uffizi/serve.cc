@@ -110,8 +110,8 @@ std::vector<server::ModelSource> MakeSources(const ServeOptions& options) {
   for (const std::string& text : named) {
     auto [name, folder] = SplitName(text);
     if (sources.empty() && !options.name.empty()) name = options.name;
-    add({name, [folder = folder, engine = options.engine](const Engine*) {
-           return LoadEngine(folder, engine);
+    add({name, [path = folder, engine = options.engine](const Engine*) {
+           return LoadEngine(path, engine);
          }});
   }
   const std::string first = sources.front().name;
