@@ -1,54 +1,35 @@
 #include "engine/calibrate.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "engine/engine_impl.h"
+#include "engine/questions.h"
 #include "uffizi/image.h"
 
 namespace uffizi {
 namespace {
 
-constexpr int kMaxAnswerTokens = 64;
-constexpr size_t kMaxSegmented = 2;
-
-// Questions that need no input, whose answers have words, boxes and letters.
-constexpr Task kFirstTasks[] = {Task::kCaption, Task::kDetailedCaption, Task::kOcr,
-                                Task::kOcrWithRegion, Task::kObjectDetection};
-
-std::vector<Prompt> FirstPrompts(const EncodedImage& image) {
-  std::vector<Prompt> prompts;
-  for (const Task task : kFirstTasks) {
-    prompts.push_back(MakePrompt(task, "", image.width(), image.height()));
-  }
-  return prompts;
-}
-
-// Questions about what is in the picture, as the answers to FirstPrompts() say: captions to
-// ground, things to segment and to find, and a region to name.
-std::vector<Prompt> FurtherPrompts(const EncodedImage& image, std::span<const Result> answers) {
-  std::vector<Prompt> prompts;
-  const auto ask = [&](Task task, const std::string& input) {
-    if (input.find_first_not_of(' ') == std::string::npos) return;
-    prompts.push_back(MakePrompt(task, input, image.width(), image.height()));
+// Tasks of all kinds. Those that take no input answer with words, boxes and letters; the others ask
+// about what was found.
+constexpr size_t kCaption = 0, kDetailedCaption = 1, kObjects = 2;
+const std::vector<Question>& Questions() {
+  static const std::vector<Question> questions = {
+      {Task::kCaption, ""},
+      {Task::kDetailedCaption, ""},
+      {Task::kObjectDetection, ""},
+      {Task::kOcr, ""},
+      {Task::kOcrWithRegion, ""},
+      {Task::kPhraseGrounding, "", kCaption},
+      {Task::kPhraseGrounding, "", kDetailedCaption},
+      {Task::kReferringSegmentation, "", kObjects},
+      {Task::kOpenVocabularyDetection, "", kObjects},
+      {Task::kRegionToCategory, "", kObjects},
   };
-  ask(Task::kPhraseGrounding, answers[0].answer.text);
-  ask(Task::kPhraseGrounding, answers[1].answer.text);
-  std::set<std::string> things;
-  for (const Region& region : answers.back().answer.regions) {
-    if (things.size() == kMaxSegmented) break;
-    if (!things.insert(region.label).second) continue;
-    ask(Task::kReferringSegmentation, region.label);
-    if (things.size() > 1) continue;
-    ask(Task::kOpenVocabularyDetection, region.label);
-    const auto& [x1, y1, x2, y2] = region.box;
-    ask(Task::kRegionToCategory, fmt::format("{},{},{},{}", x1, y1, x2, y2));
-  }
-  return prompts;
+  return questions;
 }
+constexpr size_t kMostAboutObjects = 2;  // prompts of each question
+constexpr int kMaxAnswerTokens = 64;
 
 std::vector<Result> Ask(Session& session, const EncodedImage& image,
                         std::span<const Prompt> prompts) {
@@ -60,6 +41,29 @@ std::vector<Result> Ask(Session& session, const EncodedImage& image,
     queries.push_back(session.engine().MakeQuery(image, prompt, generation));
   }
   return session.Run(queries);
+}
+
+// Asks all questions about a picture, those without input together and then the others. Returns
+// their prompts.
+std::vector<Prompt> AskAll(Session& session, const EncodedImage& image) {
+  const auto prompts_of = [&](const Question& question, std::span<const Result> before) {
+    std::vector<Prompt> prompts = PromptsOf(question, before, image.width(), image.height());
+    if (prompts.size() > kMostAboutObjects) prompts.resize(kMostAboutObjects);
+    return prompts;
+  };
+  std::vector<Prompt> first, further;
+  for (const Question& question : Questions()) {
+    if (!question.after) first.push_back(prompts_of(question, {}).front());
+  }
+  const std::vector<Result> results = Ask(session, image, first);
+  for (const Question& question : Questions()) {
+    if (!question.after) continue;
+    const auto prompts = prompts_of(question, std::span(results).subspan(*question.after, 1));
+    further.insert(further.end(), prompts.begin(), prompts.end());
+  }
+  Ask(session, image, further);
+  first.insert(first.end(), further.begin(), further.end());
+  return first;
 }
 
 }  // namespace
@@ -80,11 +84,7 @@ Calibration::Calibration(std::filesystem::path folder, std::vector<LoraSource> l
   for (const std::filesystem::path& path : pictures) {
     try {
       const EncodedImage image = session.Encode(ReadImage(path).view());
-      std::vector<Prompt> prompts = FirstPrompts(image);
-      const std::vector<Prompt> further = FurtherPrompts(image, Ask(session, image, prompts));
-      Ask(session, image, further);
-      prompts.insert(prompts.end(), further.begin(), further.end());
-      pictures_.push_back({path, image, std::move(prompts)});
+      pictures_.push_back({path, image, AskAll(session, image)});
       seen(nullptr);
     } catch (const Error& error) {
       seen(&error);
