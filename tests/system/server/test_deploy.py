@@ -1,6 +1,7 @@
 """deploy/: the container has what the program needs, and systemd takes the unit."""
 
 import json
+import platform
 import re
 import shutil
 import subprocess
@@ -30,6 +31,9 @@ def test_container_builds_with_what_the_build_needs():
 def test_container_runs_with_what_the_program_links():
     if not shutil.which("dpkg") or not shutil.which("readelf"):
         pytest.skip("only Debian's dpkg knows the packages of libraries")
+    here = platform.freedesktop_os_release().get("VERSION_ID", "?")
+    if f"FROM debian:{here}" not in CONTAINER:
+        pytest.skip(f"libraries are packaged otherwise in release {here} than in the container")
     dynamic = subprocess.run(
         ["readelf", "-d", COMMAND], capture_output=True, text=True, check=True
     ).stdout
