@@ -53,10 +53,18 @@ TEST(QuantizedFolder, EqualsWhatTransformersReadsFromIt) {
 TEST_P(GoldenModel, Int4IsNearAndTheSameInAnyCompany) {
   const json& golden = Goldens()["models"].at(GetParam());
   const testing::TemporaryFolder folder;
-  const auto exact = MakeModel(golden, folder.path());
-  const auto narrow = Florence2::Load(folder.path(), Arithmetic::kInt4);
+  const auto narrow = MakeModel(golden, folder.path(), Arithmetic::kInt4);
   const json& one = golden["cases"][0];
-  EXPECT_GT(Cosine(Encode(*narrow, golden, one), Encode(*exact, golden, one)), 0.95);
+  const json& encoder = one["encoder"];
+  const auto expected = encoder["values"].get<std::vector<float>>();
+  const std::vector<float> states = Encode(*narrow, golden, one);
+  const size_t step = encoder["step"];
+  std::vector<float> got;
+  for (size_t i = 0; i < states.size() && got.size() < expected.size(); i += step) {
+    got.push_back(states[i]);
+  }
+  ASSERT_EQ(got.size(), expected.size());
+  EXPECT_GT(Cosine(got, expected), 0.95);
   if (golden["name"] == "base") return;  // its searches take long
   Answers alone;
   oneapi::tbb::task_arena one_thread(1);
