@@ -3,7 +3,9 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -19,13 +21,9 @@ def run(*arguments, code=0):
     return done
 
 
-def quantize(out, *arguments, code=0):
-    command = ("quantize", MODEL, out, "--calibrate", SAMPLES, *arguments, "--json")
-    return json.loads(run(*command, code=code).stdout)
-
-
-def check(out):
-    return json.loads(run("check", out, "--against", MODEL, SAMPLES, "--json").stdout)
+def quantize(out, *arguments, model=MODEL):
+    command = ("quantize", model, out, "--calibrate", SAMPLES, *arguments, "--json")
+    return json.loads(run(*command).stdout)
 
 
 def stored_names(folder):
@@ -38,21 +36,45 @@ def stored_names(folder):
     }
 
 
+# Outliers that are not smoothed lose far more in 4 bits than this, and far less in 8. One caption of eight, which
+# hangs on the last bits of a sum, is worth 4 points.
+MAX_LOSS = 12.0
+
+
 @pytest.fixture(scope="module")
-def mixed(tmp_path_factory):
+def outliers(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("outliers") / "model"
+    script = SOURCE / "tests" / "support" / "outliers.py"
+    command = [
+        sys.executable,
+        str(script),
+        str(MODEL),
+        str(folder),
+        "--factor",
+        "30",
+        "--seed",
+        "7",
+    ]
+    subprocess.run(command, check=True)
+    shutil.copy(MODEL / "README.md", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mixed(outliers, tmp_path_factory):
     out = tmp_path_factory.mktemp("within") / "mixed"
-    return out, quantize(out, "--max-loss", "2.0")
+    return out, quantize(out, "--no-smoothing", "--max-loss", str(MAX_LOSS), model=outliers)
 
 
-def test_layers_are_widened_until_it_holds(mixed):
+def test_layers_are_widened_until_it_holds(outliers, mixed):
     out, report = mixed
-    assert report["narrow"]["loss"] > 2.0
-    assert report["holds"] and report["written"]["loss"] <= 2.0
+    assert report["narrow"]["loss"] > MAX_LOSS
+    assert report["holds"] and report["written"]["loss"] <= MAX_LOSS
     widened = [unit["name"] for unit in report["widened"]]
     wide = {layer["name"] for layer in report["layers"] if layer["bits"] == 16}
     assert 0 < len(widened) and all(f"{name}.weight" in wide for name in widened)
     # The folder itself, measured anew, is what the report says of it.
-    measured = check(out)
+    measured = json.loads(run("check", out, "--against", outliers, SAMPLES, "--json").stdout)
     for figure in ("loss", "tasks", "next_token"):
         assert measured[figure] == report["written"][figure]
     assert (
