@@ -86,8 +86,9 @@ std::string PartOf(CURLU* url, CURLUPart which) {
 // in `address`, which redirects may contain, are escaped.
 std::string HostOf(std::string& address) {
   const std::unique_ptr<CURLU, FreeUrl> url(curl_url());
+  constexpr unsigned kEscape = CURLU_URLENCODE | CURLU_ALLOW_SPACE;
   if (url == nullptr ||
-      curl_url_set(url.get(), CURLUPART_URL, address.c_str(), CURLU_URLENCODE) != CURLUE_OK) {
+      curl_url_set(url.get(), CURLUPART_URL, address.c_str(), kEscape) != CURLUE_OK) {
     return "";
   }
   address = PartOf(url.get(), CURLUPART_URL);

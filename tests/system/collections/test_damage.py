@@ -57,7 +57,9 @@ def test_damaged_collection(tmp_path):
     assert not any("/damaged/" not in name for name in errors)
     codes = {error["code"] for error in errors.values()}
     assert codes <= {"invalid_image", "image_too_large", "unsupported", "not_found"}
-    assert errors[str(folder / "damaged" / "photo.heic")]["code"] == "unsupported"
+    # As libheif calls it: older ones find no kind that they know in it, newer ones a damaged box.
+    heic = errors[str(folder / "damaged" / "photo.heic")]
+    assert heic["code"] in ("unsupported", "invalid_image") and "HEIC" in heic["message"]
     assert errors[str(folder / "damaged" / "gone.jpg")]["code"] == "not_found"
     for name, error in errors.items():
         assert name in error["message"] and "\n" not in error["message"]
