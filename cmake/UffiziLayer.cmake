@@ -11,7 +11,7 @@ if(UFFIZI_SANITIZE)
   target_link_options(uffizi_flags INTERFACE -fsanitize=${UFFIZI_SANITIZE})
 endif()
 
-# After uffizi_flags.
+# For SIMD code, to be linked after uffizi_flags, some of whose options it takes back.
 add_library(uffizi_kernel_flags INTERFACE)
 if(UFFIZI_SANITIZE)
   # Vectors are read at addresses of any alignment, and AddressSanitizer sees each of these. With three more checks of

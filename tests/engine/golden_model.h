@@ -24,17 +24,26 @@ namespace uffizi::testing {
 
 using nlohmann::json;
 
+// The values that a golden has samples of; fewer than those if there are too few values.
+inline std::vector<float> Samples(const json& golden, const float* values, size_t size) {
+  const size_t step = golden["step"];
+  std::vector<float> samples;
+  for (size_t i = 0; i < size && samples.size() < golden["values"].size(); i += step) {
+    samples.push_back(values[i]);
+  }
+  return samples;
+}
+
 // max |difference| / max |expected|, over the golden's samples.
 inline double RelativeError(const json& golden, const float* values, size_t size) {
-  const size_t step = golden["step"];
+  const std::vector<float> samples = Samples(golden, values, size);
+  const json& expected = golden["values"];
+  if (samples.size() < expected.size()) return INFINITY;
   double error = 0;
-  size_t i = 0;
-  for (const json& expected : golden["values"]) {
-    if (i * step >= size) return INFINITY;
-    const double difference = std::abs(values[i * step] - expected.get<double>());
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const double difference = std::abs(samples[i] - expected[i].get<double>());
     if (!(difference <= error)) error = difference;  // a NaN stays, and fails
     if (std::isnan(error)) break;
-    ++i;
   }
   return error / golden["max"].get<double>();
 }

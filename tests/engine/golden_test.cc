@@ -14,6 +14,7 @@ using testing::Cosine;
 using testing::Encode;
 using testing::ExpectEqual;
 using testing::MakeModel;
+using testing::Samples;
 
 const json& Goldens() {
   static const json goldens =
@@ -55,14 +56,9 @@ TEST_P(GoldenModel, Int4IsNearAndTheSameInAnyCompany) {
   const testing::TemporaryFolder folder;
   const auto narrow = MakeModel(golden, folder.path(), Arithmetic::kInt4);
   const json& one = golden["cases"][0];
-  const json& encoder = one["encoder"];
-  const auto expected = encoder["values"].get<std::vector<float>>();
+  const auto expected = one["encoder"]["values"].get<std::vector<float>>();
   const std::vector<float> states = Encode(*narrow, golden, one);
-  const size_t step = encoder["step"];
-  std::vector<float> got;
-  for (size_t i = 0; i < states.size() && got.size() < expected.size(); i += step) {
-    got.push_back(states[i]);
-  }
+  const std::vector<float> got = Samples(one["encoder"], states.data(), states.size());
   ASSERT_EQ(got.size(), expected.size());
   EXPECT_GT(Cosine(got, expected), 0.95);
   if (golden["name"] == "base") return;  // its searches take long

@@ -3,26 +3,14 @@
 import contextlib
 import io
 import json
-import os
-import pathlib
 import shutil
-import subprocess
-import sys
 
 import pytest
+from conftest import MODEL, SOURCE, make_outliers, run
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-COMMAND = os.environ["UFFIZI_COMMAND"]
-SOURCE = pathlib.Path(os.environ["UFFIZI_SOURCE"])
-MODEL = SOURCE / "models" / "uffizi-tiny"
 SAMPLES = sorted(path for path in (SOURCE / "samples").iterdir() if path.suffix in (".jpg", ".png"))
-
-
-def run(*arguments, code=0):
-    done = subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, timeout=600)
-    assert done.returncode == code, (done.stdout, done.stderr)
-    return done
 
 
 def check(*arguments, code=0):
@@ -80,19 +68,7 @@ def coco_ap50(truth, found):
 def spoilt(tmp_path_factory):
     """The model in few bits as they should not be: its channels differ, and nothing is smoothed."""
     root = tmp_path_factory.mktemp("spoilt")
-    script = SOURCE / "tests" / "support" / "outliers.py"
-    command = [
-        sys.executable,
-        script,
-        MODEL,
-        root / "outliers",
-        "--factor",
-        "30",
-        "--kinds",
-        "norm",
-        "hidden",
-    ]
-    subprocess.run(list(map(str, command)), check=True)
+    make_outliers(root / "outliers", "--factor", 30, "--kinds", "norm", "hidden")
     run("quantize", root / "outliers", root / "int4", "--no-smoothing", "--group-size", 128)
     return root / "int4"
 

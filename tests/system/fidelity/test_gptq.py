@@ -1,24 +1,13 @@
 """uffizi quantize --gptq: on pictures that it was not calibrated on, less is lost than by the search for scales alone."""
 
 import json
-import os
-import pathlib
-import subprocess
 
 import pytest
+from conftest import MODEL, SOURCE, run
 from PIL import Image, ImageOps
 
-COMMAND = os.environ["UFFIZI_COMMAND"]
-SOURCE = pathlib.Path(os.environ["UFFIZI_SOURCE"])
-MODEL = SOURCE / "models" / "uffizi-tiny"
 SEEN = ("aquarium.png", "football.jpg", "meadow.jpg", "penguins.jpg")
 HELD_OUT = ("shop.jpg", "space.jpg", "stripes.jpg", "village.jpg")
-
-
-def run(*arguments, code=0):
-    done = subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, timeout=600)
-    assert done.returncode == code, (done.stdout, done.stderr)
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +32,9 @@ def test_loses_less_on_held_out_pictures(tmp_path, pictures, options):
     for name, own in (("search", []), ("gptq", ["--gptq"])):
         out = tmp_path / name
         run("quantize", MODEL, out, "--calibrate", pictures / "seen", *own, *options)
-        report = json.loads(run("check", out, "--against", MODEL, pictures / "held_out", "--json"))
+        report = json.loads(
+            run("check", out, "--against", MODEL, pictures / "held_out", "--json").stdout
+        )
         losses[name] = report["next_token"]
     assert losses["gptq"]["kl_divergence"] < 0.85 * losses["search"]["kl_divergence"]
     assert losses["gptq"]["agreement"] > losses["search"]["agreement"]

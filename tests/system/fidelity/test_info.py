@@ -1,46 +1,31 @@
 """uffizi info warns of layers whose activations have outliers, by an estimate or as measured on pictures."""
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import pytest
+from conftest import MODEL, SOURCE, make_outliers, run
 
-COMMAND = os.environ["UFFIZI_COMMAND"]
-SOURCE = pathlib.Path(os.environ["UFFIZI_SOURCE"])
-MODEL = SOURCE / "models" / "uffizi-tiny"
 SAMPLES = SOURCE / "samples"
 LIMIT = 30
-
-
-def run(*arguments, code=0):
-    done = subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, timeout=600)
-    assert done.returncode == code, (done.stdout, done.stderr)
-    return done.stdout.decode()
 
 
 @pytest.fixture(scope="module")
 def outliers(tmp_path_factory):
     out = tmp_path_factory.mktemp("info") / "outliers"
-    script = SOURCE / "tests" / "support" / "outliers.py"
-    command = [sys.executable, script, MODEL, out, "--factor", "1000", "--kinds", "norm", "value"]
-    subprocess.run(list(map(str, command)), check=True)
-    return out
+    return make_outliers(out, "--factor", 1000, "--kinds", "norm", "value")
 
 
 @pytest.mark.parametrize("pictures", [[], ["--pictures", SAMPLES]])
 def test_a_model_without_outliers_is_not_warned_of(pictures):
-    assert "warning" not in run("info", MODEL, *pictures)
-    report = json.loads(run("info", MODEL, *pictures, "--json"))
+    assert "warning" not in run("info", MODEL, *pictures).stdout.decode()
+    report = json.loads(run("info", MODEL, *pictures, "--json").stdout)
     assert report["activation_outliers"] == {}
     assert 3 < report["activation_peak"] < LIMIT
 
 
 @pytest.mark.parametrize("pictures", [[], ["--pictures", SAMPLES]])
 def test_layers_with_outliers_are_named_the_worst_first(outliers, pictures):
-    report = json.loads(run("info", outliers, *pictures, "--json"))
+    report = json.loads(run("info", outliers, *pictures, "--json").stdout)
     found = report["activation_outliers"]
     assert all(peak > LIMIT for peak in found.values())
     assert list(found.values()) == sorted(found.values(), reverse=True)
@@ -48,13 +33,13 @@ def test_layers_with_outliers_are_named_the_worst_first(outliers, pictures):
     # What was scaled: what reads DaViT's norms, and what reads values.
     kinds = (".qkv.weight", ".fc1.weight", ".proj.weight", ".out_proj.weight")
     assert len(found) >= 5 and all(name.endswith(kinds) for name in found)
-    text = run("info", outliers, *pictures)
+    text = run("info", outliers, *pictures).stdout.decode()
     assert "warning" in text and next(iter(found)) in text
 
 
 def test_the_estimate_is_near_what_is_measured(outliers):
-    estimated = json.loads(run("info", outliers, "--json"))["activation_outliers"]
-    measured = json.loads(run("info", outliers, "--pictures", SAMPLES, "--json"))[
+    estimated = json.loads(run("info", outliers, "--json").stdout)["activation_outliers"]
+    measured = json.loads(run("info", outliers, "--pictures", SAMPLES, "--json").stdout)[
         "activation_outliers"
     ]
     both = estimated.keys() & measured.keys()
@@ -65,8 +50,8 @@ def test_the_estimate_is_near_what_is_measured(outliers):
 def test_a_quantized_folder_is_looked_at_too(outliers, tmp_path):
     run("quantize", outliers, tmp_path / "rough", "--no-smoothing")
     run("quantize", outliers, tmp_path / "smooth")
-    rough = json.loads(run("info", tmp_path / "rough", "--json"))["activation_outliers"]
-    smooth = json.loads(run("info", tmp_path / "smooth", "--json"))["activation_outliers"]
+    rough = json.loads(run("info", tmp_path / "rough", "--json").stdout)["activation_outliers"]
+    smooth = json.loads(run("info", tmp_path / "smooth", "--json").stdout)["activation_outliers"]
     assert len(smooth) < len(rough)
 
 

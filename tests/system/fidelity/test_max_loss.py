@@ -1,24 +1,12 @@
 """uffizi quantize --max-loss: layers are widened until answers hold, and the folder tells what that cost."""
 
 import json
-import os
-import pathlib
 import shutil
-import subprocess
-import sys
 
 import pytest
+from conftest import MODEL, SOURCE, make_outliers, run
 
-COMMAND = os.environ["UFFIZI_COMMAND"]
-SOURCE = pathlib.Path(os.environ["UFFIZI_SOURCE"])
-MODEL = SOURCE / "models" / "uffizi-tiny"
 SAMPLES = SOURCE / "samples"
-
-
-def run(*arguments, code=0):
-    done = subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, timeout=600)
-    assert done.returncode == code, (done.stdout, done.stderr)
-    return done
 
 
 def quantize(out, *arguments, model=MODEL):
@@ -44,18 +32,7 @@ MAX_LOSS = 12.0
 @pytest.fixture(scope="module")
 def outliers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("outliers") / "model"
-    script = SOURCE / "tests" / "support" / "outliers.py"
-    command = [
-        sys.executable,
-        str(script),
-        str(MODEL),
-        str(folder),
-        "--factor",
-        "30",
-        "--seed",
-        "7",
-    ]
-    subprocess.run(command, check=True)
+    make_outliers(folder, "--factor", 30, "--seed", 7)
     shutil.copy(MODEL / "README.md", folder)
     return folder
 
