@@ -17,21 +17,23 @@ namespace fs = std::filesystem;
 
 struct CheckOptions {
   std::string model, against;
-  std::vector<std::string> pictures, tasks;
+  std::vector<std::string> pictures;
+  QuestionOptions questions;
   EngineOptions engine;
   bool json = false, quiet = false;
 };
 
 // Asks a model in float32 and then frees it.
-FidelityReference AskReference(const CheckOptions& options, std::span<const fs::path> pictures,
-                               StatusLine& line, size_t& failed, EngineInfo& info) {
+FidelityReference AskReference(const CheckOptions& options, FidelityOptions fidelity,
+                               std::span<const fs::path> pictures, StatusLine& line, size_t& failed,
+                               EngineInfo& info) {
   EngineOptions exact = options.engine;
   exact.compute = Compute::kF32;
   exact.kind = EngineKind::kNative;
   const auto engine = LoadEngine(options.against, exact);
   info = engine->info();
   size_t done = 0;
-  return {engine, pictures, MakeFidelityOptions(options.tasks), [&](const Error* error) {
+  return {engine, pictures, std::move(fidelity), [&](const Error* error) {
             if (error != nullptr) {
               ++failed;
               Say("uffizi: {}\n", error->what());
@@ -48,10 +50,9 @@ void Print(const EngineInfo& truth, double truth_seconds, const EngineInfo& info
   fmt::print("{} in {} against {} in f32, {} picture{}\n", info.path, info.compute, truth.path,
              fidelity.pictures, fidelity.pictures == 1 ? "" : "s");
   for (const std::string& line : FidelityLines(fidelity)) fmt::print("{}\n", line);
-  fmt::print(
-      "{:<22}{:.2f} s per picture and {:.1f} MB of weights in memory; f32 {:.2f} s, {:.1f} MB\n",
-      "cost", fidelity.seconds, Megabytes(info.resident_bytes), truth_seconds,
-      Megabytes(truth.resident_bytes));
+  fmt::print("{}{:.2f} s per picture and {:.1f} MB of weights in memory; f32 {:.2f} s, {:.1f} MB\n",
+             FidelityName(fidelity, "cost"), fidelity.seconds, Megabytes(info.resident_bytes),
+             truth_seconds, Megabytes(truth.resident_bytes));
 }
 
 void PrintJson(const EngineInfo& truth, double truth_seconds, const EngineInfo& info,
@@ -68,7 +69,8 @@ void PrintJson(const EngineInfo& truth, double truth_seconds, const EngineInfo& 
   fmt::print("{}\n", json.dump());
 }
 
-int RunCheck(CheckOptions options) {
+int RunCheck(const CLI::App& command, CheckOptions options) {
+  FidelityOptions asked = MakeFidelityOptions(command, options.questions);
   if (options.against.empty()) {
     options.against = options.model;
     if (options.engine.compute == Compute::kAuto) options.engine.compute = Compute::kInt4;
@@ -80,7 +82,8 @@ int RunCheck(CheckOptions options) {
   double truth_seconds = 0;
   {
     StatusLine line(StatusLine::StyleFor(options.quiet));
-    const FidelityReference reference = AskReference(options, pictures, line, failed, truth);
+    const FidelityReference reference =
+        AskReference(options, std::move(asked), pictures, line, failed, truth);
     truth_seconds = reference.seconds();
     if (options.against != options.model) options.engine.lora.clear();  // already merged into it
     const auto engine = LoadEngine(options.model, options.engine);
@@ -118,26 +121,23 @@ Command AddCheck(CLI::App& app) {
                    "Model whose f32 answers are the reference (default: MODEL itself, which is "
                    "then checked in int4)")
       ->allow_extra_args(false);
-  command
-      ->add_option("--task", options->tasks,
-                   "Task to compare; may be repeated. It must take no input and answer with boxes "
-                   "or text (default: od, caption, ocr)")
-      ->allow_extra_args(false)
-      ->type_name("NAME");
+  AddFidelityOptions(*command, options->questions, "Task to compare");
   AddEngineOptions(*command, options->engine);
   command->add_flag("--json", options->json, "Print the report as one JSON object");
   command->add_flag("--quiet", options->quiet, "Do not show progress on standard error");
   command->footer(
       "No labels are needed: both models answer the same questions as `annotate` would, and the "
       "f32\n"
-      "answers are the reference. Boxes are compared by COCO's AP50, and captions and text by "
-      "edit\n"
-      "distance. Next-token predictions along the f32 answers are compared by agreement and KL\n"
+      "answers are the reference. Regions are compared by COCO's AP50 of their boxes, and "
+      "captions\n"
+      "and text by edit distance. Next-token predictions along the f32 answers are compared by "
+      "agreement and KL\n"
       "divergence. --lora merges adapters into the reference model.\n"
       "Examples:\n"
       "  uffizi check Florence-2-large photos/\n"
+      "  uffizi check Florence-2-large photos/ --task od --task caption --then grounding\n"
       "  uffizi check Florence-2-large-int4 --against Florence-2-large photos/ --json");
-  return [options] { return RunCheck(*options); };
+  return [options, command] { return RunCheck(*command, *options); };
 }
 
 }  // namespace uffizi::cli

@@ -2,73 +2,84 @@
 
 #include <fmt/format.h>
 
-#include "uffizi/error.h"
+#include <algorithm>
 
 namespace uffizi::cli {
 namespace {
-
-std::string NameOf(const TaskFidelity& task) { return std::string(GetTaskInfo(task.task).name); }
 
 double Share(size_t part, size_t whole) {
   return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
-std::string TaskLine(const TaskFidelity& task) {
-  const std::string name = fmt::format("{:<22}", NameOf(task));
-  if (task.in_boxes()) {
-    const std::string counts = fmt::format("{} boxes in f32, {} found", task.truths, task.found);
-    if (!task.ap50) return name + counts + ": nothing to compare with";
-    return fmt::format("{}AP50 {:5.1f}   {}, {} of {} answers the same", name, 100 * *task.ap50,
-                       counts, task.exact, task.answers);
+std::string Describe(const QuestionFidelity& question) {
+  if (question.has_regions()) {
+    const std::string counts =
+        fmt::format("{} regions in f32, {} found", question.truths, question.found);
+    if (!question.ap50) return counts + ": nothing to compare with";
+    return fmt::format("AP50 {:5.1f}   {}, {} of {} answers the same", 100 * *question.ap50, counts,
+                       question.exact, question.answers);
   }
-  if (!task.Loss()) return name + "no text in f32: nothing to compare with";
-  return fmt::format("{}{:5.1f} edits for each 100 characters, {} of {} answers the same", name,
-                     *task.Loss(), task.exact, task.answers);
+  if (!question.Loss()) return "no text in f32: nothing to compare with";
+  return fmt::format("{:5.1f} edits for each 100 characters, {} of {} answers the same",
+                     *question.Loss(), question.exact, question.answers);
 }
 
 }  // namespace
 
-FidelityOptions MakeFidelityOptions(const std::vector<std::string>& tasks) {
-  FidelityOptions options;
-  if (tasks.empty()) return options;
-  options.tasks.clear();
-  for (const std::string& name : tasks) {
-    const auto task = FindTask(name);
-    if (!task) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  "no task is called " + name + "; `uffizi info` lists them");
-    }
-    options.tasks.push_back(*task);
-  }
-  CheckFidelityTasks(options.tasks);
-  return options;
+void AddFidelityOptions(CLI::App& command, QuestionOptions& options, const std::string& what) {
+  AddTaskOptions(command, options,
+                 what +
+                     "; may be repeated (default: od, caption, ocr). Follow-ups are asked about "
+                     "the f32 answers");
+}
+
+FidelityOptions MakeFidelityOptions(const CLI::App& command, const QuestionOptions& options) {
+  FidelityOptions fidelity;
+  const bool chosen = !options.tasks.empty() || !options.thens.empty() || !options.texts.empty();
+  if (chosen) fidelity.questions = MakeQuestions(command, options);
+  return fidelity;
 }
 
 std::vector<std::string> FidelityLines(const Fidelity& fidelity) {
   std::vector<std::string> lines;
-  for (const TaskFidelity& task : fidelity.tasks) lines.push_back(TaskLine(task));
-  lines.push_back(fmt::format("{:<22}{:5.1f} % of {} the same, KL divergence {:.4f}", "next token",
-                              100 * Share(fidelity.same_tokens, fidelity.tokens), fidelity.tokens,
-                              fidelity.divergence));
-  lines.push_back(fmt::format("{:<22}{:5.1f} points: the largest of 100 - AP50 and of edits",
-                              "loss", fidelity.Loss()));
+  const auto add = [&](const std::string& name, const std::string& text) {
+    lines.push_back(FidelityName(fidelity, name) + text);
+  };
+  for (const QuestionFidelity& question : fidelity.questions) {
+    add(question.name, Describe(question));
+  }
+  add("next token", fmt::format("{:5.1f} % of {} the same, KL divergence {:.4f}",
+                                100 * Share(fidelity.same_tokens, fidelity.tokens), fidelity.tokens,
+                                fidelity.divergence));
+  add("loss",
+      fmt::format("{:5.1f} points: the largest of 100 - AP50 and of edits", fidelity.Loss()));
   return lines;
+}
+
+std::string FidelityName(const Fidelity& fidelity, const std::string& name) {
+  size_t width = 20;
+  for (const QuestionFidelity& question : fidelity.questions) {
+    width = std::max(width, question.name.size());
+  }
+  return fmt::format("{:<{}}  ", name, width);
 }
 
 nlohmann::ordered_json FidelityJson(const Fidelity& fidelity) {
   nlohmann::ordered_json tasks = nlohmann::ordered_json::array();
-  for (const TaskFidelity& task : fidelity.tasks) {
+  for (const QuestionFidelity& question : fidelity.questions) {
     nlohmann::ordered_json entry = {
-        {"task", NameOf(task)}, {"answers", task.answers}, {"exact", task.exact}};
-    if (task.in_boxes()) {
-      entry["boxes"] = task.truths;
-      entry["boxes_found"] = task.found;
-      entry["ap50"] = task.ap50 ? nlohmann::ordered_json(*task.ap50) : nlohmann::ordered_json();
+        {"task", question.name}, {"answers", question.answers}, {"exact", question.exact}};
+    if (question.has_regions()) {
+      entry["boxes"] = question.truths;
+      entry["boxes_found"] = question.found;
+      entry["ap50"] =
+          question.ap50 ? nlohmann::ordered_json(*question.ap50) : nlohmann::ordered_json();
     } else {
-      entry["characters"] = task.characters;
-      entry["edits"] = task.edits;
+      entry["characters"] = question.characters;
+      entry["edits"] = question.edits;
     }
-    entry["loss"] = task.Loss() ? nlohmann::ordered_json(*task.Loss()) : nlohmann::ordered_json();
+    entry["loss"] =
+        question.Loss() ? nlohmann::ordered_json(*question.Loss()) : nlohmann::ordered_json();
     tasks.push_back(std::move(entry));
   }
   return {{"pictures", fidelity.pictures},
@@ -82,13 +93,13 @@ nlohmann::ordered_json FidelityJson(const Fidelity& fidelity) {
           {"seconds_per_picture", fidelity.seconds}};
 }
 
-std::string FidelityFigure(const TaskFidelity& task) {
-  if (!task.Loss()) return "-";
-  return fmt::format("{:.1f}", task.in_boxes() ? 100 * *task.ap50 : *task.Loss());
+std::string FidelityFigure(const QuestionFidelity& question) {
+  if (!question.Loss()) return "-";
+  return fmt::format("{:.1f}", question.has_regions() ? 100 * *question.ap50 : *question.Loss());
 }
 
-std::string FidelityTitle(const TaskFidelity& task) {
-  return (task.in_boxes() ? "AP50 of " : "edits of ") + NameOf(task);
+std::string FidelityTitle(const QuestionFidelity& question) {
+  return (question.has_regions() ? "AP50 of " : "edits of ") + question.name;
 }
 
 }  // namespace uffizi::cli

@@ -10,16 +10,14 @@
 #include "dataset/pipeline.h"
 #include "dataset/plan.h"
 #include "picture_options.h"
+#include "question_options.h"
 #include "uffizi/engine.h"
 #include "uffizi/image.h"
 
 namespace uffizi::cli {
 
 // Options that `annotate` and `bench` share: questions, the model, and the use of the machine.
-struct ModelOptions {
-  std::vector<std::string> tasks, thens, prompts;
-  std::vector<std::string> texts, regions, classes, answer_as;
-  std::string classes_file;  // to read `classes` from
+struct ModelOptions : QuestionOptions {
   RegionFilter filter;
   std::string model;
   EngineOptions engine;  // threads: of all workers together
@@ -29,12 +27,6 @@ struct ModelOptions {
 };
 
 void AddModelOptions(CLI::App& command, ModelOptions& options);
-
-// Reads `classes_file`, if there is one. Throws Error.
-void ReadClasses(ModelOptions& options);
-
-// The questions in the order of the command line. Throws Error(kInvalidArgument, kInvalidPrompt).
-std::vector<dataset::Question> MakeQuestions(const CLI::App& command, const ModelOptions& options);
 
 // "od; caption; caption > grounding": for messages and to tell jobs apart.
 std::string Describe(const std::vector<dataset::Question>& questions);

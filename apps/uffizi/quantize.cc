@@ -24,7 +24,8 @@ struct QuantizeCommandOptions {
   int bits = 4;
   size_t group_size = 64;
   bool asymmetric = false, plain = false, force = false, json = false, quiet = false;
-  std::vector<std::string> calibrate, tasks;
+  std::vector<std::string> calibrate;
+  QuestionOptions questions;  // for max_loss
   std::optional<double> max_loss;
   bool replace_card = false, gptq = false;
 };
@@ -32,10 +33,10 @@ struct QuantizeCommandOptions {
 // One run of the command.
 class Quantize {
  public:
-  explicit Quantize(const QuantizeCommandOptions& options)
+  Quantize(const CLI::App& command, const QuantizeCommandOptions& options)
       : options_(options), line_(StatusLine::StyleFor(options.quiet)) {
     CheckQuantizeTarget(options.out, options.force);
-    fidelity_ = MakeFidelityOptions(options.tasks);
+    fidelity_ = MakeFidelityOptions(command, options.questions);
     model_ = FindModel(options.model, 16);
     CheckQuantizeSource(model_);
     lora_ = FindAdapters(options.lora);
@@ -153,12 +154,10 @@ void AddWithinOptions(CLI::App& command, QuantizeCommandOptions& options) {
           ->check(CLI::Range(0.0, 100.0).description(""))
           ->type_name("POINTS")
           ->needs(calibrate);
-  command
-      .add_option("--task", options.tasks,
-                  "For --max-loss: task to measure; may be repeated (default: od, caption, ocr)")
-      ->allow_extra_args(false)
-      ->type_name("NAME")
-      ->needs(max_loss);
+  AddFidelityOptions(command, options.questions, "For --max-loss: task to measure");
+  for (const char* name : {"--task", "--then", "--text"}) {
+    command.get_option(name)->needs(max_loss);
+  }
   command
       .add_flag("--replace-card", options.replace_card,
                 "For --max-loss: replace OUT's README.md even if somebody wrote or changed it")
@@ -204,7 +203,7 @@ Command AddQuantize(CLI::App& app) {
       "  uffizi quantize Florence-2-large Florence-2-large-int4\n"
       "  uffizi quantize Florence-2-base out --group-size 32 --calibrate photos/\n"
       "  uffizi quantize Florence-2-large out --calibrate photos/ --max-loss 1.0");
-  return [options] { return Quantize(*options).Run(); };
+  return [options, command] { return Quantize(*command, *options).Run(); };
 }
 
 }  // namespace uffizi::cli

@@ -56,8 +56,8 @@ std::string Verdict(const WithinReport& report) {
 std::string Row(const std::string& name, const MeasuredFolder& folder) {
   const Fidelity& fidelity = folder.fidelity;
   std::string row = fmt::format("| {} |", name);
-  for (const TaskFidelity& task : fidelity.tasks) {
-    row += fmt::format(" {} |", FidelityFigure(task));
+  for (const QuestionFidelity& question : fidelity.questions) {
+    row += fmt::format(" {} |", FidelityFigure(question));
   }
   const double same = fidelity.tokens == 0 ? 100.0
                                            : 100 * static_cast<double>(fidelity.same_tokens) /
@@ -69,10 +69,10 @@ std::string Row(const std::string& name, const MeasuredFolder& folder) {
 
 std::string Table(const WithinReport& report, const QuantizeTitle& title) {
   std::string head = "| |", line = "|---|", exact = "| f32, the truth |";
-  for (const TaskFidelity& task : report.written.fidelity.tasks) {
-    head += fmt::format(" {} |", FidelityTitle(task));
+  for (const QuestionFidelity& question : report.written.fidelity.questions) {
+    head += fmt::format(" {} |", FidelityTitle(question));
     line += "---|";
-    exact += task.in_boxes() ? " 100.0 |" : " 0.0 |";
+    exact += question.has_regions() ? " 100.0 |" : " 0.0 |";
   }
   head += " same next token | KL divergence | loss | in memory | a picture |\n";
   line += "---|---|---|---|---|\n";

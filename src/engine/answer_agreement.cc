@@ -6,12 +6,13 @@
 #include <numeric>
 
 #include "core/utf8.h"
+#include "tasks/region_outline.h"
 
 namespace uffizi {
 namespace {
 
 constexpr double kLeastOverlap = 0.5;
-constexpr size_t kMostBoxes = 100;     // of a picture, of one label; COCO's maxDets
+constexpr size_t kMostRegions = 100;   // of a picture, of one label; COCO's maxDets
 constexpr size_t kRecallLevels = 101;  // at which precision is averaged
 
 double Area(const Box& box) {
@@ -53,25 +54,28 @@ std::vector<char32_t> Characters(std::string_view text) {
 
 }  // namespace
 
-void BoxAgreement::Add(const std::vector<Region>& truth, const std::vector<Region>& found) {
+void RegionAgreement::Add(const std::vector<Region>& truth, const std::vector<Region>& found,
+                          int width, int height) {
   struct OfLabel {
     std::vector<Box> truths;
     std::vector<const Region*> found;
   };
   std::map<std::string, OfLabel> here;
-  for (const Region& region : truth) here[region.label].truths.push_back(region.box);
+  for (const Region& region : truth) {
+    here[region.label].truths.push_back(BoundingBox(region, width, height));
+  }
   for (const Region& region : found) here[region.label].found.push_back(&region);
   truths_ += truth.size();
   found_ += found.size();
   for (auto& [name, of_label] : here) {
     std::stable_sort(of_label.found.begin(), of_label.found.end(),
                      [](const Region* a, const Region* b) { return a->score > b->score; });
-    if (of_label.found.size() > kMostBoxes) of_label.found.resize(kMostBoxes);
+    if (of_label.found.size() > kMostRegions) of_label.found.resize(kMostRegions);
     Label& label = labels_[name];
     label.truths += of_label.truths.size();
     std::vector<bool> taken(of_label.truths.size());
     for (const Region* region : of_label.found) {
-      const size_t match = BestMatch(region->box, of_label.truths, taken);
+      const size_t match = BestMatch(BoundingBox(*region, width, height), of_label.truths, taken);
       const bool right = match < taken.size();
       if (right) taken[match] = true;
       label.detections.push_back({region->score.value_or(0), right});
@@ -79,7 +83,7 @@ void BoxAgreement::Add(const std::vector<Region>& truth, const std::vector<Regio
   }
 }
 
-std::optional<double> BoxAgreement::Ap50() const {
+std::optional<double> RegionAgreement::Ap50() const {
   double sum = 0;
   size_t count = 0;
   for (const auto& [name, label] : labels_) {

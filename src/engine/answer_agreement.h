@@ -12,14 +12,15 @@
 
 namespace uffizi {
 
-// Agreement of predicted boxes with true ones: COCO's average precision at an IoU of 0.5, averaged
-// over the labels of the true boxes. At most 100 boxes per picture count.
-class BoxAgreement {
+// Agreement of predicted regions with true ones: COCO's average precision at an IoU of 0.5 of their
+// bounding boxes, averaged over the labels of the true ones. At most 100 regions per picture count.
+class RegionAgreement {
  public:
-  // Adds the answers about one picture.
-  void Add(const std::vector<Region>& truth, const std::vector<Region>& found);
+  // Adds the answers about one picture, whose size is in pixels.
+  void Add(const std::vector<Region>& truth, const std::vector<Region>& found, int width,
+           int height);
 
-  // 0..1; nothing if there are no true boxes.
+  // 0..1; nothing if there are no true regions.
   std::optional<double> Ap50() const;
   size_t truths() const { return truths_; }
   size_t found() const { return found_; }

@@ -1,6 +1,7 @@
 #include "engine/fidelity.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "core/parallel.h"
@@ -13,16 +14,6 @@
 namespace uffizi {
 namespace {
 
-TokenAgreement Sum(std::span<const TokenAgreement> parts) {
-  TokenAgreement sum;
-  for (const TokenAgreement& part : parts) {
-    sum.tokens += part.tokens;
-    sum.same += part.same;
-    sum.divergence += part.divergence;
-  }
-  return sum;
-}
-
 struct ReferenceAnswer {
   std::string text;
   std::vector<int> ids;
@@ -32,35 +23,26 @@ struct ReferenceAnswer {
 
 }  // namespace
 
-bool TaskFidelity::in_boxes() const { return GetTaskInfo(task).shape == AnswerShape::kBoxes; }
-
-std::optional<double> TaskFidelity::Loss() const {
-  if (in_boxes()) return ap50 ? std::optional(100 * (1 - *ap50)) : std::nullopt;
+std::optional<double> QuestionFidelity::Loss() const {
+  if (has_regions()) return ap50 ? std::optional(100 * (1 - *ap50)) : std::nullopt;
   if (characters == 0) return std::nullopt;
   return 100 * static_cast<double>(edits) / static_cast<double>(characters);
 }
 
 double Fidelity::Loss() const {
   double loss = 0;
-  for (const TaskFidelity& task : tasks) loss = std::max(loss, task.Loss().value_or(0));
-  return loss;
-}
-
-void CheckFidelityTasks(std::span<const Task> tasks) {
-  for (const Task task : tasks) {
-    const TaskInfo& info = GetTaskInfo(task);
-    const bool fits = info.shape == AnswerShape::kBoxes || info.shape == AnswerShape::kText;
-    if (info.input == TaskInput::kNone && fits) continue;
-    throw Error(ErrorCode::kInvalidArgument,
-                "answers to " + std::string(info.name) +
-                    " cannot be compared: the task must take no input and answer with boxes or "
-                    "text");
+  for (const QuestionFidelity& question : questions) {
+    loss = std::max(loss, question.Loss().value_or(0));
   }
+  return loss;
 }
 
 struct FidelityReference::Picture {
   std::filesystem::path path;
-  std::vector<ReferenceAnswer> answers;  // of each task
+  // Of each answer: its prompt, and the index of the question that it belongs to.
+  std::vector<Prompt> prompts;
+  std::vector<size_t> questions;
+  std::vector<ReferenceAnswer> answers;
 };
 
 // A model that answers questions and is teacher-forced along answers.
@@ -77,28 +59,25 @@ class FidelityReference::Follower {
   }
 
   // Uses a picture that is already encoded.
-  void Look(const EncodedImage& image) {
-    queries_.clear();
-    for (const Task task : options_.tasks) {
-      const Prompt prompt = MakePrompt(task, "", image.width(), image.height());
-      queries_.push_back(session_.engine().MakeQuery(image, prompt, options_.generation));
-    }
-    image_ = image;
-  }
+  void Look(const EncodedImage& image) { image_ = image; }
   const EncodedImage& image() const { return image_; }
 
-  // Answers all questions about the current picture.
-  std::vector<Result> Ask() {
+  // Answers questions about the current picture.
+  std::vector<Result> Ask(std::span<const Prompt> prompts) {
+    SetQueries(prompts);
     const Stopwatch time;
     std::vector<Result> results = session_.Run(queries_);
     seconds_ += time.Seconds();
     return results;
   }
 
-  // Calls visit(task, step, logits) for each step along the answers, several at a time. A forced
-  // first token is not a step, because the model's prediction is not used there.
+  // Calls visit(prompt, step, logits) for each step along the answers about the current picture,
+  // several at a time. A forced first token is not a step, because the model's prediction is not
+  // used there.
   template <typename Visit>
-  void Follow(std::span<const ReferenceAnswer> answers, const Visit& visit) {
+  void Follow(std::span<const Prompt> prompts, std::span<const ReferenceAnswer> answers,
+              const Visit& visit) {
+    SetQueries(prompts);
     runner_.Execute([&] {
       const Arena::Scope scope(runner_.arena());
       const Network& network = runner_.network();
@@ -115,6 +94,13 @@ class FidelityReference::Follower {
   double seconds() const { return seconds_; }
 
  private:
+  void SetQueries(std::span<const Prompt> prompts) {
+    queries_.clear();
+    for (const Prompt& prompt : prompts) {
+      queries_.push_back(session_.engine().MakeQuery(image_, prompt, options_.generation));
+    }
+  }
+
   void Add(DecoderRun& run, const Query& query, size_t steps) {
     const Network& network = runner_.network();
     const auto dim = static_cast<size_t>(network.config.text.d_model);
@@ -139,10 +125,10 @@ class FidelityReference::Follower {
     run.Step(rows, logits_.data());
     ParallelFor(rows.size(), 1, [&](size_t begin, size_t end) {
       for (size_t r = begin; r < end; ++r) {
-        const size_t task = rows[r].sequence;
-        const bool forced = Runner::GenerationOf(queries_[task]).forced_bos_token_id.has_value();
+        const size_t prompt = rows[r].sequence;
+        const bool forced = Runner::GenerationOf(queries_[prompt]).forced_bos_token_id.has_value();
         if (forced && step == 0) continue;
-        visit(task, step - (forced ? 1 : 0), std::span(logits_).subspan(r * vocab, vocab));
+        visit(prompt, step - (forced ? 1 : 0), std::span(logits_).subspan(r * vocab, vocab));
       }
     });
   }
@@ -161,7 +147,7 @@ FidelityReference::FidelityReference(std::shared_ptr<const Engine> engine,
                                      FidelityOptions options,
                                      const std::function<void(const Error*)>& seen)
     : options_(std::move(options)) {
-  CheckFidelityTasks(options_.tasks);
+  CheckQuestions(options_.questions);
   Follower model(std::move(engine), options_);
   for (const std::filesystem::path& path : pictures) {
     try {
@@ -170,16 +156,7 @@ FidelityReference::FidelityReference(std::shared_ptr<const Engine> engine,
       seen(&error);
       continue;
     }
-    Picture picture{path, {}};
-    for (Result& result : model.Ask()) {
-      const size_t steps = result.token_ids.size();
-      picture.answers.push_back({std::move(result.text), std::move(result.token_ids),
-                                 std::move(result.answer), std::vector<NextToken>(steps)});
-    }
-    model.Follow(picture.answers, [&](size_t task, size_t step, std::span<const float> logits) {
-      picture.answers[task].next[step] = DescribeNextToken(logits);
-    });
-    pictures_.push_back(std::move(picture));
+    pictures_.push_back(AskAbout(path, model));
     seen(nullptr);
   }
   seconds_ = model.seconds() / static_cast<double>(std::max<size_t>(1, pictures_.size()));
@@ -190,42 +167,85 @@ FidelityReference::FidelityReference(std::shared_ptr<const Engine> engine,
 
 FidelityReference::~FidelityReference() = default;
 
+// Asks about the model's current picture: first what needs no other answer, then what follows.
+FidelityReference::Picture FidelityReference::AskAbout(const std::filesystem::path& path,
+                                                       Follower& model) const {
+  const std::vector<Question>& questions = options_.questions;
+  Picture picture{path, {}, {}, {}};
+  std::vector<std::vector<Result>> results(questions.size());
+  std::vector<bool> asked(questions.size());
+  while (std::find(asked.begin(), asked.end(), false) != asked.end()) {
+    std::vector<size_t> round;  // of questions
+    for (size_t q = 0; q < questions.size(); ++q) {
+      const bool can_ask = !questions[q].after || asked[*questions[q].after];
+      if (!asked[q] && can_ask) round.push_back(q);
+    }
+    std::vector<Prompt> prompts;
+    std::vector<size_t> owners;
+    for (const size_t q : round) {
+      asked[q] = true;
+      std::vector<Prompt> own = PromptsOf(questions[q], results[questions[q].after.value_or(q)],
+                                          model.image().width(), model.image().height());
+      own.resize(std::min(own.size(), FidelityOptions::kMostFollowUps));
+      owners.insert(owners.end(), own.size(), q);
+      std::move(own.begin(), own.end(), std::back_inserter(prompts));
+    }
+    std::vector<Result> answers = model.Ask(prompts);
+    for (size_t i = 0; i < answers.size(); ++i) {
+      results[owners[i]].push_back(answers[i]);
+      const size_t steps = answers[i].token_ids.size();
+      picture.answers.push_back({std::move(answers[i].text), std::move(answers[i].token_ids),
+                                 std::move(answers[i].answer), std::vector<NextToken>(steps)});
+    }
+    std::move(prompts.begin(), prompts.end(), std::back_inserter(picture.prompts));
+    picture.questions.insert(picture.questions.end(), owners.begin(), owners.end());
+  }
+  model.Follow(picture.prompts, picture.answers,
+               [&](size_t prompt, size_t step, std::span<const float> logits) {
+                 picture.answers[prompt].next[step] = DescribeNextToken(logits);
+               });
+  return picture;
+}
+
 Fidelity FidelityReference::Compare(const std::shared_ptr<const Engine>& engine,
                                     const std::function<void()>& seen) const {
   Follower model(engine, options_);
   Fidelity fidelity;
   fidelity.pictures = pictures_.size();
-  fidelity.tasks.resize(options_.tasks.size());
-  std::vector<BoxAgreement> boxes(options_.tasks.size());
-  std::vector<TokenAgreement> tokens(options_.tasks.size());
+  fidelity.questions.resize(options_.questions.size());
+  for (size_t q = 0; q < options_.questions.size(); ++q) {
+    fidelity.questions[q].name = NameOf(options_.questions, q);
+    fidelity.questions[q].shape = ShapeOf(options_.questions[q]);
+  }
+  std::vector<RegionAgreement> regions(options_.questions.size());
+  TokenAgreement tokens;
   for (const Picture& picture : pictures_) {
     model.Look(picture.path);
-    const std::vector<Result> results = model.Ask();
+    const std::vector<Result> results = model.Ask(picture.prompts);
     for (size_t i = 0; i < results.size(); ++i) {
       const ReferenceAnswer& truth = picture.answers[i];
-      TaskFidelity& task = fidelity.tasks[i];
-      task.task = options_.tasks[i];
-      ++task.answers;
-      task.exact += results[i].text == truth.text;
-      if (task.in_boxes()) {
-        boxes[i].Add(truth.answer.regions, results[i].answer.regions);
+      QuestionFidelity& question = fidelity.questions[picture.questions[i]];
+      ++question.answers;
+      question.exact += results[i].text == truth.text;
+      if (question.has_regions()) {
+        regions[picture.questions[i]].Add(truth.answer.regions, results[i].answer.regions,
+                                          model.image().width(), model.image().height());
       } else {
-        task.edits += EditDistance(truth.answer.text, results[i].answer.text);
-        task.characters += CharacterCount(truth.answer.text);
+        question.edits += EditDistance(truth.answer.text, results[i].answer.text);
+        question.characters += CharacterCount(truth.answer.text);
       }
     }
     Lead(model, picture, tokens);
     if (seen) seen();
   }
-  for (size_t i = 0; i < boxes.size(); ++i) {
-    fidelity.tasks[i].truths = boxes[i].truths();
-    fidelity.tasks[i].found = boxes[i].found();
-    fidelity.tasks[i].ap50 = boxes[i].Ap50();
+  for (size_t q = 0; q < regions.size(); ++q) {
+    fidelity.questions[q].truths = regions[q].truths();
+    fidelity.questions[q].found = regions[q].found();
+    fidelity.questions[q].ap50 = regions[q].Ap50();
   }
-  const TokenAgreement all = Sum(tokens);
-  fidelity.tokens = all.tokens;
-  fidelity.same_tokens = all.same;
-  fidelity.divergence = all.mean_divergence();
+  fidelity.tokens = tokens.tokens;
+  fidelity.same_tokens = tokens.same;
+  fidelity.divergence = tokens.mean_divergence();
   fidelity.seconds = model.seconds() / static_cast<double>(pictures_.size());
   return fidelity;
 }
@@ -244,22 +264,28 @@ std::vector<EncodedImage> FidelityReference::Encode(const std::shared_ptr<const 
 double FidelityReference::Divergence(const std::shared_ptr<const Engine>& engine,
                                      std::span<const EncodedImage> images) const {
   Follower model(engine, options_);
-  std::vector<TokenAgreement> tokens(options_.tasks.size());
+  TokenAgreement tokens;
   for (size_t i = 0; i < images.size(); ++i) {
     model.Look(images[i]);
     Lead(model, pictures_[i], tokens);
   }
-  return Sum(tokens).mean_divergence();
+  return tokens.mean_divergence();
 }
 
 size_t FidelityReference::pictures() const { return pictures_.size(); }
 
-// Accumulates the agreement of next tokens along the answers about the model's current picture.
-void FidelityReference::Lead(Follower& model, const Picture& picture,
-                             std::span<TokenAgreement> tokens) {
-  model.Follow(picture.answers, [&](size_t task, size_t step, std::span<const float> logits) {
-    tokens[task].Add(picture.answers[task].next[step], logits);
-  });
+// Adds the agreement of next tokens along the answers about the model's current picture.
+void FidelityReference::Lead(Follower& model, const Picture& picture, TokenAgreement& tokens) {
+  std::vector<TokenAgreement> parts(picture.answers.size());  // answers are followed in parallel
+  model.Follow(picture.prompts, picture.answers,
+               [&](size_t prompt, size_t step, std::span<const float> logits) {
+                 parts[prompt].Add(picture.answers[prompt].next[step], logits);
+               });
+  for (const TokenAgreement& part : parts) {
+    tokens.tokens += part.tokens;
+    tokens.same += part.same;
+    tokens.divergence += part.divergence;
+  }
 }
 
 }  // namespace uffizi

@@ -10,25 +10,27 @@
 #include <string>
 #include <vector>
 
+#include "engine/questions.h"
 #include "uffizi/engine.h"
 #include "uffizi/error.h"
-#include "uffizi/task.h"
+#include "uffizi/types.h"
 
 namespace uffizi {
 
 struct TokenAgreement;
 
-// Agreement of the answers to one task with those of the reference.
-struct TaskFidelity {
-  Task task = Task::kRaw;
+// Agreement of the answers to one question with those of the reference.
+struct QuestionFidelity {
+  std::string name;  // as NameOf() says it
+  AnswerShape shape = AnswerShape::kText;
   size_t answers = 0, exact = 0;  // exact: identical answers
-  // For tasks that answer with boxes.
-  size_t truths = 0, found = 0;  // boxes
-  std::optional<double> ap50;    // 0..1; nothing if the reference found no boxes
-  // For tasks that answer with text.
+  // For answers with regions.
+  size_t truths = 0, found = 0;  // regions
+  std::optional<double> ap50;    // 0..1; nothing if the reference found no regions
+  // For answers with text.
   size_t edits = 0, characters = 0;  // characters: of the reference's answers
 
-  bool in_boxes() const;
+  bool has_regions() const { return shape != AnswerShape::kText; }
   // In points: 100 - AP50 (in percent), or edits per 100 characters; nothing if there is nothing to
   // compare with.
   std::optional<double> Loss() const;
@@ -37,32 +39,32 @@ struct TaskFidelity {
 // How another arithmetic, or a smaller folder, changes a model's answers.
 struct Fidelity {
   size_t pictures = 0;
-  std::vector<TaskFidelity> tasks;
+  std::vector<QuestionFidelity> questions;
   // Next-token predictions along the reference's answers (teacher forcing): how many there are, how
   // many agree, and the mean Kullback-Leibler divergence from the reference, in nats.
   size_t tokens = 0, same_tokens = 0;
   double divergence = 0;
   double seconds = 0;  // a picture, all its questions answered
 
-  // The largest of the tasks' losses, points of 100.
+  // The largest of the questions' losses, points of 100.
   double Loss() const;
 };
 
 struct FidelityOptions {
-  // Tasks that take only a picture and answer with boxes or text.
-  std::vector<Task> tasks = {Task::kObjectDetection, Task::kCaption, Task::kOcr};
+  // A follow-up is asked about the reference's answers, by both models: kMostFollowUps a picture.
+  std::vector<Question> questions = {
+      {Task::kObjectDetection, ""}, {Task::kCaption, ""}, {Task::kOcr, ""}};
   GenerationOptions generation;
-};
 
-// Throws Error(kInvalidArgument) for tasks that cannot be compared.
-void CheckFidelityTasks(std::span<const Task> tasks);
+  static constexpr size_t kMostFollowUps = 4;
+};
 
 // A model's own answers about some pictures: the reference that other models are compared with.
 class FidelityReference {
  public:
   // Asks the model. `seen` is called for each picture, with the error if it cannot be read, else
   // null; unreadable pictures are skipped. Throws Error(kInvalidArgument) if none can be read, and
-  // for tasks that cannot be compared.
+  // what CheckQuestions() throws.
   FidelityReference(std::shared_ptr<const Engine> engine,
                     std::span<const std::filesystem::path> pictures, FidelityOptions options,
                     const std::function<void(const Error*)>& seen);
@@ -87,7 +89,9 @@ class FidelityReference {
   struct Picture;
   class Follower;
 
-  static void Lead(Follower& model, const Picture& picture, std::span<TokenAgreement> tokens);
+  Picture AskAbout(const std::filesystem::path& path, Follower& model) const;
+
+  static void Lead(Follower& model, const Picture& picture, TokenAgreement& tokens);
 
   FidelityOptions options_;
   std::vector<Picture> pictures_;

@@ -4,24 +4,20 @@
 #include <set>
 #include <utility>
 
+#include "tasks/region_outline.h"
+
 namespace uffizi {
 namespace {
 
-// A region's pixels in the form that a region task takes.
-std::string RegionInput(const Region& region) {
-  float low[2] = {region.box.x1, region.box.y1}, high[2] = {region.box.x2, region.box.y2};
-  const Polygon* outline = !region.polygons.empty() ? &region.polygons.front() : &region.quad;
-  for (size_t i = 0; i < outline->size(); ++i) {
-    const size_t axis = i % 2;
-    low[axis] = i < 2 ? (*outline)[i] : std::min(low[axis], (*outline)[i]);
-    high[axis] = i < 2 ? (*outline)[i] : std::max(high[axis], (*outline)[i]);
-  }
-  return std::to_string(low[0]) + "," + std::to_string(low[1]) + "," + std::to_string(high[0]) +
-         "," + std::to_string(high[1]);
+// A region in the form that a region task takes.
+std::string RegionInput(const Region& region, int width, int height) {
+  const Box box = BoundingBox(region, width, height);
+  return std::to_string(box.x1) + "," + std::to_string(box.y1) + "," + std::to_string(box.x2) +
+         "," + std::to_string(box.y2);
 }
 
 // The inputs that an answer gives to its follow-up question.
-std::vector<std::string> InputsFrom(const Answer& answer, TaskInput wanted) {
+std::vector<std::string> InputsFrom(const Answer& answer, TaskInput wanted, int width, int height) {
   if (answer.shape == AnswerShape::kText) {
     if (answer.text.find_first_not_of(" \n\t") == std::string::npos) return {};
     return {answer.text};
@@ -30,7 +26,7 @@ std::vector<std::string> InputsFrom(const Answer& answer, TaskInput wanted) {
   std::set<std::string> seen;
   for (const Region& region : answer.regions) {
     if (wanted == TaskInput::kRegion) {
-      inputs.push_back(RegionInput(region));
+      inputs.push_back(RegionInput(region, width, height));
     } else if (!region.label.empty() && seen.insert(region.label).second) {
       inputs.push_back(region.label);
     }
@@ -44,6 +40,16 @@ std::string NameOf(const Question& question) {
   return question.task ? std::string(GetTaskInfo(*question.task).name) : question.input;
 }
 
+std::string NameOf(std::span<const Question> questions, size_t index) {
+  const Question& question = questions[index];
+  if (!question.after) return NameOf(question);
+  return NameOf(questions, *question.after) + " > " + NameOf(question);
+}
+
+AnswerShape ShapeOf(const Question& question) {
+  return GetTaskInfo(question.task.value_or(question.answer_as.value_or(Task::kRaw))).shape;
+}
+
 void CheckQuestions(std::span<const Question> questions) {
   for (const Question& question : questions) {
     if (!question.after) {
@@ -52,14 +58,12 @@ void CheckQuestions(std::span<const Question> questions) {
     }
     const Question& before = questions[*question.after];
     const TaskInput input = question.task ? GetTaskInfo(*question.task).input : TaskInput::kNone;
-    const AnswerShape shape =
-        GetTaskInfo(before.task.value_or(before.answer_as.value_or(Task::kRaw))).shape;
     if (input == TaskInput::kNone) {
       throw Error(ErrorCode::kInvalidArgument, NameOf(question) +
                                                    " takes no input and cannot follow " +
                                                    NameOf(before) + "; ask it with --task");
     }
-    if (input == TaskInput::kRegion && shape == AnswerShape::kText) {
+    if (input == TaskInput::kRegion && ShapeOf(before) == AnswerShape::kText) {
       throw Error(ErrorCode::kInvalidArgument, NameOf(question) + " needs regions, and " +
                                                    NameOf(before) + " answers with text");
     }
@@ -76,7 +80,8 @@ std::vector<Prompt> PromptsOf(const Question& question, std::span<const Result> 
   }
   std::vector<Prompt> prompts;
   for (const Result& result : before) {
-    for (const std::string& input : InputsFrom(result.answer, GetTaskInfo(*question.task).input)) {
+    const TaskInput wanted = GetTaskInfo(*question.task).input;
+    for (const std::string& input : InputsFrom(result.answer, wanted, width, height)) {
       prompts.push_back(MakePrompt(*question.task, input, width, height));
     }
   }

@@ -11,6 +11,7 @@
 
 #include "uffizi/engine.h"
 #include "uffizi/task.h"
+#include "uffizi/types.h"
 
 namespace uffizi {
 
@@ -57,6 +58,11 @@ class TaskInputs {
 
 // "od", or the prompt: what a message calls the question.
 std::string NameOf(const Question& question);
+
+// The same with the questions that it follows: "caption > caption_to_phrase_grounding".
+std::string NameOf(std::span<const Question> questions, size_t index);
+
+AnswerShape ShapeOf(const Question& question);
 
 }  // namespace uffizi
 

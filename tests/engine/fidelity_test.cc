@@ -9,10 +9,11 @@
 
 #include "engine/answer_agreement.h"
 #include "engine/next_token.h"
-#include "uffizi/error.h"
 
 namespace uffizi {
 namespace {
+
+constexpr int kWidth = 1000, kHeight = 1000;
 
 Region Thing(const char* label, float x, float score = 0.9f) {
   Region region;
@@ -32,33 +33,35 @@ TEST(EditDistance, CountsCharactersNotBytes) {
   EXPECT_EQ(EditDistance("\xff", "\xff"), 0u);
 }
 
-TEST(BoxAgreement, IsTheAreaUnderPrecisionOverRecall) {
-  BoxAgreement boxes;
+TEST(RegionAgreement, IsTheAreaUnderPrecisionOverRecall) {
+  RegionAgreement boxes;
   EXPECT_FALSE(boxes.Ap50().has_value());
   // The second best box is wrong, and one of four is not found: precision is 1 up to a recall of
   // 1/4, 3/4 up to 3/4, and 0 beyond. These are 26 and 50 of 101 levels.
   boxes.Add({Thing("cat", 0), Thing("cat", 100), Thing("cat", 200), Thing("cat", 300)},
             {Thing("cat", 0, 0.9f), Thing("cat", 50, 0.8f), Thing("cat", 103, 0.7f),
-             Thing("cat", 200, 0.6f), Thing("cat", 304, 0.5f)});
+             Thing("cat", 200, 0.6f), Thing("cat", 304, 0.5f)},
+            kWidth, kHeight);
   EXPECT_NEAR(*boxes.Ap50(), (26 + 50 * 0.75) / 101, 1e-12);
   EXPECT_EQ(boxes.truths(), 4u);
   EXPECT_EQ(boxes.found(), 5u);
   // Each label has equal weight. Labels without true boxes are ignored.
-  boxes.Add({Thing("dog", 0)}, {Thing("dog", 0), Thing("ghost", 0)});
+  boxes.Add({Thing("dog", 0)}, {Thing("dog", 0), Thing("ghost", 0)}, kWidth, kHeight);
   EXPECT_NEAR(*boxes.Ap50(), ((26 + 50 * 0.75) / 101 + 1) / 2, 1e-12);
 }
 
-TEST(BoxAgreement, TakesEachTrueBoxOnce) {
-  BoxAgreement boxes;
-  boxes.Add({Thing("cat", 0), Thing("cat", 40)}, {Thing("cat", 0), Thing("cat", 0)});
+TEST(RegionAgreement, TakesEachTrueBoxOnce) {
+  RegionAgreement boxes;
+  boxes.Add({Thing("cat", 0), Thing("cat", 40)}, {Thing("cat", 0), Thing("cat", 0)}, kWidth,
+            kHeight);
   EXPECT_NEAR(*boxes.Ap50(), 51.0 / 101, 1e-12);
 }
 
-TEST(BoxAgreement, IsWholeForTheSameAnswer) {
+TEST(RegionAgreement, IsWholeForTheSameAnswer) {
   Region flat = Thing("line", 5);
   flat.box.y2 = flat.box.y1;
-  BoxAgreement boxes;
-  boxes.Add({flat, Thing("cat", 1)}, {flat, Thing("cat", 1)});
+  RegionAgreement boxes;
+  boxes.Add({flat, Thing("cat", 1)}, {flat, Thing("cat", 1)}, kWidth, kHeight);
   EXPECT_EQ(*boxes.Ap50(), 1.0);
 }
 
@@ -88,26 +91,30 @@ TEST(TokenAgreement, CountsUnlikelyTokensTogether) {
   EXPECT_GT(tokens.divergence, 1.0);
 }
 
-TEST(Fidelity, LosesTheMostOfItsTasks) {
-  TaskFidelity boxes, text, none;
-  boxes.task = Task::kObjectDetection;
+TEST(RegionAgreement, ComparesBoundingBoxes) {
+  Region polygon, quad, other;
+  polygon.polygons = {{10, 10, 20, 10, 20, 20}, {15, 5, 18, 5, 18, 10}};
+  quad.quad = {10, 5, 20, 5, 20, 20, 10, 20};
+  other.quad = {10, 5, 13, 5, 13, 20, 10, 20};
+  RegionAgreement same, different;
+  same.Add({polygon}, {quad}, kWidth, kHeight);
+  EXPECT_EQ(*same.Ap50(), 1.0);
+  different.Add({polygon}, {other}, kWidth, kHeight);
+  EXPECT_EQ(*different.Ap50(), 0.0);
+}
+
+TEST(Fidelity, LosesTheMostOfItsQuestions) {
+  QuestionFidelity boxes, text, none;
+  boxes.shape = AnswerShape::kBoxes;
   boxes.ap50 = 0.97;
-  text.task = none.task = Task::kCaption;
   text.edits = 5;
   text.characters = 100;
   Fidelity fidelity;
-  fidelity.tasks = {boxes, text, none};
+  fidelity.questions = {boxes, text, none};
   EXPECT_NEAR(fidelity.Loss(), 5, 1e-9);
-  fidelity.tasks = {boxes, none};
+  fidelity.questions = {boxes, none};
   EXPECT_NEAR(fidelity.Loss(), 3, 1e-9);
   EXPECT_FALSE(none.Loss().has_value());
-}
-
-TEST(Fidelity, RefusesTasksThatCannotBeCompared) {
-  const Task with_input[] = {Task::kPhraseGrounding}, polygons[] = {Task::kReferringSegmentation};
-  EXPECT_THROW(CheckFidelityTasks(with_input), Error);
-  EXPECT_THROW(CheckFidelityTasks(polygons), Error);
-  CheckFidelityTasks(FidelityOptions().tasks);
 }
 
 }  // namespace

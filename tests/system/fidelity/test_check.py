@@ -127,5 +127,40 @@ def test_tasks_can_be_chosen():
     report = check(MODEL, "--task", "detailed_caption", SAMPLES[0])
     assert [entry["task"] for entry in report["tasks"]] == ["detailed_caption"]
     done = run("check", MODEL, "--task", "grounding", SAMPLES[0], code=2)
-    assert b"boxes" in done.stderr
+    assert b"needs text" in done.stderr
     assert b"no task is called" in run("check", MODEL, "--task", "x", SAMPLES[0], code=2).stderr
+
+
+def ask(model, compute, picture, *question):
+    arguments = ["--model", model, "--compute", compute, *question, "--format", "jsonl", picture]
+    return json.loads(run("annotate", *arguments).stdout)["result"]
+
+
+def test_follow_ups_are_asked_about_the_answers_in_f32(spoilt):
+    truth, found = [], []
+    for picture in SAMPLES:
+        caption = ask(MODEL, "f32", picture, "--task", "caption")
+        question = ("--task", "grounding", "--text", caption)
+        truth.append(ask(MODEL, "f32", picture, *question))
+        found.append(ask(spoilt, "int4", picture, *question))
+    report = check(spoilt, "--against", MODEL, *SAMPLES, "--task", "caption", "--then", "grounding")
+    caption, grounding = report["tasks"]
+    assert caption["task"] == "caption"
+    assert grounding["task"] == "caption > caption_to_phrase_grounding"
+    assert grounding["answers"] == len(SAMPLES)
+    assert grounding["ap50"] == pytest.approx(coco_ap50(truth, found), abs=1e-9)
+    assert grounding["boxes"] == sum(len(answer["labels"]) for answer in truth)
+    assert grounding["exact"] == sum(a == b for a, b in zip(truth, found, strict=True))
+
+
+def test_regions_of_all_shapes_are_compared():
+    chain = ["--task", "od", "--then", "segmentation", "--task", "ocr_with_region"]
+    chain += ["--task", "od", "--then", "region_to_category"]
+    report = check(MODEL, "--compute", "f32", *SAMPLES[:3], *chain)
+    names = [entry["task"] for entry in report["tasks"]]
+    assert names[1:3] == ["od > referring_expression_segmentation", "ocr_with_region"]
+    assert names[4] == "od > region_to_category"
+    assert report["loss"] == 0
+    for entry in report["tasks"]:
+        assert entry["exact"] == entry["answers"] > 0
+    assert report["tasks"][1]["boxes"] >= 3 and report["tasks"][4]["characters"] > 6

@@ -104,8 +104,10 @@ def test_a_card_of_somebody_stays(tmp_path):
     quantize(out, *ours)
     card = (out / "README.md").read_bytes()
     assert b"AP50 of od" in card
-    quantize(out, "--max-loss", "60", "--task", "caption", "--force")
-    assert b"edits of caption" in (out / "README.md").read_bytes()
+    quantize(out, "--max-loss", "60", "--task", "caption", "--then", "grounding", "--force")
+    section = (out / "README.md").read_bytes()
+    assert b"edits of caption |" in section
+    assert b"AP50 of caption > caption_to_phrase_grounding" in section
     (out / "README.md").write_bytes(card + b"And I add this.\n")
     done = run("quantize", MODEL, out, "--calibrate", SAMPLES, *ours, "--force")
     assert b"README.md: was written or changed by somebody" in done.stderr
@@ -119,5 +121,5 @@ def test_what_makes_no_sense_is_refused(tmp_path):
     assert b"--calibrate" in run("quantize", MODEL, out, "--max-loss", "1", code=2).stderr
     command = ("quantize", MODEL, out, "--calibrate", SAMPLES)
     assert b"600" in run(*command, "--max-loss", "600", code=2).stderr
-    assert b"boxes" in run(*command, "--max-loss", "1", "--task", "grounding", code=2).stderr
+    assert b"needs text" in run(*command, "--max-loss", "1", "--task", "grounding", code=2).stderr
     assert not out.exists()
