@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/parallel.h"
+#include "kernels/quantize.h"
 
 namespace uffizi {
 namespace {
@@ -14,6 +15,8 @@ constexpr double kActivationLevels = 127.0;
 constexpr float kPeak = 3.5f;
 // Sizes below this fraction of the largest count as zero.
 constexpr float kLeastSize = 1e-7f;
+// Rounding random weights to 4 bits in groups of 64 leaves an error of about 1 % of their squares.
+constexpr double kRoundedError = 1e-3;
 
 // Divides each row by its size. Row and column sizes are estimated together, so that a large row
 // does not dominate the columns' sizes, nor a large column the rows'. Rows are rounded
@@ -99,10 +102,29 @@ GroupSums SumGroup(const float* weights, const float* factors, size_t count) {
   return sums;
 }
 
+// Whether rounding the rows changes them much less than other weights: they were already rounded
+// to 4 bits, in training or because they come from a quantized model.
+bool AreRounded(const std::vector<float>& rows, size_t columns, const Widths& widths) {
+  if (widths.bits != 4) return false;
+  const QuantizeOptions options =
+      FittingOptions({widths.bits, widths.group_size, /*symmetric=*/true}, columns);
+  if (options.bits != 4) return false;
+  std::vector<float> rounded(rows.size());
+  Dequantize(Quantize(rows.data(), rows.size() / columns, columns, options), rounded.data());
+  double errors = 0, squares = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const double error = double{rows[i]} - double{rounded[i]};
+    errors += error * error;
+    squares += double{rows[i]} * double{rows[i]};
+  }
+  return errors < kRoundedError * squares;
+}
+
 // An estimate of the squared error of the products of these rows: an activation is rounded to
-// levels up to the largest of its row, a weight to levels up to the largest of its group.
+// levels up to the largest of its row, a weight, unless `exact`, to levels up to the largest of its
+// group.
 double EstimateError(const std::vector<float>& rows, const std::vector<float>& activations,
-                     const std::vector<float>& factors, const Widths& widths) {
+                     const std::vector<float>& factors, const Widths& widths, bool exact) {
   const size_t columns = factors.size();
   const double levels = widths.bits == 4 ? 7.5 : 127.0;
   const size_t group = columns % widths.group_size == 0 ? widths.group_size : columns;
@@ -124,7 +146,7 @@ double EstimateError(const std::vector<float>& rows, const std::vector<float>& a
     }
   }
   const double step = double{kPeak * peak} / kActivationLevels;
-  return of_weights + squares * step * step;
+  return (exact ? 0.0 : of_weights) + squares * step * step;
 }
 
 }  // namespace
@@ -139,6 +161,7 @@ std::vector<size_t> SampledRows(size_t rows) {
 std::vector<float> ChooseSmoothingFactors(std::vector<float> activations, std::vector<float> rows,
                                           const Widths& widths, size_t mixed) {
   const size_t columns = activations.size();
+  const bool rounded = AreRounded(rows, columns, widths);
   NormalizeRows(rows, columns);
   // Treats the activations as a matrix with one row.
   activations = ColumnSizes(activations, columns, mixed);
@@ -156,7 +179,8 @@ std::vector<float> ChooseSmoothingFactors(std::vector<float> activations, std::v
       const float p = kOfActivations[i / std::size(kOfWeights)];
       const float q = kOfWeights[i % std::size(kOfWeights)];
       tried[i] = PowerFactors(log_activations, log_weights, p, q);
-      errors[i] = EstimateError(rows, activations, tried[i], widths);
+      const bool exact = rounded && p == 0.0f && q == 0.0f;
+      errors[i] = EstimateError(rows, activations, tried[i], widths, exact);
     }
   });
   return tried[static_cast<size_t>(std::min_element(errors.begin(), errors.end()) -

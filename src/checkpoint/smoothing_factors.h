@@ -22,7 +22,8 @@ struct Widths {
 // They are a^p w^-q for the size a (root mean square) of a column of activations (arXiv 2211.10438
 // has p = q = 1/2) and the root mean square w of a column of weights, with the p and q that
 // minimize an estimate of the products' error when both are rounded. All factors are 1 if no
-// candidate is better. Each `mixed` neighbouring columns get the same factor.
+// candidate is better. That is usual for weights that already are multiples of scales, since other
+// factors would round them again. Each `mixed` neighbouring columns get the same factor.
 // activations: [columns] f32; rows: [any number, columns] f32, of the weights that read them
 std::vector<float> ChooseSmoothingFactors(std::vector<float> activations, std::vector<float> rows,
                                           const Widths& widths, size_t mixed = 1);

@@ -10,6 +10,8 @@
 #include <random>
 #include <set>
 
+#include "core/half.h"
+#include "kernels/quantize.h"
 #include "support/random_model.h"
 
 namespace uffizi {
@@ -86,6 +88,13 @@ class Products {
     return ChooseSmoothingFactors(activations_, rows_, {}, mixed);
   }
 
+  // As if the weights came from a model in 4 bits.
+  void Round() {
+    Dequantize(Quantize(rows_.data(), kRows, kColumns, {}), rows_.data());
+    for (float& weight : rows_) weight = HalfToFloat(FloatToHalf(weight));
+  }
+  void MultiplyActivations(size_t column, float factor) { activations_[column] *= factor; }
+
   void MultiplyRow(size_t row, float factor) {
     for (size_t c = 0; c < kColumns; ++c) rows_[row * kColumns + c] *= factor;
   }
@@ -128,6 +137,16 @@ TEST(Factors, AreAlikeForMixedColumns) {
   products.MakeOutlier(3, 100.0f);
   const std::vector<float> factors = products.Choose(32);
   for (size_t c = 0; c < kColumns; ++c) EXPECT_EQ(factors[c], factors[c / 32 * 32]) << c;
+}
+
+TEST(Factors, DoNotRoundAgain) {
+  Products products;
+  products.Round();
+  products.MultiplyActivations(5, 4.0f);
+  for (const float factor : products.Choose()) EXPECT_EQ(factor, 1.0f);
+  // Unless activations would be rounded too coarsely.
+  products.MultiplyActivations(5, 1000.0f);
+  EXPECT_GT(products.Choose()[5], 10.0f);
 }
 
 TEST(Factors, OfNothingAreFinite) {
