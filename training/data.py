@@ -20,7 +20,7 @@ from tokens import PAD
 TASK_WEIGHTS = {
     "<OCR>": 0.9,
     "<OCR_WITH_REGION>": 0.9,
-    "<CAPTION>": 2.2,
+    "<CAPTION>": 3.0,
     "<DETAILED_CAPTION>": 0.8,
     "<MORE_DETAILED_CAPTION>": 0.6,
     "<OD>": 3.0,
@@ -151,7 +151,7 @@ class SceneStream(IterableDataset):
     def __iter__(self) -> Iterator[Example]:
         worker = get_worker_info()
         number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
-        studio = Studio(self._folder)
+        studio = Studio(self._folder, training=True)
         while True:
             first = self._plan.first + number * self._batch_size
             for index in range(first, first + self._batch_size):

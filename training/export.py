@@ -22,6 +22,7 @@ from model import (
     exported_model,
     fresh_model,
 )
+from rounding import int4_matrices, round_matrices
 from tokens import BOS, EOS, FLORENCE_TOKENS, IMAGE_TOKEN, PAD
 
 Weights = dict[str, torch.Tensor]
@@ -65,13 +66,17 @@ def blended(weights: Weights, start: Path, share: float) -> Weights:
     }
 
 
-def export(run: Path, out: Path, start: Path | None, share: float) -> None:
+def export(run: Path, out: Path, start: Path | None, share: float, as_int4: bool) -> None:
     """Save a run's averaged weights in half precision, and all the files around them."""
     tokenizer = Tokenizer.from_file(str(run / "tokenizer.json"))
     state = torch.load(run / "checkpoint.pt", map_location="cpu")
     weights = blended(state["average"], start, share) if start else state["average"]
     model = fresh_model(tokenizer)
     model.load_state_dict(weights)
+    if as_int4:
+        matrices = list(int4_matrices(model).values())
+        with torch.no_grad():
+            torch._foreach_copy_(matrices, round_matrices(matrices))
     model.generation_config = generation_config()
     model.half().save_pretrained(out)
     side = {"height": IMAGE_SIDE, "width": IMAGE_SIDE}
@@ -104,5 +109,10 @@ if __name__ == "__main__":
         help="average with the model that the run started from",
     )
     parser.add_argument("--share", type=float, default=0.5, help="of the run in that average")
+    parser.add_argument(
+        "--rounded",
+        action="store_true",
+        help="round the matrices as INT4 rounds them, so that INT4 changes nothing more",
+    )
     arguments = parser.parse_args()
-    export(arguments.run, arguments.out, arguments.start, arguments.share)
+    export(arguments.run, arguments.out, arguments.start, arguments.share, arguments.rounded)

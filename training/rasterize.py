@@ -9,30 +9,33 @@ from pathlib import Path
 import resvg_py
 from PIL import Image
 
-from things import CLASSES, SEEN_STYLES, UNSEEN_STYLES
+from things import CLASSES, ICON_NAMES, INKED_EMOJI, INKED_ICONS, SEEN_STYLES, UNSEEN_STYLES
 
 SPRITE_SIDE = 224
 ALPHA_VISIBLE = 64
 
 
 class IconSet:
-    """One Iconify package: a style's drawings as SVG bodies, found by code point."""
+    """One Iconify package: a style's drawings as SVG bodies, found by code point or name."""
 
-    def __init__(self, folder: Path, noto_names: dict[str, str]) -> None:
+    def __init__(self, folder: Path) -> None:
         data = json.loads((folder / "icons.json").read_text())
         self._icons: dict[str, dict] = data["icons"]
         self._aliases: dict[str, dict] = data.get("aliases", {})
         self._width, self._height = data.get("width", 16), data.get("height", 16)
         self._by_code = code_points(folder)
-        self._noto_names = noto_names
 
-    def find(self, code: str) -> str | None:
+    def find(self, code: str, noto_name: str) -> str | None:
         """The icon that draws a code point: by the package's own table, else by a name that says the same."""
         if code in self._by_code:
             return self._by_code[code]
-        common = re.escape(self._noto_names[code])
+        common = re.escape(noto_name)
         name = re.compile(rf"(u?{code.lower()}-.*|{common}|{common}-1)")
         return next((n for n in [*self._icons, *self._aliases] if name.fullmatch(n)), None)
+
+    def first(self, names: tuple[str, ...]) -> str | None:
+        """The first of these names that the package has."""
+        return next((n for n in names if n in self._icons or n in self._aliases), None)
 
     def svg(self, name: str) -> str:
         """A whole SVG document of an icon."""
@@ -46,29 +49,33 @@ class IconSet:
 
 def code_points(folder: Path) -> dict[str, str]:
     """Code point -> icon name, as far as the package tells, without variation selectors."""
-    chars = json.loads((folder / "chars.json").read_text())
+    table = folder / "chars.json"
+    chars = json.loads(table.read_text()) if table.exists() else {}
     return {code.upper().replace("-FE0F", ""): name for code, name in chars.items()}
 
 
 def rasterize(npm: Path, out: Path) -> None:
-    """Write out/STYLE/CLASS.CODE.png for every drawing that the packages have. `out` is whole or not there."""
+    """Write out/STYLE/CLASS.ICON.png for every drawing that the packages have. `out` is whole or not there."""
     root = npm / "node_modules" / "@iconify-json"
     noto_names = code_points(root / "noto")
     beside = out.with_suffix(".new")
-    for style in SEEN_STYLES + UNSEEN_STYLES:
-        icons = IconSet(root / style, noto_names)
+    for style in SEEN_STYLES + UNSEEN_STYLES + INKED_EMOJI + INKED_ICONS:
+        icons = IconSet(root / style)
+        found: dict[tuple[str, str], str | None] = {}  # icons, by class and the file's name
+        if style in INKED_ICONS:
+            for name, names in ICON_NAMES.items():
+                found[name, names[0]] = icons.first(names)
+        else:
+            for name, codes in CLASSES.items():
+                for code in codes:
+                    found[name, code] = icons.find(code, noto_names[code])
         (beside / style).mkdir(parents=True, exist_ok=True)
-        found = 0
-        for name, codes in CLASSES.items():
-            for code in codes:
-                icon = icons.find(code)
-                if icon is None:
-                    continue
+        for (name, file_name), icon in found.items():
+            if icon is not None:
                 png = bytes(resvg_py.svg_to_bytes(svg_string=icons.svg(icon)))
                 picture = crop_to_alpha(Image.open(io.BytesIO(png)).convert("RGBA"))
-                picture.save(beside / style / f"{name}.{code}.png")
-                found += 1
-        print(f"{style}: {found} drawings")
+                picture.save(beside / style / f"{name}.{file_name}.png")
+        print(f"{style}: {sum(icon is not None for icon in found.values())} drawings")
     beside.rename(out)
 
 

@@ -8,12 +8,23 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
 from backgrounds import draw_background
+from restyle import filled, ink_drawing, restyled
 from sprites import load_sprites
-from things import COLORS, FONT_FILES, SEEN_STYLES, UNSEEN_STYLES, WORDS
+from things import (
+    COLORS,
+    FONT_FILES,
+    INKED_EMOJI,
+    INKED_ICONS,
+    SEEN_STYLES,
+    UNSEEN_STYLES,
+    WORDS,
+)
 
 Box = tuple[float, float, float, float]
 ALPHA_SEEN = 100  # what is more opaque than this counts as seen
 ASPECTS = (4 / 3, 4 / 3, 3 / 2, 16 / 9, 1.0, 3 / 4, 2 / 3)
+TRAINING_SIDE = 144  # of a drawing in pixels, which halves the time of a scene
+INKED_SHARE, RESTYLED_SHARE = 0.35, 0.5  # of the drawings in training; the latter of the others
 COUNT_WEIGHTS = (0.2, 0.22, 0.2, 0.16, 0.12, 0.1)
 PLACES = (
     ("at the top left", "at the top", "at the top right"),
@@ -66,10 +77,17 @@ class Limits:
 
 
 class Studio:
-    """Draws scenes from the drawings of one group of styles."""
+    """Draws scenes from the drawings of one group of styles. For training, many are in styles of its own."""
 
-    def __init__(self, folder: Path, seen: bool = True) -> None:
-        self._sprites = load_sprites(folder / "sprites", SEEN_STYLES if seen else UNSEEN_STYLES)
+    def __init__(self, folder: Path, seen: bool = True, training: bool = False) -> None:
+        styles = SEEN_STYLES if seen else UNSEEN_STYLES
+        most = TRAINING_SIDE if training else None
+        self._sprites = load_sprites(folder / "sprites", styles, most)
+        inked = (
+            load_sprites(folder / "sprites", INKED_EMOJI + INKED_ICONS, most) if training else {}
+        )
+        self._inked = {name: [ink_drawing(p) for p in pictures] for name, pictures in inked.items()}
+        self._training = training
         fonts = folder / "npm" / "node_modules" / "@fontsource"
         self._fonts = [str(fonts / name) for name in FONT_FILES]
 
@@ -114,7 +132,7 @@ class Studio:
             (0.16, 0.34),
             (0.16, 0.34),
         )[count - 1]
-        drawing = self._vary(rng, rng.choice(self._sprites[name]))
+        drawing = self._vary(rng, self._drawing(rng, name))
         side = rng.uniform(low, high) * (picture.width * picture.height) ** 0.5
         scale = side / (drawing.width * drawing.height) ** 0.5
         stretch = rng.uniform(0.87, 1.15)
@@ -128,6 +146,15 @@ class Studio:
             return
         mask = paste_seen(picture, drawing, spot, things)
         things.append(Thing(name, main_color(drawing), mask_box(mask), mask))
+
+    def _drawing(self, rng: random.Random, name: str) -> Image.Image:
+        """A drawing of this class."""
+        if not self._training:
+            return rng.choice(self._sprites[name])
+        if name in self._inked and rng.random() < INKED_SHARE:
+            return filled(rng, rng.choice(self._inked[name]))
+        drawing = rng.choice(self._sprites[name])
+        return restyled(rng, drawing) if rng.random() < RESTYLED_SHARE else drawing
 
     def _vary(self, rng: random.Random, drawing: Image.Image) -> Image.Image:
         """A drawing mirrored, recoloured or outlined by chance."""

@@ -77,6 +77,61 @@ SEEN_STYLES: tuple[str, ...] = (
 )
 UNSEEN_STYLES: tuple[str, ...] = ("openmoji",)
 
+# Styles that only training draws: black lines and silhouettes, which it fills with colours. The first two are found by
+# code point, the others by name: the first of ICON_NAMES that they have.
+INKED_EMOJI: tuple[str, ...] = ("emojione-monotone", "fluent-emoji-high-contrast")
+INKED_ICONS: tuple[str, ...] = ("tabler", "ph", "mdi", "game-icons")
+ICON_NAMES: dict[str, tuple[str, ...]] = {
+    "bicycle": ("bicycle",),
+    "car": ("car", "city-car"),
+    "motorcycle": ("motorcycle", "motorbike"),
+    "airplane": ("airplane", "plane"),
+    "bus": ("bus",),
+    "train": ("train",),
+    "truck": ("truck",),
+    "boat": ("sailboat", "sail-boat"),
+    "traffic light": ("traffic-light", "traffic-lights"),
+    "stop sign": ("stop-sign",),
+    "bird": ("bird",),
+    "cat": ("cat",),
+    "dog": ("dog-side", "sitting-dog", "dog"),
+    "horse": ("horse",),
+    "sheep": ("sheep",),
+    "cow": ("cow",),
+    "elephant": ("elephant",),
+    "bear": ("bear", "bear-face"),
+    "umbrella": ("umbrella",),
+    "sports ball": ("soccer-ball", "soccer", "ball-football"),
+    "banana": ("banana",),
+    "apple": ("food-apple", "shiny-apple", "apple"),
+    "carrot": ("carrot",),
+    "pizza": ("pizza", "pizza-slice"),
+    "donut": ("donut",),
+    "cake": ("birthday-cake", "cake-variant", "cake"),
+    "tv": ("television-classic", "television", "device-tv-old", "tv"),
+    "laptop": ("laptop", "device-laptop"),
+    "cell phone": ("cellphone", "device-mobile", "smartphone"),
+    "book": ("book",),
+    "clock": ("alarm-clock", "alarm"),
+    "scissors": ("scissors",),
+    "cup": ("coffee", "coffee-cup"),
+    "house": ("house", "home"),
+    "tree": ("tree",),
+    "guitar": ("guitar", "guitar-acoustic"),
+    "key": ("key",),
+    "mushroom": ("mushroom",),
+    "butterfly": ("butterfly",),
+    "fish": ("fish",),
+    "turtle": ("turtle",),
+    "penguin": ("penguin",),
+    "hamburger": ("hamburger", "burger"),
+    "rocket": ("rocket",),
+    "star": ("star",),
+    "flower": ("sunflower", "flower"),
+    "balloon": ("balloon",),
+    "strawberry": ("strawberry",),
+}
+
 # The words that signs in the scenes say: a closed list, upper case or capitalized.
 WORDS: tuple[str, ...] = tuple(
     "ART BAKERY BANK BEACH BIKES BOOKS BREAD BUS CAFE CAMP CASH CITY CLOSED COFFEE COLD DANGER DOOR DOWN EAST EMPTY "

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from transformers import Florence2ForConditionalGeneration
 
 from data import CURRICULUM, Batch, Plan, batches
 from model import DenseHead, answer_states, exported_model, fresh_model, image_features, text_losses
-from rounding import rounded
+from muon import Muon
+from rounding import int4_matrices, linear_matrices, rounded
 from scenes import Studio
 from tokens import PAD, load_or_train
 
@@ -54,15 +54,16 @@ class Trainer:
         self.first_location = self.tokenizer.token_to_id("<loc_0>")
         torch.manual_seed(0)
         self.device = torch.device(options.device)
+        self.precision = fast_precision(self.device)
         model = exported_model(options.start) if options.start else fresh_model(self.tokenizer)
         self.model = model.to(self.device)
         self.head = DenseHead().to(self.device)
-        matrices, others = split_parameters(self.model)
-        # INT4 holds the projector in 8 bits, the embeddings, and everything that is not a Linear.
-        projector = set(self.model.model.multi_modal_projector.parameters())
-        self.int4_matrices = [matrix for matrix in matrices if matrix not in projector]
+        self.int4_matrices = list(int4_matrices(self.model).values())
+        matrices = list(linear_matrices(self.model).values())
+        turned = set(matrices)
+        others = [p for p in self.model.parameters() if p not in turned]
         self.optimizers = [
-            torch.optim.Muon(matrices, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+            Muon(matrices, self.precision),
             torch.optim.AdamW(
                 [*others, *self.head.parameters()], betas=(0.9, 0.98), weight_decay=0.01
             ),
@@ -126,7 +127,9 @@ class Trainer:
         self.update_average()
 
     def losses(self, batch: Batch) -> Tensor:
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16
+        ):
             features = image_features(self.model, batch.pictures)
             states, targets = [], []
             for part in batch.questions:
@@ -171,13 +174,10 @@ class Trainer:
         )
 
 
-def split_parameters(model: Florence2ForConditionalGeneration) -> tuple[list[Tensor], list[Tensor]]:
-    """The matrices of the Linear layers inside the towers, which Muon turns; and all other parameters."""
-    matrices, others = [], []
-    for name, parameter in model.named_parameters():
-        is_table = "embed" in name or "shared" in name or "lm_head" in name
-        (matrices if parameter.ndim == 2 and not is_table else others).append(parameter)
-    return matrices, others
+def fast_precision(device: torch.device) -> torch.dtype:
+    """What products are computed in: bfloat16, but not on processors that would emulate it, six times as slow."""
+    emulated = device.type == "cpu" and not torch.cpu.get_capabilities().get("avx512_bf16")
+    return torch.float32 if emulated else torch.bfloat16
 
 
 def parse_options() -> argparse.Namespace:
