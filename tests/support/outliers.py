@@ -90,6 +90,17 @@ def write_safetensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
     path.write_bytes(len(text).to_bytes(8, "little") + text + b"".join(blobs))
 
 
+def write_model(model: Model, source: Path, out: Path) -> None:
+    """A new folder with the model's tensors and configs, and the other JSON files of the one that it was read from."""
+    out.mkdir(parents=True)
+    for file in source.iterdir():
+        if file.suffix == ".json":
+            shutil.copy(file, out)
+    (out / "config.json").write_text(json.dumps(model.config, indent=2))
+    (out / "preprocessor_config.json").write_text(json.dumps(model.preprocessor, indent=2))
+    write_safetensors(out / "model.safetensors", model.tensors)
+
+
 def scale_norm(model: Model, norm: str, readers: list[str]) -> None:
     """A norm that only these layers read. A convolution's weight has its input channels second, as a matrix has."""
     factors = model.factors(len(model[norm + ".weight"]))
@@ -274,13 +285,7 @@ def main() -> None:
     model = Model(options.model, options.factor, options.seed)
     for kind in options.kinds:
         KINDS[kind](model)
-    options.out.mkdir(parents=True)
-    for file in options.model.iterdir():
-        if file.suffix == ".json":
-            shutil.copy(file, options.out)
-    (options.out / "config.json").write_text(json.dumps(model.config, indent=2))
-    (options.out / "preprocessor_config.json").write_text(json.dumps(model.preprocessor, indent=2))
-    write_safetensors(options.out / "model.safetensors", model.tensors)
+    write_model(model, options.model, options.out)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 SOURCE = pathlib.Path(os.environ["UFFIZI_SOURCE"])
 MODEL = SOURCE / "models" / "uffizi-tiny"
 
@@ -20,4 +22,13 @@ def make_outliers(out, *arguments):
     """Writes the model with outliers, which change nothing in float32, to a folder."""
     script = SOURCE / "tests" / "support" / "outliers.py"
     subprocess.run([sys.executable, *map(str, (script, MODEL, out, *arguments))], check=True)
+    return out
+
+
+@pytest.fixture(scope="session")
+def unrounded(tmp_path_factory):
+    """The model with weights that rounding to 4 bits changes."""
+    out = tmp_path_factory.mktemp("unrounded") / "model"
+    script = SOURCE / "tests" / "support" / "unrounded.py"
+    subprocess.run([sys.executable, script, MODEL, out], check=True)
     return out

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import MODEL, SOURCE, run
+from conftest import SOURCE, run
 from PIL import Image, ImageOps
 
 SEEN = ("aquarium.png", "football.jpg", "meadow.jpg", "penguins.jpg")
@@ -27,23 +27,23 @@ def pictures(tmp_path_factory):
 @pytest.mark.parametrize(
     "options", [[], ["--no-smoothing"], ["--asymmetric", "--group-size", "32"]]
 )
-def test_loses_less_on_held_out_pictures(tmp_path, pictures, options):
+def test_loses_less_on_held_out_pictures(tmp_path, unrounded, pictures, options):
     losses = {}
     for name, own in (("search", []), ("gptq", ["--gptq"])):
         out = tmp_path / name
-        run("quantize", MODEL, out, "--calibrate", pictures / "seen", *own, *options)
+        run("quantize", unrounded, out, "--calibrate", pictures / "seen", *own, *options)
         report = json.loads(
-            run("check", out, "--against", MODEL, pictures / "held_out", "--json").stdout
+            run("check", out, "--against", unrounded, pictures / "held_out", "--json").stdout
         )
         losses[name] = report["next_token"]
     assert losses["gptq"]["kl_divergence"] < 0.85 * losses["search"]["kl_divergence"]
     assert losses["gptq"]["agreement"] > losses["search"]["agreement"]
 
 
-def test_needs_pictures_and_is_the_same_again(tmp_path, pictures):
-    run("quantize", MODEL, tmp_path / "out", "--gptq", code=2)
+def test_needs_pictures_and_is_the_same_again(tmp_path, unrounded, pictures):
+    run("quantize", unrounded, tmp_path / "out", "--gptq", code=2)
     for name in ("once", "again"):
-        run("quantize", MODEL, tmp_path / name, "--calibrate", pictures / "seen", "--gptq")
+        run("quantize", unrounded, tmp_path / name, "--calibrate", pictures / "seen", "--gptq")
     once, again = (
         (tmp_path / name / "model.safetensors").read_bytes() for name in ("once", "again")
     )
