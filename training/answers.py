@@ -29,7 +29,7 @@ NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
 POLYGON_POINTS = 16
 
 # The share of questions about single things that ask for one that is not there.
-ABSENT_SHARE = 0.2
+ABSENT_SHARE = 0.1
 
 Answer = tuple[str, str]  # the task's input ("" where it takes none) and the model's text
 Phrases = list[tuple[str, list[Thing]]]  # with the things that each means

@@ -32,7 +32,7 @@ MAX_LOSS = 12.0
 @pytest.fixture(scope="module")
 def outliers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("outliers") / "model"
-    make_outliers(folder, "--factor", 30, "--seed", 7)
+    make_outliers(folder, "--factor", 45, "--seed", 7)
     shutil.copy(MODEL / "README.md", folder)
     return folder
 

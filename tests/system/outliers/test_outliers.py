@@ -20,9 +20,7 @@ KINDS = ["norm", "convolution", "value", "key", "state", "offset", "hidden", "em
 LOADED = "quantized on loading, int4"
 
 
-def measure(
-    model: pathlib.Path, folders: list[pathlib.Path]
-) -> dict[str, tuple[float, float]]:
+def measure(model: pathlib.Path, folders: list[pathlib.Path]) -> dict[str, tuple[float, float]]:
     """Cosine of logits and share of next tokens that are as in float32, by what was computed."""
     command = [str(MEASURE), str(model)]
     for folder in folders:
