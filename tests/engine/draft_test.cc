@@ -160,7 +160,12 @@ TEST_P(Drafts, ChangeNoBit) {
   for (const size_t count : {2u, 5u}) {
     const auto together = Answers(std::span(asked_).first(count), true);
     for (size_t i = 0; i < count; ++i) ExpectSameBits(together[i], plain[i]);
-    EXPECT_EQ(drafted_ > 0, count == 2);  // five questions have rows enough
+    // Five questions have rows enough, until some are answered.
+    if (count == 2) {
+      EXPECT_GT(drafted_, 0u);
+    } else {
+      EXPECT_LT(drafted_, drafted);
+    }
   }
 }
 
