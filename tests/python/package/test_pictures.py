@@ -181,8 +181,8 @@ def test_a_page_is_encoded(model, source):
         model.encode(formats / "two_pages.pdf", page=3)
 
 
-def test_tiles_and_filters(model, scene):
-    image = PIL.Image.open(scene).convert("RGB")
+def test_tiles_and_filters(model, pictures):
+    image = PIL.Image.open(pictures / "village.jpg").convert("RGB")
     pair = PIL.Image.new("RGB", (2 * image.width, image.height))
     pair.paste(image, (0, 0))
     pair.paste(image, (image.width, 0))
