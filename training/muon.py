@@ -50,7 +50,10 @@ class Muon(torch.optim.Optimizer):
 
     def _momentum(self, matrix: Tensor, momentum: float) -> Tensor:
         """Nesterov's, of the matrix's gradient."""
-        buffer = self.state[matrix].setdefault("momentum_buffer", torch.zeros_like(matrix))
+        state = self.state[matrix]
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(matrix)
+        buffer = state["momentum_buffer"]
         buffer.lerp_(matrix.grad, 1 - momentum)
         return matrix.grad.lerp(buffer, momentum)
 

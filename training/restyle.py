@@ -76,15 +76,8 @@ def _sheared(rng: random.Random, drawing: Image.Image) -> Image.Image:
     top = (size[1] - height - tilt * width) / 2
     # From places in the result to places in the drawing: the inverse of [1 lean; tilt 1].
     scale = 1 / (1 - lean * tilt)
-    places = (scale, -lean * scale, -tilt * scale, scale)
-    turn = (
-        places[0],
-        places[1],
-        -places[0] * left - places[1] * top,
-        places[2],
-        places[3],
-        -places[2] * left - places[3] * top,
-    )
+    xx, xy, yx, yy = scale, -lean * scale, -tilt * scale, scale
+    turn = (xx, xy, -xx * left - xy * top, yx, yy, -yx * left - yy * top)
     sheared = drawing.transform(size, Image.Transform.AFFINE, turn, Image.Resampling.BILINEAR)
     return sheared.crop(sheared.getchannel("A").getbbox())
 
