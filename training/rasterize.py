@@ -49,8 +49,7 @@ class IconSet:
 
 def code_points(folder: Path) -> dict[str, str]:
     """Code point -> icon name, as far as the package tells, without variation selectors."""
-    table = folder / "chars.json"
-    chars = json.loads(table.read_text()) if table.exists() else {}
+    chars = json.loads((folder / "chars.json").read_text())
     return {code.upper().replace("-FE0F", ""): name for code, name in chars.items()}
 
 
