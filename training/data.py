@@ -20,8 +20,8 @@ from tokens import PAD
 TASK_WEIGHTS = {
     "<OCR>": 0.9,
     "<OCR_WITH_REGION>": 0.9,
-    "<CAPTION>": 3.0,
-    "<DETAILED_CAPTION>": 0.8,
+    "<CAPTION>": 6.0,
+    "<DETAILED_CAPTION>": 1.0,
     "<MORE_DETAILED_CAPTION>": 0.6,
     "<OD>": 3.0,
     "<DENSE_REGION_CAPTION>": 0.8,
@@ -36,6 +36,8 @@ TASK_WEIGHTS = {
 }
 READING_TASKS = ("<OCR>", "<OCR_WITH_REGION>", "<REGION_TO_OCR>")
 NOTHING_TO_READ_WEIGHT = 0.15
+# More often than in held-out scenes, to learn to count.
+REPEAT_CHANCE = 0.45
 # Pictures seen -> how many things a scene may have.
 CURRICULUM = ((0, 1), (12_000, 2), (30_000, 4), (60_000, 6))
 PAGE = Limits(most_things=2, most_signs=8, sign_chance=0.95)
@@ -121,7 +123,8 @@ class Plan:
         if rng.random() < self.pages:
             return PAGE
         most = max(things for start, things in CURRICULUM if picture >= start)
-        return Limits(most_things=most, sign_chance=1 - 0.55 / max(1.0, self.reading))
+        sign_chance = 1 - 0.55 / max(1.0, self.reading)
+        return Limits(most_things=most, sign_chance=sign_chance, repeat_chance=REPEAT_CHANCE)
 
 
 def draw_tasks(scene: Scene, rng: random.Random, plan: Plan) -> list[str]:
@@ -140,13 +143,23 @@ def draw_tasks(scene: Scene, rng: random.Random, plan: Plan) -> list[str]:
     return chosen
 
 
+@dataclass(frozen=True)
+class Share:
+    """What part of each batch a training process gets: every `of`-th example, from number `rank` on."""
+
+    rank: int = 0
+    of: int = 1
+
+
 class SceneStream(IterableDataset):
     """Endless examples; picture i is the same in every run. Each worker draws whole batches, so that the batches do
     not depend on the number of workers."""
 
-    def __init__(self, folder: Path, tokenizer: Tokenizer, plan: Plan, batch_size: int) -> None:
+    def __init__(
+        self, folder: Path, tokenizer: Tokenizer, plan: Plan, batch_size: int, share: Share
+    ) -> None:
         self._folder, self._tokenizer, self._plan = folder, tokenizer, plan
-        self._batch_size = batch_size
+        self._batch_size, self._share = batch_size, share
 
     def __iter__(self) -> Iterator[Example]:
         worker = get_worker_info()
@@ -154,7 +167,8 @@ class SceneStream(IterableDataset):
         studio = Studio(self._folder, training=True)
         while True:
             first = self._plan.first + number * self._batch_size
-            for index in range(first, first + self._batch_size):
+            batch = range(first, first + self._batch_size)
+            for index in batch[self._share.rank :: self._share.of]:
                 yield self._example(studio, index)
             number += workers
 
@@ -194,10 +208,16 @@ def collate(examples: list[Example]) -> Batch:
 
 
 def batches(
-    folder: Path, tokenizer: Tokenizer, plan: Plan, batch_size: int, workers: int
+    folder: Path,
+    tokenizer: Tokenizer,
+    plan: Plan,
+    batch_size: int,
+    workers: int,
+    share: Share = Share(),
 ) -> Iterator[Batch]:
-    """Batches drawn by background workers: the same ones, in the same order, for any number of workers."""
-    stream = SceneStream(folder, tokenizer, plan, batch_size)
+    """A share of batches drawn by background workers: the same ones, in the same order, for any number of workers."""
+    stream = SceneStream(folder, tokenizer, plan, batch_size, share)
+    size = batch_size // share.of
     return iter(
-        DataLoader(stream, batch_size, collate_fn=collate, num_workers=workers, prefetch_factor=6)
+        DataLoader(stream, size, collate_fn=collate, num_workers=workers, prefetch_factor=6)
     )

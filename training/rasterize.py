@@ -9,7 +9,17 @@ from pathlib import Path
 import resvg_py
 from PIL import Image
 
-from things import CLASSES, ICON_NAMES, INKED_EMOJI, INKED_ICONS, SEEN_STYLES, UNSEEN_STYLES
+from things import (
+    CLASSES,
+    ICON_ENDINGS,
+    ICON_NAMES,
+    INKED_EMOJI,
+    INKED_ICONS,
+    MORE_CODES,
+    OTHER_ICONS,
+    SEEN_STYLES,
+    UNSEEN_STYLES,
+)
 
 SPRITE_SIDE = 224
 ALPHA_VISIBLE = 64
@@ -33,9 +43,8 @@ class IconSet:
         name = re.compile(rf"(u?{code.lower()}-.*|{common}|{common}-1)")
         return next((n for n in [*self._icons, *self._aliases] if name.fullmatch(n)), None)
 
-    def first(self, names: tuple[str, ...]) -> str | None:
-        """The first of these names that the package has."""
-        return next((n for n in names if n in self._icons or n in self._aliases), None)
+    def __contains__(self, name: str) -> bool:
+        return name in self._icons or name in self._aliases
 
     def svg(self, name: str) -> str:
         """A whole SVG document of an icon."""
@@ -54,28 +63,51 @@ def code_points(folder: Path) -> dict[str, str]:
 
 
 def rasterize(npm: Path, out: Path) -> None:
-    """Write out/STYLE/CLASS.ICON.png for every drawing that the packages have. `out` is whole or not there."""
+    """Write out/STYLE/CLASS.ICON.png for every drawing that the packages have, and out/more/STYLE/CLASS.ICON.png for
+    MORE_CODES. `out` is whole or not there."""
     root = npm / "node_modules" / "@iconify-json"
     noto_names = code_points(root / "noto")
     beside = out.with_suffix(".new")
-    for style in SEEN_STYLES + UNSEEN_STYLES + INKED_EMOJI + INKED_ICONS:
+
+    def write(icons: IconSet, found: list[tuple[str, str, str]], folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, file_name, icon in found:
+            png = bytes(resvg_py.svg_to_bytes(svg_string=icons.svg(icon)))
+            picture = crop_to_alpha(Image.open(io.BytesIO(png)).convert("RGBA"))
+            picture.save(folder / f"{name}.{file_name}.png")
+        print(f"{folder.relative_to(beside)}: {len(found)} drawings")
+
+    for style in SEEN_STYLES + UNSEEN_STYLES + INKED_EMOJI:
         icons = IconSet(root / style)
-        found: dict[tuple[str, str], str | None] = {}  # icons, by class and the file's name
-        if style in INKED_ICONS:
-            for name, names in ICON_NAMES.items():
-                found[name, names[0]] = icons.first(names)
-        else:
-            for name, codes in CLASSES.items():
-                for code in codes:
-                    found[name, code] = icons.find(code, noto_names[code])
-        (beside / style).mkdir(parents=True, exist_ok=True)
-        for (name, file_name), icon in found.items():
-            if icon is not None:
-                png = bytes(resvg_py.svg_to_bytes(svg_string=icons.svg(icon)))
-                picture = crop_to_alpha(Image.open(io.BytesIO(png)).convert("RGBA"))
-                picture.save(beside / style / f"{name}.{file_name}.png")
-        print(f"{style}: {sum(icon is not None for icon in found.values())} drawings")
+        write(icons, emoji(icons, CLASSES, noto_names), beside / style)
+        if style not in UNSEEN_STYLES:
+            write(icons, emoji(icons, MORE_CODES, noto_names), beside / "more" / style)
+    for style in INKED_ICONS:
+        icons = IconSet(root / style)
+        write(icons, named_icons(icons, style), beside / style)
     beside.rename(out)
+
+
+def emoji(
+    icons: IconSet, codes_of: dict[str, tuple[str, ...]], noto_names: dict[str, str]
+) -> list[tuple[str, str, str]]:
+    """(class, code point, icon) of all that the package has."""
+    found = [
+        (name, code, icons.find(code, noto_names[code]))
+        for name, codes in codes_of.items()
+        for code in codes
+    ]
+    return [(name, code, icon) for name, code, icon in found if icon is not None]
+
+
+def named_icons(icons: IconSet, style: str) -> list[tuple[str, str, str]]:
+    """(class, name, icon) of all that the package has."""
+    return [
+        (name, icon, icon)
+        for name, names in ICON_NAMES.items()
+        for icon in (stem + ending for stem in names for ending in ICON_ENDINGS)
+        if icon in icons and f"{style}:{icon}" not in OTHER_ICONS
+    ]
 
 
 def crop_to_alpha(picture: Image.Image) -> Image.Image:

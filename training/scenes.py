@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
 from backgrounds import draw_background
-from restyle import filled, ink_drawing, restyled
+from restyle import InkDrawing, filled, ink_drawing, restyled
 from sprites import load_sprites
 from things import (
     COLORS,
@@ -74,6 +74,7 @@ class Limits:
     most_signs: int = 3
     sides: tuple[int, int] = (288, 416)
     sign_chance: float = 0.45
+    repeat_chance: float = 0.3  # that a thing is of a class that the scene has already
 
 
 class Studio:
@@ -82,11 +83,16 @@ class Studio:
     def __init__(self, folder: Path, seen: bool = True, training: bool = False) -> None:
         styles = SEEN_STYLES if seen else UNSEEN_STYLES
         most = TRAINING_SIDE if training else None
-        self._sprites = load_sprites(folder / "sprites", styles, most)
-        inked = (
-            load_sprites(folder / "sprites", INKED_EMOJI + INKED_ICONS, most) if training else {}
-        )
-        self._inked = {name: [ink_drawing(p) for p in pictures] for name, pictures in inked.items()}
+        sprites = folder / "sprites"
+        self._sprites = load_sprites(sprites, styles, most)
+        self._inked: dict[str, list[InkDrawing]] = {}
+        if training:
+            inked = load_sprites(sprites, INKED_EMOJI + INKED_ICONS, most)
+            for name, pictures in load_sprites(sprites / "more", INKED_EMOJI, most).items():
+                inked[name] += pictures
+            for name, pictures in load_sprites(sprites / "more", styles, most).items():
+                self._sprites[name] += pictures
+            self._inked = {name: [ink_drawing(p) for p in them] for name, them in inked.items()}
         self._training = training
         fonts = folder / "npm" / "node_modules" / "@fontsource"
         self._fonts = [str(fonts / name) for name in FONT_FILES]
@@ -102,7 +108,7 @@ class Studio:
         count = rng.choices(range(1, len(weights) + 1), weights)[0]
         things: list[Thing] = []
         for _ in range(count):
-            repeat = things and rng.random() < 0.3
+            repeat = things and rng.random() < limits.repeat_chance
             name = rng.choice(things).name if repeat else rng.choice(list(self._sprites))
             self._add_thing(rng, picture, things, name, count)
         signs: list[Sign] = []

@@ -77,33 +77,57 @@ SEEN_STYLES: tuple[str, ...] = (
 )
 UNSEEN_STYLES: tuple[str, ...] = ("openmoji",)
 
+# More drawings for training alone, in the seen styles: other code points that show a class.
+MORE_CODES: dict[str, tuple[str, ...]] = {
+    "person": ("1F466", "1F467", "1F471", "1F474", "1F475", "1F9D1"),
+    "bird": ("1F426-200D-2B1B", "1F54A"),
+    "cat": ("1F408-200D-2B1B",),
+    "dog": ("1F415-200D-1F9BA", "1F429", "1F9AE"),
+    "sheep": ("1F40F",),
+    "cow": ("1F402", "1F403"),
+    "truck": ("1F69B",),
+}
+
 # Styles that only training draws: black lines and silhouettes, which it fills with colours. The first two are found by
-# code point, the others by name: the first of ICON_NAMES that they have.
+# code point, the others by name: all of ICON_NAMES that they have, with one of ICON_ENDINGS.
 INKED_EMOJI: tuple[str, ...] = ("emojione-monotone", "fluent-emoji-high-contrast")
-INKED_ICONS: tuple[str, ...] = ("tabler", "ph", "mdi", "game-icons")
+INKED_ICONS: tuple[str, ...] = (
+    "tabler",
+    "ph",
+    "mdi",
+    "game-icons",
+    "lucide",
+    "hugeicons",
+    "icon-park-outline",
+    "mingcute",
+    "fa6-solid",
+    "boxicons",
+)
+ICON_ENDINGS = ("", "-line", "-fill", "-filled", "-01", "-02", "-1-line", "-2-line")
 ICON_NAMES: dict[str, tuple[str, ...]] = {
+    "person": ("face-man", "face-woman"),
     "bicycle": ("bicycle",),
-    "car": ("car", "city-car"),
+    "car": ("car", "car-side", "city-car"),
     "motorcycle": ("motorcycle", "motorbike"),
     "airplane": ("airplane", "plane"),
     "bus": ("bus",),
-    "train": ("train",),
-    "truck": ("truck",),
+    "train": ("train", "steam-locomotive"),
+    "truck": ("truck", "truck-moving", "pickup-truck", "truck-pickup"),
     "boat": ("sailboat", "sail-boat"),
     "traffic light": ("traffic-light", "traffic-lights"),
     "stop sign": ("stop-sign",),
-    "bird": ("bird",),
-    "cat": ("cat",),
-    "dog": ("dog-side", "sitting-dog", "dog"),
-    "horse": ("horse",),
+    "bird": ("bird", "dove", "crow", "swallow", "sparrow", "raven", "seagull"),
+    "cat": ("cat", "cat-body"),
+    "dog": ("dog", "dog-side", "dog-body", "sitting-dog"),
+    "horse": ("horse", "horse-variant"),
     "sheep": ("sheep",),
     "cow": ("cow",),
     "elephant": ("elephant",),
-    "bear": ("bear", "bear-face"),
+    "bear": ("bear", "bear-face", "polar-bear"),
     "umbrella": ("umbrella",),
-    "sports ball": ("soccer-ball", "soccer", "ball-football"),
+    "sports ball": ("soccer-ball", "soccer", "ball-football", "football"),
     "banana": ("banana",),
-    "apple": ("food-apple", "shiny-apple", "apple"),
+    "apple": ("apple", "food-apple", "shiny-apple", "apple-whole", "apple-fruit"),
     "carrot": ("carrot",),
     "pizza": ("pizza", "pizza-slice"),
     "donut": ("donut",),
@@ -131,6 +155,27 @@ ICON_NAMES: dict[str, tuple[str, ...]] = {
     "balloon": ("balloon",),
     "strawberry": ("strawberry",),
 }
+# Icons with such names that show something else: logos, other balls, a monster, a coffee bean.
+OTHER_ICONS: tuple[str, ...] = (
+    "mdi:apple",
+    "hugeicons:apple",
+    "mingcute:apple-fill",
+    "mingcute:apple-line",
+    "icon-park-outline:alarm",
+    "icon-park-outline:apple",
+    "mdi:football",
+    "ph:football",
+    "ph:football-fill",
+    "fa6-solid:football",
+    "game-icons:swallow",
+    "boxicons:coffee",
+    "boxicons:coffee-filled",
+    "hugeicons:house-01",
+    "hugeicons:house-02",
+    "mingcute:house-line",
+    "mingcute:house-fill",
+    "mingcute:house-2-line",
+)
 
 # The words that signs in the scenes say: a closed list, upper case or capitalized.
 WORDS: tuple[str, ...] = tuple(

@@ -3,21 +3,25 @@
 The learning rate rises, stays, and falls to zero over the last --cooldown steps before --steps; both may be changed
 when training goes on, so that a run can be extended. With --from, a run starts from an exported model, with as many
 things in its pictures as there ever are.
+
+Started by torchrun, N processes share each batch and average their gradients. Without an accelerator, N processes of
+one thread keep N cores busier than one process of N threads.
 """
 
 import argparse
 import os
 import shutil
 import signal
+import sys
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
-from data import CURRICULUM, Batch, Plan, batches
+from data import CURRICULUM, Batch, Plan, Share, batches
 from model import DenseHead, answer_states, exported_model, fresh_model, image_features, text_losses
 from muon import Muon
 from rounding import int4_matrices, linear_matrices, rounded
@@ -42,15 +46,59 @@ class Meter:
         return " ".join(f"{name} {value:.4g}" for name, value in self.values.items())
 
 
+class Processes:
+    """Those that train together: one, or as many as torchrun started."""
+
+    def __init__(self) -> None:
+        if distributed.is_torchelastic_launched():
+            distributed.init_process_group("gloo")
+            self.share = Share(distributed.get_rank(), distributed.get_world_size())
+        else:
+            self.share = Share()
+
+    @property
+    def is_first(self) -> bool:
+        return self.share.rank == 0
+
+    def wait(self) -> None:
+        """Until all are here."""
+        if self.share.of > 1:
+            distributed.barrier()
+
+    @torch.no_grad()
+    def average_gradients(self, parameters: list[nn.Parameter]) -> None:
+        if self.share.of == 1:
+            return
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients]).cpu()
+        distributed.all_reduce(flat)
+        flat /= self.share.of
+        parts = flat.split([gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+    def any_stops(self, stopping: bool) -> bool:
+        """Whether one of the processes was told to stop: then all do, after the same step."""
+        if self.share.of == 1:
+            return stopping
+        told = torch.tensor(float(stopping))
+        distributed.all_reduce(told)
+        return bool(told)
+
+
 class Trainer:
     """The model, its dense head, their optimizers and the average of the weights over time."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.options = options
+    def __init__(self, options: argparse.Namespace, processes: Processes) -> None:
+        self.options, self.processes = options, processes
         options.run.mkdir(parents=True, exist_ok=True)
+        if not processes.is_first:
+            processes.wait()
         if options.start and not self.tokenizer_file.exists():
             shutil.copy(options.start / "tokenizer.json", self.tokenizer_file)
         self.tokenizer = load_or_train(self.tokenizer_file, Studio(options.data))
+        if processes.is_first:
+            processes.wait()
         self.first_location = self.tokenizer.token_to_id("<loc_0>")
         torch.manual_seed(0)
         self.device = torch.device(options.device)
@@ -120,7 +168,9 @@ class Trainer:
                 group["lr"] = rate
         with rounded(self.int4_matrices) if self.options.rounded else nullcontext():
             self.losses(batch.to(self.device)).backward()
-        nn.utils.clip_grad_norm_([*self.model.parameters(), *self.head.parameters()], 1.0)
+        parameters = [*self.model.parameters(), *self.head.parameters()]
+        self.processes.average_gradients(parameters)
+        nn.utils.clip_grad_norm_(parameters, 1.0)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad()
@@ -226,20 +276,28 @@ def parse_options() -> argparse.Namespace:
 def main() -> None:
     options = parse_options()
     torch.set_num_threads(options.threads)
-    trainer = Trainer(options)
-    print(
-        f"{sum(p.numel() for p in trainer.model.parameters()) / 1e6:.2f} M parameters, step {trainer.step}",
-        flush=True,
-    )
+    processes = Processes()
+    if options.batch % processes.share.of:
+        sys.exit(f"{processes.share.of} processes cannot share a batch of {options.batch} evenly")
+    trainer = Trainer(options, processes)
+    if processes.is_first:
+        print(
+            f"{sum(p.numel() for p in trainer.model.parameters()) / 1e6:.2f} M parameters, step {trainer.step}",
+            flush=True,
+        )
     plan = Plan(trainer.pictures_seen, options.tasks, options.reading, options.pages)
-    stream = batches(options.data, trainer.tokenizer, plan, options.batch, options.workers)
+    stream = batches(
+        options.data, trainer.tokenizer, plan, options.batch, options.workers, processes.share
+    )
     began, first = time.monotonic(), trainer.step
     saved = began
     stopping: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: stopping.append(number))
-    while trainer.step < options.steps and not stopping:
+    while trainer.step < options.steps and not processes.any_stops(bool(stopping)):
         trainer.train_step(next(stream))
         now = time.monotonic()
+        if not processes.is_first:
+            continue
         if trainer.step % 50 == 0:
             pace = (now - began) / (trainer.step - first)
             print(
@@ -249,7 +307,8 @@ def main() -> None:
         if now - saved > 120:
             trainer.save()
             saved = now
-    trainer.save()
+    if processes.is_first:
+        trainer.save()
 
 
 if __name__ == "__main__":
