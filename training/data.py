@@ -20,7 +20,7 @@ from tokens import PAD
 TASK_WEIGHTS = {
     "<OCR>": 0.9,
     "<OCR_WITH_REGION>": 0.9,
-    "<CAPTION>": 6.0,
+    "<CAPTION>": 9.0,
     "<DETAILED_CAPTION>": 1.0,
     "<MORE_DETAILED_CAPTION>": 0.6,
     "<OD>": 3.0,
@@ -36,8 +36,6 @@ TASK_WEIGHTS = {
 }
 READING_TASKS = ("<OCR>", "<OCR_WITH_REGION>", "<REGION_TO_OCR>")
 NOTHING_TO_READ_WEIGHT = 0.15
-# More often than in held-out scenes, to learn to count.
-REPEAT_CHANCE = 0.45
 # Pictures seen -> how many things a scene may have.
 CURRICULUM = ((0, 1), (12_000, 2), (30_000, 4), (60_000, 6))
 PAGE = Limits(most_things=2, most_signs=8, sign_chance=0.95)
@@ -123,8 +121,7 @@ class Plan:
         if rng.random() < self.pages:
             return PAGE
         most = max(things for start, things in CURRICULUM if picture >= start)
-        sign_chance = 1 - 0.55 / max(1.0, self.reading)
-        return Limits(most_things=most, sign_chance=sign_chance, repeat_chance=REPEAT_CHANCE)
+        return Limits(most_things=most, sign_chance=1 - 0.55 / max(1.0, self.reading))
 
 
 def draw_tasks(scene: Scene, rng: random.Random, plan: Plan) -> list[str]:

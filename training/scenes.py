@@ -74,7 +74,6 @@ class Limits:
     most_signs: int = 3
     sides: tuple[int, int] = (288, 416)
     sign_chance: float = 0.45
-    repeat_chance: float = 0.3  # that a thing is of a class that the scene has already
 
 
 class Studio:
@@ -108,7 +107,7 @@ class Studio:
         count = rng.choices(range(1, len(weights) + 1), weights)[0]
         things: list[Thing] = []
         for _ in range(count):
-            repeat = things and rng.random() < limits.repeat_chance
+            repeat = things and rng.random() < 0.3
             name = rng.choice(things).name if repeat else rng.choice(list(self._sprites))
             self._add_thing(rng, picture, things, name, count)
         signs: list[Sign] = []

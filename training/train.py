@@ -216,7 +216,7 @@ class Trainer:
 
     @torch.no_grad()
     def update_average(self) -> None:
-        keep = min(0.998, (1 + self.step) / (10 + self.step))
+        keep = min(1 - 1 / self.options.averaged, (1 + self.step) / (10 + self.step))
         current = self.model.state_dict()
         floating = [name for name, value in self.average.items() if value.is_floating_point()]
         torch._foreach_lerp_(
@@ -261,6 +261,9 @@ def parse_options() -> argparse.Namespace:
         "--rounded", action="store_true", help="learn with the weights rounded as INT4 rounds them"
     )
     parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument(
+        "--averaged", type=int, default=500, help="steps whose weights are averaged, about"
+    )
     parser.add_argument("--spread", type=float, default=6.0, help="of a location's target, in bins")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, ... as PyTorch names them")
     parser.add_argument(

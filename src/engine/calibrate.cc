@@ -43,27 +43,14 @@ std::vector<Result> Ask(Session& session, const EncodedImage& image,
   return session.Run(queries);
 }
 
-// Asks all questions about a picture, those without input together and then the others. Returns
-// their prompts.
+// Asks all questions about a picture, and returns their prompts.
 std::vector<Prompt> AskAll(Session& session, const EncodedImage& image) {
-  const auto prompts_of = [&](const Question& question, std::span<const Result> before) {
-    std::vector<Prompt> prompts = PromptsOf(question, before, image.width(), image.height());
-    if (prompts.size() > kMostAboutObjects) prompts.resize(kMostAboutObjects);
-    return prompts;
-  };
-  std::vector<Prompt> first, further;
-  for (const Question& question : Questions()) {
-    if (!question.after) first.push_back(prompts_of(question, {}).front());
-  }
-  const std::vector<Result> results = Ask(session, image, first);
-  for (const Question& question : Questions()) {
-    if (!question.after) continue;
-    const auto prompts = prompts_of(question, std::span(results).subspan(*question.after, 1));
-    further.insert(further.end(), prompts.begin(), prompts.end());
-  }
-  Ask(session, image, further);
-  first.insert(first.end(), further.begin(), further.end());
-  return first;
+  std::vector<AskedPrompt> asked = AskInRounds(
+      Questions(), image.width(), image.height(), kMostAboutObjects,
+      [&](std::span<const Prompt> prompts) { return Ask(session, image, prompts); });
+  std::vector<Prompt> prompts;
+  for (AskedPrompt& one : asked) prompts.push_back(std::move(one.prompt));
+  return prompts;
 }
 
 }  // namespace

@@ -167,38 +167,21 @@ FidelityReference::FidelityReference(std::shared_ptr<const Engine> engine,
 
 FidelityReference::~FidelityReference() = default;
 
-// Asks about the model's current picture: first what needs no other answer, then what follows.
+// Asks all questions about the model's current picture, and follows the answers.
 FidelityReference::Picture FidelityReference::AskAbout(const std::filesystem::path& path,
                                                        Follower& model) const {
-  const std::vector<Question>& questions = options_.questions;
   Picture picture{path, {}, {}, {}};
-  std::vector<std::vector<Result>> results(questions.size());
-  std::vector<bool> asked(questions.size());
-  while (std::find(asked.begin(), asked.end(), false) != asked.end()) {
-    std::vector<size_t> round;  // of questions
-    for (size_t q = 0; q < questions.size(); ++q) {
-      const bool can_ask = !questions[q].after || asked[*questions[q].after];
-      if (!asked[q] && can_ask) round.push_back(q);
-    }
-    std::vector<Prompt> prompts;
-    std::vector<size_t> owners;
-    for (const size_t q : round) {
-      asked[q] = true;
-      std::vector<Prompt> own = PromptsOf(questions[q], results[questions[q].after.value_or(q)],
-                                          model.image().width(), model.image().height());
-      own.resize(std::min(own.size(), FidelityOptions::kMostFollowUps));
-      owners.insert(owners.end(), own.size(), q);
-      std::move(own.begin(), own.end(), std::back_inserter(prompts));
-    }
-    std::vector<Result> answers = model.Ask(prompts);
-    for (size_t i = 0; i < answers.size(); ++i) {
-      results[owners[i]].push_back(answers[i]);
-      const size_t steps = answers[i].token_ids.size();
-      picture.answers.push_back({std::move(answers[i].text), std::move(answers[i].token_ids),
-                                 std::move(answers[i].answer), std::vector<NextToken>(steps)});
-    }
-    std::move(prompts.begin(), prompts.end(), std::back_inserter(picture.prompts));
-    picture.questions.insert(picture.questions.end(), owners.begin(), owners.end());
+  std::vector<AskedPrompt> asked = AskInRounds(
+      options_.questions, model.image().width(), model.image().height(),
+      FidelityOptions::kMostFollowUps,
+      [&](std::span<const Prompt> prompts) { return model.Ask(prompts); });
+  for (AskedPrompt& one : asked) {
+    Result& result = one.result;
+    const size_t steps = result.token_ids.size();
+    picture.prompts.push_back(std::move(one.prompt));
+    picture.questions.push_back(one.question);
+    picture.answers.push_back({std::move(result.text), std::move(result.token_ids),
+                               std::move(result.answer), std::vector<NextToken>(steps)});
   }
   model.Follow(picture.prompts, picture.answers,
                [&](size_t prompt, size_t step, std::span<const float> logits) {

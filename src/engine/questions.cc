@@ -1,6 +1,7 @@
 #include "engine/questions.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -86,6 +87,37 @@ std::vector<Prompt> PromptsOf(const Question& question, std::span<const Result> 
     }
   }
   return prompts;
+}
+
+std::vector<AskedPrompt> AskInRounds(
+    std::span<const Question> questions, int width, int height, size_t most,
+    const std::function<std::vector<Result>(std::span<const Prompt>)>& ask) {
+  std::vector<AskedPrompt> asked;
+  std::vector<size_t> depths(questions.size());  // how many questions each one follows
+  std::vector<std::vector<Result>> results(questions.size());
+  size_t rounds = 0;
+  for (size_t q = 0; q < questions.size(); ++q) {
+    if (questions[q].after) depths[q] = depths[*questions[q].after] + 1;
+    rounds = std::max(rounds, depths[q] + 1);
+  }
+  for (size_t round = 0; round < rounds; ++round) {
+    std::vector<Prompt> prompts;
+    std::vector<size_t> owners;
+    for (size_t q = 0; q < questions.size(); ++q) {
+      if (depths[q] != round) continue;
+      const size_t before = questions[q].after.value_or(q);
+      std::vector<Prompt> own = PromptsOf(questions[q], results[before], width, height);
+      if (own.size() > most) own.resize(most);
+      owners.insert(owners.end(), own.size(), q);
+      std::move(own.begin(), own.end(), std::back_inserter(prompts));
+    }
+    std::vector<Result> answers = ask(prompts);
+    for (size_t i = 0; i < answers.size(); ++i) {
+      results[owners[i]].push_back(answers[i]);
+      asked.push_back({owners[i], std::move(prompts[i]), std::move(answers[i])});
+    }
+  }
+  return asked;
 }
 
 }  // namespace uffizi

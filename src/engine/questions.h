@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -36,6 +37,20 @@ void CheckQuestions(std::span<const Question> questions);
 // Throws Error(kInvalidPrompt).
 std::vector<Prompt> PromptsOf(const Question& question, std::span<const Result> before, int width,
                               int height);
+
+// A prompt that was asked about a picture: its question's index, and the result.
+struct AskedPrompt {
+  size_t question;
+  Prompt prompt;
+  Result result;
+};
+
+// Asks `questions` about a picture, each with at most `most` prompts: first those that follow no
+// other, then those that follow these, and so on. `ask` gets all prompts of a round together and
+// returns their results. Throws Error(kInvalidPrompt), and what `ask` throws.
+std::vector<AskedPrompt> AskInRounds(
+    std::span<const Question> questions, int width, int height, size_t most,
+    const std::function<std::vector<Result>(std::span<const Prompt>)>& ask);
 
 // The inputs of one kind (texts, regions), assigned to tasks in order; a single one is used for all
 // tasks.

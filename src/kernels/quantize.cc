@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <optional>
 #include <string>
 
 #include "core/half.h"
@@ -64,6 +65,7 @@ class GroupQuantizer {
     low_ /= magnitude;
     high_ /= magnitude;
     for (size_t i = 0; i < scaled_.size(); ++i) scaled_[i] = w[i] / magnitude;
+    if (const auto scale = OwnScale()) return {*scale, centre};
     const float* weights = ScaleImportance(importance);
 
     ScaleCandidates candidates;
@@ -89,6 +91,24 @@ class GroupQuantizer {
     const auto magnitude = std::bit_cast<float>(largest);
     if (magnitude < kLeastMagnitude) return {0.0f, levels_ / 2};
     return {round_(2.0f / static_cast<float>(levels_ - 1) * magnitude), levels_ / 2};
+  }
+
+  // The scale of a group whose weights are already multiples of one, as those are that were widened
+  // from 4 bits, if it is one that candidates do not reach: with fewer codes than there are. Not
+  // looked for in 8 bits, where rounding again changes little.
+  std::optional<float> OwnScale() const {
+    if (!symmetric_ || levels_ != 16) return std::nullopt;
+    constexpr float kTolerance = 0.02f;  // of a code: more than half precision rounds
+    for (int largest = 1; largest < levels_ / 2 - 1; ++largest) {
+      const auto codes = static_cast<float>(largest);
+      const bool own = std::all_of(scaled_.begin(), scaled_.end(), [codes](float w) {
+        return std::abs(w * codes - std::round(w * codes)) < kTolerance;
+      });
+      if (!own) continue;
+      const float scale = round_(magnitude_ / codes);
+      if (std::isfinite(scale)) return scale;
+    }
+    return std::nullopt;
   }
 
   // Importance scaled to a maximum of 1; all equal if none is given.
