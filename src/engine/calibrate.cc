@@ -45,9 +45,9 @@ std::vector<Result> Ask(Session& session, const EncodedImage& image,
 
 // Asks all questions about a picture, and returns their prompts.
 std::vector<Prompt> AskAll(Session& session, const EncodedImage& image) {
-  std::vector<AskedPrompt> asked = AskInRounds(
-      Questions(), image.width(), image.height(), kMostAboutObjects,
-      [&](std::span<const Prompt> prompts) { return Ask(session, image, prompts); });
+  std::vector<AskedPrompt> asked =
+      AskInRounds(Questions(), image.width(), image.height(), kMostAboutObjects,
+                  [&](std::span<const Prompt> prompts) { return Ask(session, image, prompts); });
   std::vector<Prompt> prompts;
   for (AskedPrompt& one : asked) prompts.push_back(std::move(one.prompt));
   return prompts;

@@ -171,10 +171,10 @@ FidelityReference::~FidelityReference() = default;
 FidelityReference::Picture FidelityReference::AskAbout(const std::filesystem::path& path,
                                                        Follower& model) const {
   Picture picture{path, {}, {}, {}};
-  std::vector<AskedPrompt> asked = AskInRounds(
-      options_.questions, model.image().width(), model.image().height(),
-      FidelityOptions::kMostFollowUps,
-      [&](std::span<const Prompt> prompts) { return model.Ask(prompts); });
+  std::vector<AskedPrompt> asked =
+      AskInRounds(options_.questions, model.image().width(), model.image().height(),
+                  FidelityOptions::kMostFollowUps,
+                  [&](std::span<const Prompt> prompts) { return model.Ask(prompts); });
   for (AskedPrompt& one : asked) {
     Result& result = one.result;
     const size_t steps = result.token_ids.size();
