@@ -101,10 +101,13 @@ class GroupQuantizer {
     constexpr float kTolerance = 0.02f;  // of a code: more than half precision rounds
     for (int largest = 1; largest < levels_ / 2 - 1; ++largest) {
       const auto codes = static_cast<float>(largest);
-      const bool own = std::all_of(scaled_.begin(), scaled_.end(), [codes](float w) {
+      size_t zeros = 0;
+      const bool own = std::all_of(scaled_.begin(), scaled_.end(), [&](float w) {
+        zeros += std::abs(w * codes) < kTolerance;
         return std::abs(w * codes - std::round(w * codes)) < kTolerance;
       });
-      if (!own) continue;
+      // Weights beside one that is far larger would all be zero.
+      if (!own || zeros > scaled_.size() / 2) continue;
       const float scale = round_(magnitude_ / codes);
       if (std::isfinite(scale)) return scale;
     }

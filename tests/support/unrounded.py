@@ -1,7 +1,7 @@
 """Writes a model like another whose matrices are not yet rounded to 4 bits, as those of the included model are: its
 matrices get about as much noise as such rounding makes.
 
-    python unrounded.py MODEL OUT
+    python unrounded.py MODEL OUT [--seed N]
 
 MODEL is a folder under transformers' names. What is changed is stored in float32."""
 
@@ -20,8 +20,9 @@ def main() -> None:
     )
     parser.add_argument("model", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--seed", type=int, default=0, help="of the noise")
     options = parser.parse_args()
-    model = Model(options.model, factor=1, seed=0)
+    model = Model(options.model, factor=1, seed=options.seed)
     for name, values in model.tensors.items():
         if values.ndim == 2 and not any(table in name for table in ("embed", "shared", "lm_head")):
             size = np.sqrt(np.square(values).mean(1, keepdims=True))

@@ -25,10 +25,13 @@ def make_outliers(out, *arguments):
     return out
 
 
+def make_unrounded(out, seed=0):
+    """Writes the model with weights that rounding to 4 bits changes to a folder."""
+    script = SOURCE / "tests" / "support" / "unrounded.py"
+    subprocess.run([sys.executable, script, MODEL, out, "--seed", str(seed)], check=True)
+    return out
+
+
 @pytest.fixture(scope="session")
 def unrounded(tmp_path_factory):
-    """The model with weights that rounding to 4 bits changes."""
-    out = tmp_path_factory.mktemp("unrounded") / "model"
-    script = SOURCE / "tests" / "support" / "unrounded.py"
-    subprocess.run([sys.executable, script, MODEL, out], check=True)
-    return out
+    return make_unrounded(tmp_path_factory.mktemp("unrounded") / "model")

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import SOURCE, run
+from conftest import SOURCE, make_unrounded, run
 from PIL import Image, ImageOps
 
 SEEN = ("aquarium.png", "football.jpg", "meadow.jpg", "penguins.jpg")
@@ -27,17 +27,22 @@ def pictures(tmp_path_factory):
 @pytest.mark.parametrize(
     "options", [[], ["--no-smoothing"], ["--asymmetric", "--group-size", "32"]]
 )
-def test_loses_less_on_held_out_pictures(tmp_path, unrounded, pictures, options):
-    losses = {}
+def test_loses_less_on_held_out_pictures(tmp_path, pictures, options):
+    """Of three models, since the answers to these pictures are only some hundred tokens."""
+    divergence, agreement = {}, {}
     for name, own in (("search", []), ("gptq", ["--gptq"])):
-        out = tmp_path / name
-        run("quantize", unrounded, out, "--calibrate", pictures / "seen", *own, *options)
-        report = json.loads(
-            run("check", out, "--against", unrounded, pictures / "held_out", "--json").stdout
-        )
-        losses[name] = report["next_token"]
-    assert losses["gptq"]["kl_divergence"] < 0.85 * losses["search"]["kl_divergence"]
-    assert losses["gptq"]["agreement"] > losses["search"]["agreement"]
+        found = []
+        for seed in range(3):
+            model, out = tmp_path / f"model-{seed}", tmp_path / f"{name}-{seed}"
+            if not model.exists():
+                make_unrounded(model, seed)
+            run("quantize", model, out, "--calibrate", pictures / "seen", *own, *options)
+            report = run("check", out, "--against", model, pictures / "held_out", "--json")
+            found.append(json.loads(report.stdout)["next_token"])
+        divergence[name] = sum(one["kl_divergence"] for one in found)
+        agreement[name] = sum(one["agreement"] for one in found)
+    assert divergence["gptq"] < 0.85 * divergence["search"]
+    assert agreement["gptq"] > agreement["search"]
 
 
 def test_needs_pictures_and_is_the_same_again(tmp_path, unrounded, pictures):
