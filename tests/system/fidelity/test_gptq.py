@@ -1,6 +1,8 @@
 """uffizi quantize --gptq: on pictures that it was not calibrated on, less is lost than by the search for scales alone."""
 
 import json
+import shutil
+import statistics
 
 import pytest
 from conftest import SOURCE, make_unrounded, run
@@ -28,21 +30,25 @@ def pictures(tmp_path_factory):
     "options", [[], ["--no-smoothing"], ["--asymmetric", "--group-size", "32"]]
 )
 def test_loses_less_on_held_out_pictures(tmp_path, pictures, options):
-    """Of three models, since the answers to these pictures are only some hundred tokens."""
-    divergence, agreement = {}, {}
-    for name, own in (("search", []), ("gptq", ["--gptq"])):
-        found = []
-        for seed in range(3):
-            model, out = tmp_path / f"model-{seed}", tmp_path / f"{name}-{seed}"
-            if not model.exists():
-                make_unrounded(model, seed)
-            run("quantize", model, out, "--calibrate", pictures / "seen", *own, *options)
-            report = run("check", out, "--against", model, pictures / "held_out", "--json")
-            found.append(json.loads(report.stdout)["next_token"])
-        divergence[name] = sum(one["kl_divergence"] for one in found)
-        agreement[name] = sum(one["agreement"] for one in found)
-    assert divergence["gptq"] < 0.85 * divergence["search"]
-    assert agreement["gptq"] > agreement["search"]
+    """Of five models, since the answers to these pictures are only some hundred tokens, and few of them hold most of
+    the divergence."""
+
+    def lost(model, *own):
+        out = tmp_path / "quantized"
+        shutil.rmtree(out, ignore_errors=True)
+        run("quantize", model, out, "--calibrate", pictures / "seen", *own, *options)
+        report = run("check", out, "--against", model, pictures / "held_out", "--json")
+        return json.loads(report.stdout)["next_token"]
+
+    models = [make_unrounded(tmp_path / f"model-{seed}", seed) for seed in range(5)]
+    search = [lost(model) for model in models]
+    gptq = [lost(model, "--gptq") for model in models]
+    ratios = [
+        ours["kl_divergence"] / theirs["kl_divergence"]
+        for ours, theirs in zip(gptq, search, strict=True)
+    ]
+    assert statistics.median(ratios) < 0.85
+    assert sum(one["agreement"] for one in gptq) > sum(one["agreement"] for one in search)
 
 
 def test_needs_pictures_and_is_the_same_again(tmp_path, unrounded, pictures):
