@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
 from backgrounds import draw_background
-from restyle import InkDrawing, filled, ink_drawing, restyled
+from restyle import filled, ink_drawing, restyled
 from sprites import load_sprites
 from things import (
     COLORS,
@@ -82,16 +82,13 @@ class Studio:
     def __init__(self, folder: Path, seen: bool = True, training: bool = False) -> None:
         styles = SEEN_STYLES if seen else UNSEEN_STYLES
         most = TRAINING_SIDE if training else None
-        sprites = folder / "sprites"
-        self._sprites = load_sprites(sprites, styles, most)
-        self._inked: dict[str, list[InkDrawing]] = {}
+        inked: tuple[str, ...] = ()
         if training:
-            inked = load_sprites(sprites, INKED_EMOJI + INKED_ICONS, most)
-            for name, pictures in load_sprites(sprites / "more", INKED_EMOJI, most).items():
-                inked[name] += pictures
-            for name, pictures in load_sprites(sprites / "more", styles, most).items():
-                self._sprites[name] += pictures
-            self._inked = {name: [ink_drawing(p) for p in them] for name, them in inked.items()}
+            inked = INKED_EMOJI + INKED_ICONS + tuple(f"more/{style}" for style in INKED_EMOJI)
+            styles += tuple(f"more/{style}" for style in styles)
+        self._sprites = load_sprites(folder / "sprites", styles, most)
+        drawings = load_sprites(folder / "sprites", inked, most)
+        self._inked = {name: [ink_drawing(p) for p in them] for name, them in drawings.items()}
         self._training = training
         fonts = folder / "npm" / "node_modules" / "@fontsource"
         self._fonts = [str(fonts / name) for name in FONT_FILES]

@@ -160,14 +160,13 @@ TEST_P(QuantizeCases, WhatIsOnAGridStaysExact) {
 TEST_P(QuantizeCases, WhatIsOnAGridOfFewerCodesStaysExact) {
   if (options().bits == 8 || !options().symmetric) GTEST_SKIP() << "promised for 4 bits, symmetric";
   const size_t rows = 16, columns = 384;
-  const int half = 8;
   std::mt19937 random(6);
   Weights w(rows * columns);
   const size_t group = options().group_size == 0 ? columns : options().group_size;
   for (size_t i = 0; i < w.size(); ++i) {
     // Scales of a row are multiples of one, and groups have from one code to all of them.
     const size_t number = i / group;
-    const int most = 1 + static_cast<int>(number % static_cast<size_t>(half - 1));
+    const int most = 1 + static_cast<int>(number % 7);
     const int factor = 8 + static_cast<int>(number % 8);
     const int code = static_cast<int>(random() % static_cast<unsigned>(2 * most + 1)) - most;
     w[i] = 0.03125f * static_cast<float>(factor * (i % group == 0 ? most : code));
