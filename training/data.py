@@ -1,8 +1,9 @@
 """Batches of scenes with questions, drawn on the fly by worker processes."""
 
 import random
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -43,25 +44,28 @@ PAGE = Limits(most_things=2, most_signs=8, sign_chance=0.95)
 
 @dataclass
 class Example:
-    """One picture with its questions. picture: [3, side, side] u8; pairs: ids of (prompt, answer)."""
+    """One picture with its questions. picture: [3, side, side] u8; questions: ids of prompt and answer, and whether it
+    asks for a caption."""
 
     picture: Tensor
-    pairs: list[tuple[list[int], list[int]]]
+    questions: list[tuple[list[int], list[int], bool]]
     labels: Tensor
     boxes: Tensor
+    counts: Tensor
 
 
 @dataclass
 class Questions:
     """Questions of similar length. owner: [n], the picture of each; prompts, answers: [n, length] padded
-    ids."""
+    ids; captions: [m], those that ask for a caption."""
 
     owner: Tensor
     prompts: Tensor
     answers: Tensor
+    captions: Tensor
 
     def to(self, device: torch.device) -> "Questions":
-        return Questions(self.owner.to(device), self.prompts.to(device), self.answers.to(device))
+        return Questions(*(getattr(self, f.name).to(device) for f in fields(self)))
 
 
 @dataclass
@@ -69,6 +73,7 @@ class Batch:
     pictures: Tensor
     labels: Tensor
     boxes: Tensor
+    counts: Tensor
     questions: list[Questions]
 
     def to(self, device: torch.device) -> "Batch":
@@ -76,6 +81,7 @@ class Batch:
             self.pictures.to(device),
             self.labels.to(device),
             self.boxes.to(device),
+            self.counts.to(device),
             [questions.to(device) for questions in self.questions],
         )
 
@@ -85,16 +91,19 @@ def squash(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB").resize((IMAGE_SIDE, IMAGE_SIDE), Image.Resampling.BICUBIC)
 
 
-def dense_targets(scene: Scene) -> tuple[Tensor, Tensor]:
-    """For each cell of the token grid: the label of what covers its centre (the smaller wins), and its box, 0 to 1."""
+def dense_targets(scene: Scene) -> tuple[Tensor, Tensor, Tensor]:
+    """For each cell of the token grid: the label of what covers its centre (the smaller wins), its box, 0 to 1, and how
+    many things of its class there are, 0 where there is none."""
     labels = np.full((GRID, GRID), len(DENSE_LABELS))
+    counts = np.zeros((GRID, GRID), np.int64)
+    number = Counter(thing.name for thing in scene.things)
     boxes = np.zeros((GRID, GRID, 4), np.float32)
     scale = np.array([scene.picture.width, scene.picture.height] * 2)
     named = [(t.name, t.box) for t in scene.things] + [(s.text, s.box) for s in scene.signs]
-    found = [(DENSE_LABELS.index(name), np.array(box) / scale) for name, box in named]
+    found = [(name, np.array(box) / scale) for name, box in named]
     found.sort(key=lambda item: -(item[1][2] - item[1][0]) * (item[1][3] - item[1][1]))
     centers = (np.arange(GRID) + 0.5) / GRID
-    for label, box in found:
+    for name, box in found:
         columns, rows = (
             (centers >= box[0]) & (centers <= box[2]),
             (centers >= box[1]) & (centers <= box[3]),
@@ -102,8 +111,12 @@ def dense_targets(scene: Scene) -> tuple[Tensor, Tensor]:
         columns[min(GRID - 1, int((box[0] + box[2]) / 2 * GRID))] = True
         rows[min(GRID - 1, int((box[1] + box[3]) / 2 * GRID))] = True
         cells = rows[:, None] & columns[None]
-        labels[cells], boxes[cells] = label, box
-    return torch.from_numpy(labels.reshape(-1)), torch.from_numpy(boxes.reshape(-1, 4))
+        labels[cells], boxes[cells], counts[cells] = DENSE_LABELS.index(name), box, number[name]
+    return (
+        torch.from_numpy(labels.reshape(-1)),
+        torch.from_numpy(boxes.reshape(-1, 4)),
+        torch.from_numpy(counts.reshape(-1)),
+    )
 
 
 @dataclass(frozen=True)
@@ -172,12 +185,13 @@ class SceneStream(IterableDataset):
     def _example(self, studio: Studio, index: int) -> Example:
         rng = random.Random(f"training {index}")
         scene = studio.scene(rng, self._plan.limits(index, rng))
-        pairs = []
+        questions = []
         for task in draw_tasks(scene, rng, self._plan):
             prompt, answer = ask(task, scene, rng)
-            pairs.append((self._tokenizer.encode(prompt).ids, self._tokenizer.encode(answer).ids))
+            ids = self._tokenizer.encode(prompt).ids, self._tokenizer.encode(answer).ids
+            questions.append((*ids, task == "<CAPTION>"))
         picture = torch.from_numpy(np.array(squash(scene.picture))).permute(2, 0, 1).contiguous()
-        return Example(picture, pairs, *dense_targets(scene))
+        return Example(picture, questions, *dense_targets(scene))
 
 
 def padded(rows: list[list[int]]) -> Tensor:
@@ -187,19 +201,25 @@ def padded(rows: list[list[int]]) -> Tensor:
 
 def collate(examples: list[Example]) -> Batch:
     """One batch; its questions are sorted by length and cut in three, so that little is padding."""
-    flat = [(i, *pair) for i, example in enumerate(examples) for pair in example.pairs]
+    flat = [(i, *question) for i, example in enumerate(examples) for question in example.questions]
     flat.sort(key=lambda item: len(item[2]))
     third = -(-len(flat) // 3)
     questions = []
     for part in (flat[:third], flat[third : 2 * third], flat[2 * third :]):
-        owner, prompts, answers = zip(*part, strict=True)
+        owner, prompts, answers, captions = zip(*part, strict=True)
         questions.append(
-            Questions(torch.tensor(owner), padded(list(prompts)), padded(list(answers)))
+            Questions(
+                torch.tensor(owner),
+                padded(list(prompts)),
+                padded(list(answers)),
+                torch.tensor(captions).nonzero()[:, 0],
+            )
         )
     return Batch(
         torch.stack([e.picture for e in examples]),
         torch.stack([e.labels for e in examples]),
         torch.stack([e.boxes for e in examples]),
+        torch.stack([e.counts for e in examples]),
         questions,
     )
 

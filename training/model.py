@@ -1,4 +1,4 @@
-"""The small Florence-2: its configuration, its initialization, and the dense head, which is used only in
+"""The small Florence-2: its configuration, its initialization, and the dense heads, which are used only in
 training."""
 
 import math
@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import Florence2Config, Florence2ForConditionalGeneration
 
+from answers import NUMBERS
 from things import CLASS_NAMES, WORDS
 from tokens import BOS, EOS, IMAGE_TOKEN, PAD
 
@@ -66,9 +67,6 @@ def small_config(tokenizer: Tokenizer) -> Florence2Config:
 def fresh_model(tokenizer: Tokenizer) -> Florence2ForConditionalGeneration:
     """A new model whose location embeddings start as Fourier features of the bin."""
     model = Florence2ForConditionalGeneration(small_config(tokenizer))
-    model.set_attn_implementation(
-        "eager"
-    )  # at these sizes twice as fast as the fused kernel on CPUs
     first = tokenizer.token_to_id("<loc_0>")
     with torch.no_grad():
         model.get_input_embeddings().weight[first : first + 1000] = fourier_features(1000, WIDTH)
@@ -77,9 +75,7 @@ def fresh_model(tokenizer: Tokenizer) -> Florence2ForConditionalGeneration:
 
 def exported_model(folder: Path) -> Florence2ForConditionalGeneration:
     """A model that export.py wrote, in float32."""
-    model = Florence2ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
-    model.set_attn_implementation("eager")
-    return model.train()
+    return Florence2ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).train()
 
 
 def fourier_features(bins: int, width: int) -> Tensor:
@@ -101,8 +97,9 @@ def image_features(model: Florence2ForConditionalGeneration, pictures: Tensor) -
 
 def answer_states(
     model: Florence2ForConditionalGeneration, features: Tensor, prompts: Tensor, answers: Tensor
-) -> Tensor:
-    """The decoder's last hidden states [batch, answer, WIDTH] for given answers (teacher forcing)."""
+) -> tuple[Tensor, Tensor]:
+    """The decoder's last hidden states [batch, answer, WIDTH] for given answers (teacher forcing), and the encoder's of
+    the image tokens [batch, IMAGE_TOKENS, WIDTH]."""
     words = model.get_input_embeddings()(prompts)
     mask = torch.cat([prompts.new_ones(features.shape[:2]), (prompts != PAD).long()], dim=1)
     start = answers.new_full((len(answers), 1), EOS)
@@ -111,7 +108,7 @@ def answer_states(
         attention_mask=mask,
         decoder_input_ids=torch.cat([start, answers[:, :-1]], dim=1),
     )
-    return output.last_hidden_state
+    return output.last_hidden_state, output.encoder_last_hidden_state[:, :IMAGE_TOKENS]
 
 
 class DenseHead(nn.Module):
@@ -133,6 +130,24 @@ class DenseHead(nn.Module):
         box_loss = (places[filled] - boxes[filled]).abs().mean()
         right = (names.argmax(-1) == labels)[filled].float().mean()
         return label_loss, box_loss, right
+
+
+class CountHead(nn.Module):
+    """Predicts at each image token of the encoder how many things there are of the class that is there; discarded after
+    training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(WIDTH, len(NUMBERS))
+
+    def loss(self, states: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+        """states: [batch, IMAGE_TOKENS, WIDTH]; counts: [batch, cells], 0 where nothing is counted. Returns the loss and
+        the share of right counts."""
+        counted = counts > 0
+        logits = self.linear(states[:, 1:][counted]).float()
+        numbers = counts[counted]
+        loss = nn.functional.cross_entropy(logits, numbers, reduction="sum") / max(1, len(numbers))
+        return loss, (logits.argmax(-1) == numbers).float().mean()
 
 
 def text_losses(logits: Tensor, targets: Tensor, first_location: int, spread: float) -> Tensor:

@@ -7,13 +7,14 @@ import re
 from pathlib import Path
 
 import resvg_py
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from things import (
     CLASSES,
     ICON_ENDINGS,
     ICON_NAMES,
     INKED_EMOJI,
+    INKED_FONTS,
     INKED_ICONS,
     MORE_CODES,
     OTHER_ICONS,
@@ -85,7 +86,28 @@ def rasterize(npm: Path, out: Path) -> None:
     for style in INKED_ICONS:
         icons = IconSet(root / style)
         write(icons, named_icons(icons, style), beside / style)
+    for style, file in INKED_FONTS.items():
+        write_glyphs(npm / "node_modules" / file, beside / style)
     beside.rename(out)
+
+
+def write_glyphs(file: Path, folder: Path) -> None:
+    """Write folder/CLASS.CODE.png for all glyphs that a font has. Without the font there is no folder, and no training:
+    held-out scenes do without."""
+    if not file.exists():
+        print(f"{file} is not there: training needs it")
+        return
+    folder.mkdir(parents=True)
+    font = ImageFont.truetype(str(file), SPRITE_SIDE)
+    missing = bytes(font.getmask("\U0010ffff"))
+    for name in CLASSES:
+        for code in CLASSES[name] + MORE_CODES.get(name, ()):
+            if "-" in code or bytes(font.getmask(chr(int(code, 16)))) == missing:
+                continue
+            picture = Image.new("RGBA", (2 * SPRITE_SIDE, 2 * SPRITE_SIDE))
+            ImageDraw.Draw(picture).text((SPRITE_SIDE // 2,) * 2, chr(int(code, 16)), "black", font)
+            crop_to_alpha(picture).save(folder / f"{name}.{code}.png")
+    print(f"{folder.name}: {len(list(folder.iterdir()))} glyphs")
 
 
 def emoji(

@@ -65,10 +65,13 @@ def restyled(rng: random.Random, drawing: Image.Image) -> Image.Image:
     elif chance < 0.5:
         color = ImageOps.invert(color)
     color.putalpha(alpha)
-    return _sheared(rng, color) if rng.random() < 0.4 else color
+    return sheared(rng, color)
 
 
-def _sheared(rng: random.Random, drawing: Image.Image) -> Image.Image:
+def sheared(rng: random.Random, drawing: Image.Image) -> Image.Image:
+    """The drawing, which two times of five leans and tilts."""
+    if rng.random() >= 0.4:
+        return drawing
     width, height = drawing.size
     lean, tilt = rng.uniform(-0.25, 0.25), rng.uniform(-0.15, 0.15)
     size = (round(width + abs(lean) * height), round(height + abs(tilt) * width))
@@ -78,8 +81,8 @@ def _sheared(rng: random.Random, drawing: Image.Image) -> Image.Image:
     scale = 1 / (1 - lean * tilt)
     xx, xy, yx, yy = scale, -lean * scale, -tilt * scale, scale
     turn = (xx, xy, -xx * left - xy * top, yx, yy, -yx * left - yy * top)
-    sheared = drawing.transform(size, Image.Transform.AFFINE, turn, Image.Resampling.BILINEAR)
-    return sheared.crop(sheared.getchannel("A").getbbox())
+    picture = drawing.transform(size, Image.Transform.AFFINE, turn, Image.Resampling.BILINEAR)
+    return picture.crop(picture.getchannel("A").getbbox())
 
 
 def _some_color(rng: random.Random) -> Color:

@@ -8,12 +8,13 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
 from backgrounds import draw_background
-from restyle import filled, ink_drawing, restyled
+from restyle import filled, ink_drawing, restyled, sheared
 from sprites import load_sprites
 from things import (
     COLORS,
     FONT_FILES,
     INKED_EMOJI,
+    INKED_FONTS,
     INKED_ICONS,
     SEEN_STYLES,
     UNSEEN_STYLES,
@@ -82,13 +83,20 @@ class Studio:
     def __init__(self, folder: Path, seen: bool = True, training: bool = False) -> None:
         styles = SEEN_STYLES if seen else UNSEEN_STYLES
         most = TRAINING_SIDE if training else None
-        inked: tuple[str, ...] = ()
+        inked: tuple[tuple[str, ...], ...] = ()
         if training:
-            inked = INKED_EMOJI + INKED_ICONS + tuple(f"more/{style}" for style in INKED_EMOJI)
+            emoji = (*INKED_EMOJI, *INKED_FONTS, *(f"more/{style}" for style in INKED_EMOJI))
+            inked = (emoji, INKED_ICONS)
             styles += tuple(f"more/{style}" for style in styles)
-        self._sprites = load_sprites(folder / "sprites", styles, most)
-        drawings = load_sprites(folder / "sprites", inked, most)
-        self._inked = {name: [ink_drawing(p) for p in them] for name, them in drawings.items()}
+        sprites = folder / "sprites"
+        for style in INKED_FONTS if training else ():
+            if not (sprites / style).exists():
+                raise FileNotFoundError(f"{sprites / style}: see what scripts/scenes_env.sh prints")
+        self._sprites = load_sprites(sprites, styles, most)
+        self._inked = [
+            {name: [ink_drawing(p) for p in them] for name, them in drawings.items()}
+            for drawings in (load_sprites(sprites, group, most) for group in inked)
+        ]
         self._training = training
         fonts = folder / "npm" / "node_modules" / "@fontsource"
         self._fonts = [str(fonts / name) for name in FONT_FILES]
@@ -153,8 +161,9 @@ class Studio:
         """A drawing of this class."""
         if not self._training:
             return rng.choice(self._sprites[name])
-        if name in self._inked and rng.random() < INKED_SHARE:
-            return filled(rng, rng.choice(self._inked[name]))
+        if rng.random() < INKED_SHARE:
+            groups = [group[name] for group in self._inked if name in group]
+            return sheared(rng, filled(rng, rng.choice(rng.choice(groups))))
         drawing = rng.choice(self._sprites[name])
         return restyled(rng, drawing) if rng.random() < RESTYLED_SHARE else drawing
 

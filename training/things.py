@@ -88,9 +88,13 @@ MORE_CODES: dict[str, tuple[str, ...]] = {
     "truck": ("1F69B",),
 }
 
-# Styles that only training draws: black lines and silhouettes, which it fills with colours. The first two are found by
-# code point, the others by name: all of ICON_NAMES that they have, with one of ICON_ENDINGS.
+# Styles that only training draws: black lines and silhouettes, which it fills with colours. Two packages and two fonts
+# are found by code point, the other packages by name: all of ICON_NAMES that they have, with one of ICON_ENDINGS.
 INKED_EMOJI: tuple[str, ...] = ("emojione-monotone", "fluent-emoji-high-contrast")
+INKED_FONTS: dict[str, str] = {
+    "noto-emoji": "@fontsource/noto-emoji/files/noto-emoji-emoji-400-normal.woff",
+    "symbola": "/usr/share/fonts/truetype/ancient-scripts/Symbola_hint.ttf",  # Debian's fonts-symbola
+}
 INKED_ICONS: tuple[str, ...] = (
     "tabler",
     "ph",
@@ -112,7 +116,7 @@ ICON_NAMES: dict[str, tuple[str, ...]] = {
     "airplane": ("airplane", "plane"),
     "bus": ("bus",),
     "train": ("train", "steam-locomotive"),
-    "truck": ("truck", "truck-moving", "pickup-truck", "truck-pickup"),
+    "truck": ("truck", "truck-moving", "pickup-truck", "truck-pickup", "van", "van-utility"),
     "boat": ("sailboat", "sail-boat"),
     "traffic light": ("traffic-light", "traffic-lights"),
     "stop sign": ("stop-sign",),
@@ -132,13 +136,22 @@ ICON_NAMES: dict[str, tuple[str, ...]] = {
     "pizza": ("pizza", "pizza-slice"),
     "donut": ("donut",),
     "cake": ("birthday-cake", "cake-variant", "cake"),
-    "tv": ("television-classic", "television", "device-tv-old", "tv"),
+    "tv": ("television-classic", "television", "device-tv-old", "tv", "monitor", "monitor-wide"),
     "laptop": ("laptop", "device-laptop"),
     "cell phone": ("cellphone", "device-mobile", "smartphone"),
     "book": ("book",),
     "clock": ("alarm-clock", "alarm"),
-    "scissors": ("scissors",),
-    "cup": ("coffee", "coffee-cup"),
+    "scissors": ("scissors", "scissor", "scissors-2", "scissors-3"),
+    "cup": (
+        "coffee",
+        "coffee-cup",
+        "cup-tea",
+        "cup-hot",
+        "mug",
+        "mug-hot",
+        "mug-saucer",
+        "tea-cup",
+    ),
     "house": ("house", "home"),
     "tree": ("tree",),
     "guitar": ("guitar", "guitar-acoustic"),
@@ -155,8 +168,16 @@ ICON_NAMES: dict[str, tuple[str, ...]] = {
     "balloon": ("balloon",),
     "strawberry": ("strawberry",),
 }
-# Icons with such names that show something else: logos, other balls, a monster, a coffee bean.
+# Icons with such names that show something else: logos, other balls, a monster, a coffee bean, vans that could be buses.
 OTHER_ICONS: tuple[str, ...] = (
+    "boxicons:van",
+    "boxicons:van-filled",
+    "hugeicons:scissor-01",
+    "hugeicons:van",
+    "icon-park-outline:monitor",
+    "ph:monitor-fill",
+    "ph:van",
+    "ph:van-fill",
     "mdi:apple",
     "hugeicons:apple",
     "mingcute:apple-fill",

@@ -9,6 +9,7 @@ one thread keep N cores busier than one process of N threads.
 """
 
 import argparse
+import math
 import os
 import shutil
 import signal
@@ -22,13 +23,22 @@ import torch
 from torch import Tensor, distributed, nn
 
 from data import CURRICULUM, Batch, Plan, Share, batches
-from model import DenseHead, answer_states, exported_model, fresh_model, image_features, text_losses
+from model import (
+    CountHead,
+    DenseHead,
+    answer_states,
+    exported_model,
+    fresh_model,
+    image_features,
+    text_losses,
+)
 from muon import Muon
 from rounding import int4_matrices, linear_matrices, rounded
 from scenes import Studio
 from tokens import PAD, load_or_train
 
-DENSE_WEIGHT, BOX_WEIGHT = 2.0, 5.0
+DENSE_WEIGHT, BOX_WEIGHT, COUNT_WEIGHT = 2.0, 5.0, 1.0
+CAPTION_WEIGHT = 3.0  # of a caption's tokens; those of other answers weigh 1
 WARMUP = 200
 
 
@@ -87,7 +97,7 @@ class Processes:
 
 
 class Trainer:
-    """The model, its dense head, their optimizers and the average of the weights over time."""
+    """The model, the heads of training, their optimizers and the average of the weights over time."""
 
     def __init__(self, options: argparse.Namespace, processes: Processes) -> None:
         self.options, self.processes = options, processes
@@ -104,8 +114,10 @@ class Trainer:
         self.device = torch.device(options.device)
         self.precision = fast_precision(self.device)
         model = exported_model(options.start) if options.start else fresh_model(self.tokenizer)
+        # At these sizes, the fused kernel takes twice as long on CPUs.
+        model.set_attn_implementation("eager" if self.device.type == "cpu" else "sdpa")
         self.model = model.to(self.device)
-        self.head = DenseHead().to(self.device)
+        self.heads = nn.ModuleDict({"dense": DenseHead(), "count": CountHead()}).to(self.device)
         self.int4_matrices = list(int4_matrices(self.model).values())
         matrices = list(linear_matrices(self.model).values())
         turned = set(matrices)
@@ -113,7 +125,7 @@ class Trainer:
         self.optimizers = [
             Muon(matrices, self.precision),
             torch.optim.AdamW(
-                [*others, *self.head.parameters()], betas=(0.9, 0.98), weight_decay=0.01
+                [*others, *self.heads.parameters()], betas=(0.9, 0.98), weight_decay=0.01
             ),
         ]
         self.average = {name: value.clone() for name, value in self.model.state_dict().items()}
@@ -121,6 +133,8 @@ class Trainer:
         self.meter = Meter()
         if self.checkpoint.exists():
             self.load()
+        self.began = time.monotonic()
+        self.last_step = self.pace = math.nan
 
     @property
     def tokenizer_file(self) -> Path:
@@ -137,7 +151,7 @@ class Trainer:
     def load(self) -> None:
         state = torch.load(self.checkpoint, map_location=self.device)
         self.model.load_state_dict(state["model"])
-        self.head.load_state_dict(state["head"])
+        self.heads.load_state_dict(state["heads"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.average, self.step = state["average"], state["step"]
@@ -146,7 +160,7 @@ class Trainer:
         """Write the checkpoint beside the old one, then swap them."""
         state = {
             "model": self.model.state_dict(),
-            "head": self.head.state_dict(),
+            "heads": self.heads.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "average": self.average,
             "step": self.step,
@@ -155,9 +169,24 @@ class Trainer:
         torch.save(state, beside)
         os.replace(beside, self.checkpoint)
 
+    def measure_pace(self) -> None:
+        """Update the running mean of a step's seconds, from the second step on: the first waits for the drawings."""
+        now = time.monotonic()
+        took, self.last_step = now - self.last_step, now
+        self.pace = took if math.isnan(self.pace) else 0.98 * self.pace + 0.02 * took
+
+    @property
+    def steps_left(self) -> float:
+        """Until the end of training; at the present pace, where minutes say when that is."""
+        if self.options.minutes is None:
+            return self.options.steps - self.step
+        if math.isnan(self.pace):
+            return math.inf
+        return (self.began + 60 * self.options.minutes - time.monotonic()) / self.pace
+
     def learning_rate(self) -> float:
         """The rate of this step: up, level, and down to zero at the end."""
-        left = max(0.0, (self.options.steps - self.step) / max(1, self.options.cooldown))
+        left = max(0.0, self.steps_left / max(1, self.options.cooldown))
         return self.options.rate * min(1.0, (self.step + 1) / WARMUP, left)
 
     def train_step(self, batch: Batch) -> None:
@@ -168,7 +197,7 @@ class Trainer:
                 group["lr"] = rate
         with rounded(self.int4_matrices) if self.options.rounded else nullcontext():
             self.losses(batch.to(self.device)).backward()
-        parameters = [*self.model.parameters(), *self.head.parameters()]
+        parameters = [*self.model.parameters(), *self.heads.parameters()]
         self.processes.average_gradients(parameters)
         nn.utils.clip_grad_norm_(parameters, 1.0)
         for optimizer in self.optimizers:
@@ -181,25 +210,45 @@ class Trainer:
             self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16
         ):
             features = image_features(self.model, batch.pictures)
-            states, targets = [], []
+            states, targets, weights, encoded, counts = [], [], [], [], []
             for part in batch.questions:
-                hidden = answer_states(self.model, features[part.owner], part.prompts, part.answers)
+                hidden, read = answer_states(
+                    self.model, features[part.owner], part.prompts, part.answers
+                )
                 real = part.answers != PAD
                 states.append(hidden[real])
                 targets.append(part.answers[real])
+                weight = torch.ones_like(part.answers, dtype=torch.float32)
+                weight[part.captions] = CAPTION_WEIGHT
+                weights.append(weight[real])
+                encoded.append(read[part.captions])
+                counts.append(batch.counts[part.owner[part.captions]])
             logits = self.model.lm_head(torch.cat(states))
-            # The head of an exported model is gone: a new one must first learn to read the features it has.
-            is_new_head = self.options.start and self.step < WARMUP
-            seen = features.detach() if is_new_head else features
-            label_loss, box_loss, right = self.head.loss(seen, batch.labels, batch.boxes)
-        target = torch.cat(targets)
-        text_loss = text_losses(logits, target, self.first_location, self.options.spread).mean()
+            # The heads of an exported model are gone: new ones must first learn to read the features it has.
+            are_new_heads = self.options.start and self.step < WARMUP
+            seen = features.detach() if are_new_heads else features
+            label_loss, box_loss, right = self.heads["dense"].loss(seen, batch.labels, batch.boxes)
+            read = torch.cat(encoded)
+            count_loss, counted = self.heads["count"].loss(
+                read.detach() if are_new_heads else read, torch.cat(counts)
+            )
+        target, weight = torch.cat(targets), torch.cat(weights)
+        losses = text_losses(logits, target, self.first_location, self.options.spread)
+        text_loss = (losses * weight).sum() / weight.sum()
         self.note(
             logits.detach(),
             target,
-            dict(text=text_loss, label=label_loss, box=box_loss, right=right),
+            dict(
+                text=text_loss,
+                label=label_loss,
+                box=box_loss,
+                right=right,
+                count=count_loss,
+                counted=counted,
+            ),
         )
-        return text_loss + DENSE_WEIGHT * (label_loss + BOX_WEIGHT * box_loss)
+        dense_loss = DENSE_WEIGHT * (label_loss + BOX_WEIGHT * box_loss)
+        return text_loss + dense_loss + COUNT_WEIGHT * count_loss
 
     def note(self, logits: Tensor, target: Tensor, losses: dict[str, Tensor]) -> None:
         """Every tenth step, remember how near the answers are."""
@@ -248,6 +297,9 @@ def parse_options() -> argparse.Namespace:
         help="start from an exported model",
     )
     parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument(
+        "--minutes", type=float, help="train so long, however many --steps that makes"
+    )
     parser.add_argument("--cooldown", type=int, default=2500)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--tasks", type=int, default=2, help="questions a picture")
@@ -280,6 +332,8 @@ def main() -> None:
     options = parse_options()
     torch.set_num_threads(options.threads)
     processes = Processes()
+    if options.minutes is not None and processes.share.of > 1:
+        sys.exit("--minutes is for one process: several would not agree on the time")
     if options.batch % processes.share.of:
         sys.exit(f"{processes.share.of} processes cannot share a batch of {options.batch} evenly")
     trainer = Trainer(options, processes)
@@ -292,19 +346,18 @@ def main() -> None:
     stream = batches(
         options.data, trainer.tokenizer, plan, options.batch, options.workers, processes.share
     )
-    began, first = time.monotonic(), trainer.step
-    saved = began
+    saved = time.monotonic()
     stopping: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: stopping.append(number))
-    while trainer.step < options.steps and not processes.any_stops(bool(stopping)):
+    while trainer.steps_left > 0 and not processes.any_stops(bool(stopping)):
         trainer.train_step(next(stream))
+        trainer.measure_pace()
         now = time.monotonic()
         if not processes.is_first:
             continue
         if trainer.step % 50 == 0:
-            pace = (now - began) / (trainer.step - first)
             print(
-                f"step {trainer.step} {pace:.2f} s/step rate {trainer.learning_rate():.2g} {trainer.meter}",
+                f"step {trainer.step} {trainer.pace:.3f} s/step rate {trainer.learning_rate():.2g} {trainer.meter}",
                 flush=True,
             )
         if now - saved > 120:

@@ -9,7 +9,7 @@ MODEL is a folder under transformers' names. All that is changed is stored in fl
 import argparse
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -272,6 +272,17 @@ KINDS: dict[str, Callable[[Model], None]] = {
 }
 
 
+def write_outliers(
+    model: Path, out: Path, factor: float = 100, seed: int = 0, kinds: Iterable[str] = KINDS
+) -> Path:
+    """Writes a model like `model` with outliers to the folder `out`, which is returned."""
+    changed = Model(model, factor, seed)
+    for kind in kinds:
+        KINDS[kind](changed)
+    write_model(changed, model, out)
+    return out
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -282,10 +293,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     options = parser.parse_args()
-    model = Model(options.model, options.factor, options.seed)
-    for kind in options.kinds:
-        KINDS[kind](model)
-    write_model(model, options.model, options.out)
+    write_outliers(**vars(options))
 
 
 if __name__ == "__main__":

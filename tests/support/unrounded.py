@@ -14,6 +14,17 @@ from outliers import Model, write_model
 NOISE = 0.1  # of the root mean square of a matrix's row
 
 
+def write_unrounded(model: Path, out: Path, seed: int = 0) -> Path:
+    """Writes such a model to the folder `out`, which is returned."""
+    noisy = Model(model, factor=1, seed=seed)
+    for name, values in noisy.tensors.items():
+        if values.ndim == 2 and not any(table in name for table in ("embed", "shared", "lm_head")):
+            size = np.sqrt(np.square(values).mean(1, keepdims=True))
+            noisy[name] = values + NOISE * size * noisy.random.standard_normal(values.shape)
+    write_model(noisy, model, out)
+    return out
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -22,12 +33,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=0, help="of the noise")
     options = parser.parse_args()
-    model = Model(options.model, factor=1, seed=options.seed)
-    for name, values in model.tensors.items():
-        if values.ndim == 2 and not any(table in name for table in ("embed", "shared", "lm_head")):
-            size = np.sqrt(np.square(values).mean(1, keepdims=True))
-            model[name] = values + NOISE * size * model.random.standard_normal(values.shape)
-    write_model(model, options.model, options.out)
+    write_unrounded(**vars(options))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import pytest
 
 SOURCE = pathlib.Path(os.environ["UFFIZI_SOURCE"])
 MODEL = SOURCE / "models" / "uffizi-tiny"
+sys.path.insert(0, str(SOURCE / "tests" / "support"))
+from unrounded import write_unrounded  # noqa: E402
 
 
 def run(*arguments, code=0):
@@ -18,20 +20,6 @@ def run(*arguments, code=0):
     return done
 
 
-def make_outliers(out, *arguments):
-    """Writes the model with outliers, which change nothing in float32, to a folder."""
-    script = SOURCE / "tests" / "support" / "outliers.py"
-    subprocess.run([sys.executable, *map(str, (script, MODEL, out, *arguments))], check=True)
-    return out
-
-
-def make_unrounded(out, seed=0):
-    """Writes the model with weights that rounding to 4 bits changes to a folder."""
-    script = SOURCE / "tests" / "support" / "unrounded.py"
-    subprocess.run([sys.executable, script, MODEL, out, "--seed", str(seed)], check=True)
-    return out
-
-
 @pytest.fixture(scope="session")
 def unrounded(tmp_path_factory):
-    return make_unrounded(tmp_path_factory.mktemp("unrounded") / "model")
+    return write_unrounded(MODEL, tmp_path_factory.mktemp("unrounded") / "model")

@@ -6,7 +6,8 @@ import json
 import shutil
 
 import pytest
-from conftest import MODEL, SOURCE, make_outliers, run
+from conftest import MODEL, SOURCE, run
+from outliers import write_outliers
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -68,7 +69,7 @@ def coco_ap50(truth, found):
 def spoilt(tmp_path_factory):
     """The model in few bits as they should not be: its channels differ, and nothing is smoothed."""
     root = tmp_path_factory.mktemp("spoilt")
-    make_outliers(root / "outliers", "--factor", 130)
+    write_outliers(MODEL, root / "outliers", factor=130)
     run("quantize", root / "outliers", root / "int4", "--no-smoothing", "--group-size", 128)
     return root / "int4"
 

@@ -5,7 +5,8 @@ import shutil
 import statistics
 
 import pytest
-from conftest import SOURCE, make_unrounded, run
+from conftest import MODEL, SOURCE, run
+from unrounded import write_unrounded
 from PIL import Image, ImageOps
 
 SEEN = ("aquarium.png", "football.jpg", "meadow.jpg", "penguins.jpg")
@@ -42,7 +43,7 @@ def test_loses_less_on_held_out_pictures(tmp_path, pictures, options, limit):
         report = run("check", out, "--against", model, pictures / "held_out", "--json")
         return json.loads(report.stdout)["next_token"]
 
-    models = [make_unrounded(tmp_path / f"model-{seed}", seed) for seed in range(5)]
+    models = [write_unrounded(MODEL, tmp_path / f"model-{seed}", seed) for seed in range(5)]
     search = [lost(model) for model in models]
     gptq = [lost(model, "--gptq") for model in models]
     ratios = [

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from conftest import MODEL, SOURCE, make_outliers, run
+from conftest import MODEL, SOURCE, run
+from outliers import write_outliers
 
 SAMPLES = SOURCE / "samples"
 LIMIT = 30
@@ -12,7 +13,7 @@ LIMIT = 30
 @pytest.fixture(scope="module")
 def outliers(tmp_path_factory):
     out = tmp_path_factory.mktemp("info") / "outliers"
-    return make_outliers(out, "--factor", 1000, "--kinds", "norm", "value")
+    return write_outliers(MODEL, out, factor=1000, kinds=("norm", "value"))
 
 
 # The included model has a layer whose inputs peak a little over the limit on most other samples.

@@ -4,7 +4,8 @@ import json
 import shutil
 
 import pytest
-from conftest import MODEL, SOURCE, make_outliers, run
+from conftest import MODEL, SOURCE, run
+from outliers import write_outliers
 
 SAMPLES = SOURCE / "samples"
 
@@ -32,7 +33,7 @@ MAX_LOSS = 12.0
 @pytest.fixture(scope="module")
 def outliers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("outliers") / "model"
-    make_outliers(folder, "--factor", 45, "--seed", 7)
+    write_outliers(MODEL, folder, factor=45, seed=7)
     shutil.copy(MODEL / "README.md", folder)
     return folder
 

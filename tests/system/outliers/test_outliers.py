@@ -12,7 +12,10 @@ SOURCE = pathlib.Path(os.environ["UFFIZI_SOURCE"])
 MODEL = SOURCE / "models" / "uffizi-tiny"
 MEASURE = pathlib.Path(os.environ["UFFIZI_BUILD"]) / "bin" / "measure_loss"
 PICTURES = sorted(str(path) for path in (SOURCE / "samples").glob("*.*g"))
-SUPPORT = SOURCE / "tests" / "support"
+sys.path.insert(0, str(SOURCE / "tests" / "support"))
+from outliers import write_outliers  # noqa: E402
+from unrounded import write_unrounded  # noqa: E402
+
 KINDS = ["norm", "convolution", "value", "key", "state", "offset", "hidden", "embedding"]
 # The answers to the samples are only some hundred tokens: a mean over several models says more than one.
 SEEDS = (1, 2, 3)
@@ -32,19 +35,10 @@ def measure(model: pathlib.Path, folders: list[pathlib.Path]) -> dict[str, tuple
 def measure_seed(root: pathlib.Path, seed: int) -> dict[str, tuple[float, float]]:
     """What measure() says of a model and of others that differ from it by outliers."""
     # The included model's own weights are rounded already, which no outliers should profit from.
-    model = root / "model"
-    command = [sys.executable, SUPPORT / "unrounded.py", MODEL, model, "--seed", str(seed)]
-    subprocess.run(list(map(str, command)), check=True)
-
-    def make(name: str, factor: int, kinds: list[str]) -> pathlib.Path:
-        command = [sys.executable, str(SUPPORT / "outliers.py"), str(model), str(root / name)]
-        command += ["--factor", str(factor), "--seed", str(seed), "--kinds", *kinds]
-        subprocess.run(command, check=True)
-        return root / name
-
-    folders = [make(kind, 300, [kind]) for kind in KINDS]
+    model = write_unrounded(MODEL, root / "model", seed)
+    folders = [write_outliers(model, root / kind, 300, seed, [kind]) for kind in KINDS]
     for factor in (10, 100, 1000):
-        folders.append(make(f"all-{factor}", factor, KINDS))
+        folders.append(write_outliers(model, root / f"all-{factor}", factor, seed, KINDS))
     for name, source in (("written-plain", model), ("written-all", root / "all-100")):
         command = [
             os.environ["UFFIZI_COMMAND"],

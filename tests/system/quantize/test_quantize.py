@@ -14,9 +14,9 @@ import pytest
 COMMAND = os.environ["UFFIZI_COMMAND"]
 SOURCE = pathlib.Path(os.environ["UFFIZI_SOURCE"])
 MODEL = SOURCE / "models" / "uffizi-tiny"
-SUPPORT = SOURCE / "tests" / "support"
-sys.path.insert(0, str(SUPPORT))
+sys.path.insert(0, str(SOURCE / "tests" / "support"))
 import outliers  # noqa: E402
+from unrounded import write_unrounded  # noqa: E402
 
 
 def run(*arguments, code=0):
@@ -27,12 +27,6 @@ def run(*arguments, code=0):
 
 def quantize(*arguments, model=MODEL):
     return json.loads(run("quantize", model, *arguments, "--json").stdout)
-
-
-def make_unrounded(out):
-    """Writes the model with weights that rounding to 4 bits changes."""
-    subprocess.run([sys.executable, SUPPORT / "unrounded.py", MODEL, out], check=True)
-    return out
 
 
 def read_safetensors(path):
@@ -189,7 +183,7 @@ def test_answers_of_both_arithmetics(tmp_path, pictures):
 
 
 def test_what_is_rounded_is_not_rounded_again(tmp_path):
-    unrounded = make_unrounded(tmp_path / "model")
+    unrounded = write_unrounded(MODEL, tmp_path / "model")
     quantize(tmp_path / "once", "--no-smoothing", model=unrounded)
     once = read_safetensors(tmp_path / "once" / "model.safetensors")
     model = outliers.Model(unrounded, factor=1, seed=0)
@@ -208,7 +202,7 @@ def test_what_is_rounded_is_not_rounded_again(tmp_path):
 
 
 def test_calibration_weights_the_error_by_inputs(tmp_path, pictures):
-    model = make_unrounded(tmp_path / "model")
+    model = write_unrounded(MODEL, tmp_path / "model")
     options = ("--no-smoothing", "--calibrate", pictures)
     plain = quantize(tmp_path / "plain", "--no-smoothing", model=model)
     weighted = quantize(tmp_path / "weighted", *options, model=model)
