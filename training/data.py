@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +65,12 @@ class Questions:
     captions: Tensor
 
     def to(self, device: torch.device) -> "Questions":
-        return Questions(*(getattr(self, f.name).to(device) for f in fields(self)))
+        return Questions(
+            self.owner.to(device),
+            self.prompts.to(device),
+            self.answers.to(device),
+            self.captions.to(device),
+        )
 
 
 @dataclass

@@ -146,6 +146,7 @@ class CountHead(nn.Module):
         counted = counts > 0
         logits = self.linear(states[:, 1:][counted]).float()
         numbers = counts[counted]
+        # Not their mean, which is NaN where no question asks for a caption.
         loss = nn.functional.cross_entropy(logits, numbers, reduction="sum") / max(1, len(numbers))
         return loss, (logits.argmax(-1) == numbers).float().mean()
 

@@ -1,9 +1,10 @@
-"""Rasterize the drawings of things from the Iconify packages, cropped to their alpha."""
+"""Rasterize the drawings of things from the Iconify packages and fonts, cropped to their alpha."""
 
 import argparse
 import io
 import json
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import resvg_py
@@ -47,6 +48,12 @@ class IconSet:
     def __contains__(self, name: str) -> bool:
         return name in self._icons or name in self._aliases
 
+    def drawn(self, icons: list[tuple[str, str, str]]) -> Iterator[tuple[str, str, Image.Image]]:
+        """(class, file name, drawing) for each (class, file name, icon)."""
+        for name, file_name, icon in icons:
+            png = bytes(resvg_py.svg_to_bytes(svg_string=self.svg(icon)))
+            yield name, file_name, Image.open(io.BytesIO(png)).convert("RGBA")
+
     def svg(self, name: str) -> str:
         """A whole SVG document of an icon."""
         icon = self._icons[self._aliases[name]["parent"] if name in self._aliases else name]
@@ -64,50 +71,49 @@ def code_points(folder: Path) -> dict[str, str]:
 
 
 def rasterize(npm: Path, out: Path) -> None:
-    """Write out/STYLE/CLASS.ICON.png for every drawing that the packages have, and out/more/STYLE/CLASS.ICON.png for
-    MORE_CODES. `out` is whole or not there."""
-    root = npm / "node_modules" / "@iconify-json"
+    """Write out/STYLE/CLASS.ICON.png for every drawing that the packages and fonts have, and
+    out/more/STYLE/CLASS.ICON.png for MORE_CODES. A style whose font is missing has no folder: only training needs it.
+    `out` is whole or not there."""
+    packages = npm / "node_modules"
+    root = packages / "@iconify-json"
     noto_names = code_points(root / "noto")
     beside = out.with_suffix(".new")
 
-    def write(icons: IconSet, found: list[tuple[str, str, str]], folder: Path) -> None:
+    def write(drawings: Iterable[tuple[str, str, Image.Image]], folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, file_name, icon in found:
-            png = bytes(resvg_py.svg_to_bytes(svg_string=icons.svg(icon)))
-            picture = crop_to_alpha(Image.open(io.BytesIO(png)).convert("RGBA"))
-            picture.save(folder / f"{name}.{file_name}.png")
-        print(f"{folder.relative_to(beside)}: {len(found)} drawings")
+        for name, file_name, picture in drawings:
+            crop_to_alpha(picture).save(folder / f"{name}.{file_name}.png")
+        print(f"{folder.relative_to(beside)}: {len(list(folder.iterdir()))} drawings")
 
     for style in SEEN_STYLES + UNSEEN_STYLES + INKED_EMOJI:
         icons = IconSet(root / style)
-        write(icons, emoji(icons, CLASSES, noto_names), beside / style)
+        write(icons.drawn(emoji(icons, CLASSES, noto_names)), beside / style)
         if style not in UNSEEN_STYLES:
-            write(icons, emoji(icons, MORE_CODES, noto_names), beside / "more" / style)
+            write(icons.drawn(emoji(icons, MORE_CODES, noto_names)), beside / "more" / style)
     for style in INKED_ICONS:
         icons = IconSet(root / style)
-        write(icons, named_icons(icons, style), beside / style)
+        write(icons.drawn(named_icons(icons, style)), beside / style)
     for style, file in INKED_FONTS.items():
-        write_glyphs(npm / "node_modules" / file, beside / style)
+        font = packages / file
+        if font.exists():
+            write(glyphs(font), beside / style)
+        else:
+            print(f"{font} is not there: training needs it")
     beside.rename(out)
 
 
-def write_glyphs(file: Path, folder: Path) -> None:
-    """Write folder/CLASS.CODE.png for all glyphs that a font has. Without the font there is no folder, and no training:
-    held-out scenes do without."""
-    if not file.exists():
-        print(f"{file} is not there: training needs it")
-        return
-    folder.mkdir(parents=True)
+def glyphs(file: Path) -> Iterator[tuple[str, str, Image.Image]]:
+    """(class, code point, drawing) of all that a font has."""
     font = ImageFont.truetype(str(file), SPRITE_SIDE)
     missing = bytes(font.getmask("\U0010ffff"))
     for name in CLASSES:
         for code in CLASSES[name] + MORE_CODES.get(name, ()):
+            # A sequence of code points needs more than a glyph.
             if "-" in code or bytes(font.getmask(chr(int(code, 16)))) == missing:
                 continue
             picture = Image.new("RGBA", (2 * SPRITE_SIDE, 2 * SPRITE_SIDE))
             ImageDraw.Draw(picture).text((SPRITE_SIDE // 2,) * 2, chr(int(code, 16)), "black", font)
-            crop_to_alpha(picture).save(folder / f"{name}.{code}.png")
-    print(f"{folder.name}: {len(list(folder.iterdir()))} glyphs")
+            yield name, code, picture
 
 
 def emoji(

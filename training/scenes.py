@@ -83,15 +83,17 @@ class Studio:
     def __init__(self, folder: Path, seen: bool = True, training: bool = False) -> None:
         styles = SEEN_STYLES if seen else UNSEEN_STYLES
         most = TRAINING_SIDE if training else None
+        sprites = folder / "sprites"
         inked: tuple[tuple[str, ...], ...] = ()
         if training:
+            for style in INKED_FONTS:
+                if not (sprites / style).exists():
+                    raise FileNotFoundError(
+                        f"{sprites / style}: see what scripts/scenes_env.sh prints"
+                    )
             emoji = (*INKED_EMOJI, *INKED_FONTS, *(f"more/{style}" for style in INKED_EMOJI))
             inked = (emoji, INKED_ICONS)
             styles += tuple(f"more/{style}" for style in styles)
-        sprites = folder / "sprites"
-        for style in INKED_FONTS if training else ():
-            if not (sprites / style).exists():
-                raise FileNotFoundError(f"{sprites / style}: see what scripts/scenes_env.sh prints")
         self._sprites = load_sprites(sprites, styles, most)
         self._inked = [
             {name: [ink_drawing(p) for p in them] for name, them in drawings.items()}

@@ -212,7 +212,7 @@ class Trainer:
             features = image_features(self.model, batch.pictures)
             states, targets, weights, encoded, counts = [], [], [], [], []
             for part in batch.questions:
-                hidden, read = answer_states(
+                hidden, image = answer_states(
                     self.model, features[part.owner], part.prompts, part.answers
                 )
                 real = part.answers != PAD
@@ -221,17 +221,15 @@ class Trainer:
                 weight = torch.ones_like(part.answers, dtype=torch.float32)
                 weight[part.captions] = CAPTION_WEIGHT
                 weights.append(weight[real])
-                encoded.append(read[part.captions])
+                encoded.append(image[part.captions])
                 counts.append(batch.counts[part.owner[part.captions]])
             logits = self.model.lm_head(torch.cat(states))
-            # The heads of an exported model are gone: new ones must first learn to read the features it has.
-            are_new_heads = self.options.start and self.step < WARMUP
-            seen = features.detach() if are_new_heads else features
+            seen, read = features, torch.cat(encoded)
+            if self.options.start and self.step < WARMUP:
+                # The heads of an exported model are gone: new ones must first learn to read the states it has.
+                seen, read = seen.detach(), read.detach()
             label_loss, box_loss, right = self.heads["dense"].loss(seen, batch.labels, batch.boxes)
-            read = torch.cat(encoded)
-            count_loss, counted = self.heads["count"].loss(
-                read.detach() if are_new_heads else read, torch.cat(counts)
-            )
+            count_loss, counted = self.heads["count"].loss(read, torch.cat(counts))
         target, weight = torch.cat(targets), torch.cat(weights)
         losses = text_losses(logits, target, self.first_location, self.options.spread)
         text_loss = (losses * weight).sum() / weight.sum()

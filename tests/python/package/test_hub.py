@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+from microsoft_artifacts import GREEDY, NAMES, microsoft_artifact
 
 import uffizi
 
@@ -98,10 +99,7 @@ def test_artifacts(server, source):
 
 
 @pytest.mark.parametrize("number", range(5))
-def test_microsofts_artifact_answers_as_in_openvino(server, source, tmp_path, monkeypatch, number):
-    monkeypatch.syspath_prepend(source / "tests" / "support")
-    from microsoft_artifacts import GREEDY, NAMES, microsoft_artifact
-
+def test_microsofts_artifact_answers_as_in_openvino(server, tmp_path, number):
     artifact = microsoft_artifact(NAMES[number], tmp_path)
     model = uffizi.Florence2.from_pretrained(artifact.path, compute="f32")
     for case in artifact.cases:

@@ -3,14 +3,12 @@
 import os
 import pathlib
 import subprocess
-import sys
 
 import pytest
+from unrounded import write_unrounded
 
 SOURCE = pathlib.Path(os.environ["UFFIZI_SOURCE"])
 MODEL = SOURCE / "models" / "uffizi-tiny"
-sys.path.insert(0, str(SOURCE / "tests" / "support"))
-from unrounded import write_unrounded  # noqa: E402
 
 
 def run(*arguments, code=0):

@@ -6,8 +6,8 @@ import statistics
 
 import pytest
 from conftest import MODEL, SOURCE, run
-from unrounded import write_unrounded
 from PIL import Image, ImageOps
+from unrounded import write_unrounded
 
 SEEN = ("aquarium.png", "football.jpg", "meadow.jpg", "penguins.jpg")
 HELD_OUT = ("shop.jpg", "space.jpg", "stripes.jpg", "village.jpg")

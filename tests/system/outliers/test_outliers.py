@@ -4,18 +4,15 @@ model is loaded, and when it is quantized into a folder."""
 import os
 import pathlib
 import subprocess
-import sys
 
 import pytest
+from outliers import write_outliers
+from unrounded import write_unrounded
 
 SOURCE = pathlib.Path(os.environ["UFFIZI_SOURCE"])
 MODEL = SOURCE / "models" / "uffizi-tiny"
 MEASURE = pathlib.Path(os.environ["UFFIZI_BUILD"]) / "bin" / "measure_loss"
 PICTURES = sorted(str(path) for path in (SOURCE / "samples").glob("*.*g"))
-sys.path.insert(0, str(SOURCE / "tests" / "support"))
-from outliers import write_outliers  # noqa: E402
-from unrounded import write_unrounded  # noqa: E402
-
 KINDS = ["norm", "convolution", "value", "key", "state", "offset", "hidden", "embedding"]
 # The answers to the samples are only some hundred tokens: a mean over several models says more than one.
 SEEDS = (1, 2, 3)

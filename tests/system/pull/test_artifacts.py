@@ -2,12 +2,9 @@
 
 import json
 import pathlib
-import sys
 
 import pytest
-from conftest import MICROSOFT, TREE, WEIGHTS, pull, pull_at_once, uffizi
-
-sys.path.append(str(TREE / "tests" / "support"))
+from conftest import MICROSOFT, WEIGHTS, pull, pull_at_once, uffizi
 from microsoft_artifacts import microsoft_artifact
 
 

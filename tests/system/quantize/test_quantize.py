@@ -6,17 +6,15 @@ import pathlib
 import shutil
 import struct
 import subprocess
-import sys
 
 import numpy as np
+import outliers
 import pytest
+from unrounded import write_unrounded
 
 COMMAND = os.environ["UFFIZI_COMMAND"]
 SOURCE = pathlib.Path(os.environ["UFFIZI_SOURCE"])
 MODEL = SOURCE / "models" / "uffizi-tiny"
-sys.path.insert(0, str(SOURCE / "tests" / "support"))
-import outliers  # noqa: E402
-from unrounded import write_unrounded  # noqa: E402
 
 
 def run(*arguments, code=0):

@@ -1,11 +1,6 @@
 """A server of an artifact as Spark NLP saves it, exported from Microsoft's code."""
 
-import sys
-
 import pytest
-from conftest import SOURCE
-
-sys.path.insert(0, str(SOURCE / "tests" / "support"))
 from microsoft_artifacts import GREEDY, NAMES, microsoft_artifact
 
 

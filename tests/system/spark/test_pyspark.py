@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 from conftest import MODEL, SOURCE
+from microsoft_artifacts import NAMES as ARTIFACTS
+from microsoft_artifacts import microsoft_artifact
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.sql.functions import array, lit
 
-sys.path.append(str(SOURCE / "tests" / "support"))
 sys.path.append(str(SOURCE / "tests" / "system" / "pull"))
-from microsoft_artifacts import NAMES as ARTIFACTS
-from microsoft_artifacts import microsoft_artifact
 from source import Source
 
 SNIPPET = SOURCE / "bindings/jvm/src/test/resources/seed/snippet.py.txt"
