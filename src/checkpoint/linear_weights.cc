@@ -11,13 +11,19 @@ namespace {
 
 constexpr size_t kGrain = size_t{1} << 16;  // smallest number of weights for a task
 
+bool Shifts(const InputSmoothing& input) {
+  const float* shift = input.shift.data();
+  return std::any_of(shift, shift + input.shift.size(), [](float value) { return value != 0.0f; });
+}
+
 // bias + w shift, which makes up for subtracting `shift` from the input, followed by the output's
-// smoothing.
+// smoothing. w: not read unless the input is shifted
 FloatTensor SmoothBias(const float* w, size_t rows, const FloatTensor& bias,
                        const InputSmoothing& input, const OutputSmoothing& output) {
-  if (input.empty() && output.shift.empty()) return bias;
+  const bool shifts = Shifts(input);
+  if (!shifts && output.shift.empty()) return bias;
   std::vector<float> sums(rows);
-  if (!input.empty()) {
+  if (shifts) {
     const size_t columns = input.shift.size();
     const ColumnMoments constant{{input.shift.data(), input.shift.data() + columns},
                                  std::vector<float>(columns)};
@@ -68,7 +74,7 @@ LinearWeights SmoothLinear(const WeightReader& reader, FloatTensor values, int r
 LinearWeights SmoothLinear(const WeightReader& reader, QuantizedMatrix matrix, FloatTensor bias,
                            const InputSmoothing& input, const OutputSmoothing& output) {
   std::vector<float> values;
-  if (!input.empty()) {
+  if (Shifts(input)) {
     values.resize(matrix.rows * matrix.columns);
     Dequantize(matrix, values.data());
   }

@@ -80,6 +80,37 @@ class QuantizeCases : public ::testing::TestWithParam<Case> {
   }
 };
 
+// Each element by the definition in quantized_matrix.h.
+TEST(Dequantize, ComputesEveryElementOfAnyGroup) {
+  std::mt19937 random(1);
+  for (const int bits : {4, 8}) {
+    for (const size_t group : {1, 3, 4, 10, 64}) {
+      for (const bool symmetric : {true, false}) {
+        QuantizedMatrix matrix;
+        matrix.rows = 3, matrix.columns = 4 * group, matrix.bits = bits, matrix.group_size = group;
+        matrix.codes.resize(matrix.rows * matrix.row_bytes());
+        for (uint8_t& code : matrix.codes) code = static_cast<uint8_t>(random());
+        for (size_t i = 0; i < matrix.rows * matrix.groups(); ++i) {
+          matrix.scales.push_back(0.01f * static_cast<float>(1 + random() % 100));
+          if (!symmetric) matrix.zeros.push_back(static_cast<uint8_t>(random() % (1u << bits)));
+        }
+        const Weights values = Values(matrix);
+        for (size_t r = 0; r < matrix.rows; ++r) {
+          for (size_t c = 0; c < matrix.columns; ++c) {
+            const uint8_t byte = matrix.codes[r * matrix.row_bytes() + (bits == 4 ? c / 2 : c)];
+            const int code = bits == 8 ? byte : c % 2 == 0 ? byte & 15 : byte >> 4;
+            const size_t at = r * matrix.groups() + c / group;
+            const int zero = symmetric ? matrix.symmetric_zero() : matrix.zeros[at];
+            EXPECT_EQ(values[r * matrix.columns + c],
+                      matrix.scales[at] * static_cast<float>(code - zero))
+                << bits << " bits, groups of " << group << ", row " << r << ", column " << c;
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_P(QuantizeCases, FreeScalesAreNeverWorseThanRoundToNearest) {
   const size_t rows = 7, columns = 384;
   const size_t group = options().group_size == 0 ? columns : options().group_size;
