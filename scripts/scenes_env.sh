@@ -23,9 +23,13 @@ if ! cmp -s training/package-lock.json "$npm/node_modules/.installed"; then
   npm ci --prefix "$npm" --ignore-scripts --no-audit --no-fund --loglevel error >/dev/null ||
     missing "$npm (npm packages of training/package-lock.json)"
   cp training/package-lock.json "$npm/node_modules/.installed"
-  rm -rf build/training/sprites
 fi
 
-if [ ! -d build/training/sprites ]; then
+# The drawings depend on these files, and on what Debian's packages for training have installed.
+recipe=$(sha256sum training/{things.py,rasterize.py,package-lock.json} &&
+  ls /usr/share/fonts/truetype/ancient-scripts /usr/share/tuxpaint/stamps 2>&1 || true)
+if [ "$recipe" != "$(cat build/training/sprites/recipe 2>&1)" ]; then
+  rm -rf build/training/sprites
   build/eval-env/bin/python training/rasterize.py --npm "$npm" --out build/training/sprites
+  echo "$recipe" >build/training/sprites/recipe
 fi

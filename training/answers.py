@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from scenes import Box, Scene, Sign, Thing
-from things import CLASS_NAMES, COLORS, plural, with_article
+from things import COLORS, plural, with_article
 
 PROMPTS: dict[str, str] = {
     "<OCR>": "What is the text in the image?",
@@ -181,9 +181,9 @@ def referring_words(scene: Scene, rng: random.Random) -> tuple[str, Thing]:
 
 
 def absent_name(scene: Scene, rng: random.Random) -> str:
-    """A class of which the scene has nothing."""
+    """A class that the scene could have, but does not."""
     present = groups(scene)
-    return rng.choice([name for name in CLASS_NAMES if name not in present])
+    return rng.choice([name for name in scene.names if name not in present])
 
 
 def referring_segmentation(scene: Scene, rng: random.Random) -> Answer:

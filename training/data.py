@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from answers import ask, possible_tasks
 from model import DENSE_LABELS, GRID, IMAGE_SIDE
-from scenes import Limits, Scene, Studio
+from scenes import TRAINING, Limits, Scene, Studio
 from tokens import PAD
 
 TASK_WEIGHTS = {
@@ -179,7 +179,7 @@ class SceneStream(IterableDataset):
     def __iter__(self) -> Iterator[Example]:
         worker = get_worker_info()
         number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
-        studio = Studio(self._folder, training=True)
+        studio = Studio(self._folder, TRAINING)
         while True:
             first = self._plan.first + number * self._batch_size
             batch = range(first, first + self._batch_size)

@@ -9,7 +9,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from answers import absent_name, caption, count_phrase, groups, referring_words
-from scenes import Limits, Scene, Studio
+from scenes import HELD_OUT, Limits, Scene, Studio
 
 EVAL_LIMITS = Limits(sides=(560, 720))
 SOURCES = (
@@ -19,6 +19,7 @@ SOURCES = (
     "package-lock.json",
     "rasterize.py",
     "scenes.py",
+    "sprites.py",
     "things.py",
 )
 
@@ -63,7 +64,7 @@ def recipe_id() -> str:
 
 
 def held_out(folder: Path, group: str, count: int) -> list[tuple[Path, dict]]:
-    """Pictures and truths of a group ('seen' or 'unseen' styles), drawn where they are not there yet."""
+    """Pictures and truths of a group of HELD_OUT, drawn where they are not there yet."""
     out = folder / "eval" / recipe_id() / group
     out.mkdir(parents=True, exist_ok=True)
     studio: Studio | None = None
@@ -71,7 +72,7 @@ def held_out(folder: Path, group: str, count: int) -> list[tuple[Path, dict]]:
     for i in range(count):
         picture, truth = out / f"{i:04}.png", out / f"{i:04}.json"
         if not truth.exists():
-            studio = studio or Studio(folder, seen=group == "seen")
+            studio = studio or Studio(folder, HELD_OUT[group])
             scene, rng = held_out_scene(studio, f"{group} {i}")
             scene.picture.save(picture)
             truth.write_text(json.dumps(truth_of(scene, rng)))

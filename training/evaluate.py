@@ -20,6 +20,7 @@ from metrics import (
     rejected,
     segmentation_iou,
 )
+from scenes import HELD_OUT
 from things import with_article
 
 FIGURES = {
@@ -131,7 +132,12 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--uffizi", type=Path, default=Path("build/release/bin/uffizi"))
     parser.add_argument("--compute", nargs="+", default=["f32", "int4"])
     parser.add_argument(
-        "--groups", nargs="+", choices=("seen", "unseen"), default=["seen", "unseen"]
+        "--groups",
+        nargs="+",
+        choices=HELD_OUT,
+        default=["seen", "unseen"],
+        help="of scenes: drawn in the styles of training or in another one, from the 49 classes of old or from all, "
+        "or photographs",
     )
     parser.add_argument("--scenes", type=int, default=500, help="of each group")
     parser.add_argument("--json", type=Path, help="also write the figures there")

@@ -11,16 +11,18 @@ import resvg_py
 from PIL import Image, ImageDraw, ImageFont
 
 from things import (
-    CLASSES,
+    ALL_CLASSES,
     ICON_ENDINGS,
     ICON_NAMES,
     INKED_EMOJI,
     INKED_FONTS,
     INKED_ICONS,
     MORE_CODES,
-    OTHER_ICONS,
+    OTHER_DRAWINGS,
     SEEN_STYLES,
+    STAMPS,
     UNSEEN_STYLES,
+    photographs,
 )
 
 SPRITE_SIDE = 224
@@ -72,8 +74,8 @@ def code_points(folder: Path) -> dict[str, str]:
 
 def rasterize(npm: Path, out: Path) -> None:
     """Write out/STYLE/CLASS.ICON.png for every drawing that the packages and fonts have, and
-    out/more/STYLE/CLASS.ICON.png for MORE_CODES. A style whose font is missing has no folder: only training needs it.
-    `out` is whole or not there."""
+    out/more/STYLE/CLASS.ICON.png for MORE_CODES. Photographs go to out/photographs and out/photographs-held-out. A style
+    whose font, or photographs, are missing have no folder: held-out drawings do without. `out` is whole or not there."""
     packages = npm / "node_modules"
     root = packages / "@iconify-json"
     noto_names = code_points(root / "noto")
@@ -87,9 +89,9 @@ def rasterize(npm: Path, out: Path) -> None:
 
     for style in SEEN_STYLES + UNSEEN_STYLES + INKED_EMOJI:
         icons = IconSet(root / style)
-        write(icons.drawn(emoji(icons, CLASSES, noto_names)), beside / style)
+        write(icons.drawn(emoji(icons, style, ALL_CLASSES, noto_names)), beside / style)
         if style not in UNSEEN_STYLES:
-            write(icons.drawn(emoji(icons, MORE_CODES, noto_names)), beside / "more" / style)
+            write(icons.drawn(emoji(icons, style, MORE_CODES, noto_names)), beside / "more" / style)
     for style in INKED_ICONS:
         icons = IconSet(root / style)
         write(icons.drawn(named_icons(icons, style)), beside / style)
@@ -99,6 +101,11 @@ def rasterize(npm: Path, out: Path) -> None:
             write(glyphs(font), beside / style)
         else:
             print(f"{font} is not there: training needs it")
+    if Path(STAMPS).exists():
+        write(stamps(photographs(held_out=False)), beside / "photographs")
+        write(stamps(photographs(held_out=True)), beside / "photographs-held-out")
+    else:
+        print(f"{STAMPS} is not there: training needs it, and held-out photographs")
     beside.rename(out)
 
 
@@ -106,8 +113,8 @@ def glyphs(file: Path) -> Iterator[tuple[str, str, Image.Image]]:
     """(class, code point, drawing) of all that a font has."""
     font = ImageFont.truetype(str(file), SPRITE_SIDE)
     missing = bytes(font.getmask("\U0010ffff"))
-    for name in CLASSES:
-        for code in CLASSES[name] + MORE_CODES.get(name, ()):
+    for name in ALL_CLASSES:
+        for code in ALL_CLASSES[name] + MORE_CODES.get(name, ()):
             # A sequence of code points needs more than a glyph.
             if "-" in code or bytes(font.getmask(chr(int(code, 16)))) == missing:
                 continue
@@ -116,14 +123,27 @@ def glyphs(file: Path) -> Iterator[tuple[str, str, Image.Image]]:
             yield name, code, picture
 
 
+def stamps(names_of: dict[str, tuple[str, ...]]) -> Iterator[tuple[str, str, Image.Image]]:
+    """(class, file name, photograph) for each class and its stamps."""
+    for name, stamps in names_of.items():
+        for stamp in stamps:
+            picture = Image.open(f"{STAMPS}/{stamp}.png").convert("RGBA")
+            picture.thumbnail((SPRITE_SIDE, SPRITE_SIDE), Image.Resampling.LANCZOS)
+            yield name, Path(stamp).name, picture
+
+
 def emoji(
-    icons: IconSet, codes_of: dict[str, tuple[str, ...]], noto_names: dict[str, str]
+    icons: IconSet,
+    style: str,
+    codes_of: dict[str, tuple[str, ...]],
+    noto_names: dict[str, str],
 ) -> list[tuple[str, str, str]]:
     """(class, code point, icon) of all that the package has."""
     found = [
         (name, code, icons.find(code, noto_names[code]))
         for name, codes in codes_of.items()
         for code in codes
+        if f"{style}:{code}" not in OTHER_DRAWINGS
     ]
     return [(name, code, icon) for name, code, icon in found if icon is not None]
 
@@ -134,7 +154,7 @@ def named_icons(icons: IconSet, style: str) -> list[tuple[str, str, str]]:
         (name, icon, icon)
         for name, names in ICON_NAMES.items()
         for icon in (stem + ending for stem in names for ending in ICON_ENDINGS)
-        if icon in icons and f"{style}:{icon}" not in OTHER_ICONS
+        if icon in icons and f"{style}:{icon}" not in OTHER_DRAWINGS
     ]
 
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from evalset import held_out_scene
-from scenes import Studio
+from scenes import HELD_OUT, Studio
 
 # File name -> the group of drawing styles, and the number of the scene.
 SAMPLES = {
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("samples"))
     options = parser.parse_args()
     options.out.mkdir(exist_ok=True)
-    studios = {"seen": Studio(options.data), "unseen": Studio(options.data, seen=False)}
+    studios = {group: Studio(options.data, HELD_OUT[group]) for group in ("seen", "unseen")}
     for name, (group, number) in SAMPLES.items():
         scene, _ = held_out_scene(studios[group], f"sample {group} {number}")
         scene.picture.save(options.out / name, quality=88)

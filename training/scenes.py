@@ -8,9 +8,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
 from backgrounds import draw_background
-from restyle import filled, ink_drawing, restyled, sheared
+from restyle import InkDrawing, filled, ink_drawing, restyled, sheared
 from sprites import load_sprites
 from things import (
+    CLASSES,
+    CLASS_NAMES,
     COLORS,
     FONT_FILES,
     INKED_EMOJI,
@@ -26,6 +28,7 @@ ALPHA_SEEN = 100  # what is more opaque than this counts as seen
 ASPECTS = (4 / 3, 4 / 3, 3 / 2, 16 / 9, 1.0, 3 / 4, 2 / 3)
 TRAINING_SIDE = 144  # of a drawing in pixels, with which a scene takes a third less time
 INKED_SHARE, RESTYLED_SHARE = 0.35, 0.5  # of the drawings in training; the latter of the others
+PHOTOGRAPH_SHARE = 0.25  # of those that are not inked, where there are photographs
 COUNT_WEIGHTS = (0.2, 0.22, 0.2, 0.16, 0.12, 0.1)
 PLACES = (
     ("at the top left", "at the top", "at the top right"),
@@ -61,7 +64,10 @@ class Sign:
 
 @dataclass
 class Scene:
+    """names: of what could have been in it."""
+
     picture: Image.Image
+    names: tuple[str, ...]
     background: str
     things: list[Thing]
     signs: list[Sign]
@@ -77,29 +83,48 @@ class Limits:
     sign_chance: float = 0.45
 
 
-class Studio:
-    """Draws scenes from the drawings of one group of styles. For training, many are in styles of its own."""
+@dataclass(frozen=True)
+class Group:
+    """Which drawings scenes show: these styles', of these names."""
 
-    def __init__(self, folder: Path, seen: bool = True, training: bool = False) -> None:
-        styles = SEEN_STYLES if seen else UNSEEN_STYLES
-        most = TRAINING_SIDE if training else None
+    styles: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+TRAINING = Group((*SEEN_STYLES, *(f"more/{style}" for style in SEEN_STYLES)), CLASS_NAMES)
+HELD_OUT: dict[str, Group] = {
+    "seen": Group(SEEN_STYLES, tuple(CLASSES)),
+    "unseen": Group(UNSEEN_STYLES, tuple(CLASSES)),
+    "seen-all": Group(SEEN_STYLES, CLASS_NAMES),
+    "unseen-all": Group(UNSEEN_STYLES, CLASS_NAMES),
+    "photographs": Group(("photographs-held-out",), CLASS_NAMES),
+}
+INKED: tuple[tuple[str, ...], ...] = (
+    (*INKED_EMOJI, *INKED_FONTS, *(f"more/{style}" for style in INKED_EMOJI)),
+    INKED_ICONS,
+)
+
+
+class Studio:
+    """Draws scenes from the drawings of one group. For training, many are photographs or in styles of its own."""
+
+    def __init__(self, folder: Path, group: Group = HELD_OUT["seen"]) -> None:
+        self._training = group is TRAINING
         sprites = folder / "sprites"
-        inked: tuple[tuple[str, ...], ...] = ()
-        if training:
-            for style in INKED_FONTS:
-                if not (sprites / style).exists():
-                    raise FileNotFoundError(
-                        f"{sprites / style}: see what scripts/scenes_env.sh prints"
-                    )
-            emoji = (*INKED_EMOJI, *INKED_FONTS, *(f"more/{style}" for style in INKED_EMOJI))
-            inked = (emoji, INKED_ICONS)
-            styles += tuple(f"more/{style}" for style in styles)
-        self._sprites = load_sprites(sprites, styles, most)
-        self._inked = [
-            {name: [ink_drawing(p) for p in them] for name, them in drawings.items()}
-            for drawings in (load_sprites(sprites, group, most) for group in inked)
-        ]
-        self._training = training
+        for style in (*INKED_FONTS, "photographs") if self._training else group.styles[:1]:
+            if not (sprites / style).exists():
+                raise FileNotFoundError(f"{sprites / style}: see what scripts/scenes_env.sh prints")
+        most = TRAINING_SIDE if self._training else None
+        self._sprites = load_sprites(sprites, group.styles, group.names, most)
+        self._inked: list[dict[str, list[InkDrawing]]] = []
+        self._photographs: dict[str, list[Image.Image]] = {}
+        if self._training:
+            self._photographs = load_sprites(sprites, ("photographs",), group.names, most)
+            for styles in INKED:
+                drawings = load_sprites(sprites, styles, group.names, most)
+                self._inked.append(
+                    {name: [ink_drawing(p) for p in them] for name, them in drawings.items()}
+                )
         fonts = folder / "npm" / "node_modules" / "@fontsource"
         self._fonts = [str(fonts / name) for name in FONT_FILES]
 
@@ -110,12 +135,13 @@ class Studio:
             (side, round(side / aspect)) if aspect >= 1 else (round(side * aspect), side)
         )
         picture, background = draw_background(rng, width, height)
+        names = tuple(self._sprites)
         weights = COUNT_WEIGHTS[: limits.most_things]
         count = rng.choices(range(1, len(weights) + 1), weights)[0]
         things: list[Thing] = []
         for _ in range(count):
             repeat = things and rng.random() < 0.3
-            name = rng.choice(things).name if repeat else rng.choice(list(self._sprites))
+            name = rng.choice(things).name if repeat else rng.choice(names)
             self._add_thing(rng, picture, things, name, count)
         signs: list[Sign] = []
         while len(signs) < limits.most_signs and rng.random() < limits.sign_chance:
@@ -128,6 +154,7 @@ class Studio:
             picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.8)))
         return Scene(
             ImageEnhance.Brightness(picture).enhance(rng.uniform(0.85, 1.15)),
+            names,
             background,
             things,
             signs,
@@ -166,7 +193,10 @@ class Studio:
         if rng.random() < INKED_SHARE:
             groups = [group[name] for group in self._inked if name in group]
             return sheared(rng, filled(rng, rng.choice(rng.choice(groups))))
-        drawing = rng.choice(self._sprites[name])
+        drawings = self._sprites
+        if name in self._photographs and rng.random() < PHOTOGRAPH_SHARE:
+            drawings = self._photographs
+        drawing = rng.choice(drawings[name])
         return restyled(rng, drawing) if rng.random() < RESTYLED_SHARE else drawing
 
     def _vary(self, rng: random.Random, drawing: Image.Image) -> Image.Image:

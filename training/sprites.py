@@ -1,21 +1,23 @@
 """The drawings of things, as RGBA pictures: rasterize.py made them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from PIL import Image
 
-from things import CLASSES
-
 
 def load_sprites(
-    folder: Path, styles: tuple[str, ...], most: int | None = None
+    folder: Path, styles: Iterable[str], names: Iterable[str], most: int | None = None
 ) -> dict[str, list[Image.Image]]:
-    """Class name -> its drawings in the given styles, with at most so many pixels a side."""
-    sprites: dict[str, list[Image.Image]] = {name: [] for name in CLASSES}
+    """The names that have drawings in the given styles -> these, with at most so many pixels a side."""
+    sprites: dict[str, list[Image.Image]] = {name: [] for name in names}
     for style in styles:
         for path in sorted((folder / style).glob("*.png")):
+            name = path.name.split(".")[0]
+            if name not in sprites:
+                continue
             drawing = Image.open(path).convert("RGBA")
             if most is not None:
                 drawing.thumbnail((most, most), Image.Resampling.BICUBIC)
-            sprites[path.name.split(".")[0]].append(drawing)
+            sprites[name].append(drawing)
     return {name: pictures for name, pictures in sprites.items() if pictures}

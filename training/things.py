@@ -52,7 +52,41 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "balloon": ("1F388",),
     "strawberry": ("1F353",),
 }
-CLASS_NAMES: tuple[str, ...] = tuple(CLASSES)
+# More of COCO's names. The held-out scenes of the groups "seen" and "unseen" do without them, so that figures from before
+# and after can be compared.
+MORE_CLASSES: dict[str, tuple[str, ...]] = {
+    "zebra": ("1F993",),
+    "giraffe": ("1F992",),
+    "backpack": ("1F392",),
+    "handbag": ("1F45C",),
+    "suitcase": ("1F9F3",),
+    "frisbee": ("1F94F",),
+    "skis": ("1F3BF",),
+    "kite": ("1FA81",),
+    "skateboard": ("1F6F9",),
+    "tennis racket": ("1F3BE",),
+    "bottle": ("1F37E", "1F37C"),
+    "wine glass": ("1F377",),
+    "knife": ("1F52A",),
+    "spoon": ("1F944",),
+    "bowl": ("1F963", "1F35C"),
+    "sandwich": ("1F96A",),
+    "orange": ("1F34A",),
+    "broccoli": ("1F966",),
+    "hot dog": ("1F32D",),
+    "chair": ("1FA91",),
+    "couch": ("1F6CB",),
+    "potted plant": ("1FAB4",),
+    "bed": ("1F6CF",),
+    "toilet": ("1F6BD",),
+    "mouse": ("1F5B1",),
+    "keyboard": ("2328",),
+    "vase": ("1F3FA",),
+    "teddy bear": ("1F9F8",),
+    "toothbrush": ("1FAA5",),
+}
+ALL_CLASSES: dict[str, tuple[str, ...]] = CLASSES | MORE_CLASSES
+CLASS_NAMES: tuple[str, ...] = tuple(ALL_CLASSES)
 
 IRREGULAR_PLURALS = {
     "person": "people",
@@ -62,6 +96,14 @@ IRREGULAR_PLURALS = {
     "bus": "buses",
     "butterfly": "butterflies",
     "strawberry": "strawberries",
+    "skis": "skis",
+    "wine glass": "wine glasses",
+    "knife": "knives",
+    "sandwich": "sandwiches",
+    "broccoli": "broccoli",
+    "couch": "couches",
+    "mouse": "mice",
+    "toothbrush": "toothbrushes",
 }
 
 # Art styles, by the name of their Iconify package. One is never seen in training.
@@ -158,9 +200,59 @@ ICON_NAMES: dict[str, tuple[str, ...]] = {
     "flower": ("sunflower", "flower"),
     "balloon": ("balloon",),
     "strawberry": ("strawberry",),
+    "zebra": ("zebra",),
+    "giraffe": ("giraffe",),
+    "backpack": ("backpack", "light-backpack"),
+    "handbag": ("handbag", "handbag-simple"),
+    "suitcase": ("suitcase", "suitcase-rolling", "rolling-suitcase", "bag-suitcase"),
+    "frisbee": ("frisbee",),
+    "skis": ("skis",),
+    "kite": ("kite",),
+    "skateboard": ("skateboard",),
+    "tennis racket": ("tennis-racket",),
+    "bottle": (
+        "bottle",
+        "wine-bottle",
+        "bottle-wine",
+        "beer-bottle",
+        "bottle-soda",
+        "bottle-soda-classic",
+        "soda-bottle",
+        "milk-bottle",
+        "baby-bottle",
+    ),
+    "wine glass": ("wine", "wine-glass", "glass-wine", "wine-alt"),
+    "knife": ("knife", "kitchen-knife"),
+    "spoon": ("spoon", "silverware-spoon"),
+    "bowl": ("bowl", "bowl-food", "bowl-rice", "bowl-hot", "bowl-steam", "bowl-mix", "bowl-spoon"),
+    "sandwich": ("sandwich",),
+    "orange": ("orange",),
+    "broccoli": ("broccoli",),
+    "hot dog": ("hot-dog", "hotdog", "food-hot-dog"),
+    "chair": ("chair", "chair-one", "wooden-chair"),
+    "couch": ("couch", "sofa"),
+    "potted plant": ("plant-pot", "potted-plant"),
+    "bed": ("bed", "bed-king", "bed-double", "bed-empty", "single-bed", "double-bed"),
+    "toilet": ("toilet",),
+    "mouse": ("mouse", "computer-mouse", "mouse-simple", "mouse-one"),
+    "keyboard": ("keyboard", "keyboard-one"),
+    "vase": ("vase", "porcelain-vase", "column-vase", "amphora"),
+    "teddy bear": ("teddy-bear",),
+    "toothbrush": ("toothbrush",),
 }
-# Icons with such names that show something else: logos, other balls, a monster, a coffee bean, vans that could be buses.
-OTHER_ICONS: tuple[str, ...] = (
+# Drawings with such code points or names that show something else: logos, other balls, a monster, a coffee bean, vans that
+# could be buses, an animal, a piano, bottles with glasses.
+OTHER_DRAWINGS: tuple[str, ...] = (
+    "twemoji:1F3BE",
+    "streamline-emojis:1F3BE",
+    "openmoji:1F3BE",
+    "fxemoji:2328",
+    "game-icons:mouse",
+    "game-icons:wine-bottle",
+    "boxicons:wine",
+    "boxicons:wine-filled",
+    "mingcute:wine-fill",
+    "mingcute:wine-line",
     "boxicons:van",
     "boxicons:van-filled",
     "hugeicons:scissor-01",
@@ -188,6 +280,125 @@ OTHER_ICONS: tuple[str, ...] = (
     "mingcute:house-fill",
     "mingcute:house-2-line",
 )
+
+# Photographs of things without their surroundings: names of the stamps of Tux Paint (Debian's tuxpaint-stamps-default).
+STAMPS = "/usr/share/tuxpaint/stamps"
+PHOTOGRAPHS: dict[str, tuple[str, ...]] = {
+    "person": ("people/fireman200b", "people/fireman240a"),
+    "car": ("vehicles/auto/beetle", "vehicles/auto/sportscar2", "vehicles/auto/sedan"),
+    "airplane": ("vehicles/flight/planes/747", "military/vehicles/f22_raptor"),
+    "bus": ("vehicles/masstransit/green_korean_bus",),
+    "truck": ("vehicles/auto/truck", "vehicles/emergency/firetruck", "vehicles/garbagetruck"),
+    "boat": ("vehicles/ship/chineseJunk", "vehicles/ship/walnutBoat"),
+    "traffic light": (
+        "town/roadsigns/stoplight_01_red",
+        "town/roadsigns/stoplight_02_yellow",
+        "town/roadsigns/stoplight_03_green",
+    ),
+    "stop sign": ("town/roadsigns/stop",),
+    "bird": (
+        "animals/birds/adelaide-rosella",
+        "animals/birds/blackbird",
+        "animals/birds/crow",
+        "animals/birds/duck",
+        "animals/birds/drake",
+        "animals/birds/gander",
+        "animals/birds/hen",
+        "animals/birds/heron_greatblue_flying",
+        "animals/birds/lark",
+        "animals/birds/magpie",
+        "animals/birds/owl",
+        "animals/birds/pigeon",
+        "animals/birds/rainbow-lorikeet",
+        "animals/birds/rooster",
+        "animals/birds/seagull",
+        "animals/birds/silver-gull",
+        "animals/birds/tucan",
+        "animals/birds/vulture",
+    ),
+    "dog": ("animals/mammals/dogs/dingo", "animals/mammals/dogs/dog"),
+    "horse": ("animals/mammals/equines/horse",),
+    "sheep": (
+        "animals/mammals/bovines/ram",
+        "animals/mammals/bovines/sheep_lamb",
+        "animals/mammals/bovines/sheep",
+    ),
+    "cow": (
+        "animals/mammals/bovines/bull",
+        "animals/mammals/bovines/cow_white",
+        "animals/mammals/bovines/cow",
+    ),
+    "elephant": ("animals/mammals/elephant",),
+    "bear": ("animals/mammals/bears/bear", "animals/mammals/bears/european-bear"),
+    "zebra": ("animals/mammals/equines/zebra",),
+    "giraffe": ("animals/mammals/giraffe",),
+    "sports ball": ("sports/soccer", "sports/basketball"),
+    "tennis racket": ("sports/tennis_racket",),
+    "banana": ("food/fruit/banana",),
+    "apple": (
+        "food/fruit/apple_fuji",
+        "food/fruit/apple_granny_smith",
+        "food/fruit/apple_red",
+        "food/fruit/apple_green",
+        "food/fruit/apple_sierra_beauty",
+    ),
+    "orange": ("food/fruit/mandarine", "food/fruit/orange_seville", "food/fruit/orange"),
+    "carrot": ("food/vegetables/carrot",),
+    "broccoli": ("food/vegetables/broccoli",),
+    "strawberry": ("food/fruit/Strawberry2", "food/fruit/strawberry"),
+    "mushroom": (
+        "food/vegetables/mushroom",
+        "plants/mushrooms/cep",
+        "plants/mushrooms/cep-1",
+        "plants/mushrooms/cep-2",
+    ),
+    "scissors": (
+        "household/arttools/scissors_small_open",
+        "household/arttools/scissors_small_closed",
+    ),
+    "cup": ("household/dishes/mug",),
+    "toilet": ("household/toilet",),
+    "teddy bear": ("animals/mammals/bears/toys/edward_bear",),
+    "key": ("household/key",),
+    "tree": ("plants/trees/birch", "plants/trees/tree336", "plants/trees/holm_oak"),
+    "guitar": (
+        "hobbies/music/string/guitar2",
+        "hobbies/music/string/guitar_electric_bass",
+        "hobbies/music/string/guitar_classical",
+        "hobbies/music/string/guitar_electric",
+    ),
+    "fish": (
+        "animals/fish/bluegroper",
+        "animals/fish/butterflyfish",
+        "animals/fish/clownfish",
+        "animals/fish/coraltrout",
+        "animals/fish/dolphinfish",
+        "animals/fish/stripedfish",
+        "animals/fish/moonwrasse",
+    ),
+    "penguin": (
+        "animals/birds/little-penguin",
+        "animals/birds/penguin",
+        "animals/birds/magellanic_penguin",
+    ),
+    "flower": (
+        "plants/flowers/adeenia",
+        "plants/flowers/anemone_red",
+        "plants/flowers/daffodil",
+        "plants/flowers/flower1",
+        "plants/flowers/flower10",
+        "plants/flowers/flower2",
+        "plants/flowers/flower3",
+        "plants/flowers/flower5",
+        "plants/flowers/flower8",
+        "plants/flowers/iris",
+        "plants/flowers/marigold",
+        "plants/flowers/pigface",
+        "plants/flowers/red-gazania",
+        "plants/flowers/rose",
+        "plants/flowers/yellow-flower",
+    ),
+}
 
 # The words that signs in the scenes say: a closed list, upper case or capitalized.
 WORDS: tuple[str, ...] = tuple(
@@ -223,6 +434,15 @@ COLORS: dict[str, tuple[int, int, int]] = {
     "gray": (135, 140, 145),
     "black": (30, 30, 32),
 }
+
+
+def photographs(held_out: bool) -> dict[str, tuple[str, ...]]:
+    """Those that are held out, every third one of a class, or those for training."""
+    parts = {
+        name: tuple(stamp for i, stamp in enumerate(stamps) if (i % 3 == 2) == held_out)
+        for name, stamps in PHOTOGRAPHS.items()
+    }
+    return {name: stamps for name, stamps in parts.items() if stamps}
 
 
 def plural(name: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from answers import ask, possible_tasks
-from scenes import Limits, Studio
+from scenes import TRAINING, Limits, Studio
 from things import CLASS_NAMES, COLORS, WORDS
 
 BOS, PAD, EOS, UNK = 0, 1, 2, 3
@@ -75,7 +75,8 @@ def train_tokenizer(studio: Studio, scenes: int = 400) -> Tokenizer:
     return tokenizer
 
 
-def load_or_train(path: Path, studio: Studio) -> Tokenizer:
+def load_or_train(path: Path, data: Path) -> Tokenizer:
+    """The tokenizer of this file, which is made from the drawings in `data` if there is none."""
     if not path.exists():
-        train_tokenizer(studio).save(str(path))
+        train_tokenizer(Studio(data, TRAINING)).save(str(path))
     return Tokenizer.from_file(str(path))

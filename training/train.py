@@ -34,7 +34,6 @@ from model import (
 )
 from muon import Muon
 from rounding import int4_matrices, linear_matrices, rounded
-from scenes import Studio
 from tokens import PAD, load_or_train
 
 DENSE_WEIGHT, BOX_WEIGHT, COUNT_WEIGHT = 2.0, 5.0, 1.0
@@ -106,7 +105,7 @@ class Trainer:
             processes.wait()
         if options.start and not self.tokenizer_file.exists():
             shutil.copy(options.start / "tokenizer.json", self.tokenizer_file)
-        self.tokenizer = load_or_train(self.tokenizer_file, Studio(options.data))
+        self.tokenizer = load_or_train(self.tokenizer_file, options.data)
         if processes.is_first:
             processes.wait()
         self.first_location = self.tokenizer.token_to_id("<loc_0>")

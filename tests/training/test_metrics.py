@@ -2,6 +2,7 @@
 
 import copy
 import random
+from collections import Counter
 
 import metrics
 import pytest
@@ -14,6 +15,7 @@ from metrics import (
     ocr_accuracy,
     segmentation_iou,
 )
+from things import CLASS_NAMES, plural, with_article
 
 
 @pytest.fixture
@@ -54,6 +56,12 @@ def test_detection_pays_for_places_and_names(truths):
     assert detection_ap(truths, renamed) == (0, 0)
     twice = [{key: values * 2 for key, values in answer.items()} for answer in found]
     assert detection_ap(truths, twice)[0] < 1
+
+
+@pytest.mark.parametrize("name", CLASS_NAMES)
+def test_captions_may_name_every_class(name):
+    some = f"{with_article(name)}, three {plural(name)} and a tree on an orange background."
+    assert caption_counts(some) == Counter({name: 4}) + Counter(tree=1)
 
 
 def test_captions_are_counted():

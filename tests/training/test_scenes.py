@@ -1,10 +1,13 @@
 """What a scene says is true of its pixels."""
 
 import random
+import shutil
 
+import answers
 import numpy as np
 import pytest
 import scenes
+import things
 from conftest import DRAWINGS, INK, scene_number
 
 NUMBERS = range(40)
@@ -67,6 +70,31 @@ def test_the_same_numbers_draw_the_same_scene(studio):
     assert first.picture.tobytes() == again.picture.tobytes()
     assert first.picture.tobytes() != other.picture.tobytes()
     assert [t.box for t in first.things] == [t.box for t in again.things]
+
+
+def test_held_out_scenes_keep_to_the_names_of_their_group(studio_folder, tmp_path):
+    folder = shutil.copytree(studio_folder, tmp_path / "studio")
+    noto = folder / "sprites" / "noto"
+    shutil.copy(next(noto.glob("apple.*")), noto / "zebra.1.png")
+    drawn, absent = {}, {}
+    for group in ("seen", "seen-all"):
+        studio = scenes.Studio(folder, scenes.HELD_OUT[group])
+        those = [scene_number(studio, number) for number in NUMBERS]
+        drawn[group] = {thing.name for scene in those for thing in scene.things}
+        absent[group] = {answers.absent_name(scene, random.Random(1)) for scene in those}
+    assert drawn["seen"] == set(DRAWINGS) and absent["seen"] <= set(DRAWINGS)
+    assert drawn["seen-all"] == {*DRAWINGS, "zebra"}
+
+
+def test_training_never_sees_a_photograph_that_is_held_out():
+    training, held_out = things.photographs(held_out=False), things.photographs(held_out=True)
+    assert set(things.CLASS_NAMES) > set(training) == set(things.PHOTOGRAPHS)
+    assert len(held_out) > 10
+    for name, stamps in held_out.items():
+        assert not set(stamps) & set(training[name])
+        assert len({stamp.split("/")[-1] for stamp in (*stamps, *training[name])}) == len(
+            things.PHOTOGRAPHS[name]
+        )
 
 
 def test_things_hidden_by_a_sign_are_not_seen_there(draw_scene):

@@ -66,7 +66,7 @@ def adapters(tmp_path_factory, base):
     """Two adapters, and what each adds to the layers."""
     made = []
     random = np.random.default_rng(5)
-    for number, alpha in enumerate((2, 6)):
+    for number, alpha in enumerate((2, 12)):
         folder = tmp_path_factory.mktemp("adapter")
         tensors, deltas = {}, {}
         for layer in LAYERS[number:]:

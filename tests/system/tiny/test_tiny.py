@@ -87,7 +87,7 @@ IN_THE_SAMPLES = [  # not what transformers says, but what is in the pictures
         "<OD>",
         ["carrot", *["penguin"] * 3, "star"],
         marks=pytest.mark.xfail(
-            strict=True, reason="takes two penguins in the style that it has not seen for airplanes"
+            strict=True, reason="takes a penguin in the style that it has not seen for an airplane"
         ),
     ),
     ("shop.jpg", "<OCR>", "EMPTY SHOES"),
