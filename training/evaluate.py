@@ -148,7 +148,10 @@ def main() -> None:
     options = parse_options()
     report: dict[str, dict[str, Figures]] = {}
     for group in options.groups:
-        scenes = held_out(options.data, group, options.scenes)
+        try:
+            scenes = held_out(options.data, group, options.scenes)
+        except FileNotFoundError as missing:
+            sys.exit(f"the scenes of {group} cannot be drawn: {missing}")
         report[group] = {}
         for mode in options.compute:
             command = [
