@@ -26,9 +26,11 @@ if ! cmp -s training/package-lock.json "$npm/node_modules/.installed"; then
 fi
 
 # The drawings depend on these files, and on what Debian's packages for training have installed.
-recipe=$(sha256sum training/{things.py,rasterize.py,package-lock.json} &&
-  ls /usr/share/fonts/truetype/ancient-scripts /usr/share/tuxpaint/stamps 2>&1 || true)
-if [ "$recipe" != "$(cat build/training/sprites/recipe 2>&1)" ]; then
+recipe=$(
+  sha256sum training/{things.py,drawings.py,rasterize.py,package-lock.json}
+  ls -d /usr/share/fonts/truetype/ancient-scripts /usr/share/tuxpaint/stamps 2>/dev/null || true
+)
+if [ "$recipe" != "$(cat build/training/sprites/recipe 2>/dev/null)" ]; then
   rm -rf build/training/sprites
   build/eval-env/bin/python training/rasterize.py --npm "$npm" --out build/training/sprites
   echo "$recipe" >build/training/sprites/recipe

@@ -15,6 +15,7 @@ EVAL_LIMITS = Limits(sides=(560, 720))
 SOURCES = (
     "answers.py",
     "backgrounds.py",
+    "drawings.py",
     "evalset.py",
     "package-lock.json",
     "rasterize.py",

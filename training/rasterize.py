@@ -10,8 +10,7 @@ from pathlib import Path
 import resvg_py
 from PIL import Image, ImageDraw, ImageFont
 
-from things import (
-    ALL_CLASSES,
+from drawings import (
     ICON_ENDINGS,
     ICON_NAMES,
     INKED_EMOJI,
@@ -24,6 +23,7 @@ from things import (
     UNSEEN_STYLES,
     photographs,
 )
+from things import ALL_CLASSES
 
 SPRITE_SIDE = 224
 ALPHA_VISIBLE = 64
@@ -125,8 +125,8 @@ def glyphs(file: Path) -> Iterator[tuple[str, str, Image.Image]]:
 
 def stamps(names_of: dict[str, tuple[str, ...]]) -> Iterator[tuple[str, str, Image.Image]]:
     """(class, file name, photograph) for each class and its stamps."""
-    for name, stamps in names_of.items():
-        for stamp in stamps:
+    for name, files in names_of.items():
+        for stamp in files:
             picture = Image.open(f"{STAMPS}/{stamp}.png").convert("RGBA")
             picture.thumbnail((SPRITE_SIDE, SPRITE_SIDE), Image.Resampling.LANCZOS)
             yield name, Path(stamp).name, picture

@@ -8,20 +8,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
 from backgrounds import draw_background
+from drawings import INKED_EMOJI, INKED_FONTS, INKED_ICONS, SEEN_STYLES, UNSEEN_STYLES
 from restyle import InkDrawing, filled, ink_drawing, restyled, sheared
 from sprites import load_sprites
-from things import (
-    CLASSES,
-    CLASS_NAMES,
-    COLORS,
-    FONT_FILES,
-    INKED_EMOJI,
-    INKED_FONTS,
-    INKED_ICONS,
-    SEEN_STYLES,
-    UNSEEN_STYLES,
-    WORDS,
-)
+from things import CLASSES, CLASS_NAMES, COLORS, FONT_FILES, WORDS
 
 Box = tuple[float, float, float, float]
 ALPHA_SEEN = 100  # what is more opaque than this counts as seen
@@ -111,11 +101,9 @@ class Studio:
     def __init__(self, folder: Path, group: Group = HELD_OUT["seen"]) -> None:
         self._training = group is TRAINING
         sprites = folder / "sprites"
-        for style in (*INKED_FONTS, "photographs") if self._training else group.styles[:1]:
-            if not (sprites / style).exists():
-                raise FileNotFoundError(f"{sprites / style}: see what scripts/scenes_env.sh prints")
         most = TRAINING_SIDE if self._training else None
         self._sprites = load_sprites(sprites, group.styles, group.names, most)
+        self._names = tuple(self._sprites)
         self._inked: list[dict[str, list[InkDrawing]]] = []
         self._photographs: dict[str, list[Image.Image]] = {}
         if self._training:
@@ -135,13 +123,12 @@ class Studio:
             (side, round(side / aspect)) if aspect >= 1 else (round(side * aspect), side)
         )
         picture, background = draw_background(rng, width, height)
-        names = tuple(self._sprites)
         weights = COUNT_WEIGHTS[: limits.most_things]
         count = rng.choices(range(1, len(weights) + 1), weights)[0]
         things: list[Thing] = []
         for _ in range(count):
             repeat = things and rng.random() < 0.3
-            name = rng.choice(things).name if repeat else rng.choice(names)
+            name = rng.choice(things).name if repeat else rng.choice(self._names)
             self._add_thing(rng, picture, things, name, count)
         signs: list[Sign] = []
         while len(signs) < limits.most_signs and rng.random() < limits.sign_chance:
@@ -154,7 +141,7 @@ class Studio:
             picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.8)))
         return Scene(
             ImageEnhance.Brightness(picture).enhance(rng.uniform(0.85, 1.15)),
-            names,
+            self._names,
             background,
             things,
             signs,

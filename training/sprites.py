@@ -9,9 +9,12 @@ from PIL import Image
 def load_sprites(
     folder: Path, styles: Iterable[str], names: Iterable[str], most: int | None = None
 ) -> dict[str, list[Image.Image]]:
-    """The names that have drawings in the given styles -> these, with at most so many pixels a side."""
+    """The names that have drawings in the given styles -> these, with at most so many pixels a side. Raises
+    FileNotFoundError if a style was not rasterized."""
     sprites: dict[str, list[Image.Image]] = {name: [] for name in names}
     for style in styles:
+        if not (folder / style).exists():
+            raise FileNotFoundError(f"{folder / style}: see what scripts/scenes_env.sh prints")
         for path in sorted((folder / style).glob("*.png")):
             name = path.name.split(".")[0]
             if name not in sprites:

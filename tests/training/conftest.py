@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 SOURCE = Path(os.environ["UFFIZI_SOURCE"])
 sys.path.insert(0, str(SOURCE / "training"))
 
+import drawings  # noqa: E402
 import scenes  # noqa: E402
 import things  # noqa: E402
 
@@ -32,7 +33,8 @@ DRAWINGS = {
 @pytest.fixture(scope="session")
 def studio_folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("studio")
-    (folder / "sprites" / "noto").mkdir(parents=True)
+    for style in drawings.SEEN_STYLES:
+        (folder / "sprites" / style).mkdir(parents=True)
     for i, (name, color) in enumerate(DRAWINGS.items()):
         drawing = Image.new("RGBA", (160, 120 + 20 * i), (0, 0, 0, 0))
         draw = ImageDraw.Draw(drawing)

@@ -4,6 +4,7 @@ import random
 import shutil
 
 import answers
+import drawings
 import numpy as np
 import pytest
 import scenes
@@ -87,13 +88,13 @@ def test_held_out_scenes_keep_to_the_names_of_their_group(studio_folder, tmp_pat
 
 
 def test_training_never_sees_a_photograph_that_is_held_out():
-    training, held_out = things.photographs(held_out=False), things.photographs(held_out=True)
-    assert set(things.CLASS_NAMES) > set(training) == set(things.PHOTOGRAPHS)
+    training, held_out = drawings.photographs(held_out=False), drawings.photographs(held_out=True)
+    assert set(things.CLASS_NAMES) > set(training) == set(drawings.PHOTOGRAPHS)
     assert len(held_out) > 10
     for name, stamps in held_out.items():
         assert not set(stamps) & set(training[name])
         assert len({stamp.split("/")[-1] for stamp in (*stamps, *training[name])}) == len(
-            things.PHOTOGRAPHS[name]
+            drawings.PHOTOGRAPHS[name]
         )
 
 
