@@ -1,6 +1,7 @@
 """Batches of scenes with questions, drawn on the fly by worker processes."""
 
 import random
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -229,6 +230,11 @@ def collate(examples: list[Example]) -> Batch:
     )
 
 
+def ignore_termination(worker: int) -> None:
+    """Who stops training tells all its processes to end, but training ends its workers itself, after the step."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 def batches(
     folder: Path,
     tokenizer: Tokenizer,
@@ -241,5 +247,12 @@ def batches(
     stream = SceneStream(folder, tokenizer, plan, batch_size, share)
     size = batch_size // share.of
     return iter(
-        DataLoader(stream, size, collate_fn=collate, num_workers=workers, prefetch_factor=6)
+        DataLoader(
+            stream,
+            size,
+            collate_fn=collate,
+            num_workers=workers,
+            prefetch_factor=6,
+            worker_init_fn=ignore_termination,
+        )
     )
