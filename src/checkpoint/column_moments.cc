@@ -5,11 +5,40 @@
 #include <numbers>
 
 #include "core/parallel.h"
+#include "kernels/quantize.h"
 
 namespace uffizi {
 namespace {
 
 constexpr size_t kGrain = size_t{1} << 16;  // smallest number of weights for a task
+
+size_t RowGrain(size_t columns) { return std::max<size_t>(1, kGrain / columns); }
+
+// Sets the moments of output r of a linear layer. w: [in.columns()] f32, the weights of this output
+void SetRow(const float* w, size_t r, const float* bias, const ColumnMoments& in,
+            ColumnMoments& out) {
+  // Summed in lanes, which the compiler can vectorize, and in the same order on every machine.
+  constexpr size_t kLanes = 16;
+  float means[kLanes] = {}, squares[kLanes] = {};
+  const auto add = [&](size_t c, size_t lane) {
+    const float varying = w[c] * in.deviation[c];
+    means[lane] += w[c] * in.mean[c];
+    squares[lane] += varying * varying;
+  };
+  const size_t columns = in.columns();
+  size_t c = 0;
+  for (; c + kLanes <= columns; c += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) add(c + lane, lane);
+  }
+  for (; c < columns; ++c) add(c, 0);
+  double mean = bias == nullptr ? 0.0 : double{bias[r]}, square = 0.0;
+  for (size_t lane = 0; lane < kLanes; ++lane) {
+    mean += double{means[lane]};
+    square += double{squares[lane]};
+  }
+  out.mean[r] = static_cast<float>(mean);
+  out.deviation[r] = static_cast<float>(std::sqrt(square));
+}
 
 double Gelu(double x) { return 0.5 * x * (1.0 + std::erf(x / std::numbers::sqrt2)); }
 
@@ -23,31 +52,21 @@ ColumnMoments MomentsOfNorm(std::span<const float> weight, std::span<const float
 
 ColumnMoments MomentsOfLinear(const float* w, size_t rows, const float* bias,
                               const ColumnMoments& in) {
-  const size_t columns = in.columns();
   ColumnMoments out{std::vector<float>(rows), std::vector<float>(rows)};
-  ParallelFor(rows, std::max<size_t>(1, kGrain / columns), [&](size_t begin, size_t end) {
+  ParallelFor(rows, RowGrain(in.columns()), [&](size_t begin, size_t end) {
+    for (size_t r = begin; r < end; ++r) SetRow(w + r * in.columns(), r, bias, in, out);
+  });
+  return out;
+}
+
+ColumnMoments MomentsOfLinear(const QuantizedMatrix& w, const float* bias,
+                              const ColumnMoments& in) {
+  ColumnMoments out{std::vector<float>(w.rows), std::vector<float>(w.rows)};
+  ParallelFor(w.rows, RowGrain(w.columns), [&](size_t begin, size_t end) {
+    std::vector<float> row(w.columns);
     for (size_t r = begin; r < end; ++r) {
-      // Summed in lanes, which the compiler can vectorize, and in the same order on every machine.
-      constexpr size_t kLanes = 16;
-      float means[kLanes] = {}, squares[kLanes] = {};
-      const float* row = w + r * columns;
-      const auto add = [&](size_t c, size_t lane) {
-        const float varying = row[c] * in.deviation[c];
-        means[lane] += row[c] * in.mean[c];
-        squares[lane] += varying * varying;
-      };
-      size_t c = 0;
-      for (; c + kLanes <= columns; c += kLanes) {
-        for (size_t lane = 0; lane < kLanes; ++lane) add(c + lane, lane);
-      }
-      for (; c < columns; ++c) add(c, 0);
-      double mean = bias == nullptr ? 0.0 : double{bias[r]}, square = 0.0;
-      for (size_t lane = 0; lane < kLanes; ++lane) {
-        mean += double{means[lane]};
-        square += double{squares[lane]};
-      }
-      out.mean[r] = static_cast<float>(mean);
-      out.deviation[r] = static_cast<float>(std::sqrt(square));
+      DequantizeRow(w, r, row.data());
+      SetRow(row.data(), r, bias, in, out);
     }
   });
   return out;

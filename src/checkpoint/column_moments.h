@@ -5,6 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "kernels/quantized_matrix.h"
+
 namespace uffizi {
 
 // Mean and standard deviation of each column of activations, over tokens and pictures.
@@ -23,6 +25,9 @@ ColumnMoments MomentsOfNorm(std::span<const float> weight, std::span<const float
 // w: [rows, in.columns()] f32; bias: [rows] f32, or null
 ColumnMoments MomentsOfLinear(const float* w, size_t rows, const float* bias,
                               const ColumnMoments& in);
+
+// The same of the values that the codes stand for.
+ColumnMoments MomentsOfLinear(const QuantizedMatrix& w, const float* bias, const ColumnMoments& in);
 
 // Moments of GELU applied to normally distributed values.
 ColumnMoments MomentsOfGelu(const ColumnMoments& in);

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "core/parallel.h"
-#include "kernels/quantize.h"
 
 namespace uffizi {
 namespace {
@@ -16,10 +15,12 @@ bool Shifts(const InputSmoothing& input) {
   return std::any_of(shift, shift + input.shift.size(), [](float value) { return value != 0.0f; });
 }
 
-// bias + w shift, which makes up for subtracting `shift` from the input, followed by the output's
-// smoothing. w: not read unless the input is shifted
-FloatTensor SmoothBias(const float* w, size_t rows, const FloatTensor& bias,
-                       const InputSmoothing& input, const OutputSmoothing& output) {
+// The bias, plus what makes up for subtracting `shift` from the input, followed by the output's
+// smoothing. moments_of_w: MomentsOfLinear() for a bias and an input, called if the input is
+// shifted
+template <typename Moments>
+FloatTensor SmoothBias(size_t rows, const FloatTensor& bias, const InputSmoothing& input,
+                       const OutputSmoothing& output, Moments moments_of_w) {
   const bool shifts = Shifts(input);
   if (!shifts && output.shift.empty()) return bias;
   std::vector<float> sums(rows);
@@ -27,7 +28,7 @@ FloatTensor SmoothBias(const float* w, size_t rows, const FloatTensor& bias,
     const size_t columns = input.shift.size();
     const ColumnMoments constant{{input.shift.data(), input.shift.data() + columns},
                                  std::vector<float>(columns)};
-    sums = MomentsOfLinear(w, rows, bias.empty() ? nullptr : bias.data(), constant).mean;
+    sums = moments_of_w(bias.empty() ? nullptr : bias.data(), constant).mean;
   } else if (!bias.empty()) {
     sums.assign(bias.data(), bias.data() + rows);
   }
@@ -55,7 +56,10 @@ LinearWeights SmoothLinear(const WeightReader& reader, FloatTensor values, int r
   if (input.empty() && output.factor.empty()) {
     return {reader.Matrix(std::move(values), rows, columns, bits), std::move(bias), {}, {}};
   }
-  FloatTensor smooth_bias = SmoothBias(values.data(), height, bias, input, output);
+  FloatTensor smooth_bias = SmoothBias(
+      height, bias, input, output, [&](const float* base, const ColumnMoments& constant) {
+        return MomentsOfLinear(values.data(), height, base, constant);
+      });
   std::vector<float> smooth = std::move(values).Take();
   std::vector<float> inverse(width, 1.0f);
   for (size_t c = 0; c < width && !input.empty(); ++c) inverse[c] = 1.0f / input.factor.data()[c];
@@ -73,12 +77,10 @@ LinearWeights SmoothLinear(const WeightReader& reader, FloatTensor values, int r
 
 LinearWeights SmoothLinear(const WeightReader& reader, QuantizedMatrix matrix, FloatTensor bias,
                            const InputSmoothing& input, const OutputSmoothing& output) {
-  std::vector<float> values;
-  if (Shifts(input)) {
-    values.resize(matrix.rows * matrix.columns);
-    Dequantize(matrix, values.data());
-  }
-  FloatTensor smooth_bias = SmoothBias(values.data(), matrix.rows, bias, input, output);
+  FloatTensor smooth_bias = SmoothBias(matrix.rows, bias, input, output,
+                                       [&](const float* base, const ColumnMoments& constant) {
+                                         return MomentsOfLinear(matrix, base, constant);
+                                       });
   if (!output.factor.empty()) {
     const size_t groups = matrix.groups();
     for (size_t i = 0; i < matrix.scales.size(); ++i) matrix.scales[i] *= output.factor[i / groups];
@@ -119,7 +121,9 @@ LinearWeights ReadLinear(const WeightReader& reader, const std::string& prefix, 
   const InputSmoothing& input = smoothing->Input(name);
   auto stored = reader.Quantized(name, out, in);
   FloatTensor values;
-  if (!stored) {
+  if (stored) {
+    smoothing->Learn(name, *stored, bias);
+  } else {
     values = reader.Floats(name, {out, in});
     smoothing->Learn(name, values, bias);
   }

@@ -293,11 +293,14 @@ QuantizedMatrix ReadPacked(const Checkpoint& checkpoint, const std::string& name
   // QuantizedMatrix.
   static_assert(std::endian::native == std::endian::little);
   const TensorView& packed = parts.Get("_packed");
-  const uint8_t* data = packed.data;
-  matrix.codes.resize(matrix.rows * matrix.row_bytes());
-  for (size_t r = 0; r < matrix.rows; ++r) {
-    std::copy_n(data + r * words * sizeof(uint32_t), matrix.row_bytes(),
-                matrix.codes.data() + r * matrix.row_bytes());
+  const size_t stored_bytes = words * sizeof(uint32_t);
+  if (stored_bytes == matrix.row_bytes()) {
+    matrix.codes.assign(packed.data, packed.data + packed.bytes);
+  } else {
+    for (size_t r = 0; r < matrix.rows; ++r) {
+      const uint8_t* row = packed.data + r * stored_bytes;
+      matrix.codes.insert(matrix.codes.end(), row, row + matrix.row_bytes());
+    }
   }
   ReleasePages(packed.data, packed.bytes);
   return matrix;

@@ -18,6 +18,11 @@ constexpr float kPixelDeviation = 0.25f;
 // estimates, and a wrong shift makes activations larger.
 constexpr float kLeastShift = 2.0f;
 
+// The layer that has this weight, "...fc1" for "...fc1.weight".
+std::string LayerOf(const std::string& weight) { return weight.substr(0, weight.rfind('.')); }
+
+const float* DataOrNull(const FloatTensor& bias) { return bias.empty() ? nullptr : bias.data(); }
+
 ColumnMoments MomentsOfPixels(const PreprocessConfig& config) {
   ColumnMoments moments;
   for (size_t c = 0; c < config.std.size(); ++c) {
@@ -195,19 +200,35 @@ const ColumnMoments& Smoothing::OutputMoments(const std::string& layer) {
   const auto [rows, columns] = reader_.MatrixShape(weight);
   FloatTensor bias;
   if (reader_.Has(layer + ".bias")) bias = reader_.Floats(layer + ".bias", {rows});
-  Learn(weight, reader_.Floats(weight, {rows, columns}), bias);
+  if (const auto stored =
+          reader_.Quantized(weight, static_cast<int>(rows), static_cast<int>(columns))) {
+    Learn(weight, *stored, bias);
+  } else {
+    Learn(weight, reader_.Floats(weight, {rows, columns}), bias);
+  }
   return outputs_.at(layer);
+}
+
+bool Smoothing::MustLearn(const std::string& weight) const {
+  const std::string layer = LayerOf(weight);
+  return producers_.contains(layer) && !outputs_.contains(layer);
 }
 
 void Smoothing::Learn(const std::string& weight, const FloatTensor& values,
                       const FloatTensor& bias) {
-  const std::string layer = weight.substr(0, weight.rfind('.'));
-  if (!producers_.contains(layer) || outputs_.contains(layer)) return;
-  const SmoothingSite* site = SiteOf(weight);
-  const ColumnMoments in = InputMoments(*site);
+  if (!MustLearn(weight)) return;
+  const ColumnMoments in = InputMoments(*SiteOf(weight));
   if (values.size() % in.columns() != 0) Misfit(weight);
   const size_t rows = values.size() / in.columns();
-  outputs_[layer] = MomentsOfLinear(values.data(), rows, bias.empty() ? nullptr : bias.data(), in);
+  outputs_[LayerOf(weight)] = MomentsOfLinear(values.data(), rows, DataOrNull(bias), in);
+}
+
+void Smoothing::Learn(const std::string& weight, const QuantizedMatrix& matrix,
+                      const FloatTensor& bias) {
+  if (!MustLearn(weight)) return;
+  const ColumnMoments in = InputMoments(*SiteOf(weight));
+  if (matrix.columns != in.columns()) Misfit(weight);
+  outputs_[LayerOf(weight)] = MomentsOfLinear(matrix, DataOrNull(bias), in);
 }
 
 OutputSmoothing Smoothing::Output(const std::string& weight, size_t rows) {
@@ -216,7 +237,7 @@ OutputSmoothing Smoothing::Output(const std::string& weight, size_t rows) {
     output.shift.resize(rows, 0.0f);
     output.factor.resize(rows, 1.0f);
   };
-  const std::string layer = weight.substr(0, weight.rfind('.'));
+  const std::string layer = LayerOf(weight);
   for (const SmoothingSite& site : sites_.inputs) {
     if (site.source != Source::kValues || site.producer != layer) continue;
     const InputSmoothing& input = Input(site.readers.front());

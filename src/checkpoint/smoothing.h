@@ -62,6 +62,7 @@ class Smoothing {
   // Call this with a layer's values when they have been read, so that they need not be read again
   // for the layers after it. bias may be empty
   void Learn(const std::string& weight, const FloatTensor& values, const FloatTensor& bias);
+  void Learn(const std::string& weight, const QuantizedMatrix& matrix, const FloatTensor& bias);
 
   // The smoothing of this layer's output, which has `rows` rows.
   OutputSmoothing Output(const std::string& weight, size_t rows);
@@ -82,6 +83,8 @@ class Smoothing {
   static InputSmoothing Make(const SmoothingSite& site, const Activations& activations,
                              std::vector<float> factors);
   const ColumnMoments& OutputMoments(const std::string& layer);
+  // Whether the output of the layer with this weight is needed and unknown.
+  bool MustLearn(const std::string& weight) const;
   void CheckReaders(const SmoothingSite& site, size_t columns) const;
   [[noreturn]] void Misfit(const std::string& weight) const;
   std::vector<float> ReadersFactors(const SmoothingSite& site,

@@ -253,28 +253,35 @@ QuantizedMatrix Quantize(const float* w, size_t rows, size_t columns,
 }
 
 void Dequantize(const QuantizedMatrix& matrix, float* out) {
-  const size_t columns = matrix.columns, groups = matrix.groups(), size = matrix.group_size;
+  const size_t columns = matrix.columns;
   ParallelFor(matrix.rows, std::max<size_t>(1, kGrain / columns), [&](size_t begin, size_t end) {
-    for (size_t i = begin * groups; i < end * groups; ++i) {
-      const float scale = matrix.scales[i];
-      const int zero = matrix.zeros.empty() ? matrix.symmetric_zero() : matrix.zeros[i];
-      const auto weight = [&](int code) { return scale * static_cast<float>(code - zero); };
-      const size_t first = i * size, last = first + size;
-      if (matrix.bits == 8) {
-        for (size_t at = first; at < last; ++at) out[at] = weight(matrix.codes[at]);
-        continue;
-      }
-      // Two columns at a time, which the compiler can vectorize. An odd group shares a byte.
-      size_t at = first;
-      if (at % 2 != 0) out[at++] = weight(matrix.codes[first / 2] >> 4);
-      for (; at + 1 < last; at += 2) {
-        const int codes = matrix.codes[at / 2];
-        out[at] = weight(codes & 15);
-        out[at + 1] = weight(codes >> 4);
-      }
-      if (at < last) out[at] = weight(matrix.codes[at / 2] & 15);
-    }
+    for (size_t r = begin; r < end; ++r) DequantizeRow(matrix, r, out + r * columns);
   });
+}
+
+void DequantizeRow(const QuantizedMatrix& matrix, size_t row, float* out) {
+  const size_t groups = matrix.groups(), size = matrix.group_size;
+  const uint8_t* codes = matrix.codes.data() + row * matrix.row_bytes();
+  for (size_t g = 0; g < groups; ++g) {
+    const size_t i = row * groups + g;
+    const float scale = matrix.scales[i];
+    const int zero = matrix.zeros.empty() ? matrix.symmetric_zero() : matrix.zeros[i];
+    const auto weight = [&](int code) { return scale * static_cast<float>(code - zero); };
+    const size_t first = g * size, last = first + size;
+    if (matrix.bits == 8) {
+      for (size_t at = first; at < last; ++at) out[at] = weight(codes[at]);
+      continue;
+    }
+    // Two columns at a time, which the compiler can vectorize. An odd group shares a byte.
+    size_t at = first;
+    if (at % 2 != 0) out[at++] = weight(codes[first / 2] >> 4);
+    for (; at + 1 < last; at += 2) {
+      const int pair = codes[at / 2];
+      out[at] = weight(pair & 15);
+      out[at + 1] = weight(pair >> 4);
+    }
+    if (at < last) out[at] = weight(codes[at / 2] & 15);
+  }
 }
 
 }  // namespace uffizi

@@ -37,6 +37,9 @@ QuantizedMatrix Quantize(const float* w, size_t rows, size_t columns,
 // out: [rows, columns] f32
 void Dequantize(const QuantizedMatrix& matrix, float* out);
 
+// out: [columns] f32
+void DequantizeRow(const QuantizedMatrix& matrix, size_t row, float* out);
+
 }  // namespace uffizi
 
 #endif  // UFFIZI_KERNELS_QUANTIZE_H_

@@ -55,6 +55,27 @@ TEST(ColumnMoments, AreThoseOfSamples) {
   }
 }
 
+TEST(ColumnMoments, OfCodesAreThoseOfTheirValues) {
+  constexpr size_t kRows = 9, kColumns = 72;
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal;
+  std::vector<float> w(kRows * kColumns), bias(kRows);
+  ColumnMoments in{std::vector<float>(kColumns), std::vector<float>(kColumns)};
+  for (auto* values : {&w, &bias, &in.mean, &in.deviation}) {
+    for (float& value : *values) value = normal(random);
+  }
+  for (const QuantizeOptions& options :
+       {QuantizeOptions{4, 24, true}, QuantizeOptions{4, 9, false}, QuantizeOptions{8, 0, true}}) {
+    const QuantizedMatrix codes = Quantize(w.data(), kRows, kColumns, options);
+    std::vector<float> values(kRows * kColumns);
+    Dequantize(codes, values.data());
+    const ColumnMoments of_codes = MomentsOfLinear(codes, bias.data(), in);
+    const ColumnMoments of_values = MomentsOfLinear(values.data(), kRows, bias.data(), in);
+    EXPECT_EQ(of_codes.mean, of_values.mean);
+    EXPECT_EQ(of_codes.deviation, of_values.deviation);
+  }
+}
+
 TEST(ColumnMoments, OfAConstant) {
   const ColumnMoments gelu = MomentsOfGelu({{300.0f, -300.0f}, {0.0f, 0.0f}});
   EXPECT_THAT(gelu.mean, ::testing::ElementsAre(300.0f, 0.0f));
