@@ -15,26 +15,25 @@ bool Shifts(const InputSmoothing& input) {
   return std::any_of(shift, shift + input.shift.size(), [](float value) { return value != 0.0f; });
 }
 
-// The bias, plus what makes up for subtracting `shift` from the input, followed by the output's
-// smoothing. moments_of_w: MomentsOfLinear() for a bias and an input, called if the input is
-// shifted
-template <typename Moments>
-FloatTensor SmoothBias(size_t rows, const FloatTensor& bias, const InputSmoothing& input,
-                       const OutputSmoothing& output, Moments moments_of_w) {
-  const bool shifts = Shifts(input);
-  if (!shifts && output.shift.empty()) return bias;
-  std::vector<float> sums(rows);
-  if (shifts) {
-    const size_t columns = input.shift.size();
-    const ColumnMoments constant{{input.shift.data(), input.shift.data() + columns},
-                                 std::vector<float>(columns)};
-    sums = moments_of_w(bias.empty() ? nullptr : bias.data(), constant).mean;
-  } else if (!bias.empty()) {
-    sums.assign(bias.data(), bias.data() + rows);
-  }
-  if (!output.shift.empty()) {
-    for (size_t r = 0; r < rows; ++r) sums[r] = (sums[r] - output.shift[r]) * output.factor[r];
-  }
+// An input that always has these values.
+ColumnMoments Constant(const FloatTensor& values) {
+  return {{values.data(), values.data() + values.size()}, std::vector<float>(values.size())};
+}
+
+// The bias of a layer whose input is shifted: bias + w shift makes up for it. w: what
+// MomentsOfLinear() takes before the bias
+template <typename... Weights>
+FloatTensor Compensated(const InputSmoothing& input, FloatTensor bias, const Weights&... w) {
+  if (!Shifts(input)) return bias;
+  const float* values = bias.empty() ? nullptr : bias.data();
+  return FloatTensor(MomentsOfLinear(w..., values, Constant(input.shift)).mean);
+}
+
+// The bias of a layer with `rows` outputs after their smoothing.
+FloatTensor SmoothBias(FloatTensor bias, size_t rows, const OutputSmoothing& output) {
+  if (output.shift.empty()) return bias;
+  std::vector<float> sums = bias.empty() ? std::vector<float>(rows) : std::move(bias).Take();
+  for (size_t r = 0; r < rows; ++r) sums[r] = (sums[r] - output.shift[r]) * output.factor[r];
   return FloatTensor(std::move(sums));
 }
 
@@ -56,10 +55,8 @@ LinearWeights SmoothLinear(const WeightReader& reader, FloatTensor values, int r
   if (input.empty() && output.factor.empty()) {
     return {reader.Matrix(std::move(values), rows, columns, bits), std::move(bias), {}, {}};
   }
-  FloatTensor smooth_bias = SmoothBias(
-      height, bias, input, output, [&](const float* base, const ColumnMoments& constant) {
-        return MomentsOfLinear(values.data(), height, base, constant);
-      });
+  FloatTensor smooth_bias =
+      SmoothBias(Compensated(input, std::move(bias), values.data(), height), height, output);
   std::vector<float> smooth = std::move(values).Take();
   std::vector<float> inverse(width, 1.0f);
   for (size_t c = 0; c < width && !input.empty(); ++c) inverse[c] = 1.0f / input.factor.data()[c];
@@ -77,10 +74,8 @@ LinearWeights SmoothLinear(const WeightReader& reader, FloatTensor values, int r
 
 LinearWeights SmoothLinear(const WeightReader& reader, QuantizedMatrix matrix, FloatTensor bias,
                            const InputSmoothing& input, const OutputSmoothing& output) {
-  FloatTensor smooth_bias = SmoothBias(matrix.rows, bias, input, output,
-                                       [&](const float* base, const ColumnMoments& constant) {
-                                         return MomentsOfLinear(matrix, base, constant);
-                                       });
+  FloatTensor smooth_bias =
+      SmoothBias(Compensated(input, std::move(bias), matrix), matrix.rows, output);
   if (!output.factor.empty()) {
     const size_t groups = matrix.groups();
     for (size_t i = 0; i < matrix.scales.size(); ++i) matrix.scales[i] *= output.factor[i / groups];
@@ -93,8 +88,7 @@ LowRank SmoothProduct(const LinearWeights& layer, const LoraChange& change) {
   LowRank product{rank, {}, {}, {}};
   std::vector<float> a = change.a, b(change.b.size());
   if (!layer.producer_factor.empty()) {
-    const ColumnMoments constant{{layer.producer_shift.data(), layer.producer_shift.data() + in},
-                                 std::vector<float>(in)};
+    const ColumnMoments constant = Constant(layer.producer_shift);
     product.c = FloatTensor(MomentsOfLinear(a.data(), rank, nullptr, constant).mean);
     for (size_t i = 0; i < a.size(); ++i) a[i] /= layer.producer_factor.data()[i % in];
   }

@@ -293,14 +293,10 @@ QuantizedMatrix ReadPacked(const Checkpoint& checkpoint, const std::string& name
   // QuantizedMatrix.
   static_assert(std::endian::native == std::endian::little);
   const TensorView& packed = parts.Get("_packed");
-  const size_t stored_bytes = words * sizeof(uint32_t);
-  if (stored_bytes == matrix.row_bytes()) {
-    matrix.codes.assign(packed.data, packed.data + packed.bytes);
-  } else {
-    for (size_t r = 0; r < matrix.rows; ++r) {
-      const uint8_t* row = packed.data + r * stored_bytes;
-      matrix.codes.insert(matrix.codes.end(), row, row + matrix.row_bytes());
-    }
+  matrix.codes.reserve(matrix.rows * matrix.row_bytes());
+  for (size_t r = 0; r < matrix.rows; ++r) {
+    const uint8_t* row = packed.data + r * words * sizeof(uint32_t);
+    matrix.codes.insert(matrix.codes.end(), row, row + matrix.row_bytes());
   }
   ReleasePages(packed.data, packed.bytes);
   return matrix;

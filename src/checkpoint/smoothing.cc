@@ -18,9 +18,6 @@ constexpr float kPixelDeviation = 0.25f;
 // estimates, and a wrong shift makes activations larger.
 constexpr float kLeastShift = 2.0f;
 
-// The layer that has this weight, "...fc1" for "...fc1.weight".
-std::string LayerOf(const std::string& weight) { return weight.substr(0, weight.rfind('.')); }
-
 const float* DataOrNull(const FloatTensor& bias) { return bias.empty() ? nullptr : bias.data(); }
 
 ColumnMoments MomentsOfPixels(const PreprocessConfig& config) {
@@ -210,7 +207,7 @@ const ColumnMoments& Smoothing::OutputMoments(const std::string& layer) {
 }
 
 bool Smoothing::MustLearn(const std::string& weight) const {
-  const std::string layer = LayerOf(weight);
+  const std::string layer = ModuleOf(weight);
   return producers_.contains(layer) && !outputs_.contains(layer);
 }
 
@@ -220,7 +217,7 @@ void Smoothing::Learn(const std::string& weight, const FloatTensor& values,
   const ColumnMoments in = InputMoments(*SiteOf(weight));
   if (values.size() % in.columns() != 0) Misfit(weight);
   const size_t rows = values.size() / in.columns();
-  outputs_[LayerOf(weight)] = MomentsOfLinear(values.data(), rows, DataOrNull(bias), in);
+  outputs_[ModuleOf(weight)] = MomentsOfLinear(values.data(), rows, DataOrNull(bias), in);
 }
 
 void Smoothing::Learn(const std::string& weight, const QuantizedMatrix& matrix,
@@ -228,7 +225,7 @@ void Smoothing::Learn(const std::string& weight, const QuantizedMatrix& matrix,
   if (!MustLearn(weight)) return;
   const ColumnMoments in = InputMoments(*SiteOf(weight));
   if (matrix.columns != in.columns()) Misfit(weight);
-  outputs_[LayerOf(weight)] = MomentsOfLinear(matrix, DataOrNull(bias), in);
+  outputs_[ModuleOf(weight)] = MomentsOfLinear(matrix, DataOrNull(bias), in);
 }
 
 OutputSmoothing Smoothing::Output(const std::string& weight, size_t rows) {
@@ -237,7 +234,7 @@ OutputSmoothing Smoothing::Output(const std::string& weight, size_t rows) {
     output.shift.resize(rows, 0.0f);
     output.factor.resize(rows, 1.0f);
   };
-  const std::string layer = LayerOf(weight);
+  const std::string layer = ModuleOf(weight);
   for (const SmoothingSite& site : sites_.inputs) {
     if (site.source != Source::kValues || site.producer != layer) continue;
     const InputSmoothing& input = Input(site.readers.front());

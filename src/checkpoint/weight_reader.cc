@@ -125,6 +125,8 @@ std::string NativeName(const std::string& microsoft_name) {
   return "model." + name;
 }
 
+std::string ModuleOf(const std::string& tensor) { return tensor.substr(0, tensor.rfind('.')); }
+
 WeightReader::WeightReader(const Checkpoint& checkpoint, Arithmetic arithmetic,
                            const LoraAdapters* adapters)
     : checkpoint_(checkpoint),

@@ -150,6 +150,9 @@ class WeightReader {
 std::string MicrosoftName(const std::string& native_name);
 std::string NativeName(const std::string& microsoft_name);
 
+// The module that a tensor belongs to, "...fc1" for "...fc1.weight".
+std::string ModuleOf(const std::string& tensor);
+
 // Converts F32, F16, BF16 or F64 to f32. `out` has tensor.elements() values.
 // Returns false if any value is NaN or infinite.
 bool ConvertToFloat(const TensorView& tensor, float* out);

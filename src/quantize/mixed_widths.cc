@@ -5,6 +5,7 @@
 
 #include "checkpoint/folder_writer.h"
 #include "checkpoint/pack_quantized.h"
+#include "checkpoint/weight_reader.h"
 #include "core/json_reader.h"
 #include "quantize/new_model_folder.h"
 
@@ -13,8 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-std::string ModuleOf(const std::string& weight) { return weight.substr(0, weight.rfind('.')); }
 
 // The module that represents all modules with the same input: queries, keys and values share an
 // input, except that the queries of cross-attention have another than its keys and values.

@@ -77,14 +77,12 @@ class Quantizer {
   }
 
   static bool IsBias(const std::string& name) { return name.ends_with(".bias"); }
-  static std::string WeightOf(const std::string& bias) {
-    return bias.substr(0, bias.rfind('.')) + ".weight";
-  }
+  static std::string WeightOf(const std::string& bias) { return ModuleOf(bias) + ".weight"; }
 
   // Writes a linear layer. If a part of its input is constant, its bias, which is written with it,
   // compensates for the effect of quantizing on that part.
   void PutLayer(const std::string& name, const std::vector<int64_t>& shape) {
-    const std::string bias = name.substr(0, name.rfind('.')) + ".bias";
+    const std::string bias = ModuleOf(name) + ".bias";
     std::vector<float> lost, constant = smoothing_.Constant(name), products;
     if (auto taken = products_.Take(name)) {
       products = Vary(name, std::move(*taken), reader_.Has(bias), constant);
@@ -140,7 +138,7 @@ class Quantizer {
     writer_.NoteUnpacked(name);
     writer_.PutHalf(name, shape, Floats(name, shape));
     report_.layers.push_back({name, shape, 16, 0.0});
-    const std::string bias = name.substr(0, name.rfind('.')) + ".bias";
+    const std::string bias = ModuleOf(name) + ".bias";
     if (!BiasFollows(name) || !reader_.Has(bias)) return;
     writer_.PutFloats(bias, {shape[0]}, Floats(bias, {shape[0]}));
   }
