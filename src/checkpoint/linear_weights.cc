@@ -32,7 +32,7 @@ FloatTensor Compensated(const InputSmoothing& input, FloatTensor bias, const Wei
 // The bias of a layer with `rows` outputs after their smoothing.
 FloatTensor SmoothBias(FloatTensor bias, size_t rows, const OutputSmoothing& output) {
   if (output.shift.empty()) return bias;
-  std::vector<float> sums = bias.empty() ? std::vector<float>(rows) : std::move(bias).Take();
+  LargeVector<float> sums = bias.empty() ? LargeVector<float>(rows, 0.0f) : std::move(bias).Take();
   for (size_t r = 0; r < rows; ++r) sums[r] = (sums[r] - output.shift[r]) * output.factor[r];
   return FloatTensor(std::move(sums));
 }
@@ -57,7 +57,7 @@ LinearWeights SmoothLinear(const WeightReader& reader, FloatTensor values, int r
   }
   FloatTensor smooth_bias =
       SmoothBias(Compensated(input, std::move(bias), values.data(), height), height, output);
-  std::vector<float> smooth = std::move(values).Take();
+  LargeVector<float> smooth = std::move(values).Take();
   std::vector<float> inverse(width, 1.0f);
   for (size_t c = 0; c < width && !input.empty(); ++c) inverse[c] = 1.0f / input.factor.data()[c];
   ParallelFor(height, std::max<size_t>(1, kGrain / width), [&](size_t begin, size_t end) {

@@ -65,7 +65,7 @@ FloatTensor LoraAdapters::Merge(std::span<const std::string> names,
                                 const std::vector<int64_t>& shape,
                                 const FloatTensor& stored) const {
   FloatTensor base = stored;
-  std::vector<float> merged(stored.data(), stored.data() + stored.size());
+  LargeVector<float> merged(stored.data(), stored.data() + stored.size());
   for (const std::string& name : names) {
     for (const LoraChange& change : changes_.at(name)) {
       if (change.shape != shape) {
@@ -75,7 +75,7 @@ FloatTensor LoraAdapters::Merge(std::span<const std::string> names,
                                                   " where the model's is " + ShapeToString(shape));
       }
       if (!change.whole.empty()) {
-        merged = change.whole;
+        merged.assign(change.whole.begin(), change.whole.end());
         base = FloatTensor(merged);
         continue;
       }

@@ -9,6 +9,7 @@
 #include "checkpoint/weight_reader.h"
 #include "core/half.h"
 #include "core/json_reader.h"
+#include "core/parallel.h"
 #include "uffizi/error.h"
 
 namespace uffizi {
@@ -293,11 +294,13 @@ QuantizedMatrix ReadPacked(const Checkpoint& checkpoint, const std::string& name
   // QuantizedMatrix.
   static_assert(std::endian::native == std::endian::little);
   const TensorView& packed = parts.Get("_packed");
-  matrix.codes.reserve(matrix.rows * matrix.row_bytes());
-  for (size_t r = 0; r < matrix.rows; ++r) {
-    const uint8_t* row = packed.data + r * words * sizeof(uint32_t);
-    matrix.codes.insert(matrix.codes.end(), row, row + matrix.row_bytes());
-  }
+  matrix.codes.resize(matrix.rows * matrix.row_bytes());
+  ParallelFor(matrix.rows, 256, [&](size_t begin, size_t end) {
+    for (size_t r = begin; r < end; ++r) {
+      std::copy_n(packed.data + r * words * sizeof(uint32_t), matrix.row_bytes(),
+                  matrix.codes.data() + r * matrix.row_bytes());
+    }
+  });
   ReleasePages(packed.data, packed.bytes);
   return matrix;
 }

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/large_vector.h"
 #include "kernels/packed_matrix.h"
 
 namespace uffizi {
@@ -21,10 +22,12 @@ enum class Arithmetic {
 class FloatTensor {
  public:
   FloatTensor() = default;
-  explicit FloatTensor(std::vector<float> values)
-      : owned_(std::make_shared<std::vector<float>>(std::move(values))),
+  explicit FloatTensor(LargeVector<float> values)
+      : owned_(std::make_shared<LargeVector<float>>(std::move(values))),
         data_(owned_->data()),
         size_(owned_->size()) {}
+  explicit FloatTensor(const std::vector<float>& values)
+      : FloatTensor(LargeVector<float>(values.begin(), values.end())) {}
   FloatTensor(const float* mapped, size_t size) : data_(mapped), size_(size) {}
 
   const float* data() const { return data_; }
@@ -32,13 +35,13 @@ class FloatTensor {
   bool empty() const { return size_ == 0; }
 
   // The values as a vector that may be changed; not copied if nobody else holds them.
-  std::vector<float> Take() && {
+  LargeVector<float> Take() && {
     if (owned_ != nullptr && owned_.use_count() == 1) return std::move(*owned_);
     return {data_, data_ + size_};
   }
 
  private:
-  std::shared_ptr<std::vector<float>> owned_;
+  std::shared_ptr<LargeVector<float>> owned_;
   const float* data_ = nullptr;
   size_t size_ = 0;
 };

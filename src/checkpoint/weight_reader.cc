@@ -247,7 +247,7 @@ FloatTensor WeightReader::StoredFloats(const std::string& name,
   if (tensor == nullptr && shape.size() == 2 && IsPacked(checkpoint_, StoredName(name))) {
     const QuantizedMatrix matrix =
         StoredCodes(name, static_cast<int>(shape[0]), static_cast<int>(shape[1]));
-    std::vector<float> values(matrix.rows * matrix.columns);
+    LargeVector<float> values(matrix.rows * matrix.columns);
     Dequantize(matrix, values.data());
     return FloatTensor(std::move(values));
   }
@@ -262,7 +262,7 @@ FloatTensor WeightReader::StoredFloats(const std::string& name,
     return FloatTensor(values, tensor->elements());
   }
   CheckFloating(name, *tensor);
-  std::vector<float> values(tensor->elements());
+  LargeVector<float> values(tensor->elements());
   if (!ConvertToFloat(*tensor, values.data())) Fail(name, "holds NaN or infinity");
   ReleasePages(tensor->data, tensor->bytes);
   return FloatTensor(std::move(values));
@@ -358,7 +358,7 @@ FloatTensor WeightReader::ImageProjection(int out, int in) const {
   const std::string name = "model.multi_modal_projector.image_projection.weight";
   if (!microsoft_layout_) return Floats(name, {out, in});
   const FloatTensor stored = StoredFloats(name, {in, out});
-  std::vector<float> transposed(stored.size());
+  LargeVector<float> transposed(stored.size());
   for (int i = 0; i < in; ++i) {
     for (int o = 0; o < out; ++o) {
       transposed[static_cast<size_t>(o) * in + i] = stored.data()[static_cast<size_t>(i) * out + o];

@@ -2,8 +2,9 @@
 #define UFFIZI_CORE_ARENA_H_
 
 #include <cstddef>
-#include <memory>
 #include <vector>
+
+#include "core/large_vector.h"
 
 namespace uffizi {
 
@@ -38,17 +39,9 @@ class Arena {
   };
 
  private:
-  struct Free {
-    void operator()(void* memory) const;
-  };
-  struct Block {
-    std::unique_ptr<std::byte, Free> memory;
-    size_t size;
-  };
-
   void* TakeBytes(size_t bytes);
 
-  std::vector<Block> blocks_;
+  std::vector<LargeVector<std::byte>> blocks_;
   size_t block_ = 0;  // index of the block in use
   size_t used_ = 0;   // bytes of it taken
 };

@@ -7,6 +7,7 @@
 
 #include "checkpoint/pack_quantized.h"
 #include "core/json_writer.h"
+#include "core/large_vector.h"
 #include "core/parallel.h"
 #include "engine/adapters.h"
 #include "engine/engine_impl.h"
@@ -97,9 +98,11 @@ Loaded LoadNative(const std::filesystem::path& source, const EngineOptions& opti
   const bool narrow = options.compute == Compute::kInt4 ||
                       (options.compute == Compute::kAuto && !ReadPackSchemes(folder).empty());
   const LoraAdapters adapters = LoadAdapters(options.lora);
-  return {Florence2::Load(folder, narrow ? Arithmetic::kInt4 : Arithmetic::kF32,
-                          adapters.empty() ? nullptr : &adapters, statistics),
-          folder};
+  Loaded loaded{Florence2::Load(folder, narrow ? Arithmetic::kInt4 : Arithmetic::kF32,
+                                adapters.empty() ? nullptr : &adapters, statistics),
+                folder};
+  ReleaseFreeMemory();
+  return loaded;
 }
 
 Loaded LoadOpenVino([[maybe_unused]] const std::filesystem::path& source,

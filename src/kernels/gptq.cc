@@ -181,7 +181,7 @@ class Rounder {
 
   void Pack() {
     if (matrix_.bits == 8) {
-      matrix_.codes = std::move(codes_);
+      std::copy(codes_.begin(), codes_.end(), matrix_.codes.begin());
       return;
     }
     for (size_t i = 0; i < matrix_.codes.size(); ++i) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 
 #include "core/parallel.h"
 #include "kernels/row_factors.h"
@@ -10,7 +9,6 @@
 namespace uffizi {
 namespace {
 
-constexpr std::align_val_t kAlignment{64};
 constexpr size_t kPanelRows = PackedMatrix::kPanelRows;
 constexpr size_t kBlockBytes = PackedMatrix::kBlockBytes;
 
@@ -70,36 +68,36 @@ size_t FactorInputGroup(const QuantizedMatrix& matrix) {
 
 }  // namespace
 
-void PackedMatrix::Free::operator()(uint8_t* memory) const {
-  ::operator delete(memory, kAlignment);
-}
-
 PackedMatrix::PackedMatrix(const QuantizedMatrix& matrix)
+    : PackedMatrix(matrix, FindMatrixFactors(matrix)) {}
+
+PackedMatrix::PackedMatrix(const QuantizedMatrix& matrix, std::span<const RowFactors> factors)
     : rows_(matrix.rows),
       columns_(matrix.columns),
       group_size_(matrix.group_size),
       input_group_(matrix.group_size),
       bits_(matrix.bits),
       symmetric_(matrix.zeros.empty()),
-      has_factors_(HasRowFactors(matrix)),
-      data_(static_cast<uint8_t*>(::operator new(std::max<size_t>(bytes(), 1), kAlignment))) {
+      has_factors_(!factors.empty()),
+      data_(bytes()) {
   if (has_factors_) input_group_ = FactorInputGroup(matrix);
   ParallelFor(panels(), 1, [&](size_t begin, size_t end) {
-    for (size_t panel = begin; panel < end; ++panel) PackPanel(matrix, panel);
+    for (size_t panel = begin; panel < end; ++panel) PackPanel(matrix, factors, panel);
   });
 }
 
-void PackedMatrix::PackPanel(const QuantizedMatrix& matrix, size_t panel) {
-  uint8_t* out = data_.get() + panel * panel_bytes();
+void PackedMatrix::PackPanel(const QuantizedMatrix& matrix, std::span<const RowFactors> factors,
+                             size_t panel) {
+  uint8_t* out = data_.data() + panel * panel_bytes();
   const size_t count = std::min(kPanelRows, rows_ - panel * kPanelRows);
   const size_t group_codes = group_size_ * static_cast<size_t>(bits_) / 8;  // bytes
   const bool whole_lanes = group_size_ % kColumnPadding == 0;
   if (count < kPanelRows || !whole_lanes) std::memset(out, 0, panel_bytes());
-  for (size_t r = 0; r < count; ++r) {
-    const size_t row = panel * kPanelRows + r;
-    const uint8_t* codes = matrix.codes.data() + row * matrix.row_bytes();
-    for (size_t g = 0; g < groups(); ++g) {
-      uint8_t* group = out + g * group_bytes();
+  const size_t first = panel * kPanelRows;
+  for (size_t g = 0; g < groups(); ++g) {
+    uint8_t* group = out + g * group_bytes();
+    for (size_t r = 0; r < count; ++r) {
+      const uint8_t* codes = matrix.codes.data() + (first + r) * matrix.row_bytes();
       if (!whole_lanes) {
         PackCodes(codes, bits_, g * group_size_, group_size_, group + r * 4);
       } else if (bits_ == 4) {
@@ -108,22 +106,20 @@ void PackedMatrix::PackPanel(const QuantizedMatrix& matrix, size_t panel) {
         PackLanes<8>(codes + g * group_codes, group_codes / 4, group + r * 4);
       }
     }
-    PackScales(matrix, row, out);
+  }
+  for (size_t row = first; row < first + count; ++row) {
+    if (has_factors_) {
+      PackFactors(matrix, row, factors[row], out);
+    } else {
+      PackScales(matrix, row, out);
+    }
   }
 }
 
-// Scales and zero points, or factors, of one row of a panel.
+// Scales and zero points of one row of a panel.
 void PackedMatrix::PackScales(const QuantizedMatrix& matrix, size_t row, uint8_t* panel) {
   const size_t r = row % kPanelRows;
   const float* scales = matrix.scales.data() + row * groups();
-  if (has_factors_) {
-    const RowFactors factors = *FindRowFactors({scales, groups()});
-    for (size_t g = 0; g < groups(); ++g) {
-      panel[g * group_bytes() + code_bytes() + r] = factors.Of(scales[g]);
-    }
-    std::memcpy(panel + groups() * group_bytes() + r * 4, &factors.scale, 4);
-    return;
-  }
   for (size_t g = 0; g < groups(); ++g) {
     uint8_t* out = panel + g * group_bytes() + code_bytes() + r * 4;
     std::memcpy(out, &scales[g], 4);
@@ -131,6 +127,15 @@ void PackedMatrix::PackScales(const QuantizedMatrix& matrix, size_t row, uint8_t
     const int32_t zero = matrix.zeros[row * groups() + g];
     std::memcpy(out + kPanelRows * 4, &zero, 4);
   }
+}
+
+void PackedMatrix::PackFactors(const QuantizedMatrix& matrix, size_t row, const RowFactors& factors,
+                               uint8_t* panel) {
+  const size_t r = row % kPanelRows;
+  for (size_t g = 0; g < groups(); ++g) {
+    panel[g * group_bytes() + code_bytes() + r] = factors.Of(matrix.scales[row * groups() + g]);
+  }
+  std::memcpy(panel + groups() * group_bytes() + r * 4, &factors.scale, 4);
 }
 
 void PackedMatrix::Row(size_t row, float* out) const {

@@ -3,11 +3,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <span>
 
+#include "core/large_vector.h"
 #include "kernels/quantized_matrix.h"
 
 namespace uffizi {
+
+struct RowFactors;
 
 // A quantized weight matrix [n, k] in the order in which the kernels read it; 4-bit codes stay
 // 4-bit.
@@ -68,23 +71,24 @@ class PackedMatrix {
   size_t code_bytes() const {  // of a group
     return PaddedGroup(group_size_) * static_cast<size_t>(bits_) / 8 * kPanelRows;
   }
-  const uint8_t* panel(size_t index) const { return data_.get() + index * panel_bytes(); }
+  const uint8_t* panel(size_t index) const { return data_.data() + index * panel_bytes(); }
   // With factors, [kPanelRows] f32.
   const float* row_scales(size_t index) const {
     return reinterpret_cast<const float*>(panel(index) + groups() * group_bytes());
   }
 
  private:
-  struct Free {
-    void operator()(uint8_t* memory) const;
-  };
-  void PackPanel(const QuantizedMatrix& matrix, size_t panel);
+  // factors: of each row, or empty
+  PackedMatrix(const QuantizedMatrix& matrix, std::span<const RowFactors> factors);
+  void PackPanel(const QuantizedMatrix& matrix, std::span<const RowFactors> factors, size_t panel);
   void PackScales(const QuantizedMatrix& matrix, size_t row, uint8_t* panel);
+  void PackFactors(const QuantizedMatrix& matrix, size_t row, const RowFactors& factors,
+                   uint8_t* panel);
 
   size_t rows_ = 0, columns_ = 0, group_size_ = 1, input_group_ = 1;
   int bits_ = 4;
   bool symmetric_ = true, has_factors_ = false;
-  std::unique_ptr<uint8_t, Free> data_;  // aligned to a cache line
+  LargeVector<uint8_t> data_;
 };
 
 }  // namespace uffizi

@@ -25,9 +25,27 @@ using RoundScale = float (*)(float);
 float RoundToHalf(float scale) { return HalfToFloat(FloatToHalf(scale)); }
 float RoundToBfloat16(float scale) { return Bfloat16ToFloat(FloatToBfloat16(scale)); }
 
+// The largest absolute value; 0 of nothing.
+float Magnitude(const float* w, size_t count) {
+  // As integers, the bits of positive floats have the same order, and the compiler can vectorize
+  // their maximum.
+  std::vector<int32_t> largest((count + kGrain - 1) / kGrain);
+  ParallelFor(largest.size(), 4, [&](size_t first, size_t last) {
+    for (size_t piece = first; piece < last; ++piece) {
+      const size_t begin = piece * kGrain, end = std::min(begin + kGrain, count);
+      int32_t most = 0;
+      for (size_t i = begin; i < end; ++i) {
+        most = std::max(most, std::bit_cast<int32_t>(w[i]) & 0x7fffffff);
+      }
+      largest[piece] = most;
+    }
+  });
+  const auto most = std::max_element(largest.begin(), largest.end());
+  return most == largest.end() ? 0.0f : std::bit_cast<float>(*most);
+}
+
 RoundScale ChooseRounding(const float* w, size_t count) {
-  float magnitude = 0;
-  for (size_t i = 0; i < count; ++i) magnitude = std::max(magnitude, std::abs(w[i]));
+  const float magnitude = Magnitude(w, count);
   // Half precision is exact to 11 bits from 2^-14 to 65504. A group with a smaller scale loses
   // precision, but its error is negligible compared with that of the matrix's largest groups.
   return magnitude > 0x1p-6f && magnitude < 0x1p18f ? RoundToHalf : RoundToBfloat16;
@@ -262,25 +280,23 @@ void Dequantize(const QuantizedMatrix& matrix, float* out) {
 void DequantizeRow(const QuantizedMatrix& matrix, size_t row, float* out) {
   const size_t groups = matrix.groups(), size = matrix.group_size;
   const uint8_t* codes = matrix.codes.data() + row * matrix.row_bytes();
+  // Codes of 4 bits are widened first: the compiler can vectorize both loops, but not one for both.
+  std::vector<uint8_t> widened;
+  if (matrix.bits == 4) {
+    widened.resize(matrix.columns);
+    for (size_t i = 0; i < matrix.row_bytes(); ++i) {
+      widened[2 * i] = codes[i] & 15;
+      widened[2 * i + 1] = codes[i] >> 4;
+    }
+    codes = widened.data();
+  }
   for (size_t g = 0; g < groups; ++g) {
     const size_t i = row * groups + g;
     const float scale = matrix.scales[i];
     const int zero = matrix.zeros.empty() ? matrix.symmetric_zero() : matrix.zeros[i];
-    const auto weight = [&](int code) { return scale * static_cast<float>(code - zero); };
-    const size_t first = g * size, last = first + size;
-    if (matrix.bits == 8) {
-      for (size_t at = first; at < last; ++at) out[at] = weight(codes[at]);
-      continue;
+    for (size_t at = g * size; at < (g + 1) * size; ++at) {
+      out[at] = scale * static_cast<float>(codes[at] - zero);
     }
-    // Two columns at a time, which the compiler can vectorize. An odd group shares a byte.
-    size_t at = first;
-    if (at % 2 != 0) out[at++] = weight(codes[first / 2] >> 4);
-    for (; at + 1 < last; at += 2) {
-      const int pair = codes[at / 2];
-      out[at] = weight(pair & 15);
-      out[at + 1] = weight(pair >> 4);
-    }
-    if (at < last) out[at] = weight(codes[at / 2] & 15);
   }
 }
 

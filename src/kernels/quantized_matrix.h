@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/large_vector.h"
+
 namespace uffizi {
 
 // A weight matrix [rows, columns] in codes of 4 or 8 bits. Each row is divided into groups of
@@ -16,8 +18,8 @@ struct QuantizedMatrix {
   size_t rows = 0, columns = 0;
   int bits = 4;           // 4 or 8
   size_t group_size = 0;  // divides columns; columns itself for one group a row
-  std::vector<uint8_t>
-      codes;  // [rows, columns * bits / 8]; with 4 bits, the even column is in the low half
+  // [rows, columns * bits / 8]; with 4 bits, the even column is in the low half
+  LargeVector<uint8_t> codes;
   std::vector<float> scales;   // [rows, groups]
   std::vector<uint8_t> zeros;  // [rows, groups]; empty if symmetric
 

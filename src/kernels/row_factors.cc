@@ -26,7 +26,7 @@ bool AreMultiples(std::span<const float> scales, float unit) {
 }  // namespace
 
 uint8_t RowFactors::Of(float group_scale) const {
-  return scale == 0 ? uint8_t{0} : static_cast<uint8_t>(std::round(group_scale / scale));
+  return scale == 0 ? uint8_t{0} : static_cast<uint8_t>(group_scale / scale + 0.5f);
 }
 
 std::optional<RowFactors> FindRowFactors(std::span<const float> scales) {
@@ -45,19 +45,26 @@ std::optional<RowFactors> FindRowFactors(std::span<const float> scales) {
   return std::nullopt;
 }
 
-bool HasRowFactors(const QuantizedMatrix& matrix) {
+std::vector<RowFactors> FindMatrixFactors(const QuantizedMatrix& matrix) {
   if (matrix.bits != 4 || !matrix.zeros.empty() || matrix.group_size % 64 != 0 ||
       matrix.columns > kMaxColumns) {
-    return false;
+    return {};
   }
+  std::vector<RowFactors> rows(matrix.rows);
   std::atomic<bool> all = true;
   ParallelFor(matrix.rows, 64, [&](size_t begin, size_t end) {
     for (size_t row = begin; row < end && all; ++row) {
       const std::span scales(matrix.scales.data() + row * matrix.groups(), matrix.groups());
-      if (!FindRowFactors(scales)) all = false;
+      const auto found = FindRowFactors(scales);
+      if (found) {
+        rows[row] = *found;
+      } else {
+        all = false;
+      }
     }
   });
-  return all;
+  if (!all) rows.clear();
+  return rows;
 }
 
 }  // namespace uffizi

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "kernels/quantized_matrix.h"
 
@@ -25,9 +26,9 @@ struct RowFactors {
 // The largest scale of which all `scales` are exact multiples by 0 to kMaxFactor, or nothing.
 std::optional<RowFactors> FindRowFactors(std::span<const float> scales);
 
-// Whether all rows of `matrix` have such factors, and kernels can use them: the codes have four
-// bits, symmetric, in groups of a multiple of 64 columns.
-bool HasRowFactors(const QuantizedMatrix& matrix);
+// The factors of all rows of `matrix`. Empty if one of them has none, or if kernels cannot use
+// them: the codes must have four bits, symmetric, in groups of a multiple of 64 columns.
+std::vector<RowFactors> FindMatrixFactors(const QuantizedMatrix& matrix);
 
 }  // namespace uffizi
 

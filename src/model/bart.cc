@@ -16,14 +16,19 @@ float HeadScale(size_t dim, size_t heads) {
 }
 
 // Subtracts the mean of all rows and returns it. values: [rows, columns]
-FloatTensor TakeMean(std::vector<float>& values, size_t columns) {
+FloatTensor TakeMean(LargeVector<float>& values, size_t columns) {
   const size_t rows = values.size() / columns;
-  std::vector<double> sums(columns);
-  for (size_t i = 0; i < values.size(); ++i) sums[i % columns] += double{values[i]};
   std::vector<float> mean(columns);
-  for (size_t c = 0; c < columns; ++c) {
-    mean[c] = static_cast<float>(sums[c] / static_cast<double>(rows));
-  }
+  ParallelFor(columns, 64, [&](size_t begin, size_t end) {
+    std::vector<double> sums(end - begin);
+    for (size_t r = 0; r < rows; ++r) {
+      const float* row = values.data() + r * columns;
+      for (size_t c = begin; c < end; ++c) sums[c - begin] += double{row[c]};
+    }
+    for (size_t c = begin; c < end; ++c) {
+      mean[c] = static_cast<float>(sums[c - begin] / static_cast<double>(rows));
+    }
+  });
   ParallelFor(rows, 64, [&](size_t begin, size_t end) {
     for (size_t r = begin; r < end; ++r) {
       for (size_t c = 0; c < columns; ++c) values[r * columns + c] -= mean[c];
@@ -36,7 +41,7 @@ TokenTable ReadTable(const WeightReader& reader, const std::string& name, int vo
   if (reader.smoothing() == nullptr || reader.StaysQuantized(name)) {
     return {reader.Matrix(name, vocab, dim, WeightBits::kWide), {}, {}};
   }
-  std::vector<float> values = reader.Floats(name, {vocab, dim}).Take();
+  LargeVector<float> values = reader.Floats(name, {vocab, dim}).Take();
   FloatTensor mean = TakeMean(values, static_cast<size_t>(dim));
   return {reader.Matrix(FloatTensor(std::move(values)), vocab, dim, WeightBits::kWide), {}, mean};
 }
@@ -59,7 +64,7 @@ Head ReadHead(const WeightReader& reader, const std::string& name, int vocab, in
                                        smoothing->Input("lm_head.weight"));
     return {layer, {layer.weight, {}, {}}};
   }
-  std::vector<float> values = reader.Floats(name, {vocab, dim}).Take();
+  LargeVector<float> values = reader.Floats(name, {vocab, dim}).Take();
   FloatTensor mean = TakeMean(values, static_cast<size_t>(dim));
   const InputSmoothing input =
       smoothing->InputOf("lm_head.weight", values.data(), static_cast<size_t>(vocab),

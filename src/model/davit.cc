@@ -24,15 +24,17 @@ size_t Size(int value) { return static_cast<size_t>(value); }
 FloatTensor ReadPatchWeight(const WeightReader& reader, const std::string& name, int out, int in,
                             int size) {
   const FloatTensor stored = reader.Floats(name, {out, in, size, size});
-  std::vector<float> weight(stored.size());
+  LargeVector<float> weight(stored.size());
   const size_t area = Size(size) * Size(size);
-  for (size_t o = 0; o < Size(out); ++o) {
-    for (size_t i = 0; i < Size(in); ++i) {
+  ParallelFor(Size(out), 8, [&](size_t begin, size_t end) {
+    for (size_t o = begin; o < end; ++o) {
       for (size_t at = 0; at < area; ++at) {
-        weight[(o * area + at) * Size(in) + i] = stored.data()[(o * Size(in) + i) * area + at];
+        const float* from = stored.data() + o * Size(in) * area + at;
+        float* to = weight.data() + (o * area + at) * Size(in);
+        for (size_t i = 0; i < Size(in); ++i) to[i] = from[i * area];
       }
     }
-  }
+  });
   return FloatTensor(std::move(weight));
 }
 

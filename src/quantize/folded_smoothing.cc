@@ -73,7 +73,7 @@ void FoldedSmoothing::FoldSite(const SmoothingSite& site, const InputSmoothing& 
 
 FloatTensor FoldedSmoothing::Fold(const std::string& name, FloatTensor values) const {
   if (!Changes(name)) return values;
-  std::vector<float> folded = std::move(values).Take();
+  LargeVector<float> folded = std::move(values).Take();
   if (const auto found = columns_.find(name); found != columns_.end()) {
     const FloatTensor& factors = found->second;
     for (size_t i = 0; i < folded.size(); ++i) folded[i] /= factors.data()[i % factors.size()];

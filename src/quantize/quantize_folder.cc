@@ -90,7 +90,7 @@ class Quantizer {
     report_.layers.push_back(
         layers_.Put(name, shape, Floats(name, shape), constant, lost, products));
     if (!reader_.Has(bias) || !BiasFollows(name)) return;
-    std::vector<float> values = Floats(bias, {shape[0]}).Take();
+    LargeVector<float> values = Floats(bias, {shape[0]}).Take();
     for (size_t r = 0; r < lost.size(); ++r) values[r] += lost[r];
     writer_.PutFloats(bias, {shape[0]}, FloatTensor(std::move(values)));
   }

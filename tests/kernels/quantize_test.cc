@@ -155,7 +155,7 @@ TEST_P(QuantizeCases, FactorsCostLittle) {
     const Weights without = Values(Quantize(w.data(), rows, columns, free_scales));
     EXPECT_LE(SquaredError(w, Values(with)), 1.05 * SquaredError(w, without))
         << SquaredError(w, Values(with)) / SquaredError(w, without);
-    EXPECT_EQ(HasRowFactors(with),
+    EXPECT_EQ(!FindMatrixFactors(with).empty(),
               options().bits == 4 && options().symmetric && with.group_size % 64 == 0);
   }
 }
@@ -274,7 +274,7 @@ TEST(Quantize, CodesLieAsTheStructSays) {
   const QuantizedMatrix four = Quantize(w.data(), 1, 8, {4, 8, true});
   EXPECT_EQ(four.scales, (Weights{1}));
   EXPECT_TRUE(four.zeros.empty());
-  EXPECT_EQ(four.codes, (std::vector<uint8_t>{0x10, 0xf8, 0xa9, 0x7b}));
+  EXPECT_EQ(four.codes, (LargeVector<uint8_t>{0x10, 0xf8, 0xa9, 0x7b}));
   const QuantizedMatrix two_groups = Quantize(w.data(), 1, 8, {4, 4, false});
   EXPECT_EQ(two_groups.zeros[0], 8);
   EXPECT_EQ(two_groups.groups(), 2u);
