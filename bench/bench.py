@@ -212,7 +212,13 @@ def measure_limit(build, threads) -> dict:
     }
 
 
-ISA_NAMES = {"AMX": "amx", "AVX3_DL": "avx512_vnni", "AVX2_VNNI": "avx2_vnni", "AVX2": "avx2"}
+ISA_NAMES = {
+    "AMX": "amx",
+    "AVX3_DL": "avx512_vnni",
+    "AVX3_ZEN4": "avx512_vnni",
+    "AVX2_VNNI": "avx2_vnni",
+    "AVX2": "avx2",
+}
 # What oneDNN, and with it OpenVINO, is held to.
 PEER_ISA = {"avx2": "AVX2", "avx2_vnni": "AVX2_VNNI", "avx3_dl": "AVX512_CORE_VNNI"}
 

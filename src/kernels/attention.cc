@@ -131,7 +131,7 @@ void AttendAll(std::span<const AttentionJob> jobs, const AttentionShape& shape) 
   auto* attend = AttendChunk;
   size_t chunk = kQueryChunk;
 #if UFFIZI_TILES
-  if (shape.bf16 && UseTiles() && shape.head_dim % kBf16Depth == 0) {
+  if (shape.bf16 && (UseTiles() || UseBf16Vectors()) && shape.head_dim % kBf16Depth == 0) {
     attend = AttendInBf16;
     chunk = kQueriesInBf16;
   }

@@ -1,6 +1,5 @@
-// Small matrix products of bfloat16 in AMX tiles, accumulated in f32, and conversions from f32. (On
-// the one machine with AMX that was measured, AVX-512's own bfloat16 instruction was slower than
-// f32.)
+// Small matrix products of bfloat16, accumulated in f32, in AMX tiles or by AVX-512's instruction,
+// and conversions from f32.
 
 #if defined(UFFIZI_KERNELS_BF16_PRODUCT_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef UFFIZI_KERNELS_BF16_PRODUCT_INL_H_
@@ -10,6 +9,7 @@
 #endif
 
 #include "kernels/simd-inl.h"
+#include "kernels/targets.h"
 #include "kernels/tiles-inl.h"
 
 #if UFFIZI_TILES
@@ -17,7 +17,7 @@ HWY_BEFORE_NAMESPACE();
 namespace uffizi {
 namespace HWY_NAMESPACE {
 
-// Operands are padded with zeros to multiples of these, the size of a tile.
+// Operands are padded with zeros to multiples of these, the size of a tile and a vector.
 constexpr size_t kBf16Depth = 32;
 constexpr size_t kBf16Columns = 16;
 
@@ -144,7 +144,7 @@ HWY_INLINE TileShapes ShapesOfBf16(size_t rows) {
   return shapes;
 }
 
-HWY_INLINE void MultiplyBf16(const Bf16Product& p, size_t rows) {
+HWY_INLINE void MultiplyBf16Tiles(const Bf16Product& p, size_t rows) {
   size_t row = 0;
   if (rows >= kTileRows) {
     const TileScope tiles(ShapesOfBf16(kTileRows));
@@ -154,6 +154,74 @@ HWY_INLINE void MultiplyBf16(const Bf16Product& p, size_t rows) {
   if (row < rows) {
     const TileScope tiles(ShapesOfBf16(rows - row));
     Bf16TileRows<1>(p, row);
+  }
+}
+
+// sums += a * b: f32 += bf16 * bf16, two at a time
+HWY_INLINE void AddBf16Products(hn::Vec<FloatTag>& sums, hn::Vec<hn::RebindToUnsigned<FloatTag>> a,
+                                hn::Vec<hn::RebindToUnsigned<FloatTag>> b) {
+  // Assembly instead of the intrinsic, which needs a target that Highway does not have.
+  asm("vdpbf16ps %2, %1, %0" : "+v"(sums.raw) : "v"(a.raw), "v"(b.raw));
+}
+
+// Not inlined: GCC runs out of registers where several of these are part of one function.
+template <size_t kRows, size_t kVectors>
+HWY_NOINLINE void Bf16VectorBlock(const Bf16Product& p, size_t row, size_t column) {
+  const FloatTag d;
+  const hn::RebindToUnsigned<FloatTag> du;
+  const uint16_t* HWY_RESTRICT a = p.a + row * p.a_stride;
+  const uint32_t* HWY_RESTRICT b = p.b + column;
+  hn::Vec<FloatTag> sums[kRows][kVectors];
+  UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
+    UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) sums[r][v] = hn::Zero(d);
+  }
+  for (size_t s = 0; s < p.depth; s += 2, b += p.columns) {
+    hn::Vec<hn::RebindToUnsigned<FloatTag>> line[kVectors];
+    UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) {
+      line[v] = hn::LoadU(du, b + v * kBf16Columns);
+    }
+    UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
+      uint32_t pair;
+      std::memcpy(&pair, a + r * p.a_stride + s, sizeof(pair));
+      const auto factor = hn::Set(du, pair);
+      UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) {
+        AddBf16Products(sums[r][v], factor, line[v]);
+      }
+    }
+  }
+  UFFIZI_UNROLL for (size_t r = 0; r < kRows; ++r) {
+    float* c = p.c + (row + r) * p.c_stride + column;
+    UFFIZI_UNROLL for (size_t v = 0; v < kVectors; ++v) {
+      hn::StoreU(sums[r][v], d, c + v * kBf16Columns);
+    }
+  }
+}
+
+template <size_t kVectors>
+HWY_INLINE void Bf16VectorColumns(const Bf16Product& p, size_t rows, size_t column) {
+  constexpr size_t kRows = kVectors == 4 ? 6 : 8;  // as many as leave registers for a line of b
+  size_t row = 0;
+  for (; row + kRows <= rows; row += kRows) Bf16VectorBlock<kRows, kVectors>(p, row, column);
+  for (; row < rows; ++row) Bf16VectorBlock<1, kVectors>(p, row, column);
+}
+
+HWY_INLINE void MultiplyBf16Vectors(const Bf16Product& p, size_t rows) {
+  size_t j = 0;
+  for (; j + 4 * kBf16Columns <= p.columns; j += 4 * kBf16Columns) {
+    Bf16VectorColumns<4>(p, rows, j);
+  }
+  for (; j + 2 * kBf16Columns <= p.columns; j += 2 * kBf16Columns) {
+    Bf16VectorColumns<2>(p, rows, j);
+  }
+  if (j < p.columns) Bf16VectorColumns<1>(p, rows, j);
+}
+
+// Only where UseTiles() or UseBf16Vectors().
+HWY_INLINE void MultiplyBf16(const Bf16Product& p, size_t rows) {
+  if (UseTiles()) {
+    MultiplyBf16Tiles(p, rows);
+  } else {
+    MultiplyBf16Vectors(p, rows);
   }
 }
 

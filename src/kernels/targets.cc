@@ -42,7 +42,7 @@ HWY_EXPORT(HasVnni);
 
 // An extension of one of Highway's targets: the same code with instructions for which Highway has
 // no target.
-enum class Step { kNone, kTiles, kAvxVnni, kI8mm, kSdot };
+enum class Step { kNone, kTiles, kBf16, kAvxVnni, kI8mm, kSdot };
 
 struct StepAbove {
   Step step;
@@ -57,6 +57,7 @@ constexpr StepAbove kSteps[] = {{Step::kI8mm, "NEON_I8MM", HWY_STATIC_TARGET},
                                 {Step::kNone, "NEON", HWY_STATIC_TARGET}};
 #else
 constexpr StepAbove kSteps[] = {{Step::kTiles, "AMX", HWY_AVX3_DL},
+                                {Step::kBf16, "AVX3_ZEN4", HWY_AVX3_DL},
                                 {Step::kAvxVnni, "AVX2_VNNI", HWY_AVX2}};
 #endif
 
@@ -70,11 +71,19 @@ constexpr StepAbove kSteps[] = {{Step::kTiles, "AMX", HWY_AVX3_DL},
 #endif
 }
 
+#if defined(__x86_64__)
+bool IsAmd() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(0, &a, &b, &c, &d) != 0 && b == signature_AMD_ebx && d == signature_AMD_edx &&
+         c == signature_AMD_ecx;
+}
+#endif
+
 bool Have(const StepAbove& above) {
 #if defined(__x86_64__)
   if ((hwy::SupportedTargets() & above.target) == 0) return false;
-  constexpr unsigned kAmx = 1u << 22 | 1u << 24 | 1u << 25;  // CPUID 7.0, EDX: bf16, tile, int8
-  constexpr unsigned kVnniBit = 1u << 4;                     // CPUID 7.1, EAX
+  constexpr unsigned kAmx = 1u << 22 | 1u << 24 | 1u << 25;   // CPUID 7.0, EDX: bf16, tile, int8
+  constexpr unsigned kVnniBit = 1u << 4, kBf16Bit = 1u << 5;  // CPUID 7.1, EAX
   unsigned a = 0, b = 0, c = 0, d = 0;
 #if UFFIZI_EMULATE_TILES
   if (above.step == Step::kTiles) return true;
@@ -82,7 +91,9 @@ bool Have(const StepAbove& above) {
   if (above.step == Step::kTiles) {
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kAmx) == kAmx && MayUseTiles();
   }
-  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & kVnniBit) != 0;
+  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) == 0) return false;
+  if (above.step == Step::kBf16) return (a & kBf16Bit) != 0 && IsAmd();
+  return (a & kVnniBit) != 0;
 #elif defined(__aarch64__) && defined(__linux__)
   if (above.step == Step::kNone) return true;
   constexpr unsigned long kDotProductBit = 1ul << 20;  // AT_HWCAP: ASIMDDP
@@ -142,6 +153,8 @@ Step ChosenStep() {
 
 bool UseTiles() { return ChosenStep() == Step::kTiles; }
 
+bool UseBf16Vectors() { return ChosenStep() == Step::kBf16; }
+
 bool UseAvxVnni() { return ChosenStep() == Step::kAvxVnni; }
 
 bool UseSdot() { return ChosenStep() == Step::kSdot; }
@@ -150,7 +163,8 @@ bool UseI8mm() { return ChosenStep() == Step::kI8mm; }
 
 bool WantsBiasedRows() {
   const Step step = ChosenStep();
-  return step == Step::kAvxVnni || (step == Step::kNone && HWY_DYNAMIC_DISPATCH(HasVnni)());
+  if (step == Step::kAvxVnni || step == Step::kBf16) return true;
+  return step == Step::kNone && HWY_DYNAMIC_DISPATCH(HasVnni)();
 }
 
 void ChooseKernelTarget() { ChosenStep(); }

@@ -22,6 +22,11 @@ void ChooseKernelTarget();
 // Linux lets this process use them, and UFFIZI_TARGET is not set or "amx".
 bool UseTiles();
 
+// Whether kernels for AVX3_DL may use AVX-512's dot product of bfloat16: on AMD's processors that
+// have it, where it is twice as fast as f32, if UFFIZI_TARGET is not set or "avx3_zen4". (On the
+// one processor of Intel's that was measured, it was slower.)
+bool UseBf16Vectors();
+
 // Whether kernels for AVX2 may use AVX-VNNI's dot product of bytes, found on processors without
 // AVX-512: the processor has nothing better and UFFIZI_TARGET is not set, or it is set to
 // "avx2_vnni".
