@@ -65,11 +65,12 @@ struct Region {
   Polygon quad;                   // kQuads: 8 numbers, clockwise from the text's top left
   std::vector<Polygon> polygons;  // kPolygons, kOpenVocabulary
   // How likely the region is right, 0..1: its label, and an IoU of at least 0.5 with the true one.
-  //   score = P(label) * P(left) * P(top) * P(right) * P(bottom)
-  // P(label) is the product of its tokens' probabilities, P(side) the probability that the model
-  // gave to locations at most t = (1 - sqrt(1/2)) / 2 of the region's width or height from the one
-  // it chose: with all sides off by that, (1 - 2t)^2 = 0.5 of the box is left. See docs/model.md
-  // for measurements. None if the model's probabilities are not known, as in ParseAnswer().
+  //   score = P(label) * (P(location 1) * ... * P(location n))^(4 / n)
+  // P(label) is the product of its tokens' probabilities, P(location) the probability that the
+  // model gave to locations at most t = (1 - sqrt(1/2)) / 2 of the region's width or height from
+  // the one it chose: with all sides of a box off by that, (1 - 2t)^2 = 0.5 of it is left. A box
+  // has four locations; those of quads and polygons count as much as four. See docs/model.md for
+  // measurements. None if the model's probabilities are not known, as in ParseAnswer().
   std::optional<float> score = std::nullopt;
 };
 

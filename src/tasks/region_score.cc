@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 
 namespace uffizi {
 namespace {
@@ -11,26 +12,17 @@ namespace {
 // much, inwards, has (1 - 2 * kTolerance)^2 = 0.5 of the true one's area, which is their IoU.
 constexpr float kTolerance = 0.14644661f;
 
-// The first location that reaches farthest in one direction: those that equal it follow it.
-struct Extent {
-  const Mark* least = nullptr;
-  const Mark* greatest = nullptr;
+constexpr double kSides = 4;
 
-  void Add(const Mark& location) {
-    if (least == nullptr || location.bin < least->bin) least = &location;
-    if (greatest == nullptr || location.bin > greatest->bin) greatest = &location;
+// kTolerance of the extent of every second location from `first` on, in bins; 0 if there is none.
+float Tolerance(std::span<const Mark> locations, size_t first) {
+  if (first >= locations.size()) return 0;
+  int64_t least = locations[first].bin, greatest = least;
+  for (size_t i = first; i < locations.size(); i += 2) {
+    least = std::min(least, locations[i].bin);
+    greatest = std::max(greatest, locations[i].bin);
   }
-};
-
-// The probability that both sides are about where the answer puts them.
-std::optional<double> SidesProbability(const Extent& extent) {
-  if (extent.least == nullptr) return std::nullopt;
-  const AnswerToken *least = extent.least->token, *greatest = extent.greatest->token;
-  if (least == nullptr || greatest == nullptr) return std::nullopt;
-  if (!least->spread || !greatest->spread) return std::nullopt;
-  const auto length = static_cast<float>(extent.greatest->bin - extent.least->bin);
-  const float distance = kTolerance * std::max(length, 1.0f);
-  return double{least->spread->Within(distance)} * double{greatest->spread->Within(distance)};
+  return kTolerance * static_cast<float>(std::max<int64_t>(greatest - least, 1));
 }
 
 // exp(mean log-probability) of the locations of which it is known.
@@ -49,14 +41,16 @@ std::optional<float> MicrosoftScore(std::span<const Mark> locations) {
 }  // namespace
 
 std::optional<float> RegionScore(double words, std::span<const Mark> locations) {
-  Extent columns, rows;
-  for (size_t i = 0; i + 1 < locations.size(); i += 2) {
-    columns.Add(locations[i]);
-    rows.Add(locations[i + 1]);
+  const float tolerances[] = {Tolerance(locations, 0), Tolerance(locations, 1)};  // of x and y
+  double product = 1;
+  for (size_t i = 0; i < locations.size(); ++i) {
+    const AnswerToken* token = locations[i].token;
+    if (token == nullptr || !token->spread) return MicrosoftScore(locations);
+    product *= double{token->spread->Within(tolerances[i % 2])};
   }
-  const std::optional<double> x = SidesProbability(columns), y = SidesProbability(rows);
-  if (!x || !y) return MicrosoftScore(locations);
-  return static_cast<float>(words * *x * *y);
+  if (locations.empty()) return std::nullopt;
+  const double exponent = kSides / static_cast<double>(locations.size());
+  return static_cast<float>(words * std::pow(product, exponent));
 }
 
 }  // namespace uffizi

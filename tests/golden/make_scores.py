@@ -27,13 +27,12 @@ def within(location, distribution, distance):
 
 def score(words, locations, distributions):
     """Of a region with these locations x, y, x, y, ..."""
-    product = words
+    logs = []
     for axis in (0, 1):
-        values, shapes = np.array(locations[axis::2]), distributions[axis::2]
+        values, shapes = locations[axis::2], distributions[axis::2]
         tolerance = TOLERANCE * max(1, np.ptp(values))
-        for side in (values.argmin(), values.argmax()):
-            product *= within(values[side], shapes[side], tolerance)
-    return product
+        logs += [np.log(within(v, shape, tolerance)) for v, shape in zip(values, shapes)]
+    return words * np.exp(4 * np.mean(logs))
 
 
 def distribution(rng, location):

@@ -91,7 +91,7 @@ class Writer {
 const Peak kPeaks[] = {{101, 3, 0.9},  {199.5, 8, 0.99}, {395, 12, 0.97}, {290, 1, 0.8},
                        {500, 30, 0.7}, {88, 2, 0.999},   {640, 5, 0.95},  {160, 40, 0.9}};
 
-TEST(RegionScores, AreTheProbabilityOfTheLabelAndOfEachSide) {
+TEST(RegionScores, AreTheProbabilityOfTheLabelAndOfEachLocation) {
   // 300 wide, 100 high; the second has no words of its own.
   const auto regions = Writer()
                            .Special("<s>")
@@ -157,8 +157,7 @@ TEST(RegionScores, OfASmallerBoxAreLower) {
   EXPECT_LT(score(40), score(400));
 }
 
-TEST(RegionScores, OfQuadsAndPolygonsAreOfTheSidesOfTheBoxAroundThem) {
-  // The sides are set by the 1st (left), 2nd (top), 3rd (right) and 6th location (bottom).
+TEST(RegionScores, OfQuadsAndPolygonsWeighAllLocationsLikeFour) {
   const auto quads = Writer()
                          .Words("EXIT", 0.9f)
                          .Location(100, kPeaks[0])
@@ -171,10 +170,12 @@ TEST(RegionScores, OfQuadsAndPolygonsAreOfTheSidesOfTheBoxAroundThem) {
                          .Location(300, kPeaks[7])
                          .Parse(Task::kOcrWithRegion);
   ASSERT_EQ(quads.size(), 1u);
-  const double sides =
-      kPeaks[0].Within(100, 300 * kTolerance) * kPeaks[1].Within(200, 100 * kTolerance) *
-      kPeaks[2].Within(400, 300 * kTolerance) * kPeaks[5].Within(300, 100 * kTolerance);
-  EXPECT_NEAR(quads[0].score.value(), 0.9 * sides, 1e-5);
+  const int bins[] = {100, 200, 400, 200, 399, 300, 100, 300};
+  double product = 1;
+  for (size_t i = 0; i < 8; ++i) {
+    product *= kPeaks[i].Within(bins[i], (i % 2 == 0 ? 300 : 100) * kTolerance);
+  }
+  EXPECT_NEAR(quads[0].score.value(), 0.9 * std::sqrt(product), 1e-5);
 
   // The same as two polygons of one instance, the first with a location too many.
   const auto polygons = Writer()
@@ -191,7 +192,7 @@ TEST(RegionScores, OfQuadsAndPolygonsAreOfTheSidesOfTheBoxAroundThem) {
                             .Parse(Task::kReferringSegmentation);
   ASSERT_EQ(polygons.size(), 1u);
   EXPECT_EQ(polygons[0].polygons.size(), 2u);
-  EXPECT_NEAR(polygons[0].score.value(), sides, 1e-5);
+  EXPECT_NEAR(polygons[0].score.value(), std::sqrt(product), 1e-5);
 }
 
 TEST(RegionScores, AreUnknownWithoutTokens) {
