@@ -206,12 +206,13 @@ def padded(rows: list[list[int]]) -> Tensor:
 
 
 def collate(examples: list[Example]) -> Batch:
-    """One batch; its questions are sorted by length and cut in three, so that little is padding."""
+    """One batch; its questions are sorted by length and cut in three parts at most, so that little is padding."""
     flat = [(i, *question) for i, example in enumerate(examples) for question in example.questions]
     flat.sort(key=lambda item: len(item[2]))
     third = -(-len(flat) // 3)
     questions = []
-    for part in (flat[:third], flat[third : 2 * third], flat[2 * third :]):
+    for first in range(0, len(flat), third):
+        part = flat[first : first + third]
         owner, prompts, answers, captions = zip(*part, strict=True)
         questions.append(
             Questions(

@@ -23,12 +23,11 @@ size_t MappedBytes(size_t bytes) { return (bytes + kHugePage - 1) / kHugePage * 
 // A mapping of its own, since whatever else came to lie in such pages would take a whole one.
 void* Map(size_t bytes) {
   const size_t needed = MappedBytes(bytes), mapped = needed + kHugePage;
-  void* memory =
-      mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   auto* begin = static_cast<char*>(memory);
-  const size_t skipped = MappedBytes(reinterpret_cast<uintptr_t>(begin)) -
-                         reinterpret_cast<uintptr_t>(begin);
+  const size_t skipped =
+      MappedBytes(reinterpret_cast<uintptr_t>(begin)) - reinterpret_cast<uintptr_t>(begin);
   if (skipped > 0) munmap(begin, skipped);
   munmap(begin + skipped + needed, mapped - skipped - needed);
   begin += skipped;

@@ -25,8 +25,8 @@ TEST_P(LargeVectorSizes, HoldsWhatIsWrittenToAllOfIt) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, LargeVectorSizes,
-                         testing::Values(0, 1, 1000, (1 << 20) - 1, 1 << 20, (1 << 20) + 1,
-                                         3 << 19, (3 << 19) + 5),
+                         testing::Values(0, 1, 1000, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 19,
+                                         (3 << 19) + 5),
                          testing::PrintToStringParamName());
 
 TEST(LargeVector, GivenValuesAreKept) {

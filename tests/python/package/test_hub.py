@@ -153,7 +153,7 @@ def adapter(tmp_path):
         "base_model.model.model.language_model.encoder.layers.0.fc1",
         np.random.default_rng(1),
     )
-    parts = {"A": random.normal(size=(4, 192)), "B": random.normal(size=(512, 4))}
+    parts = {"A": random.normal(size=(4, 192)), "B": random.normal(size=(384, 4))}
     header, content = {}, b""
     for part, values in parts.items():
         stored = values.astype(np.float32).tobytes()

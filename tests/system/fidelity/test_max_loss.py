@@ -33,7 +33,7 @@ MAX_LOSS = 12.0
 @pytest.fixture(scope="module")
 def outliers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("outliers") / "model"
-    write_outliers(MODEL, folder, factor=45, seed=7)
+    write_outliers(MODEL, folder, factor=150, seed=7)
     shutil.copy(MODEL / "README.md", folder)
     return folder
 

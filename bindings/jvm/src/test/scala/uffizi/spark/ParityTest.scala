@@ -31,9 +31,10 @@ class ParityTest {
       """{"peft_type": "LORA", "r": 2, "lora_alpha": 2, "target_modules": ["fc1"], "bias": "none"}"""
         .getBytes("UTF-8"))
     val module = "base_model.model.model.language_model.encoder.layers.0.fc1"
-    val (a, b) = (2 * 192, 512 * 2)
+    val hidden = 384 // of fc1 in the included model
+    val (a, b) = (2 * 192, hidden * 2)
     val header = s"""{"$module.lora_A.weight":{"dtype":"F32","shape":[2,192],"data_offsets":[0,${4 * a}]},""" +
-      s""""$module.lora_B.weight":{"dtype":"F32","shape":[512,2],"data_offsets":[${4 * a},${4 * (a + b)}]}}"""
+      s""""$module.lora_B.weight":{"dtype":"F32","shape":[$hidden,2],"data_offsets":[${4 * a},${4 * (a + b)}]}}"""
     val bytes = ByteBuffer.allocate(8 + header.length + 4 * (a + b)).order(ByteOrder.LITTLE_ENDIAN)
     bytes.putLong(header.length.toLong).put(header.getBytes("UTF-8"))
     val random = new scala.util.Random(1)
