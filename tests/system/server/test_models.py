@@ -76,7 +76,8 @@ def make_adapter(folder, layers=ONE_LAYER, rank=4, size=0.5, seed=5):
     random = np.random.default_rng(seed)
     parts, header, offset = [], {}, 0
     for layer in layers:
-        columns, rows = TEXT["d_model"], TEXT["encoder_ffn_dim"]
+        half = "encoder" if ".encoder." in layer else "decoder"
+        columns, rows = TEXT["d_model"], TEXT[half + "_ffn_dim"]
         if layer.endswith("fc2"):
             columns, rows = rows, columns
         for name, shape in (("A", (rank, columns)), ("B", (rows, rank))):
@@ -129,7 +130,7 @@ def heap(server):
 
 def test_adapters_share_the_weights(serve, tmp_path):
     adapters = [
-        make_adapter(tmp_path / f"adapter{seed}", ALL_LAYERS, rank=128, size=0.1, seed=seed)
+        make_adapter(tmp_path / f"adapter{seed}", ALL_LAYERS, rank=160, size=0.1, seed=seed)
         for seed in range(3)
     ]
     size = (adapters[0] / "adapter_model.safetensors").stat().st_size
@@ -154,7 +155,7 @@ def test_adapters_share_the_weights(serve, tmp_path):
 def test_the_least_used_adapter_is_unloaded(serve, tmp_path):
     """There is room for the model and two adapters, which keep the model loaded."""
     adapters = [
-        make_adapter(tmp_path / name, ALL_LAYERS, rank=128, size=0.1) for name in ("a", "b", "c")
+        make_adapter(tmp_path / name, ALL_LAYERS, rank=160, size=0.1) for name in ("a", "b", "c")
     ]
     size = (adapters[0] / "adapter_model.safetensors").stat().st_size
     info = json.loads(subprocess.check_output([COMMAND, "info", MODEL, "--json"]))
