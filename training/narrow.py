@@ -28,7 +28,7 @@ class Moments:
         width = layer.fc2.in_features + 1
         self.sums = torch.zeros(width, width, dtype=torch.float64)
         self.real: Tensor | None = None  # [batch, tokens], of the next inputs
-        self.hook = layer.fc2.register_forward_pre_hook(self.add)
+        layer.fc2.register_forward_pre_hook(self.add)
 
     def add(self, _: nn.Module, inputs: tuple[Tensor]) -> None:
         rows = inputs[0][self.real].double()
@@ -68,6 +68,7 @@ def least_needed(weights: Tensor, sums: Tensor, keep: int) -> tuple[Tensor, Tens
     return chosen, torch.cat([weights[:, chosen], weights[:, -1:]], dim=1)
 
 
+@torch.no_grad()
 def narrow(start: Path, out: Path, data: Path, batch_count: int) -> None:
     model = exported_model(start).eval()
     tokenizer = Tokenizer.from_file(str(start / "tokenizer.json"))
@@ -79,9 +80,8 @@ def narrow(start: Path, out: Path, data: Path, batch_count: int) -> None:
     moments = {name: [Moments(layer) for layer in layers] for name, layers in towers.items()}
     plan = Plan(CURRICULUM[-1][0], tasks_each=4, reading=2.0, pages=0.15)
     stream = batches(data, tokenizer, plan, batch_size=32, workers=1)
-    with torch.no_grad():
-        for _ in range(batch_count):
-            observe(model, moments, next(stream))
+    for _ in range(batch_count):
+        observe(model, moments, next(stream))
     weights = model.state_dict()
     for name, layers in towers.items():
         keep = getattr(narrowed.config.text_config, f"{name}_ffn_dim")
@@ -116,5 +116,4 @@ if __name__ == "__main__":
     )
     parser.add_argument("--batches", type=int, default=40, help="of 32 scenes, to fit weights on")
     arguments = parser.parse_args()
-    with torch.no_grad():
-        narrow(arguments.start, arguments.out, arguments.data, arguments.batches)
+    narrow(arguments.start, arguments.out, arguments.data, arguments.batches)

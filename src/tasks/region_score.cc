@@ -12,6 +12,7 @@ namespace {
 // much, inwards, has (1 - 2 * kTolerance)^2 = 0.5 of the true one's area, which is their IoU.
 constexpr float kTolerance = 0.14644661f;
 
+// All locations of a region weigh as much as the four of a box.
 constexpr double kSides = 4;
 
 // kTolerance of the extent of every second location from `first` on, in bins; 0 if there is none.
@@ -42,15 +43,16 @@ std::optional<float> MicrosoftScore(std::span<const Mark> locations) {
 
 std::optional<float> RegionScore(double words, std::span<const Mark> locations) {
   const float tolerances[] = {Tolerance(locations, 0), Tolerance(locations, 1)};  // of x and y
-  double product = 1;
+  if (locations.empty()) return std::nullopt;
+  const double exponent = kSides / static_cast<double>(locations.size());
+  double score = words;
   for (size_t i = 0; i < locations.size(); ++i) {
     const AnswerToken* token = locations[i].token;
     if (token == nullptr || !token->spread) return MicrosoftScore(locations);
-    product *= double{token->spread->Within(tolerances[i % 2])};
+    // Each by itself: the product of hundreds of probabilities would underflow.
+    score *= std::pow(double{token->spread->Within(tolerances[i % 2])}, exponent);
   }
-  if (locations.empty()) return std::nullopt;
-  const double exponent = kSides / static_cast<double>(locations.size());
-  return static_cast<float>(words * std::pow(product, exponent));
+  return static_cast<float>(score);
 }
 
 }  // namespace uffizi

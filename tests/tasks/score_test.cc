@@ -195,6 +195,18 @@ TEST(RegionScores, OfQuadsAndPolygonsWeighAllLocationsLikeFour) {
   EXPECT_NEAR(polygons[0].score.value(), std::sqrt(product), 1e-5);
 }
 
+TEST(RegionScores, OfLongPolygonsDoNotUnderflow) {
+  // 0.1^340 is below the least double.
+  Writer writer;
+  for (int i = 0; i < 170; ++i) {
+    for (const int bin : {100 + i % 20 * 10, 100 + i})
+      writer.Location(bin, {double(bin), 0.01, 0.1});
+  }
+  const auto polygons = writer.Parse(Task::kReferringSegmentation);
+  ASSERT_EQ(polygons.size(), 1u);
+  EXPECT_NEAR(polygons[0].score.value(), 1e-4, 1e-6);
+}
+
 TEST(RegionScores, AreUnknownWithoutTokens) {
   for (const char* text : {"a<loc_1><loc_2><loc_3><loc_4>",
                            "a<loc_1><loc_2><loc_3><loc_4><loc_5><loc_6><loc_7><loc_8>"}) {
